@@ -1,0 +1,247 @@
+"""The table of activations: each with its value, its derivative, and what a start must know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from goodinit.errors import GoodinitError, unknown_name
+from goodinit.spec import format_spec, parse_spec
+
+__all__ = ["Activation", "get", "names"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Activation:
+    """One activation function, applied element by element.
+
+    `value` and `derivative` map pre-activations to arrays of the same shape and dtype. `saturation` is
+    the (lower, upper) pair of bounds the value approaches, None for a side without one; a unit that sits
+    within 3 % of the range from a bound is called saturated. `can_die` says that the derivative is
+    exactly zero on a half-line, so that a unit can stop learning for every input. `kinks` are the points
+    where the derivative jumps. `torch_name` is the class in `torch.nn`, None where there is none.
+    """
+
+    name: str
+    value: Callable[[Array], Array]
+    derivative: Callable[[Array], Array]
+    torch_name: str | None
+    saturation: tuple[float | None, float | None] = (None, None)
+    can_die: bool = False
+    kinks: tuple[float, ...] = ()
+
+    @property
+    def saturates(self) -> bool:
+        """True where the value is bounded on both sides, so that large inputs give no gradient."""
+        return None not in self.saturation
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _linear() -> Activation:
+    return Activation("linear", lambda z: z, np.ones_like, "Identity")
+
+
+def _relu() -> Activation:
+    return Activation(
+        "relu",
+        lambda z: np.maximum(z, 0),
+        lambda z: (z > 0).astype(z.dtype),
+        "ReLU",
+        saturation=(0.0, None),
+        can_die=True,
+        kinks=(0.0,),
+    )
+
+
+def _relu6() -> Activation:
+    return Activation(
+        "relu6",
+        lambda z: np.clip(z, 0, 6),
+        lambda z: ((z > 0) & (z < 6)).astype(z.dtype),
+        "ReLU6",
+        saturation=(0.0, 6.0),
+        can_die=True,
+        kinks=(0.0, 6.0),
+    )
+
+
+def _leaky_relu(slope: float = 0.01) -> Activation:
+    return Activation(
+        format_spec("leaky_relu", {} if slope == 0.01 else {"slope": slope}),
+        lambda z: np.where(z > 0, z, slope * z).astype(z.dtype),
+        lambda z: np.where(z > 0, 1.0, slope).astype(z.dtype),
+        "LeakyReLU",
+        kinks=(0.0,),
+    )
+
+
+def _elu(alpha: float = 1.0) -> Activation:
+    return Activation(
+        format_spec("elu", {} if alpha == 1 else {"alpha": alpha}),
+        lambda z: np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0))).astype(z.dtype),
+        lambda z: np.where(z > 0, 1.0, alpha * np.exp(np.minimum(z, 0))).astype(z.dtype),
+        "ELU",
+        saturation=(-alpha, None),
+        kinks=(0.0,),
+    )
+
+
+_SELU_SCALE = 1.0507009873554804934193349852946  # Klambauer et al. 2017: fixed point at mean 0, variance 1
+_SELU_ALPHA = 1.6732632423543772848170429916717
+
+
+def _selu() -> Activation:
+    elu = _elu(_SELU_ALPHA)
+    return Activation(
+        "selu",
+        lambda z: (_SELU_SCALE * elu.value(z)).astype(z.dtype),
+        lambda z: (_SELU_SCALE * elu.derivative(z)).astype(z.dtype),
+        "SELU",
+        saturation=(-_SELU_SCALE * _SELU_ALPHA, None),
+        kinks=(0.0,),
+    )
+
+
+def _sigmoid() -> Activation:
+    return Activation(
+        "sigmoid",
+        special.expit,
+        lambda z: special.expit(z) * special.expit(-z),
+        "Sigmoid",
+        saturation=(0.0, 1.0),
+    )
+
+
+def _tanh() -> Activation:
+    return Activation("tanh", np.tanh, lambda z: 1 - np.tanh(z) ** 2, "Tanh", saturation=(-1.0, 1.0))
+
+
+def _hard_tanh() -> Activation:
+    return Activation(
+        "hard_tanh",
+        lambda z: np.clip(z, -1, 1),
+        lambda z: (np.abs(z) < 1).astype(z.dtype),
+        "Hardtanh",
+        saturation=(-1.0, 1.0),
+        can_die=True,
+        kinks=(-1.0, 1.0),
+    )
+
+
+def _softsign() -> Activation:
+    return Activation(
+        "softsign",
+        lambda z: z / (1 + np.abs(z)),
+        lambda z: 1 / (1 + np.abs(z)) ** 2,
+        "Softsign",
+        saturation=(-1.0, 1.0),
+    )
+
+
+def _softplus() -> Activation:
+    return Activation(
+        "softplus", lambda z: np.logaddexp(z, z.dtype.type(0)), special.expit, "Softplus", saturation=(0.0, None)
+    )
+
+
+def _gelu() -> Activation:
+    """Hendrycks & Gimpel 2016, the exact form z Phi(z)."""
+    return Activation(
+        "gelu",
+        lambda z: z * special.ndtr(z),
+        lambda z: (special.ndtr(z) + z * np.exp(-z * z / 2) / np.sqrt(2 * np.pi)).astype(z.dtype),
+        "GELU",
+        saturation=(0.0, None),
+    )
+
+
+def _silu() -> Activation:
+    return Activation(
+        "silu",
+        lambda z: z * special.expit(z),
+        lambda z: special.expit(z) * (1 + z * special.expit(-z)),
+        "SiLU",
+        saturation=(0.0, None),
+    )
+
+
+def _mish() -> Activation:
+    def derivative(z: Array) -> Array:
+        t = np.tanh(np.logaddexp(z, z.dtype.type(0)))
+        return np.asarray(t + z * special.expit(z) * (1 - t * t))
+
+    return Activation(
+        "mish",
+        lambda z: z * np.tanh(np.logaddexp(z, z.dtype.type(0))),
+        derivative,
+        "Mish",
+        saturation=(0.0, None),
+    )
+
+
+def _sine(frequency: float = 1.0) -> Activation:
+    return Activation(
+        format_spec("sine", {} if frequency == 1 else {"frequency": frequency}),
+        lambda z: np.sin(frequency * z),
+        lambda z: frequency * np.cos(frequency * z),
+        None,
+    )
+
+
+_TABLE: dict[str, Callable[..., Activation]] = {
+    "linear": _linear,
+    "relu": _relu,
+    "relu6": _relu6,
+    "leaky_relu": _leaky_relu,
+    "elu": _elu,
+    "selu": _selu,
+    "gelu": _gelu,
+    "silu": _silu,
+    "mish": _mish,
+    "softplus": _softplus,
+    "sigmoid": _sigmoid,
+    "tanh": _tanh,
+    "hard_tanh": _hard_tanh,
+    "softsign": _softsign,
+    "sine": _sine,
+}
+_OPTIONS = {"leaky_relu": "slope", "elu": "alpha", "sine": "frequency"}
+
+
+def names() -> list[str]:
+    """The names in the table, in its order."""
+    return list(_TABLE)
+
+
+def get(activation: str | Activation) -> Activation:
+    """The activation of that name, `leaky_relu(slope=0.2)` included; an Activation comes back as it is.
+
+    >>> get("relu").can_die
+    True
+
+    Raises GoodinitError for an unknown name or option.
+    """
+    if isinstance(activation, Activation):
+        return activation
+    if not isinstance(activation, str):
+        raise GoodinitError(f"activation={activation!r} must be a name, one of {', '.join(_TABLE)}")
+    name, options = parse_spec(activation)
+    if name not in _TABLE:
+        raise unknown_name("activation", name, _TABLE)
+    allowed = _OPTIONS.get(name)
+    for option, value in options.items():
+        if option != allowed:
+            takes = f"its one option is {allowed}" if allowed else "it takes no option"
+            raise GoodinitError(f"activation {name!r} has no option {option!r}; {takes}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+            raise GoodinitError(f"activation {name}({option}={value!r}): {option} must be a finite number")
+    return _TABLE[name](**options)
