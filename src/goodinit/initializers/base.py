@@ -1,0 +1,87 @@
+"""What every initializer is: a frozen dataclass that carries its facts and draws a weight's elements."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from goodinit.errors import GoodinitError
+from goodinit.spec import format_spec
+from goodinit.streams import Stream, as_stream
+from goodinit.weights import Weight
+
+__all__ = ["Initializer"]
+
+
+@dataclass(frozen=True)
+class Initializer(ABC):
+    """A rule that fills one weight tensor. Its options are the dataclass's fields.
+
+    The class attributes are its facts, shown by `goodinit show` and read by the tests: `name` as people write
+    it, `aliases`, one-sentence `summary`, `formula`, `reference`, the `activations` it was derived for (empty:
+    any), and `elsewhere`, what the same name means in other frameworks.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    formula: ClassVar[str]
+    reference: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    activations: ClassVar[tuple[str, ...]] = ()
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+
+    @abstractmethod
+    def elements(self, weight: Weight, stream: Stream, start: int, stop: int) -> NDArray[np.float64]:
+        """The elements start <= i < stop of the weight in C order, one-dimensional, in float64."""
+
+    @abstractmethod
+    def expected_variance(self, weight: Weight) -> float:
+        """The expected variance of an element of the weight, about the mean 0 unless `expected_mean` says another."""
+
+    def expected_mean(self, weight: Weight) -> float:
+        """The expected mean of an element of the weight."""
+        return 0.0
+
+    def caution(self, weight: Weight) -> str | None:
+        """What to beware of when this weight is filled so, such as a deficient rank; None where there is nothing."""
+        return None
+
+    def draw(self, weight: Weight, stream: int | Stream = 0, dtype: DTypeLike = np.float64) -> NDArray[Any]:
+        """The weight's values, an array of `weight.shape`.
+
+        `stream` is a seed for the keyed stream, or a stream. The values are made in float64 and rounded to
+        `dtype`; half precision is rounded to float32 first.
+
+        >>> from goodinit.initializers import HeNormal
+        >>> HeNormal().draw(Weight.linear("W1", 2, 4), 0).shape
+        (4, 2)
+        """
+        values = self.elements(weight, as_stream(stream), 0, weight.size)
+        if np.dtype(dtype).itemsize < 4:
+            values = values.astype(np.float32)
+        return values.astype(dtype, copy=False).reshape(weight.shape)
+
+    def __str__(self) -> str:
+        options = {f.name: getattr(self, f.name) for f in fields(self)}
+        return format_spec(self.name, {f.name: options[f.name] for f in fields(self) if options[f.name] != f.default})
+
+    def _check_number(self, option: str, low: float = -math.inf, above: float = -math.inf) -> None:
+        """Refuse an option that is no finite number, or is below `low` or not above `above`."""
+        value = getattr(self, option)
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if number and value >= low and value > above:
+            return
+        bound = f" above {above:g}" if above > -math.inf else f" of at least {low:g}" if low > -math.inf else ""
+        raise GoodinitError(f"{self.name}({option}={value}): {option} must be a finite number{bound}")
+
+    def _check_choice(self, option: str, choices: tuple[str, ...]) -> None:
+        """Refuse an option that is not one of the words in `choices`."""
+        value = getattr(self, option)
+        if value not in choices:
+            raise GoodinitError(f"{self.name}({option}={value}): {option} must be one of {', '.join(choices)}")
