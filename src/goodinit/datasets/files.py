@@ -1,0 +1,232 @@
+"""A person's own data: a CSV with a header and a label column, or an NPZ with arrays of features and labels."""
+
+from __future__ import annotations
+
+import csv
+import math
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goodinit.datasets.base import Dataset, split
+from goodinit.errors import GoodinitError, nearest
+
+__all__ = ["load_file"]
+
+_DELIMITERS = ",;\t"
+_MOST_CLASSES = 100
+
+
+def load_file(path: Path, target: str | None, seed: int, standardize: bool = True) -> Dataset:
+    """Read a CSV or NPZ file into a Dataset.
+
+    A quarter of every class, chosen by the seed, is kept for testing, unless an NPZ brings `X_test` and `y_test`.
+    With `standardize`, each feature is shifted and scaled by the training rows' mean and standard deviation.
+
+    Raises GoodinitError for a file that cannot be read or trained on; the message says what to change.
+    """
+    if not path.exists():
+        raise GoodinitError(f"{path}: there is no such file; give a built-in name or the path of a CSV or NPZ file")
+    if path.is_dir():
+        raise GoodinitError(f"{path} is a folder; give the path of a CSV or NPZ file")
+    try:
+        if path.suffix.lower() == ".npz":
+            return _prepare(path, *_read_npz(path, target), seed, standardize)
+        X, labels, features = _read_csv(path, target)
+        return _prepare(path, X, labels, None, None, features, seed, standardize)
+    except (OSError, MemoryError) as error:
+        raise GoodinitError(f"{path}: it cannot be read ({error})") from error
+
+
+def _prepare(
+    path: Path,
+    X: NDArray[np.float64],
+    labels: list[str],
+    X_test: NDArray[np.float64] | None,
+    labels_test: list[str] | None,
+    features: tuple[str, ...],
+    seed: int,
+    standardize: bool,
+) -> Dataset:
+    classes, y = _classes(path, labels)
+    if X_test is None or labels_test is None:
+        train, test = split(y, seed)
+        X_train, y_train, X_test, y_test = X[train], y[train], X[test], y[test]
+    else:
+        number = {name: index for index, name in enumerate(classes)}
+        unseen = sorted(set(labels_test) - set(number))
+        if unseen:
+            raise GoodinitError(f"{path}: the test labels hold {unseen[0]!r}, which no training label has")
+        X_train, y_train = X, y
+        y_test = np.array([number[label] for label in labels_test], dtype=np.intp)
+    if not standardize:
+        return Dataset(path.name, X_train, y_train, X_test, y_test, classes, features)
+    with np.errstate(all="ignore"):
+        mean, std = X_train.mean(axis=0), X_train.std(axis=0)
+    for feature, centre, spread in zip(features, mean, std, strict=True):
+        if not (math.isfinite(centre) and math.isfinite(spread)):
+            raise GoodinitError(f"{path}: column {feature!r} has values too large to standardize; rescale it")
+    constant = std <= 1e-12 * np.abs(mean)
+    mean, std = np.where(constant, X_train[0], mean), np.where(constant, 1.0, std)
+    note = "features standardized by the training rows' mean and standard deviation"
+    return Dataset(path.name, (X_train - mean) / std, y_train, (X_test - mean) / std, y_test, classes, features, note)
+
+
+def _classes(path: Path, labels: list[str]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """The classes in order (numbers by size, words by alphabet) and each row's class number."""
+    counts = Counter(labels)
+    if len(counts) < 2:
+        raise GoodinitError(
+            f"{path}: all {len(labels)} labels are {labels[0]!r}; a comparison needs at least two classes"
+        )
+    if len(counts) > min(_MOST_CLASSES, max(2, len(labels) // 2)):
+        raise GoodinitError(
+            f"{path}: the label column has {len(counts)} different values in {len(labels)} rows; "
+            f"labels are classes, {_MOST_CLASSES} at most and with two rows each on average. Is it a measurement?"
+        )
+    try:
+        ordered = sorted(counts, key=float)
+    except ValueError:
+        ordered = sorted(counts)
+    number = {name: index for index, name in enumerate(ordered)}
+    return tuple(ordered), np.array([number[label] for label in labels], dtype=np.intp)
+
+
+def _column(path: Path, wanted: str | None, known: list[str], what: str) -> str:
+    """The wanted name if it is among the known ones; else an error that lists them."""
+    if wanted is None:
+        raise GoodinitError(f"{path}: which {what} holds the labels? Name it with --target: {_listed(known)}")
+    if wanted not in known:
+        close = nearest(wanted, known)
+        advice = f"did you mean {close[0]!r}?" if close else f"it has {_listed(known)}"
+        raise GoodinitError(f"{path}: there is no {what} {wanted!r}; {advice}")
+    return wanted
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(map(repr, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+
+
+def _read_csv(path: Path, target: str | None) -> tuple[NDArray[np.float64], list[str], tuple[str, ...]]:
+    """The features, labels and feature names of a CSV with a header; comma, semicolon or tab between the values."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            first = file.readline()
+            if "\0" in first:
+                raise GoodinitError(f"{path}: this is no CSV text file; save the table as CSV in UTF-8")
+            file.seek(0)
+            delimiter = max(_DELIMITERS, key=first.count)
+            rows = [(number, row) for number, row in _numbered(csv.reader(file, delimiter=delimiter)) if any(row)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise GoodinitError(f"{path}: this is no CSV text file ({error}); save the table as CSV in UTF-8") from error
+    if not rows:
+        raise GoodinitError(f"{path}: the file is empty; it needs a header line and rows of numbers with a label")
+    header = [name.strip() for name in rows[0][1]]
+    if len(header) < 2:
+        raise GoodinitError(
+            f"{path}: its first line {first.strip()[:60]!r} is no header of a CSV with features and a label; "
+            "separate the columns by commas, semicolons or tabs"
+        )
+    if all(_number(name) is not None for name in header):
+        raise GoodinitError(f"{path}: the first line holds numbers; add a header line that names the columns")
+    for name, count in Counter(header).items():
+        if count > 1 or not name:
+            raise GoodinitError(f"{path}: the header has {count} columns named {name!r}; give each its own name")
+    label_at = header.index(_column(path, target, header, "column"))
+    if len(rows) < 3:
+        raise GoodinitError(f"{path}: it has {len(rows) - 1} rows below the header; training needs more")
+    X, labels = np.empty((len(rows) - 1, len(header) - 1)), []
+    for index, (line, row) in enumerate(rows[1:]):
+        if len(row) != len(header):
+            raise GoodinitError(f"{path}, line {line}: {len(row)} values where the header has {len(header)} columns")
+        if not row[label_at].strip():
+            raise GoodinitError(
+                f"{path}, line {line}: the label {header[label_at]!r} is missing; fill it or drop the row"
+            )
+        labels.append(row[label_at].strip())
+        for column, text in enumerate(row[:label_at] + row[label_at + 1 :]):
+            value = _number(text)
+            if value is None or not math.isfinite(value):
+                name = [*header[:label_at], *header[label_at + 1 :]][column]
+                raise GoodinitError(f"{path}, line {line}, column {name!r}: {_complaint(text, value)}")
+            X[index, column] = value
+    return X, labels, (*header[:label_at], *header[label_at + 1 :])
+
+
+def _numbered(reader: object) -> list[tuple[int, list[str]]]:
+    return [(reader.line_num, row) for row in reader]  # type: ignore[attr-defined]
+
+
+def _number(text: str) -> float | None:
+    try:
+        return None if "_" in text else float(text)
+    except ValueError:
+        return None
+
+
+def _complaint(text: str, value: float | None) -> str:
+    if not text.strip() or text.strip().lower() in ("na", "n/a", "null", "none", "?") or value != value:
+        return f"the value is missing ({text.strip()!r}); fill it or drop the row"
+    if value is not None:
+        return f"{text.strip()!r} is infinite; a feature must be a finite number"
+    return f"{text.strip()[:40]!r} is no number; encode the column as numbers or drop it"
+
+
+Npz = tuple[NDArray[np.float64], list[str], NDArray[np.float64] | None, list[str] | None, tuple[str, ...]]
+
+
+def _read_npz(path: Path, target: str | None) -> Npz:
+    """Features and labels from `X` and `y`, or `X_train`, `y_train`, `X_test`, `y_test`, or by the labels' name."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise GoodinitError(
+            f"{path}: this is no NPZ file of plain arrays ({error}); write it with numpy.savez"
+        ) from error
+    folded = {name.lower(): name for name in arrays}
+    if target is None and {"x_train", "y_train", "x_test", "y_test"} <= set(folded):
+        X, y, X_test, y_test = (arrays[folded[name]] for name in ("x_train", "y_train", "x_test", "y_test"))
+        features, labels = _checked(path, X, y)
+        more_features, more_labels = _checked(path, X_test, y_test)
+        if more_features.shape[1] != features.shape[1]:
+            raise GoodinitError(
+                f"{path}: X_train has {features.shape[1]} features and X_test {more_features.shape[1]}; make them equal"
+            )
+        return features, labels, more_features, more_labels, _columns(features)
+    label_name = folded.get("y") if target is None else _column(path, target, list(arrays), "array")
+    feature_names = [folded["x"]] if "x" in folded else [name for name in arrays if name != label_name]
+    if label_name is None or len(feature_names) != 1:
+        raise GoodinitError(
+            f"{path} holds {_listed(list(arrays)) or 'no array'}; name the features X and the labels y, or give "
+            "X_train, y_train, X_test and y_test"
+        )
+    features, labels = _checked(path, arrays[feature_names[0]], arrays[label_name])
+    return features, labels, None, None, _columns(features)
+
+
+def _columns(X: NDArray[np.float64]) -> tuple[str, ...]:
+    return tuple(f"x{column}" for column in range(1, X.shape[1] + 1))
+
+
+def _checked(path: Path, X: NDArray[np.generic], y: NDArray[np.generic]) -> tuple[NDArray[np.float64], list[str]]:
+    if X.ndim < 2 or X.dtype.kind not in "fiub" or X.size == 0:
+        raise GoodinitError(
+            f"{path}: features of shape {X.shape} and type {X.dtype}; give numbers, (examples, features)"
+        )
+    labels = y.reshape(-1)
+    if labels.size != len(X):
+        raise GoodinitError(f"{path}: {len(X)} rows of features and {labels.size} labels; give one label a row")
+    flat = X.reshape(len(X), -1).astype(np.float64)
+    bad = np.argwhere(~np.isfinite(flat))
+    if bad.size:
+        row, column = (int(i) for i in bad[0])
+        raise GoodinitError(
+            f"{path}: {len(bad)} values are missing or infinite, first row {row}, feature {column}; fill or drop them"
+        )
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise GoodinitError(f"{path}: some labels are missing or infinite; fill them or drop their rows")
+    return flat, [f"{label:g}" if labels.dtype.kind == "f" else str(label) for label in labels.tolist()]

@@ -1,0 +1,77 @@
+"""`MLP`: a fully connected network as a description; its parameters are a dict of plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goodinit.activations import Activation
+from goodinit.errors import GoodinitError
+from goodinit.initializers import Initializer
+from goodinit.streams import Stream
+from goodinit.weights import Weight
+
+__all__ = ["MLP", "Parameters", "check_widths", "stack"]
+
+Parameters = dict[str, NDArray[np.float64]]
+"""`W1, b1, W2, b2, ...`: W of shape (outputs, inputs), b of shape (outputs, 1); an ensemble has a leading axis."""
+
+
+def check_widths(widths: Sequence[int]) -> None:
+    """Refuse widths that are no whole numbers of at least 1."""
+    if any(isinstance(w, bool) or not isinstance(w, int | np.integer) or w < 1 for w in widths):
+        raise GoodinitError(
+            f"widths={list(widths)}: every width must be a whole number of at least 1; drop the layer or give it a size"
+        )
+
+
+@dataclass(frozen=True)
+class MLP:
+    """Widths from the inputs to the outputs, one activation for all hidden layers, and the loss on the logits.
+
+    `binary_cross_entropy` has one output, the logit of class 1; `cross_entropy` has one logit a class.
+
+    >>> from goodinit import activations
+    >>> network = MLP((2, 10, 5, 1), activations.get("relu"), "binary_cross_entropy")
+    >>> [weight.shape for weight in network.weights]
+    [(10, 2), (5, 10), (1, 5)]
+    """
+
+    widths: tuple[int, ...]
+    activation: Activation
+    loss: Literal["binary_cross_entropy", "cross_entropy"]
+
+    def __post_init__(self) -> None:
+        check_widths(self.widths)
+        if len(self.widths) < 2:
+            raise GoodinitError(f"widths={list(self.widths)}: a network needs inputs and outputs")
+        if self.loss == "binary_cross_entropy" and self.widths[-1] != 1:
+            raise GoodinitError(f"widths={list(self.widths)}: binary cross-entropy needs one output")
+
+    @property
+    def depth(self) -> int:
+        """The number of layers with weights."""
+        return len(self.widths) - 1
+
+    @property
+    def weights(self) -> tuple[Weight, ...]:
+        """W1, W2, ..., each of shape (outputs, inputs)."""
+        pairs = zip(self.widths, self.widths[1:], strict=False)
+        return tuple(Weight.linear(f"W{layer}", fan_in, fan_out) for layer, (fan_in, fan_out) in enumerate(pairs, 1))
+
+    def parameters(self, initializer: Initializer, stream: Stream) -> Parameters:
+        """The start: every weight drawn by the initializer, layer by layer, every bias 0."""
+        start: Parameters = {}
+        for layer, weight in enumerate(self.weights, 1):
+            start[weight.name] = initializer.draw(weight, stream)
+            start[f"b{layer}"] = np.zeros((weight.shape[0], 1))
+        return start
+
+
+def stack(members: Sequence[Mapping[str, NDArray[np.float64]]]) -> Parameters:
+    """The parameters of several networks as one ensemble: the same arrays with a leading axis."""
+    return {name: np.stack([member[name] for member in members]) for name in members[0]}

@@ -1,0 +1,149 @@
+"""What was found: frozen records of tasks, trials and findings. They hold numbers and words, and compute nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from goodinit.datasets import Dataset
+from goodinit.networks import MLP, Parameters
+from goodinit.training import Schedule
+
+__all__ = ["Finding", "Sensitivity", "Task", "Trial"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One judgement: a code, how severe it is, and one sentence with the measured evidence."""
+
+    code: str
+    severity: Literal["severe", "warning", "info"]
+    message: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {"code": self.code, "severity": self.severity, "message": self.message}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained: data, network, schedule, and the stream that the initial weights come from."""
+
+    name: str
+    data: Dataset
+    network: MLP
+    schedule: Schedule
+    stream: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        data, schedule = self.data, self.schedule
+        return {
+            "name": self.name,
+            "data": {
+                "name": data.name,
+                "train_examples": len(data.y_train),
+                "test_examples": len(data.y_test),
+                "features": list(data.features),
+                "classes": list(data.classes),
+                "note": data.note,
+            },
+            "widths": list(self.network.widths),
+            "activation": self.network.activation.name,
+            "loss": self.network.loss,
+            "optimizer": schedule.optimizer,
+            "learning_rate": schedule.learning_rate,
+            "steps": schedule.steps,
+            "batch_size": schedule.batch_size,
+            "record_every": schedule.record_every,
+            "stream": self.stream,
+        }
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """How far the loss curve moves when every initial weight is changed by one part in 1 / `perturbation`.
+
+    `spread` is the largest less the smallest loss over the unchanged run and `repeats` changed ones, one value a
+    recorded step; `lowest` and `highest` are those losses themselves.
+    """
+
+    perturbation: float
+    repeats: int
+    lowest: tuple[float, ...]
+    highest: tuple[float, ...]
+
+    @property
+    def spread(self) -> tuple[float, ...]:
+        """The largest less the smallest loss at each recorded step."""
+        return tuple(high - low for low, high in zip(self.lowest, self.highest, strict=True))
+
+    @property
+    def largest(self) -> float:
+        """The largest spread of the curve; nan where it diverged at every recorded step."""
+        return max((s for s in self.spread if not math.isnan(s)), default=math.nan)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {
+            "perturbation": self.perturbation,
+            "repeats": self.repeats,
+            "largest_spread": _number(self.largest),
+            "spread": [_number(s) for s in self.spread],
+        }
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run: what was run, its loss curve, its accuracies, and what was found at its start and its end.
+
+    Losses are mean cross-entropies over the training set in nats. Where the run diverged, `diverged` is true,
+    `diverged_by` is the recorded step by which a number was no longer finite (None where the loss stayed finite
+    but ended far above its start), and the losses from there on are nan.
+    """
+
+    initialization: str
+    seed: int
+    learning_rate: float
+    steps: int
+    loss_steps: tuple[int, ...]
+    loss_values: tuple[float, ...]
+    final_loss: float
+    train_accuracy: float
+    test_accuracy: float
+    diverged: bool
+    diverged_by: int | None
+    sensitivity: Sensitivity | None
+    findings: tuple[Finding, ...]
+    why: str
+    parameters: Parameters = field(repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """How tables and figures call the trial."""
+        return self.initialization
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it: losses that are not finite are left out of the curve, and null as the final loss."""
+        kept = [i for i, value in enumerate(self.loss_values) if math.isfinite(value)]
+        return {
+            "initialization": self.initialization,
+            "seed": self.seed,
+            "learning_rate": self.learning_rate,
+            "steps": self.steps,
+            "loss": {"step": [self.loss_steps[i] for i in kept], "value": [self.loss_values[i] for i in kept]},
+            "final_loss": _number(self.final_loss),
+            "train_accuracy": self.train_accuracy,
+            "test_accuracy": self.test_accuracy,
+            "diverged": self.diverged,
+            "diverged_by": self.diverged_by,
+            "sensitivity": self.sensitivity.to_dict() if self.sensitivity else None,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "why": self.why,
+        }
+
+
+def _number(value: float) -> float | None:
+    """A number that JSON can hold: null for nan and the infinities."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,129 @@
+"""The reference engine: the textbook's mathematics in plain NumPy, float64, to be read from top to bottom.
+
+A network of depth L turns the inputs A0 = X, one column an example, into logits ZL:
+
+    Z1 = W1 A0 + b1,   A1 = phi(Z1),   ...,   ZL = WL A(L-1) + bL
+
+and the loss is the mean cross-entropy of the logits against the targets Y. Every function also takes an
+ensemble: parameters with a leading axis, one network a row, all trained on the same X and Y at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from goodinit.networks import MLP, Parameters
+from goodinit.training.optimizers import OPTIMIZERS
+from goodinit.training.schedule import Run, Schedule
+
+__all__ = ["accuracy", "backward", "forward", "loss", "predict", "probabilities", "train"]
+
+Array = NDArray[np.float64]
+
+
+def forward(network: MLP, parameters: Parameters, X: Array) -> tuple[list[Array], list[Array]]:
+    """The pre-activations [Z1, ..., ZL] and the layers' inputs [A0, ..., A(L-1)]; X is (inputs, examples).
+
+    The last pre-activations are the logits, of shape (outputs, examples).
+    """
+    Z: list[Array] = []
+    A: list[Array] = [X]
+    for layer in range(1, network.depth + 1):
+        Z.append(parameters[f"W{layer}"] @ A[-1] + parameters[f"b{layer}"])
+        if layer < network.depth:
+            A.append(network.activation.value(Z[-1]))
+    return Z, A
+
+
+def loss(network: MLP, logits: Array, Y: Array) -> Array:
+    """The mean cross-entropy over the examples, in nats, from the logits, so that it is finite for every finite logit.
+
+    Y is (1, examples) of 0 and 1 for one output, and one-hot (classes, examples) for several.
+    """
+    if network.loss == "binary_cross_entropy":
+        each = np.logaddexp(0, logits) - Y * logits  # -ln sigma(z) where y = 1, -ln(1 - sigma(z)) where y = 0
+    else:
+        each = special.logsumexp(logits, axis=-2, keepdims=True) - (Y * logits).sum(axis=-2, keepdims=True)
+    return np.asarray(each.mean(axis=(-2, -1)))
+
+
+def probabilities(network: MLP, logits: Array) -> Array:
+    """The sigmoid of one logit, or the softmax over several; the same shape."""
+    if network.loss == "binary_cross_entropy":
+        return np.asarray(special.expit(logits))
+    return np.asarray(special.softmax(logits, axis=-2))
+
+
+def backward(network: MLP, parameters: Parameters, Z: list[Array], A: list[Array], Y: Array) -> Parameters:
+    """The gradient of the mean loss by each parameter, by the chain rule from the last layer to the first."""
+    gradients: Parameters = {}
+    examples = Y.shape[-1]
+    dZ = (probabilities(network, Z[-1]) - Y) / examples
+    for layer in range(network.depth, 0, -1):
+        gradients[f"W{layer}"] = dZ @ A[layer - 1].swapaxes(-1, -2)
+        gradients[f"b{layer}"] = dZ.sum(axis=-1, keepdims=True)
+        if layer > 1:
+            dA = parameters[f"W{layer}"].swapaxes(-1, -2) @ dZ
+            dZ = dA * network.activation.derivative(Z[layer - 2])
+    return gradients
+
+
+def predict(network: MLP, parameters: Parameters, X: Array) -> NDArray[np.intp]:
+    """The class of each example, shape (..., examples): the likelier one; of equally likely ones the first."""
+    with np.errstate(all="ignore"):  # parameters that diverged still have a prediction
+        logits = forward(network, parameters, X)[0][-1]
+    if network.loss == "binary_cross_entropy":
+        return (logits[..., 0, :] > 0).astype(np.intp)
+    return np.asarray(logits.argmax(axis=-2))
+
+
+def accuracy(network: MLP, parameters: Parameters, X: Array, labels: NDArray[np.intp]) -> Array:
+    """The share of examples whose class is predicted; labels are class numbers, one an example."""
+    return np.asarray((predict(network, parameters, X) == labels).mean(axis=-1))
+
+
+def train(
+    network: MLP,
+    start: Parameters,
+    X: Array,
+    Y: Array,
+    schedule: Schedule,
+    batches: Iterable[NDArray[np.intp] | slice],
+    progress: Callable[[int], None] = lambda step: None,
+) -> Run:
+    """Train an ensemble from `start`, which is left as it is.
+
+    X is (inputs, examples), Y (outputs, examples); `start` has a leading axis of k networks. `batches` gives the
+    examples of each step. `progress` is called with the number of finished steps, about a hundred times.
+    """
+    parameters = {name: value.copy() for name, value in start.items()}
+    update = OPTIMIZERS[schedule.optimizer]()
+    networks = len(next(iter(parameters.values())))
+    losses = np.full((networks, len(schedule.recorded)), np.nan)
+    diverged_by: list[int | None] = [None] * networks
+    often = max(1, schedule.steps // 100)
+
+    def record(step: int) -> Array:
+        value = loss(network, forward(network, parameters, X)[0][-1], Y)
+        finite = np.isfinite(value) & np.all([np.isfinite(p).all(axis=(-2, -1)) for p in parameters.values()], axis=0)
+        for member in np.flatnonzero(~finite):
+            diverged_by[member] = step if diverged_by[member] is None else diverged_by[member]
+        return np.where(finite, value, np.nan)
+
+    with np.errstate(all="ignore"):  # what overflows is recorded as divergence, not printed as a warning
+        for step, batch in zip(range(schedule.steps), batches, strict=True):
+            if step % schedule.record_every == 0:
+                losses[:, step // schedule.record_every] = record(step)
+                if None not in diverged_by:
+                    break
+            Z, A = forward(network, parameters, X[:, batch])
+            update(parameters, backward(network, parameters, Z, A, Y[:, batch]), schedule.learning_rate)
+            if (step + 1) % often == 0:
+                progress(step + 1)
+        final_loss = record(schedule.steps)
+    progress(schedule.steps)
+    return Run(schedule.recorded, losses, final_loss, parameters, tuple(diverged_by))

@@ -1,0 +1,87 @@
+"""What every engine is told and what it gives back: the schedule of a training run, its batches, its result."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goodinit.errors import GoodinitError, unknown_name
+from goodinit.networks import Parameters
+from goodinit.streams import Stream
+from goodinit.training.optimizers import OPTIMIZERS
+
+__all__ = ["Run", "Schedule", "batches"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a network is trained: optimizer, learning rate, number of steps, batch size (None: all examples).
+
+    The loss on the whole training set is recorded before steps 0, `record_every`, 2 `record_every`, ...
+    """
+
+    optimizer: str = "gradient_descent"
+    learning_rate: float = 0.01
+    steps: int = 15_000
+    batch_size: int | None = None
+    record_every: int = 1000
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown_name("optimizer", str(self.optimizer), OPTIMIZERS)
+        rate = self.learning_rate
+        number = isinstance(rate, int | float | np.floating) and not isinstance(rate, bool)
+        if not number or not math.isfinite(rate) or rate <= 0:
+            raise GoodinitError(f"learning rate {rate}: it must be a finite number above 0, such as 0.01")
+        for what, value in (
+            ("steps", self.steps),
+            ("record every", self.record_every),
+            ("batch size", self.batch_size),
+        ):
+            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+            if value is not None and (not whole or value < 1):
+                raise GoodinitError(f"{what} {value}: it must be a whole number of at least 1")
+
+    @property
+    def recorded(self) -> range:
+        """The steps before which the loss is recorded."""
+        return range(0, self.steps, self.record_every)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run of an ensemble of k networks.
+
+    `losses` has shape (k, records), the loss on the training set before each recorded step; `final_loss` and
+    `parameters` are those after the last step. `diverged_by` holds, for each network, the first recorded step
+    (or the number of steps) at which its loss or a parameter was no longer finite, or None.
+    """
+
+    recorded: range
+    losses: NDArray[np.float64]
+    final_loss: NDArray[np.float64]
+    parameters: Parameters
+    diverged_by: tuple[int | None, ...]
+
+
+def batches(examples: int, schedule: Schedule, stream: Stream) -> Iterator[NDArray[np.intp] | slice]:
+    """The examples of each step: all of them, or slices of a new order for every epoch, the last one shorter.
+
+    The order depends on the stream's seed alone, so that compared initializations see the same batches.
+    """
+    size = schedule.batch_size
+    if size is None or size >= examples:
+        for _ in range(schedule.steps):
+            yield slice(None)
+        return
+    per_epoch = -(-examples // size)
+    order = np.arange(examples)
+    for step in range(schedule.steps):
+        epoch, batch = divmod(step, per_epoch)
+        if batch == 0:
+            order = stream.permutation(f"order/{epoch}", examples)
+        yield order[batch * size : (batch + 1) * size]

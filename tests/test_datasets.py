@@ -1,0 +1,169 @@
+"""Built-in data and a person's own files: what is read, and what is refused with which sentence."""
+
+import numpy as np
+import pytest
+
+from goodinit import datasets
+from goodinit.errors import GoodinitError
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def table(rows=12):
+    return "".join(f"{i * 100},{i % 3 - 1},{'cat' if i % 2 else 'dog'}\n" for i in range(rows))
+
+
+@pytest.mark.parametrize("name", datasets.names())
+def test_builtin_sets(name):
+    data, again, other = datasets.load(name), datasets.load(name), datasets.load(name, seed=1)
+    assert data.X_train.shape == (len(data.y_train), len(data.features))
+    assert data.X_test.shape == (len(data.y_test), len(data.features))
+    assert set(data.y_train) == set(data.y_test) == set(range(len(data.classes)))
+    assert np.isfinite(data.X_train).all()
+    assert np.array_equal(data.X_train, again.X_train)
+    assert np.array_equal(data.X_train, other.X_train) == (name == "circles")
+    assert data.targets.shape == (data.outputs, len(data.y_train))
+
+
+def test_circles_are_the_published_points():
+    make_circles = pytest.importorskip("sklearn.datasets").make_circles
+    X, y = make_circles(n_samples=100, noise=0.05, random_state=2)
+    data = datasets.load("circles", seed=99)
+    assert np.array_equal(data.X_test, X)
+    assert np.array_equal(data.y_test, y)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_csv_with_words_as_labels(tmp_path, delimiter):
+    text = "\ufeffsize,shade,kind\n" + table() + "\n\n"
+    data = datasets.load(write(tmp_path / "a.csv", text.replace(",", delimiter)), target="kind")
+    assert data.classes == ("cat", "dog")
+    assert data.features == ("size", "shade")
+    assert (len(data.y_train), len(data.y_test)) == (8, 4)
+    np.testing.assert_allclose(data.X_train.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(data.X_train.std(axis=0), 1)
+    assert "standardized" in data.note
+    raw = datasets.load(tmp_path / "a.csv", target="kind", standardize=False)
+    assert sorted(np.concatenate([raw.X_train, raw.X_test])[:, 0]) == [100 * i for i in range(12)]
+    assert raw.note == ""
+
+
+def test_the_seed_chooses_the_test_rows_of_every_class(tmp_path):
+    path = write(tmp_path / "a.csv", "size,shade,kind\n" + table(40))
+    chosen = {tuple(datasets.load(path, "kind", seed, standardize=False).X_test[:, 0]) for seed in range(5)}
+    assert len(chosen) == 5
+    assert np.bincount(datasets.load(path, "kind").y_test).tolist() == [5, 5]
+
+
+def test_numbers_as_labels_are_in_order(tmp_path):
+    path = write(tmp_path / "a.csv", "y,x\n" + "".join(f"{label},{label}.5\n" for label in (10, 9, 2) * 3))
+    data = datasets.load(path, "y")
+    assert data.classes == ("2", "9", "10")
+    assert data.outputs == 3
+
+
+def test_a_constant_column_is_centred(tmp_path):
+    path = write(tmp_path / "a.csv", "c,x,y\n" + "".join(f"0.1,{i},{i % 2}\n" for i in range(8)))
+    assert not datasets.load(path, "y").X_train[:, 0].any()
+
+
+def test_quoted_fields(tmp_path):
+    path = write(tmp_path / "a.csv", '"x, wide",y\n' + "".join(f'"{i}","class, {i % 2}"\n' for i in range(8)))
+    data = datasets.load(path, "y")
+    assert data.features == ("x, wide",)
+    assert data.classes == ("class, 0", "class, 1")
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "message"),
+    [
+        ("", "kind", "the file is empty"),
+        ("\n\n", "kind", "the file is empty"),
+        ("size,shade,kind\n", "kind", "0 rows below the header"),
+        ("size,shade,kind\n" + table(), None, "which column holds the labels.*'size', 'shade', 'kind'"),
+        ("size,shade,kind\n" + table(), "knid", "no column 'knid'; did you mean 'kind'"),
+        ("size,shade,kind\n" + table(1) + ",1,cat\n" + table(), "kind", r"line 3, column 'size': the value is missing"),
+        ("size,shade,kind\n" + table() + "1,NA,cat\n", "kind", r"column 'shade': the value is missing \('NA'\)"),
+        ("size,shade,kind\n" + table() + "1,nan,cat\n", "kind", "the value is missing"),
+        ("size,shade,kind\n" + table() + "-inf,1,cat\n", "kind", "'-inf' is infinite"),
+        ("size,shade,kind\n" + table() + "1e999,1,cat\n", "kind", "'1e999' is infinite"),
+        ("size,shade,kind\n" + table() + "red,1,cat\n", "kind", "'red' is no number; encode"),
+        ("size,shade,kind\n" + table() + "1_000,1,cat\n", "kind", "is no number"),
+        ("size,shade,kind\n" + table() + "1,1\n", "kind", "line 14: 2 values where the header has 3"),
+        ("size,shade,kind\n" + table() + "1,1, \n", "kind", "the label 'kind' is missing"),
+        ("size,shade,kind\n" + table().replace("dog", "cat"), "kind", "all 12 labels are 'cat'"),
+        ("size,size,kind\n" + table(), "kind", "2 columns named 'size'"),
+        (table().replace("cat", "1").replace("dog", "2"), "kind", "the first line holds numbers"),
+        ("just some words\nand more\n", "kind", "is no header"),
+        ("x,y\n" + "".join(f"{i},{i * 0.37}\n" for i in range(50)), "y", "50 different values in 50 rows"),
+        ("x,y\n" + "1e308,a\n-1e308,b\n" * 8, "y", "too large to standardize"),
+    ],
+)
+def test_csv_errors(tmp_path, text, target, message):
+    with pytest.raises(GoodinitError, match=message):
+        datasets.load(write(tmp_path / "a.csv", text), target=target)
+
+
+def test_what_is_no_file_of_text(tmp_path):
+    (tmp_path / "picture.csv").write_bytes(bytes(range(256)) * 4)
+    (tmp_path / "zeros.csv").write_bytes(b"a,b\0c\n")
+    (tmp_path / "latin.csv").write_bytes("größe,y\n1,2\n".encode("latin-1"))
+    for name in ("picture.csv", "zeros.csv", "latin.csv"):
+        with pytest.raises(GoodinitError, match="no CSV text file"):
+            datasets.load(tmp_path / name, target="y")
+    with pytest.raises(GoodinitError, match="is a folder"):
+        datasets.load(tmp_path)
+    with pytest.raises(GoodinitError, match="no such file"):
+        datasets.load(tmp_path / "none.csv")
+    with pytest.raises(GoodinitError, match="did you mean circles"):
+        datasets.load("circle")
+    with pytest.raises(GoodinitError, match="goes with a file"):
+        datasets.load("circles", target="y")
+
+
+X = np.arange(24.0).reshape(12, 2)
+Y = np.arange(12) % 2
+
+
+def test_npz(tmp_path):
+    np.savez(tmp_path / "a.npz", X=X.reshape(12, 2, 1), y=Y.astype(float))
+    np.savez(tmp_path / "b.npz", X_train=X, y_train=Y, X_test=X[:4], y_test=Y[:4])
+    np.savez(tmp_path / "c.npz", points=X, animal=np.where(Y, "cat", "dog"))
+    assert datasets.load(tmp_path / "a.npz").classes == ("0", "1")
+    parted = datasets.load(tmp_path / "b.npz", standardize=False)
+    assert np.array_equal(parted.X_train, X)
+    assert np.array_equal(parted.y_test, Y[:4])
+    assert datasets.load(tmp_path / "c.npz", target="animal").classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "target", "message"),
+    [
+        ({"X": X, "y": Y[:5]}, None, "12 rows of features and 5 labels"),
+        ({"X": X.astype(object), "y": Y}, None, "no NPZ file of plain arrays"),
+        ({"X": np.where(X > 5, np.nan, X), "y": Y}, None, "missing or infinite, first row 3"),
+        ({"X": X.astype(str), "y": Y}, None, "give numbers"),
+        ({"X": X[:, 0], "y": Y}, None, r"\(examples, features\)"),
+        ({"X": X[:0], "y": Y[:0]}, None, "give numbers"),
+        ({"X": X, "y": 0 * Y}, None, "all 12 labels are '0'"),
+        ({"a": X, "b": Y}, None, "name the features X and the labels y"),
+        ({"a": X, "b": Y}, "c", "no array 'c'"),
+        ({"X": X, "y": np.where(Y, np.nan, 1.0)}, None, "some labels are missing"),
+        ({"X_train": X, "y_train": Y, "X_test": X[:, :1], "y_test": Y}, None, "X_train has 2 features and X_test 1"),
+        ({"X_train": X, "y_train": Y, "X_test": X, "y_test": Y + 1}, None, "test labels hold '2'"),
+    ],
+)
+def test_npz_errors(tmp_path, arrays, target, message):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(GoodinitError, match=message):
+        datasets.load(tmp_path / "a.npz", target=target)
+
+
+def test_a_broken_npz(tmp_path):
+    for content in (b"", b"hello", b"PK\3\4 cut"):
+        (tmp_path / "a.npz").write_bytes(content)
+        with pytest.raises(GoodinitError, match="no NPZ file"):
+            datasets.load(tmp_path / "a.npz")
