@@ -1,0 +1,102 @@
+"""Numbers measured on a network with given parameters and data: nothing here judges."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goodinit.activations import Activation
+from goodinit.networks import MLP, Parameters
+from goodinit.training import backward, forward, loss, probabilities
+
+__all__ = ["LayerMeasure", "NetworkMeasure", "measure"]
+
+SURE = 0.99  # a predicted class with at least this probability is called sure
+NEAR_BOUND = 0.015  # of the activation's range, from either bound: tanh beyond +-0.97
+
+
+@dataclass(frozen=True)
+class LayerMeasure:
+    """One hidden layer: `units`, of which `distinct` differ in their weights; shares are between 0 and 1.
+
+    `dead_share` counts units whose derivative is zero for every example; `saturated_share` counts activations
+    near a bound of the activation's range (None where it has no two bounds).
+    """
+
+    units: int
+    distinct: int
+    dead_share: float
+    saturated_share: float | None
+    activation_rms: float
+
+
+@dataclass(frozen=True)
+class NetworkMeasure:
+    """A whole network on its training set.
+
+    `chance_loss` is that of equal probabilities, ln(classes). `sure_share` counts examples whose likeliest class
+    has probability 0.99 or more, `sure_and_wrong_share` those of them where it is not their class.
+    `largest_gradients` holds the largest absolute entry of each parameter's gradient.
+    """
+
+    loss: float
+    chance_loss: float
+    layers: tuple[LayerMeasure, ...]
+    sure_share: float
+    sure_and_wrong_share: float
+    logit_rms: float
+    largest_gradients: dict[str, float]
+
+
+def measure(network: MLP, parameters: Parameters, X: NDArray[np.float64], Y: NDArray[np.float64]) -> NetworkMeasure:
+    """Measure one network (no ensemble): X is (inputs, examples), Y the targets, (outputs, examples)."""
+    with np.errstate(all="ignore"):
+        Z, A = forward(network, parameters, X)
+        gradients = backward(network, parameters, Z, A, Y)
+        p = probabilities(network, Z[-1])
+        classes = 2 if network.loss == "binary_cross_entropy" else len(p)
+        likeliest = np.maximum(p, 1 - p)[0] if classes == 2 and len(p) == 1 else p.max(axis=0)
+        wrong = (p[0] > 0.5) != (Y[0] > 0.5) if len(p) == 1 else p.argmax(axis=0) != Y.argmax(axis=0)
+        sure = likeliest >= SURE
+        return NetworkMeasure(
+            loss=float(loss(network, Z[-1], Y)),
+            chance_loss=math.log(classes),
+            layers=tuple(
+                _layer(network.activation, parameters, layer, Z[layer - 1], A[layer])
+                for layer in range(1, network.depth)
+            ),
+            sure_share=float(sure.mean()),
+            sure_and_wrong_share=float((sure & wrong).mean()),
+            logit_rms=_rms(Z[-1]),
+            largest_gradients={name: float(np.abs(g).max()) for name, g in sorted(gradients.items())},
+        )
+
+
+def _layer(
+    activation: Activation, parameters: Parameters, layer: int, Z: NDArray[np.float64], A: NDArray[np.float64]
+) -> LayerMeasure:
+    incoming = np.hstack([parameters[f"W{layer}"], parameters[f"b{layer}"]])
+    unit = np.hstack([incoming, parameters[f"W{layer + 1}"].T])  # a unit is what goes in and what comes out of it
+    dead = (activation.derivative(Z) == 0).all(axis=1)
+    return LayerMeasure(
+        units=len(unit),
+        distinct=len(np.unique(unit, axis=0)),
+        dead_share=float(dead.mean()),
+        saturated_share=_saturated_share(activation, A),
+        activation_rms=_rms(A),
+    )
+
+
+def _saturated_share(activation: Activation, A: NDArray[np.float64]) -> float | None:
+    low, high = activation.saturation
+    if low is None or high is None:
+        return None
+    margin = NEAR_BOUND * (high - low)
+    return float(((low + margin >= A) | (high - margin <= A)).mean())
+
+
+def _rms(values: NDArray[np.float64]) -> float:
+    return float(np.sqrt(np.mean(values**2)))

@@ -1,0 +1,190 @@
+"""Figures of a comparison, drawn with matplotlib without its global state."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from goodinit.results import Task, Trial
+from goodinit.training import forward, predict, probabilities
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+__all__ = ["decision_boundaries", "figures", "loss_curves"]
+
+COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe & Ito 2008
+STYLES: Final = ("-", "--", "-.", ":")
+_DPI: Final = 150
+_GRID: Final = 300  # points along each axis of a decision boundary's picture
+_MOST_POINTS: Final = 2000
+
+
+def figures(task: Task, trials: Sequence[Trial]) -> dict[str, bytes]:
+    """The figures of a comparison as PNG files by name; decision boundaries where the data has two features."""
+    drawn = {"loss.png": _png(loss_curves(task, trials))}
+    if len(task.data.features) == 2:
+        drawn["decision_boundary.png"] = _png(decision_boundaries(task, trials))
+    return drawn
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DPI)
+    return buffer.getvalue()
+
+
+def loss_curves(task: Task, trials: Sequence[Trial]) -> Figure:
+    """The training loss of every trial on one axis, each line named at its end.
+
+    A first loss far above the rest is written down instead of squeezing the other curves; the band around a curve
+    is its spread under changes of the start by one part in 1e15.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 5.2), layout="constrained")
+    axes = figure.add_subplot()
+    chance = math.log(len(task.data.classes))
+    everything = np.array([value for trial in trials for value in (*trial.loss_values, trial.final_loss)])
+    everything = everything[np.isfinite(everything)]
+    typical = [np.nanmedian(trial.loss_values[1:] or trial.loss_values) for trial in trials if not trial.diverged]
+    logarithmic = bool(typical) and max(typical) > 3 * chance
+    off_scale = []
+    top = float(everything.max(initial=chance))
+    if logarithmic:
+        axes.set_yscale("log")
+    else:
+        top = min(top, 2 * chance) * 1.06
+        axes.set_ylim(0, top)
+    for number, trial in enumerate(trials):
+        colour, style = COLOURS[number % len(COLOURS)], STYLES[number // len(COLOURS) % len(STYLES)]
+        steps = np.array([*trial.loss_steps, trial.steps])
+        values = np.array([*trial.loss_values, trial.final_loss])
+        shown = values if logarithmic else np.where(values > top, np.nan, values)
+        axes.plot(steps, shown, color=colour, linestyle=style, linewidth=2, marker="o", ms=3.5, label=_label(trial))
+        if trial.sensitivity:
+            axes.fill_between(
+                trial.loss_steps, trial.sensitivity.lowest, trial.sensitivity.highest, color=colour, alpha=0.3, lw=0
+            )
+        if not logarithmic and trial.loss_values[0] > top:
+            off_scale.append(f"{trial.name} starts at {trial.loss_values[0]:,.1f}, above this axis \u2191")
+    axes.axhline(chance, color="0.5", linewidth=1, linestyle=":", zorder=0)
+    axes.annotate(
+        f"guessing: ln {len(task.data.classes)} = {chance:.4f}",
+        (1, chance),
+        xycoords=("axes fraction", "data"),
+        xytext=(-6, 4),
+        textcoords="offset points",
+        ha="right",
+        color="0.4",
+        fontsize=9,
+    )
+    if off_scale:
+        axes.annotate(
+            "\n".join(off_scale), (0.012, 0.985), xycoords="axes fraction", va="top", fontsize=9, color="0.25"
+        )
+    axes.set_xlim(0, trials[0].steps)
+    axes.set_xlabel("step")
+    scale = ", log scale" if logarithmic else ""
+    axes.set_ylabel(f"training loss (mean cross-entropy, nats{scale})")
+    axes.set_title(
+        f"{task.data.name}: one network, {len(trials)} start{'s' if len(trials) > 1 else ''} "
+        f"({'-'.join(map(str, task.network.widths))}, {task.network.activation}, seed {trials[0].seed})"
+    )
+    figure.legend(loc="outside lower center", ncols=min(len(trials), 3), frameon=False, fontsize=9.5)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return figure
+
+
+def _label(trial: Trial) -> str:
+    if trial.diverged:
+        return f"{trial.name}: diverged"
+    return f"{trial.name}: ends at {trial.final_loss:.4g}"
+
+
+def decision_boundaries(task: Task, trials: Sequence[Trial]) -> Figure:
+    """For data with two features: what each network predicts over the plane, side by side, over the data."""
+    from matplotlib.figure import Figure
+
+    columns = min(len(trials), 4)
+    rows = -(-len(trials) // columns)
+    figure = Figure(figsize=(3.6 * columns + 0.6, 4.2 * rows + 0.8), layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for panel, trial in zip(panels.flat, trials, strict=False):
+        _boundary(panel, task, trial)
+    for panel in panels.flat[len(trials) :]:
+        panel.set_axis_off()
+    for panel in panels[:, 0]:
+        panel.set_ylabel(task.data.features[1])
+    for panel in panels[-1]:
+        panel.set_xlabel(task.data.features[0])
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(handles), 6), frameon=False, fontsize=9)
+    figure.suptitle(f"{task.data.name}: what each network predicts after {trials[0].steps:,} steps")
+    return figure
+
+
+def _boundary(axes: Axes, task: Task, trial: Trial) -> None:
+    from matplotlib.colors import ListedColormap
+
+    data, network = task.data, task.network
+    points = np.vstack([data.X_train, data.X_test])
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = 0.1 * np.maximum(high - low, 1e-12)
+    xs, ys = (np.linspace(low[i] - margin[i], high[i] + margin[i], _GRID) for i in (0, 1))
+    plane = np.stack([grid.ravel() for grid in np.meshgrid(xs, ys)])
+    colours = [COLOURS[i % len(COLOURS)] for i in range(len(data.classes))]
+    axes.set_box_aspect(1)
+    axes.set_title(f"{trial.name}\ntrain {trial.train_accuracy:.1%}, test {trial.test_accuracy:.1%}", fontsize=10.5)
+    with np.errstate(all="ignore"):
+        logits = forward(network, trial.parameters, plane)[0][-1]
+    if not np.isfinite(logits).all():
+        axes.text(0.5, 0.5, "diverged:\nno prediction", transform=axes.transAxes, ha="center", va="center")
+    elif network.loss == "binary_cross_entropy":
+        p = probabilities(network, logits).reshape(_GRID, _GRID)
+        axes.pcolormesh(xs, ys, p, cmap=_two_colours(colours), vmin=0, vmax=1, alpha=0.55, lw=0, rasterized=True)
+        if np.ptp(p) < 1e-9:
+            note = f"probability {p.mean():.3g} everywhere"
+            box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none"}
+            axes.text(0.5, 0.5, note, transform=axes.transAxes, ha="center", va="center", bbox=box, zorder=5)
+        elif p.min() < 0.5 < p.max():
+            axes.contour(xs, ys, p, levels=[0.5], colors="black", linewidths=1.4)
+    else:
+        regions = predict(network, trial.parameters, plane).reshape(_GRID, _GRID)
+        axes.pcolormesh(
+            xs,
+            ys,
+            regions,
+            cmap=ListedColormap(colours),
+            vmin=-0.5,
+            vmax=len(colours) - 0.5,
+            alpha=0.3,
+            lw=0,
+            rasterized=True,
+        )
+    for number, (name, colour) in enumerate(zip(data.classes, colours, strict=True)):
+        for X, y, marker, what in ((data.X_train, data.y_train, "o", ""), (data.X_test, data.y_test, "^", ", test")):
+            x1, x2 = X[y == number][:_MOST_POINTS].T
+            axes.scatter(
+                x1,
+                x2,
+                s=11 if marker == "o" else 15,
+                marker=marker,
+                color=colour,
+                edgecolor="white",
+                lw=0.4,
+                label=name + what,
+            )
+
+
+def _two_colours(colours: list[str]) -> Colormap:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("classes", [colours[0], "white", colours[1]])

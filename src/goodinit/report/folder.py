@@ -1,0 +1,112 @@
+"""The folder of a run: checked before the work, written at its end, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from goodinit.errors import GoodinitError
+
+__all__ = ["OutputFolder"]
+
+FILES: Final = ("result.json", "loss.png", "decision_boundary.png")
+"""Every file that a run may write; one of them in a folder says that another run is kept there."""
+
+
+class OutputFolder:
+    """Where a run's files go. Making it checks that they can be written; `write` writes them.
+
+    Raises GoodinitError where the folder cannot be written, or holds another run and `overwrite` is not set.
+    """
+
+    def __init__(self, path: str | Path, overwrite: bool = False) -> None:
+        self.path = Path(path)
+        self.overwrite = overwrite
+        self._base: Path | None = None  # of a numbered folder, its name without the number
+        self._check()
+
+    @classmethod
+    def fresh(cls, path: str | Path) -> OutputFolder:
+        """The folder of that name, or name-2, name-3, ...: the first that does not exist."""
+        folder = cls(_first_free(Path(path)))
+        folder._base = Path(path)
+        return folder
+
+    def _check(self) -> None:
+        kept = [name for name in FILES if os.path.lexists(self.path / name)]
+        if kept and not self.overwrite:
+            raise GoodinitError(f"{self.path} holds another run ({', '.join(kept)}); choose another or say --overwrite")
+        try:
+            nearest = self.path
+            while not nearest.exists():
+                nearest = nearest.parent
+            if not nearest.is_dir():
+                raise NotADirectoryError(f"{nearest} is no folder")
+            with tempfile.TemporaryFile(dir=nearest):
+                pass
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> GoodinitError:
+        return GoodinitError(
+            f"{self.path}: the folder cannot be written ({error.strerror or error}); choose another with --out"
+        )
+
+    def write(self, files: Mapping[str, bytes]) -> Path:
+        """Write the files, all of them or none, and return the folder."""
+        if self._base is None:
+            self._check()  # again: another run may have ended meanwhile
+        try:
+            if self.path.exists() and self._base is None:
+                self._replace(files)
+            else:
+                self._create(files)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return self.path
+
+    def _create(self, files: Mapping[str, bytes]) -> None:
+        """Fill a hidden folder beside the place, then give it its name in one step."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        hidden = Path(tempfile.mkdtemp(prefix=".goodinit-", dir=self.path.parent))
+        try:
+            for name, content in files.items():
+                (hidden / name).write_bytes(content)
+            umask = os.umask(0)
+            os.umask(umask)
+            hidden.chmod(0o777 & ~umask)  # mkdtemp makes it private; the run is as open as any other folder
+            while True:
+                try:
+                    hidden.rename(self.path)
+                    return
+                except OSError:
+                    if self._base is None or not self.path.exists():
+                        raise
+                    self.path = _first_free(self._base)  # another run took the name meanwhile
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+
+    def _replace(self, files: Mapping[str, bytes]) -> None:
+        """Write everything beside its place first; only then replace, file by file, and drop what is stale."""
+        hidden = Path(tempfile.mkdtemp(prefix=".goodinit-", dir=self.path))
+        try:
+            for name, content in files.items():
+                (hidden / name).write_bytes(content)
+            for name in files:
+                (hidden / name).replace(self.path / name)
+            for name in set(FILES) - set(files):
+                (self.path / name).unlink(missing_ok=True)
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _first_free(path: Path) -> Path:
+    number, free = 1, path
+    while os.path.lexists(free):
+        number += 1
+        free = path.with_name(f"{path.name}-{number}")
+    return free

@@ -1,0 +1,120 @@
+"""Tables for the terminal, from finished results and from the catalogue."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from goodinit.initializers import Initializer
+from goodinit.results import Task, Trial
+
+__all__ = ["catalogue", "entry", "summary", "text"]
+
+_MOST_ROWS = 20
+_SPREAD = (
+    "spread: how far the loss curve moves at most over {repeats} more trainings, each with every initial weight "
+    "changed by one part in 1e15."
+)
+
+
+def text(renderable: RenderableType, width: int = 100) -> str:
+    """The renderable as plain text."""
+    file = io.StringIO()
+    Console(file=file, width=width, color_system=None).print(renderable)
+    return file.getvalue().rstrip()
+
+
+def summary(task: Task, trials: Sequence[Trial]) -> Group:
+    """What was trained, the loss by step, one row a trial, and one sentence a trial that says why."""
+    parts: list[RenderableType] = [Text(_headline(task))]
+    if len(trials) <= 5:
+        parts += [Text("\nTraining loss (mean cross-entropy, nats):"), _losses(trials)]
+    parts += [Text("\nWhat became of each start:"), _outcomes(trials)]
+    if trials[0].sensitivity:
+        parts.append(Text(_SPREAD.format(repeats=trials[0].sensitivity.repeats)))
+    parts.append(Text())
+    parts += [Text.assemble((trial.name, "bold"), f": {trial.why}") for trial in trials]
+    return Group(*parts)
+
+
+def _headline(task: Task) -> str:
+    data, schedule = task.data, task.schedule
+    batch = f"batches of {schedule.batch_size}" if schedule.batch_size else "full batch"
+    note = f"; {data.note}" if data.note else ""
+    return (
+        f"{data.name}: {len(data.y_train)} points to train, {len(data.y_test)} to test{note}. "
+        f"Network {list(task.network.widths)}, {task.network.activation}; {schedule.optimizer.replace('_', ' ')}, "
+        f"learning rate {schedule.learning_rate:g}, {schedule.steps:,} steps, {batch}."
+    )
+
+
+def _losses(trials: Sequence[Trial]) -> Table:
+    table = Table()
+    table.add_column("before step", justify="right")
+    for trial in trials:
+        table.add_column(Text(trial.name), justify="right")
+    steps = trials[0].loss_steps
+    stride = -(-len(steps) // _MOST_ROWS)
+    for index in range(0, len(steps), stride):
+        table.add_row(f"{steps[index]:,}", *(_loss(trial.loss_values[index]) for trial in trials))
+    return table
+
+
+def _outcomes(trials: Sequence[Trial]) -> Table:
+    table = Table()
+    table.add_column("initialization")
+    headings = ["first loss", "last loss", "train accuracy", "test accuracy"]
+    if trials[0].sensitivity:
+        headings.append("spread")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for trial in trials:
+        row = [
+            _loss(trial.loss_values[0]),
+            "diverged" if trial.diverged else _loss(trial.final_loss),
+            f"{trial.train_accuracy:.4f}",
+            f"{trial.test_accuracy:.4f}",
+        ]
+        if trial.sensitivity:
+            largest = trial.sensitivity.largest
+            row.append("diverged" if math.isnan(largest) else f"{largest:.1e}" if largest else "0")
+        table.add_row(Text(trial.name), *row)
+    return table
+
+
+def _loss(value: float) -> str:
+    if math.isnan(value):
+        return "diverged"
+    return f"{value:.6f}" if value < 10 else f"{value:.1f}" if value < 1e6 else f"{value:.3g}"
+
+
+def catalogue(classes: Sequence[type[Initializer]]) -> Table:
+    """The catalogue: a row an initializer."""
+    table = Table()
+    for heading in ("initializer", "what it does", "reference"):
+        table.add_column(heading)
+    for cls in classes:
+        table.add_row(Text(cls.name), Text(cls.summary), Text(cls.reference))
+    return table
+
+
+def entry(initializer: Initializer) -> Group:
+    """One initializer with its facts."""
+    facts = {
+        "formula": initializer.formula,
+        "options": ", ".join(f"{name}={value}" for name, value in vars(initializer).items()) or "none",
+        "made for": ", ".join(initializer.activations) or "any activation",
+        "reference": initializer.reference,
+        "also called": ", ".join(initializer.aliases),
+        **{f"in {framework}": meaning for framework, meaning in initializer.elsewhere.items()},
+    }
+    table = Table.grid(padding=(0, 2))
+    for fact, value in facts.items():
+        if value:
+            table.add_row(Text(fact), Text(value))
+    return Group(Text.assemble((str(initializer), "bold"), f": {initializer.summary}"), table)

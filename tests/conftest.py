@@ -1,0 +1,9 @@
+import pytest
+
+import goodinit
+
+
+@pytest.fixture(scope="session")
+def classic() -> goodinit.Comparison:
+    """The classic experiment, run once for all tests that read it."""
+    return goodinit.compare()

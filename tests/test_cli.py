@@ -1,0 +1,127 @@
+"""The command as a person types it: output, errors, exit codes, Ctrl-C and a kill in the middle."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from goodinit import initializers
+
+GOODINIT = [sys.executable, "-c", "from goodinit.cli import main; main()"]
+FAST = ["--steps", "40", "--perturbations", "0"]
+
+
+def run(*arguments, cwd, **options):
+    return subprocess.run(
+        [*GOODINIT, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False, timeout=120, **options
+    )
+
+
+def test_json_is_all_there_is_on_standard_output(tmp_path):
+    done = run("compare", "--json", "--init", "he_normal", "--init", "normal(std=10)", *FAST, cwd=tmp_path)
+    assert done.returncode == 0
+    result = json.loads(done.stdout)
+    assert [t["initialization"] for t in result["trials"]] == ["he_normal", "normal(std=10)"]
+    assert done.stderr == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_default_folder_is_numbered(tmp_path):
+    for _ in range(2):
+        assert run("compare", "--quiet", *FAST, cwd=tmp_path).returncode == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["goodinit-compare", "goodinit-compare-2"]
+
+
+def test_tables_and_reasons_are_printed(tmp_path):
+    done = run("compare", *FAST, cwd=tmp_path)
+    assert done.returncode == 0
+    for part in ("zeros", "normal(std=10)", "he_normal", "0.693147", "1773.6", "identical", "goodinit-compare"):
+        assert part in done.stdout
+    quiet = run("compare", "--quiet", *FAST, cwd=tmp_path)
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+
+
+def test_a_persons_csv(tmp_path):
+    rows = "".join(f"{i},{i * i % 7},{('red', 'green', 'blue')[i % 3]}\n" for i in range(60))
+    (tmp_path / "my.csv").write_text("a,b,colour\n" + rows)
+    done = run("compare", "--data", "my.csv", "--target", "colour", "--json", *FAST, cwd=tmp_path)
+    task = json.loads(done.stdout)["task"]
+    assert (task["widths"], task["loss"]) == ([2, 10, 5, 3], "cross_entropy")
+    assert task["data"]["classes"] == ["blue", "green", "red"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--init", "he_norml"], "did you mean he_normal"),
+        (["--init", "normal(std=-1)"], "std must be a finite number of at least 0"),
+        (["--init", "__import__('os').mkdir('x')"], "is not of the form name"),
+        (["--widths", "10,0"], "every width must be a whole number of at least 1"),
+        (["--widths", "ten"], "whole numbers with commas"),
+        (["--learning-rate", "nan"], "finite number above 0"),
+        (["--learning-rate", "fast"], "'fast' is no number"),
+        (["--steps", "0"], "steps 0"),
+        (["--steps", "1e4"], "'1e4' is no whole number"),
+        (["--data", "none.csv"], "no such file"),
+        (["--data", "bad.csv", "--target", "y"], "the file is empty"),
+        (["--out", "bad.csv"], "is no folder"),
+        (["--out", "/proc/none"], "cannot be written"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_exit_code_2(tmp_path, arguments, message):
+    (tmp_path / "bad.csv").write_text("")
+    done = run("compare", *arguments, cwd=tmp_path, env={**os.environ, "COLUMNS": "200"})
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert [p.name for p in tmp_path.iterdir()] == ["bad.csv"]
+
+
+def test_terminal_escapes_in_a_name_are_not_passed_on(tmp_path):
+    done = run("compare", "--init", "\x1b[31mred", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_stopped_in_the_middle_it_leaves_nothing(tmp_path, how):
+    with subprocess.Popen([*GOODINIT, "compare"], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(1.5)
+        process.send_signal(how)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []
+    if how == signal.SIGINT:
+        assert process.returncode == 130
+
+
+def test_show_lists_and_explains(tmp_path):
+    listed = run("show", cwd=tmp_path).stdout
+    assert all(name in listed for name in initializers.names())
+    shown = run("show", "he_normal", cwd=tmp_path).stdout
+    for part in ("2 / fan_in", "He, Zhang, Ren & Sun 2015", "truncated normal"):
+        assert part in shown
+    assert run("show", "he_norml", cwd=tmp_path).returncode == 2
+
+
+def test_import_is_light():
+    code = (
+        "import sys, goodinit, goodinit.cli; print([m for m in ('torch', 'matplotlib', 'sklearn') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_reader_that_leaves_early_is_no_error(tmp_path):
+    command = " ".join(f"'{part}'" for part in GOODINIT) + " compare --json --steps 40 | head -c 10"
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert "Traceback" not in done.stderr
+
+
+def test_version():
+    assert run("--version", cwd=None).stdout.startswith("goodinit 0.")
