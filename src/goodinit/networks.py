@@ -64,11 +64,15 @@ class MLP:
         return tuple(Weight.linear(f"W{layer}", fan_in, fan_out) for layer, (fan_in, fan_out) in enumerate(pairs, 1))
 
     def parameters(self, initializer: Initializer, stream: Stream) -> Parameters:
-        """The start: every weight drawn by the initializer, layer by layer, every bias 0."""
+        """The start: every weight drawn by the initializer, layer by layer; biases 0 unless its rule draws them."""
         start: Parameters = {}
+        bias_std = initializer.bias_std()
         for layer, weight in enumerate(self.weights, 1):
+            bias = (weight.shape[0], 1)
             start[weight.name] = initializer.draw(weight, stream)
-            start[f"b{layer}"] = np.zeros((weight.shape[0], 1))
+            start[f"b{layer}"] = (
+                bias_std * stream.normal(f"b{layer}", 0, bias[0]).reshape(bias) if bias_std else np.zeros(bias)
+            )
         return start
 
 

@@ -8,7 +8,12 @@ from typing import Any, Final
 from goodinit.errors import GoodinitError, nearest, unknown_name
 from goodinit.initializers.base import Initializer
 from goodinit.initializers.constants import Constant, Ones, Zeros
-from goodinit.initializers.distributions import Normal, Uniform
+from goodinit.initializers.deep import EdgeOfChaos, RandomWalk, Siren
+from goodinit.initializers.deterministic import Sinusoidal, ZeroHadamard
+from goodinit.initializers.distributions import Normal, TruncatedNormal, Uniform
+from goodinit.initializers.orthogonal import DeltaOrthogonal, Orthogonal
+from goodinit.initializers.sparse import Sparse
+from goodinit.initializers.structured import BilinearUpsampling, Dirac, Identity, LooksLinear
 from goodinit.initializers.variance_scaling import (
     GlorotNormal,
     GlorotUniform,
@@ -16,23 +21,38 @@ from goodinit.initializers.variance_scaling import (
     HeUniform,
     LecunNormal,
     LecunUniform,
+    PytorchLinear,
     VarianceScaling,
 )
 from goodinit.spec import parse_spec
 
 __all__ = [
+    "BilinearUpsampling",
     "Constant",
+    "DeltaOrthogonal",
+    "Dirac",
+    "EdgeOfChaos",
     "GlorotNormal",
     "GlorotUniform",
     "HeNormal",
     "HeUniform",
+    "Identity",
     "Initializer",
     "LecunNormal",
     "LecunUniform",
+    "LooksLinear",
     "Normal",
     "Ones",
+    "Orthogonal",
+    "PytorchLinear",
+    "RandomWalk",
+    "Sinusoidal",
+    "Siren",
+    "Sparse",
+    "TruncatedNormal",
     "Uniform",
     "VarianceScaling",
+    "ZeroHadamard",
     "Zeros",
     "catalogue",
     "get",
@@ -43,8 +63,9 @@ _CLASSES: Final[tuple[type[Initializer], ...]] = (
     Zeros,
     Ones,
     Constant,
-    Normal,
     Uniform,
+    Normal,
+    TruncatedNormal,
     VarianceScaling,
     LecunNormal,
     LecunUniform,
@@ -52,6 +73,19 @@ _CLASSES: Final[tuple[type[Initializer], ...]] = (
     GlorotUniform,
     HeNormal,
     HeUniform,
+    PytorchLinear,
+    EdgeOfChaos,
+    RandomWalk,
+    Siren,
+    Orthogonal,
+    DeltaOrthogonal,
+    Identity,
+    Dirac,
+    LooksLinear,
+    BilinearUpsampling,
+    Sparse,
+    Sinusoidal,
+    ZeroHadamard,
 )
 _BY_NAME: Final = {name: cls for cls in _CLASSES for name in (cls.name, *cls.aliases)}
 

@@ -16,7 +16,12 @@ from goodinit.spec import format_spec
 from goodinit.streams import Stream, as_stream
 from goodinit.weights import Weight
 
-__all__ = ["Initializer"]
+__all__ = ["Initializer", "same_everywhere"]
+
+
+def same_everywhere(value: float) -> float:
+    """A calculated constant to 12 digits, so that the last bits of a machine's exp or erf do not reach the weights."""
+    return float(f"{value:.12g}")
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,10 @@ class Initializer(ABC):
         """What to beware of when this weight is filled so, such as a deficient rank; None where there is nothing."""
         return None
 
+    def bias_std(self) -> float:
+        """The standard deviation of the biases that go with the weights: 0 unless the rule says another."""
+        return 0.0
+
     def draw(self, weight: Weight, stream: int | Stream = 0, dtype: DTypeLike = np.float64) -> NDArray[Any]:
         """The weight's values, an array of `weight.shape`.
 
@@ -71,17 +80,21 @@ class Initializer(ABC):
         options = {f.name: getattr(self, f.name) for f in fields(self)}
         return format_spec(self.name, {f.name: options[f.name] for f in fields(self) if options[f.name] != f.default})
 
-    def _check_number(self, option: str, low: float = -math.inf, above: float = -math.inf) -> None:
-        """Refuse an option that is no finite number, or is below `low` or not above `above`."""
+    def _check_number(
+        self, option: str, low: float = -math.inf, above: float = -math.inf, high: float = math.inf
+    ) -> None:
+        """Refuse an option that is no finite number, or is below `low`, not above `above`, or above `high`."""
         value = getattr(self, option)
         number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if number and value >= low and value > above:
+        if number and low <= value <= high and value > above:
             return
         bound = f" above {above:g}" if above > -math.inf else f" of at least {low:g}" if low > -math.inf else ""
+        bound = f" from {low:g} to {high:g}" if high < math.inf else bound
         raise GoodinitError(f"{self.name}({option}={value}): {option} must be a finite number{bound}")
 
-    def _check_choice(self, option: str, choices: tuple[str, ...]) -> None:
+    def _check_choice(self, option: str, choices: tuple[object, ...]) -> None:
         """Refuse an option that is not one of the words in `choices`."""
         value = getattr(self, option)
         if value not in choices:
-            raise GoodinitError(f"{self.name}({option}={value}): {option} must be one of {', '.join(choices)}")
+            listed = ", ".join(str(choice).lower() for choice in choices)
+            raise GoodinitError(f"{self.name}({option}={value}): {option} must be one of {listed}")

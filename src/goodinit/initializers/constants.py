@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from goodinit.errors import GoodinitError
 from goodinit.initializers.base import Initializer
 from goodinit.streams import Stream
 from goodinit.weights import Weight
@@ -53,18 +57,52 @@ class Ones(_SameEverywhere):
 
 
 @dataclass(frozen=True)
-class Constant(_SameEverywhere):
-    """Every element `value`."""
+class Constant(Initializer):
+    """Every element `value`; or the numbers of a list, repeated over the leading axes as NumPy broadcasts them.
+
+    >>> Constant([1, 2]).draw(Weight.linear("W", 2, 3)).tolist()
+    [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]
+
+    Raises GoodinitError for a value that is no finite number or list of them, or does not fit a weight's shape.
+    """
 
     name = "constant"
-    summary = "every element the same value"
+    summary = "every element the same value, or values from a list"
     formula = "w = value"
     reference = "Rumelhart, Hinton & Williams 1986 (symmetry breaking)"
 
-    value: float = 0.0
+    value: float | Sequence[Any] = 0.0
 
     def __post_init__(self) -> None:
-        self._check_number("value")
+        try:
+            array = np.asarray(self.value, dtype=np.float64)
+        except (TypeError, ValueError):
+            array = np.array(math.nan)
+        if not np.isfinite(array).all() or isinstance(self.value, bool):
+            raise GoodinitError(f"constant(value={self.value}): value must be a finite number or a list of them")
+        if array.ndim:
+            object.__setattr__(self, "value", _as_tuple(array.tolist()))
+
+    def _values(self, weight: Weight) -> NDArray[np.float64]:
+        try:
+            return np.broadcast_to(np.asarray(self.value, dtype=np.float64), weight.shape)
+        except ValueError:
+            shape = np.shape(self.value)
+            raise GoodinitError(
+                f"{self}: values of shape {shape} do not fit weight {weight.name!r} of shape {weight.shape}; "
+                "give one number, or one for each element of the last axes"
+            ) from None
 
     def expected_mean(self, weight: Weight) -> float:
-        return float(self.value)
+        return float(self._values(weight).mean()) if weight.size else 0.0
+
+    def expected_variance(self, weight: Weight) -> float:
+        return float(self._values(weight).var()) if weight.size else 0.0
+
+    def elements(self, weight: Weight, stream: Stream, start: int, stop: int) -> NDArray[np.float64]:
+        return self._values(weight).reshape(-1)[start:stop].copy()
+
+
+def _as_tuple(values: Any) -> Any:
+    """Nested lists as nested tuples, so that the initializer can be hashed and compared."""
+    return tuple(_as_tuple(value) for value in values) if isinstance(values, list) else values
