@@ -125,3 +125,25 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path):
 
 def test_version():
     assert run("--version", cwd=None).stdout.startswith("goodinit 0.")
+
+
+def test_show_forecasts_a_network(tmp_path):
+    done = run("show", "he_normal", "--widths", "784,512,512,10", "--activation", "gelu", cwd=tmp_path)
+    assert done.returncode == 0
+    for part in ("512 x 784", "0.050508", "1.8442", "he_normal(activation=gelu) is for gelu"):
+        assert part in done.stdout
+    assert run("show", "he_normal", "--widths", "784,0", cwd=tmp_path).returncode == 2
+    assert run("show", "he_normal", "--widths", "784", cwd=tmp_path).returncode == 2
+
+
+def test_show_tells_an_activations_theory(tmp_path):
+    done = run("show", "tanh", "--bias-variance", "0.01", "--out", "theory", cwd=tmp_path)
+    assert done.returncode == 0
+    for part in ("1.592537", "1.424205", "critical", "chaotic", "ordered"):
+        assert part in done.stdout
+    assert sorted(p.name for p in (tmp_path / "theory").iterdir()) == ["depth_scales.png", "phase_diagram.png"]
+    again = run("show", "tanh", "--out", "theory", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "--overwrite" in again.stderr
+    assert run("show", "softplus", "--out", "none", cwd=tmp_path).returncode == 0  # it has no critical line
+    assert run("show", "tanh", "--bias-variance", "-1", cwd=tmp_path).returncode == 2

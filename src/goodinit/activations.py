@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 from goodinit.errors import GoodinitError, unknown_name
-from goodinit.spec import format_spec, parse_spec
+from goodinit.spec import canonical, format_spec, parse_spec
 
-__all__ = ["Activation", "get", "names"]
+__all__ = ["Activation", "get", "is_known", "names"]
 
 Array = NDArray[Any]
 
@@ -220,6 +220,11 @@ _OPTIONS = {"leaky_relu": "slope", "elu": "alpha", "sine": "frequency"}
 def names() -> list[str]:
     """The names in the table, in its order."""
     return list(_TABLE)
+
+
+def is_known(text: str) -> bool:
+    """Whether the text, options or not, names an activation of the table."""
+    return canonical(text.partition("(")[0]) in _TABLE
 
 
 def get(activation: str | Activation) -> Activation:

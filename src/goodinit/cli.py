@@ -148,14 +148,48 @@ def compare(
 
 
 @app.command()
-def show(name: Annotated[str | None, typer.Argument(help="An initializer; without it, all of them.")] = None) -> None:
-    """List the initializers, or show one with its formula, reference and what other frameworks mean by its name."""
+def show(
+    name: Annotated[
+        str | None, typer.Argument(help="An initializer or an activation; without it, the catalogue.")
+    ] = None,
+    widths: Annotated[
+        str | None,
+        typer.Option(metavar="N,N,...", help="Inputs, hidden layers, outputs: what the initializer does there."),
+    ] = None,
+    activation: Annotated[str, typer.Option(metavar="NAME", help="Activation of that network.")] = "relu",
+    seed: Annotated[int, typer.Option(metavar="N", parser=_whole_number, help="Seed of the weights drawn.")] = 0,
+    bias_variance: Annotated[
+        float, typer.Option(metavar="X", parser=_number, help="Of the biases, for an activation's theory.")
+    ] = 0.05,
+    out: Annotated[str | None, typer.Option(metavar="DIR", help="Write an activation's figures there.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace other figures in --out.")] = False,
+) -> None:
+    """List the initializers, or show one: its formula, reference, and what other frameworks mean by its name.
+
+    With --widths: what it does in that network, layer by layer. With an activation's name: its gains, critical line
+    and depth scales.
+    """
     from rich.console import Console
 
-    from goodinit import initializers, report
+    from goodinit import activations, checkup, initializers, networks, report, theory
 
     console = Console(width=None if sys.stdout.isatty() else 110)
-    console.print(report.catalogue(initializers.catalogue()) if name is None else report.entry(initializers.get(name)))
+    if name is None:
+        console.print(report.catalogue(initializers.catalogue()))
+        return
+    if activations.is_known(name):
+        folder = report.OutputFolder(out, overwrite) if out is not None else None
+        survey = theory.survey(name, bias_variance=bias_variance)
+        console.print(report.activation(survey))
+        if folder is not None:
+            written = folder.write(report.theory_figures(survey))
+            console.print(f"The figures are in {written}{os.sep}", markup=False, highlight=False)
+        return
+    initializer = initializers.get(name)
+    console.print(report.entry(initializer))
+    if widths is not None:
+        network = networks.MLP(tuple(_whole_numbers(widths)), activations.get(activation), "cross_entropy")
+        console.print(report.forecast(checkup.forecast(initializer, network, seed), initializer, network, seed))
 
 
 class _ProgressBar:

@@ -1,4 +1,4 @@
-"""What was found: frozen records of tasks, trials and findings. They hold numbers and words, and compute nothing."""
+"""What was found: frozen records of tasks, trials, findings and forecasts. They hold, and compute nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from goodinit.datasets import Dataset
 from goodinit.networks import MLP, Parameters
 from goodinit.training import Schedule
 
-__all__ = ["Finding", "Sensitivity", "Task", "Trial"]
+__all__ = ["Finding", "LayerForecast", "Sensitivity", "Task", "Trial"]
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,26 @@ class Trial:
             "findings": [finding.to_dict() for finding in self.findings],
             "why": self.why,
         }
+
+
+@dataclass(frozen=True)
+class LayerForecast:
+    """One layer: its weight's expected and realised standard deviation, and the signals it is predicted to see.
+
+    `preactivation_variance` is that of the layer's outputs before the activation, for inputs of mean square 1;
+    `activation_square` is the mean square after it (None for the last layer, which has none); `gradient_square` is the
+    mean square of the loss's gradient by the pre-activations, in units of the last layer's. They are those of a wide
+    network with independent weights of mean 0, and None where the initializer's weights have another mean.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    expected_std: float
+    realised_std: float
+    preactivation_variance: float | None
+    activation_square: float | None
+    gradient_square: float | None
+    caution: str | None
 
 
 def _number(value: float) -> float | None:

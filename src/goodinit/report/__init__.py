@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from goodinit.report.catalogue import activation, catalogue, entry, forecast
 from goodinit.report.figures import decision_boundaries, figures, loss_curves
 from goodinit.report.folder import OutputFolder
-from goodinit.report.tables import catalogue, entry, summary, text
+from goodinit.report.phases import depth_scales, phase_diagram, theory_figures
+from goodinit.report.tables import summary, text
 
 __all__ = [
     "OutputFolder",
+    "activation",
     "catalogue",
     "decision_boundaries",
+    "depth_scales",
     "entry",
     "figures",
+    "forecast",
     "loss_curves",
+    "phase_diagram",
     "summary",
     "text",
+    "theory_figures",
 ]

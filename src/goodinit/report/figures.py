@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-__all__ = ["decision_boundaries", "figures", "loss_curves"]
+__all__ = ["COLOURS", "decision_boundaries", "figures", "loss_curves", "png"]
 
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe & Ito 2008
 STYLES: Final = ("-", "--", "-.", ":")
@@ -28,13 +28,14 @@ _MOST_POINTS: Final = 2000
 
 def figures(task: Task, trials: Sequence[Trial]) -> dict[str, bytes]:
     """The figures of a comparison as PNG files by name; decision boundaries where the data has two features."""
-    drawn = {"loss.png": _png(loss_curves(task, trials))}
+    drawn = {"loss.png": png(loss_curves(task, trials))}
     if len(task.data.features) == 2:
-        drawn["decision_boundary.png"] = _png(decision_boundaries(task, trials))
+        drawn["decision_boundary.png"] = png(decision_boundaries(task, trials))
     return drawn
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Tables for the terminal, from finished results and from the catalogue."""
+"""Tables of a comparison for the terminal."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from goodinit.initializers import Initializer
 from goodinit.results import Task, Trial
 
-__all__ = ["catalogue", "entry", "summary", "text"]
+__all__ = ["summary", "text"]
 
 _MOST_ROWS = 20
 _SPREAD = (
@@ -91,30 +90,3 @@ def _loss(value: float) -> str:
     if math.isnan(value):
         return "diverged"
     return f"{value:.6f}" if value < 10 else f"{value:.1f}" if value < 1e6 else f"{value:.3g}"
-
-
-def catalogue(classes: Sequence[type[Initializer]]) -> Table:
-    """The catalogue: a row an initializer."""
-    table = Table()
-    for heading in ("initializer", "what it does", "reference"):
-        table.add_column(heading)
-    for cls in classes:
-        table.add_row(Text(cls.name), Text(cls.summary), Text(cls.reference))
-    return table
-
-
-def entry(initializer: Initializer) -> Group:
-    """One initializer with its facts."""
-    facts = {
-        "formula": initializer.formula,
-        "options": ", ".join(f"{name}={value}" for name, value in vars(initializer).items()) or "none",
-        "made for": ", ".join(initializer.activations) or "any activation",
-        "reference": initializer.reference,
-        "also called": ", ".join(initializer.aliases),
-        **{f"in {framework}": meaning for framework, meaning in initializer.elsewhere.items()},
-    }
-    table = Table.grid(padding=(0, 2))
-    for fact, value in facts.items():
-        if value:
-            table.add_row(Text(fact), Text(value))
-    return Group(Text.assemble((str(initializer), "bold"), f": {initializer.summary}"), table)

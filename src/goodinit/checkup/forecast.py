@@ -1,0 +1,61 @@
+"""What an initializer does to a fully connected network, layer by layer, by calculation before any data is seen."""
+
+from __future__ import annotations
+
+import math
+
+from goodinit.initializers import Initializer
+from goodinit.networks import MLP
+from goodinit.results import LayerForecast
+from goodinit.streams import Stream, as_stream
+from goodinit.theory.maps import derivative_moment, second_moment
+
+__all__ = ["forecast"]
+
+
+def forecast(initializer: Initializer, network: MLP, stream: int | Stream = 0) -> tuple[LayerForecast, ...]:
+    """The layers of the network under that initializer, the weights drawn from the stream.
+
+    >>> from goodinit import activations, initializers
+    >>> network = MLP((100, 100, 10), activations.get("relu"), "cross_entropy")
+    >>> [round(layer.preactivation_variance, 6) for layer in forecast(initializers.get("he_normal"), network)]
+    [2.0, 2.0]
+
+    Source: He et al. 2015, eqs. 5-14; Poole et al. 2016, eq. 3.
+    """
+    source, weights = as_stream(stream), network.weights
+    drawn = network.parameters(initializer, source)
+    variances = [initializer.expected_variance(weight) for weight in weights]
+    centred = all(initializer.expected_mean(weight) == 0 for weight in weights)
+    signals = _signals(network, initializer, variances) if centred else [(None, None, None)] * len(weights)
+    return tuple(
+        LayerForecast(
+            name=weight.name,
+            shape=weight.shape,
+            expected_std=math.sqrt(variance),
+            realised_std=float(drawn[weight.name].std()),
+            preactivation_variance=forward,
+            activation_square=square,
+            gradient_square=backward,
+            caution=initializer.caution(weight),
+        )
+        for weight, variance, (forward, square, backward) in zip(weights, variances, signals, strict=True)
+    )
+
+
+def _signals(
+    network: MLP, initializer: Initializer, variances: list[float]
+) -> list[tuple[float | None, float | None, float | None]]:
+    bias_variance = initializer.bias_std() ** 2
+    square = 1.0
+    forward: list[float] = []
+    squares: list[float] = []
+    for weight, variance in zip(network.weights, variances, strict=True):
+        forward.append(weight.fan_in * variance * square + bias_variance)
+        square = second_moment(network.activation, forward[-1])
+        squares.append(square)
+    gradients = [1.0]
+    for layer in range(len(variances) - 1, 0, -1):
+        slope = derivative_moment(network.activation, forward[layer - 1])
+        gradients.insert(0, gradients[0] * network.weights[layer].fan_out * variances[layer] * slope)
+    return list(zip(forward, [*squares[:-1], None], gradients, strict=True))
