@@ -114,7 +114,7 @@ def test_learning_time_is_saxes():
 
 
 @pytest.mark.parametrize(
-    "call, words",
+    ("call", "words"),
     [
         (lambda: log_norm_drift("tanh", width=10, depth=1), "one of relu, linear"),
         (lambda: log_norm_drift("relu", width=0, depth=1), "width=0"),

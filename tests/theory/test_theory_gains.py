@@ -68,7 +68,7 @@ def test_every_activation_of_the_table_has_both_gains():
 
 
 @pytest.mark.parametrize(
-    "function, moment",
+    ("function", "moment"),
     [
         (special.erf, 2 / math.pi * math.asin(2 / 3)),  # Williams 1997
         (
@@ -91,7 +91,7 @@ def test_gain_of_an_activation_is_that_of_its_function():
 
 
 @pytest.mark.parametrize(
-    "function, words",
+    ("function", "words"),
     [
         (lambda z: z if z > 0 else 0.0, "fails on an array"),
         (math.tanh, "tanh fails on an array"),

@@ -27,7 +27,7 @@ VARIANCE = {
 }  # times L
 
 
-@pytest.mark.parametrize("name, weights", LARGEST)
+@pytest.mark.parametrize(("name", "weights"), LARGEST)
 def test_linear_and_relu_are_the_papers(name, weights):
     for depth, largest, digits in zip((5, 20), LARGEST[name, weights], (5.1e-3, 5.1e-2), strict=True):
         spectrum = jacobian_spectrum(name, weights=weights, depth=depth)
@@ -98,8 +98,8 @@ def _figures(spectrum, name, depth):
     return np.mean([e.max() for e in each]), np.mean([e.var() for e in each])
 
 
-@pytest.mark.parametrize("depth, tolerance", [(5, 0.10), (20, 0.20)])
-@pytest.mark.parametrize("name, weights", [("linear", "gaussian"), ("relu", "orthogonal"), ("relu", "gaussian")])
+@pytest.mark.parametrize(("depth", "tolerance"), [(5, 0.10), (20, 0.20)])
+@pytest.mark.parametrize(("name", "weights"), [("linear", "gaussian"), ("relu", "orthogonal"), ("relu", "gaussian")])
 def test_networks_of_width_600_have_the_spectrum(name, weights, depth, tolerance):
     spectrum = jacobian_spectrum(name, weights=weights, depth=depth)
     largest, variance = _figures(spectrum, name, depth)
@@ -109,7 +109,7 @@ def test_networks_of_width_600_have_the_spectrum(name, weights, depth, tolerance
 
 @pytest.mark.parametrize("weights", ["gaussian", "orthogonal"])
 @pytest.mark.parametrize(
-    "name, sb2, depth",
+    ("name", "sb2", "depth"),
     [("tanh", 0.05, 5), ("tanh", 0.01, 20), ("hard_tanh", 0.1, 5), ("selu", 0.05, 4), ("gelu", 0.3, 4)],
 )
 def test_networks_of_other_activations_have_the_spectrum(name, sb2, depth, weights):
@@ -121,7 +121,7 @@ def test_networks_of_other_activations_have_the_spectrum(name, sb2, depth, weigh
 
 
 @pytest.mark.parametrize(
-    "call, words",
+    ("call", "words"),
     [
         (lambda: jacobian_spectrum("relu", depth=0), "depth=0: depth must be a whole number of at least 1"),
         (lambda: jacobian_spectrum("relu", depth=2, weights="uniform"), "one of gaussian, orthogonal"),

@@ -35,7 +35,7 @@ TANH = [
 ]
 
 
-@pytest.mark.parametrize("sw2, sb2, q_star, chi_1, c_star, xi_q, xi_c", TANH)
+@pytest.mark.parametrize(("sw2", "sb2", "q_star", "chi_1", "c_star", "xi_q", "xi_c"), TANH)
 def test_tanh_at_the_papers_settings(sw2, sb2, q_star, chi_1, c_star, xi_q, xi_c):
     field = mean_field("tanh", weight_variance=sw2, bias_variance=sb2)
     assert field.q_star == pytest.approx(q_star, abs=5.1e-6)
@@ -55,7 +55,9 @@ def _dense(f, c, q):
     return float(p @ (f(u)[:, None] * f(c * u[:, None] + math.sqrt(1 - c * c) * u)) @ p)
 
 
-@pytest.mark.parametrize("sw2, guess, coarse", [(6.25, 4.08, (4.07912, 1.58523)), (16, 12.6, (12.60336, 2.37492))])
+@pytest.mark.parametrize(
+    ("sw2", "guess", "coarse"), [(6.25, 4.08, (4.07912, 1.58523)), (16, 12.6, (12.60336, 2.37492))]
+)
 def test_tanh_at_large_weights_by_other_routes(sw2, guess, coarse):
     # mpmath for one variable, a dense grid for two; and the rule of 201 nodes gives the figures that circulate.
     ends = [-12, -6, -3, -1, 0, 1, 3, 6, 12]
@@ -131,7 +133,7 @@ def test_pairs_of_erf_and_sine_are_the_closed_forms(q, c):
 
 
 @pytest.mark.parametrize("name", ["elu", "selu", "hard_tanh", "relu6", "softsign"])
-@pytest.mark.parametrize("q, c", [(0.4, 0.3), (6.0, 0.9), (2.0, -0.6)])
+@pytest.mark.parametrize(("q", "c"), [(0.4, 0.3), (6.0, 0.9), (2.0, -0.6)])
 def test_pairs_of_kinked_activations_are_what_adaptive_quadrature_finds(name, q, c):
     activation = activations.get(name)
     kinks = activation.kinks or (0.0,)
@@ -167,7 +169,7 @@ def test_points_that_an_activation_does_not_tell_of_are_found():
 
 
 @pytest.mark.parametrize("name", activations.names())
-@pytest.mark.parametrize("sw2, sb2", [(0.7, 0.2), (1.7, 0.3), (1.95, 0.0)])
+@pytest.mark.parametrize(("sw2", "sb2"), [(0.7, 0.2), (1.7, 0.3), (1.95, 0.0)])
 def test_the_fixed_points_are_those_that_iteration_tends_to(name, sw2, sb2):
     field = mean_field(name, weight_variance=sw2, bias_variance=sb2)
     q = field.variances(300)[-1]
@@ -242,7 +244,7 @@ def test_near_criticality_nothing_is_lost():
 
 
 @pytest.mark.parametrize(
-    "call, words",
+    ("call", "words"),
     [
         (lambda: mean_field("tanh", weight_variance=-1), "weight_variance=-1: .* finite number of at least 0"),
         (lambda: mean_field("tanh", weight_variance=math.nan), "weight_variance=nan"),
@@ -266,3 +268,11 @@ def test_arguments_that_make_no_sense_are_refused(call, words):
 def test_a_result_prints_as_a_line():
     text = repr(mean_field("relu", weight_variance=2))
     assert text.startswith("MeanField(relu, weight_variance=2, bias_variance=0, q_star=1, chi_1=1, c_star=1, xi_q=inf")
+
+
+def test_phases_are_named_by_what_happens():
+    def phase(activation, weight_variance):
+        return mean_field(activation, weight_variance=weight_variance, bias_variance=0.05).phase
+
+    assert [phase("tanh", w) for w in (1.0, 3.0)] == ["ordered", "chaotic"]
+    assert [phase("relu", w) for w in (1.0, 2.0, 3.0)] == ["ordered", "critical", "exploding"]

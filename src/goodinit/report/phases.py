@@ -40,22 +40,12 @@ def phase_diagram(survey: Survey) -> Figure:
         axes.plot(weight[known], bias[known], color="black", linewidth=2, label="critical line, chi_1 = 1")
         middle = bias.max() / 2
         at = float(np.interp(middle, bias[known], weight[known]))
-        axes.text(
-            at / 2,
-            middle,
-            "ordered\ninputs become alike,\ngradients vanish",
-            color=COLOURS[0],
-            ha="center",
-            va="center",
-        )
-        axes.text(
-            (at + right) / 2,
-            middle,
-            "chaotic\nclose inputs part,\ngradients explode",
-            color=COLOURS[1],
-            ha="center",
-            va="center",
-        )
+        beyond = "exploding\nsignals and gradients\ngrow without bound"
+        if survey.scan[-1].phase == "chaotic":
+            beyond = "chaotic\nclose inputs part,\ngradients explode"
+        ordered = "ordered\ninputs become alike,\ngradients vanish"
+        for x, words, colour in ((at / 2, ordered, COLOURS[0]), ((at + right) / 2, beyond, COLOURS[1])):
+            axes.text(x, middle, words, color=colour, ha="center", va="center")
     else:
         axes.text(0.5, 0.5, "no critical line", transform=axes.transAxes, ha="center")
     if survey.half_stable:

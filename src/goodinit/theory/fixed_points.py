@@ -60,7 +60,12 @@ class MeanField:
 
     @property
     def phase(self) -> str:
-        """`ordered` for chi_1 < 1, `critical` for chi_1 = 1 within 1e-9, `chaotic` for chi_1 > 1."""
+        """`ordered` for chi_1 < 1, `critical` for chi_1 = 1 within 1e-9, `chaotic` for chi_1 > 1.
+
+        `exploding` for chi_1 > 1 where q_star is inf, as for ReLU: there it is the signals' size that has no bound.
+        """
+        if self.chi_1 > 1 + 1e-9 and math.isinf(self.q_star):
+            return "exploding"
         return "critical" if abs(self.chi_1 - 1) < 1e-9 else "ordered" if self.chi_1 < 1 else "chaotic"
 
     def variance_map(self, q: float) -> float:
