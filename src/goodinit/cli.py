@@ -226,6 +226,9 @@ def main() -> None:
     except GoodinitError as error:
         print(f"goodinit: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("goodinit: stopped; nothing was written", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

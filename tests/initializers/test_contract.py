@@ -30,6 +30,7 @@ CONTRACT = [
     ("ones", LINEAR, None),
     ("constant(value=-2.5)", CONV, None),
     ("constant(value=[1, 2, 3])", Weight.elementwise("b", (4, 3)), None),
+    ("forget_bias(value=2)", Weight.elementwise("lstm.bias_ih", 400), None),
     ("uniform", LINEAR, UNIFORM),
     ("uniform(low=2, high=5)", CONV, UNIFORM),
     ("normal", LINEAR, NORMAL),
@@ -163,6 +164,7 @@ STRUCTURED = (
     initializers.Constant,  # a list of values fits certain shapes only
     initializers.DeltaOrthogonal,
     initializers.Dirac,
+    initializers.ForgetBias,
     initializers.Identity,
     initializers.LooksLinear,
     initializers.Sinusoidal,
@@ -223,7 +225,7 @@ def test_facts_are_told(cls):
     "text",
     [
         "constant(value=nan)", "constant(value=word)", "constant(value=true)", "constant(value=[1, [2, 3]])",
-        "uniform(low=1, high=0)", "uniform(low=inf)", "normal(std=-1)", "normal(mean=nan)",
+        "uniform(low=1, high=0)", "uniform(low=inf)", "forget_bias(value=inf)", "normal(std=-1)", "normal(mean=nan)",
         "truncated_normal(std=0)", "truncated_normal(low=2, high=2)", "truncated_normal(bounds=relative)",
         "truncated_normal(low=40, high=41)", "truncated_normal(bounds=absolute, corrected=true)",
         "truncated_normal(corrected=maybe)", "variance_scaling(scale=-1)", "variance_scaling(mode=fan)",

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from goodinit.errors import GoodinitError, nearest, unknown_name
 from goodinit.initializers.base import Initializer
-from goodinit.initializers.constants import Constant, Ones, Zeros
+from goodinit.initializers.constants import Constant, ForgetBias, Ones, Zeros
 from goodinit.initializers.deep import EdgeOfChaos, RandomWalk, Siren
 from goodinit.initializers.deterministic import Sinusoidal, ZeroHadamard
 from goodinit.initializers.distributions import Normal, TruncatedNormal, Uniform
@@ -32,6 +32,7 @@ __all__ = [
     "DeltaOrthogonal",
     "Dirac",
     "EdgeOfChaos",
+    "ForgetBias",
     "GlorotNormal",
     "GlorotUniform",
     "HeNormal",
@@ -63,6 +64,7 @@ _CLASSES: Final[tuple[type[Initializer], ...]] = (
     Zeros,
     Ones,
     Constant,
+    ForgetBias,
     Uniform,
     Normal,
     TruncatedNormal,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from goodinit.initializers.base import Initializer
 from goodinit.streams import Stream
 from goodinit.weights import Weight
 
-__all__ = ["Constant", "Ones", "Zeros"]
+__all__ = ["Constant", "ForgetBias", "Ones", "Zeros"]
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,55 @@ class Constant(Initializer):
 
     def elements(self, weight: Weight, stream: Stream, start: int, stop: int) -> NDArray[np.float64]:
         return self._values(weight).reshape(-1)[start:stop].copy()
+
+
+@dataclass(frozen=True)
+class ForgetBias(Initializer):
+    """The bias of an LSTM: `value` for the forget gate, 0 for the other three, so that it remembers at the start.
+
+    The bias has the shape (4 units,), and the forget gate is the second quarter, as in PyTorch, Keras, Flax and MLX.
+    PyTorch adds two biases: fill one with this and the other with zeros.
+
+    >>> ForgetBias().draw(Weight.elementwise("bias_ih_l0", 8)).tolist()
+    [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+
+    Raises GoodinitError for a weight that is no vector of four gates.
+    """
+
+    name = "forget_bias"
+    aliases = ("unit_forget_bias",)
+    summary = "an LSTM's bias: 1 for the forget gate, 0 for the others"
+    formula = "b = (0, value, 0, 0), a block a gate"
+    reference = "Gers, Schmidhuber & Cummins 2000; Jozefowicz, Zaremba & Sutskever 2015"
+    elsewhere = MappingProxyType(
+        {"PyTorch": "none; biases are U(+-1 / sqrt(hidden))", "Keras": "unit_forget_bias, the default", "JAX": "none"}
+    )
+
+    value: float = 1.0
+
+    def __post_init__(self) -> None:
+        self._check_number("value")
+
+    def _units(self, weight: Weight) -> int:
+        if len(weight.shape) != 1 or weight.size % 4:
+            raise GoodinitError(
+                f"{self} cannot fill weight {weight.name!r} of shape {weight.shape}: an LSTM's bias is a vector of "
+                "four gates; use zeros for other biases"
+            )
+        return weight.size // 4
+
+    def expected_mean(self, weight: Weight) -> float:
+        self._units(weight)
+        return self.value / 4
+
+    def expected_variance(self, weight: Weight) -> float:
+        self._units(weight)
+        return 3 * float(self.value) ** 2 / 16
+
+    def elements(self, weight: Weight, stream: Stream, start: int, stop: int) -> NDArray[np.float64]:
+        units = self._units(weight)
+        gate = np.arange(start, stop) // max(units, 1)
+        return np.where(gate == 1, float(self.value), 0.0)
 
 
 def _as_tuple(values: Any) -> Any:
