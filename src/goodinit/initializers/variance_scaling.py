@@ -208,7 +208,7 @@ class HeNormal(_He):
     other values for tanh and selu, and none for gelu, silu, elu and mish.
 
     >>> round(HeNormal(activation="tanh").expected_variance(Weight.linear("W1", 100, 10)), 6)
-    0.025365
+    0.025362
     """
 
     name = "he_normal"
