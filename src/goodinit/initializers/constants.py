@@ -108,8 +108,8 @@ class Constant(Initializer):
 class ForgetBias(Initializer):
     """The bias of an LSTM: `value` for the forget gate, 0 for the other three, so that it remembers at the start.
 
-    The bias has the shape (4 units,), and the forget gate is the second quarter, as in PyTorch, Keras, Flax and MLX.
-    PyTorch adds two biases: fill one with this and the other with zeros.
+    The bias has the shape (4 units,), and the forget gate is the second quarter, as in PyTorch, Keras and MLX; Flax
+    keeps a tensor a gate. PyTorch adds two biases: fill one with this and the other with zeros.
 
     >>> ForgetBias().draw(Weight.elementwise("bias_ih_l0", 8)).tolist()
     [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]

@@ -54,7 +54,7 @@ class Orthogonal(MatrixInitializer):
         {
             "PyTorch": "one matrix for packed gates and for all groups; sign(0) = 0; fails in half precision",
             "Keras": "one (u, 4u) matrix for an LSTM's gates, so that a gate's singular values are below 1",
-            "JAX": "one matrix a tensor; Flax keeps a tensor a gate, and so draws each gate alone",
+            "JAX": "one matrix a tensor, fails in half precision; Flax keeps a tensor a gate, and so draws each alone",
         }
     )
 

@@ -98,7 +98,11 @@ class VarianceScaling(Scaled):
     formula = "Var w = scale / fan"
     reference = "He et al. 2015, eq. 10; the general form is TensorFlow's VarianceScaling"
     elsewhere = MappingProxyType(
-        {"PyTorch": "none", "Keras": "the same, without fan_geo_avg", "JAX": "the same, with fan_geo_avg"}
+        {
+            "PyTorch": "none",
+            "Keras": "the same, but normal means truncated (untruncated_normal is not); no fan_geo_avg",
+            "JAX": "the same, with fan_geo_avg",
+        }
     )
 
     scale: float = 1.0
@@ -219,7 +223,8 @@ class HeNormal(_He):
     activations = ("relu",)
     elsewhere = MappingProxyType(
         {
-            "PyTorch": "kaiming_normal_ defaults to leaky_relu with slope 0: the same; a counts for leaky_relu only",
+            "PyTorch": "kaiming_normal_ defaults to leaky_relu with slope 0: the same; other gains from a table "
+            "(tanh 5/3), not by quadrature, and none for gelu, silu, elu, mish",
             "Keras": "truncated normal; no gain",
             "JAX": "truncated normal; no gain",
             "Lasagne, MLX": "gain 1 unless told",
