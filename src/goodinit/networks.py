@@ -33,7 +33,8 @@ def check_widths(widths: Sequence[int]) -> None:
 class MLP:
     """Widths from the inputs to the outputs, one activation for all hidden layers, and the loss on the logits.
 
-    `binary_cross_entropy` has one output, the logit of class 1; `cross_entropy` has one logit a class.
+    `binary_cross_entropy` has one output, the logit of class 1; `cross_entropy` has one logit a class;
+    `squared_error` compares any outputs with numbers.
 
     >>> from goodinit import activations
     >>> network = MLP((2, 10, 5, 1), activations.get("relu"), "binary_cross_entropy")
@@ -43,7 +44,7 @@ class MLP:
 
     widths: tuple[int, ...]
     activation: Activation
-    loss: Literal["binary_cross_entropy", "cross_entropy"]
+    loss: Literal["binary_cross_entropy", "cross_entropy", "squared_error"]
 
     def __post_init__(self) -> None:
         check_widths(self.widths)

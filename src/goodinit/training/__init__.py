@@ -1,13 +1,17 @@
-"""Training: one interface over the engines. Today's engine is `reference`, the textbook mathematics in NumPy."""
+"""Training: one interface over the engines: `reference`, the textbook in NumPy, and `lanes`, compiled."""
 
 from __future__ import annotations
 
+from goodinit.training.engines import ENGINES, Dtype, Engine, train
 from goodinit.training.optimizers import OPTIMIZERS
-from goodinit.training.reference import accuracy, backward, forward, loss, predict, probabilities, train
+from goodinit.training.reference import accuracy, backward, forward, loss, predict, probabilities
 from goodinit.training.schedule import Run, Schedule, batches
 
 __all__ = [
+    "ENGINES",
     "OPTIMIZERS",
+    "Dtype",
+    "Engine",
     "Run",
     "Schedule",
     "accuracy",

@@ -6,19 +6,23 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from goodinit.networks import Parameters
 
-__all__ = ["OPTIMIZERS", "Update"]
+__all__ = ["OPTIMIZERS", "Rate", "Update"]
 
-Update = Callable[[Parameters, Parameters, float], None]
+Rate = float | NDArray[np.float64]
+"""One learning rate for all networks, or one for each, of shape (networks, 1, 1)."""
+
+Update = Callable[[Parameters, Parameters, Rate], None]
 """Changes the parameters in place, given their gradients and the learning rate."""
 
 
 def gradient_descent() -> Update:
     """w <- w - rate * gradient."""
 
-    def update(parameters: Parameters, gradients: Parameters, rate: float) -> None:
+    def update(parameters: Parameters, gradients: Parameters, rate: Rate) -> None:
         for name, gradient in gradients.items():
             parameters[name] -= rate * gradient
 
@@ -29,7 +33,7 @@ def momentum(beta: float = 0.9) -> Update:
     """v <- beta v + gradient; w <- w - rate * v (Polyak 1964, in PyTorch's form)."""
     velocity: Parameters = {}
 
-    def update(parameters: Parameters, gradients: Parameters, rate: float) -> None:
+    def update(parameters: Parameters, gradients: Parameters, rate: Rate) -> None:
         for name, gradient in gradients.items():
             velocity[name] = beta * velocity[name] + gradient if name in velocity else gradient
             parameters[name] -= rate * velocity[name]
@@ -43,7 +47,7 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Upd
     second: Parameters = {}
     step = 0
 
-    def update(parameters: Parameters, gradients: Parameters, rate: float) -> None:
+    def update(parameters: Parameters, gradients: Parameters, rate: Rate) -> None:
         nonlocal step
         step += 1
         for name, gradient in gradients.items():

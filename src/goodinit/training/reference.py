@@ -4,8 +4,8 @@ A network of depth L turns the inputs A0 = X, one column an example, into logits
 
     Z1 = W1 A0 + b1,   A1 = phi(Z1),   ...,   ZL = WL A(L-1) + bL
 
-and the loss is the mean cross-entropy of the logits against the targets Y. Every function also takes an
-ensemble: parameters with a leading axis, one network a row, all trained on the same X and Y at once.
+and the loss is the mean cross-entropy, or the mean squared error, of ZL against the targets Y. Every function also
+takes an ensemble: parameters with a leading axis, one network a row, all trained on the same X and Y at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy import special
 
 from goodinit.networks import MLP, Parameters
 from goodinit.training.optimizers import OPTIMIZERS
-from goodinit.training.schedule import Run, Schedule
+from goodinit.training.schedule import Batch, Run, Schedule, check_rates, check_snapshots
 
 __all__ = ["accuracy", "backward", "forward", "loss", "predict", "probabilities", "train"]
 
@@ -42,10 +42,13 @@ def forward(network: MLP, parameters: Parameters, X: Array) -> tuple[list[Array]
 def loss(network: MLP, logits: Array, Y: Array) -> Array:
     """The mean cross-entropy over the examples, in nats, from the logits, so that it is finite for every finite logit.
 
-    Y is (1, examples) of 0 and 1 for one output, and one-hot (classes, examples) for several.
+    Y is (1, examples) of 0 and 1 for one output, and one-hot (classes, examples) for several. The squared error is
+    the mean of (z - y)^2 over examples and outputs, as in PyTorch's MSELoss.
     """
     if network.loss == "binary_cross_entropy":
         each = np.logaddexp(0, logits) - Y * logits  # -ln sigma(z) where y = 1, -ln(1 - sigma(z)) where y = 0
+    elif network.loss == "squared_error":
+        each = (logits - Y) ** 2
     else:
         each = special.logsumexp(logits, axis=-2, keepdims=True) - (Y * logits).sum(axis=-2, keepdims=True)
     return np.asarray(each.mean(axis=(-2, -1)))
@@ -61,8 +64,8 @@ def probabilities(network: MLP, logits: Array) -> Array:
 def backward(network: MLP, parameters: Parameters, Z: list[Array], A: list[Array], Y: Array) -> Parameters:
     """The gradient of the mean loss by each parameter, by the chain rule from the last layer to the first."""
     gradients: Parameters = {}
-    examples = Y.shape[-1]
-    dZ = (probabilities(network, Z[-1]) - Y) / examples
+    squared = network.loss == "squared_error"
+    dZ = 2 * (Z[-1] - Y) / Y.size if squared else (probabilities(network, Z[-1]) - Y) / Y.shape[-1]
     for layer in range(network.depth, 0, -1):
         gradients[f"W{layer}"] = dZ @ A[layer - 1].swapaxes(-1, -2)
         gradients[f"b{layer}"] = dZ.sum(axis=-1, keepdims=True)
@@ -92,27 +95,45 @@ def train(
     X: Array,
     Y: Array,
     schedule: Schedule,
-    batches: Iterable[NDArray[np.intp] | slice],
+    batches: Iterable[Batch],
     progress: Callable[[int], None] = lambda step: None,
+    *,
+    learning_rates: NDArray[np.float64] | None = None,
+    snapshots: Iterable[int] = (),
 ) -> Run:
     """Train an ensemble from `start`, which is left as it is.
 
     X is (inputs, examples), Y (outputs, examples); `start` has a leading axis of k networks. `batches` gives the
     examples of each step. `progress` is called with the number of finished steps, about a hundred times.
+    `learning_rates`, of shape (k,), takes the place of the schedule's; `snapshots` are the steps before which the
+    parameters are kept.
     """
     parameters = {name: value.copy() for name, value in start.items()}
     update = OPTIMIZERS[schedule.optimizer]()
     networks = len(next(iter(parameters.values())))
+    rates = check_rates(learning_rates, networks, schedule.learning_rate)[:, None, None]
+    wanted = check_snapshots(snapshots, schedule.steps)
     losses = np.full((networks, len(schedule.recorded)), np.nan)
     diverged_by: list[int | None] = [None] * networks
+    stopped: dict[int, Parameters] = {}  # a network that diverged stands still
+    kept: dict[int, Parameters] = {}
     often = max(1, schedule.steps // 100)
 
     def record(step: int) -> Array:
         value = loss(network, forward(network, parameters, X)[0][-1], Y)
         finite = np.isfinite(value) & np.all([np.isfinite(p).all(axis=(-2, -1)) for p in parameters.values()], axis=0)
-        for member in np.flatnonzero(~finite):
-            diverged_by[member] = step if diverged_by[member] is None else diverged_by[member]
-        return np.where(finite, value, np.nan)
+        for member in np.flatnonzero(~finite).tolist():
+            if diverged_by[member] is None:
+                diverged_by[member] = step
+                stopped[member] = {name: p[member].copy() for name, p in parameters.items()}
+        return np.where([by is None for by in diverged_by], value, np.nan)
+
+    def current() -> Parameters:
+        now = {name: p.copy() for name, p in parameters.items()}
+        for member, values in stopped.items():
+            for name, p in values.items():
+                now[name][member] = p
+        return now
 
     with np.errstate(all="ignore"):  # what overflows is recorded as divergence, not printed as a warning
         for step, batch in zip(range(schedule.steps), batches, strict=True):
@@ -120,10 +141,14 @@ def train(
                 losses[:, step // schedule.record_every] = record(step)
                 if None not in diverged_by:
                     break
+            if step in wanted:
+                kept[step] = current()
             Z, A = forward(network, parameters, X[:, batch])
-            update(parameters, backward(network, parameters, Z, A, Y[:, batch]), schedule.learning_rate)
+            update(parameters, backward(network, parameters, Z, A, Y[:, batch]), rates)
             if (step + 1) % often == 0:
                 progress(step + 1)
         final_loss = record(schedule.steps)
     progress(schedule.steps)
-    return Run(schedule.recorded, losses, final_loss, parameters, tuple(diverged_by))
+    final = current()
+    kept.update({step: final for step in wanted if step not in kept})
+    return Run(schedule.recorded, losses, final_loss, final, tuple(diverged_by), kept)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,10 @@ from goodinit.networks import Parameters
 from goodinit.streams import Stream
 from goodinit.training.optimizers import OPTIMIZERS
 
-__all__ = ["Run", "Schedule", "batches"]
+__all__ = ["Batch", "Run", "Schedule", "batches", "check_rates", "check_snapshots"]
+
+Batch = NDArray[np.intp] | slice
+"""The examples of one step: their numbers, or a slice of them all."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,9 @@ class Run:
 
     `losses` has shape (k, records), the loss on the training set before each recorded step; `final_loss` and
     `parameters` are those after the last step. `diverged_by` holds, for each network, the first recorded step
-    (or the number of steps) at which its loss or a parameter was no longer finite, or None.
+    (or the number of steps) at which its loss or a parameter was no longer finite, or None. From that step on its
+    losses are NaN and its parameters stand still, so that the result does not depend on the networks beside it.
+    `snapshots` holds the parameters before each step that was asked for.
     """
 
     recorded: range
@@ -66,9 +71,10 @@ class Run:
     final_loss: NDArray[np.float64]
     parameters: Parameters
     diverged_by: tuple[int | None, ...]
+    snapshots: Mapping[int, Parameters] = field(default_factory=dict)
 
 
-def batches(examples: int, schedule: Schedule, stream: Stream) -> Iterator[NDArray[np.intp] | slice]:
+def batches(examples: int, schedule: Schedule, stream: Stream) -> Iterator[Batch]:
     """The examples of each step: all of them, or slices of a new order for every epoch, the last one shorter.
 
     The order depends on the stream's seed alone, so that compared initializations see the same batches.
@@ -85,3 +91,27 @@ def batches(examples: int, schedule: Schedule, stream: Stream) -> Iterator[NDArr
         if batch == 0:
             order = stream.permutation(f"order/{epoch}", examples)
         yield order[batch * size : (batch + 1) * size]
+
+
+def check_rates(rates: NDArray[np.float64] | None, networks: int, default: float) -> NDArray[np.float64]:
+    """A learning rate for each network. Raises GoodinitError unless all are finite and above 0."""
+    if rates is None:
+        return np.full(networks, float(default))
+    array = np.asarray(rates)
+    if array.shape != (networks,) or array.dtype.kind not in "fiu":
+        raise GoodinitError(
+            f"learning rates of shape {array.shape} and dtype {array.dtype}; expected one number for each of the "
+            f"{networks} networks"
+        )
+    if not (np.isfinite(array) & (array > 0)).all():
+        raise GoodinitError("learning rates: each must be a finite number above 0, such as 0.01")
+    return array.astype(np.float64)
+
+
+def check_snapshots(steps: Iterable[int], last: int) -> list[int]:
+    """The steps to keep parameters of, ascending, each once. Raises GoodinitError unless all lie in 0 to `last`."""
+    given = list(steps)
+    for step in given:
+        if isinstance(step, bool) or not isinstance(step, int | np.integer) or not 0 <= step <= last:
+            raise GoodinitError(f"snapshot of step {step!r}: it must be a whole number from 0 to {last}")
+    return sorted({int(step) for step in given})

@@ -1,0 +1,96 @@
+// What the lanes engine's binding and its kernels, compiled for several instruction sets, tell each other.
+//
+// A unit of work is either a group of as many networks as a vector has lanes, one network a lane, or one network
+// alone, whose examples lie in the lanes. Both give the same bits, because both add the gradients of a batch in one
+// order: its examples are cut into `Job::partials` runs of consecutive examples, each run is summed from its first
+// example to its last, and the sums are added from the first run to the last. A vector of examples holds one example
+// of each run.
+
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace goodinit {
+
+enum class Function {
+    linear, relu, relu6, leaky_relu, elu, selu, gelu, silu, mish, softplus, sigmoid, tanh, hard_tanh, softsign, sine
+};
+enum class Loss { binary_cross_entropy, cross_entropy, squared_error };
+enum class Optimizer { gradient_descent, momentum, adam };
+
+// One call: an ensemble, its data, and what is to be written where.
+template <class T>
+struct Job {
+    int depth;              // layers with weights
+    const int *widths;      // depth + 1
+    Function function;
+    T option;               // slope, alpha or frequency
+    Loss loss;
+    Optimizer optimizer;
+
+    size_t networks;
+    T *const *parameters;   // W1, b1, W2, b2, ...: each (networks, size), C order, trained in place
+    T *first, *second;      // the optimizer's averages, (networks, parameters) each, kept between calls; or null
+    const T *rates;         // (networks)
+
+    size_t examples;
+    const T *X, *Y;         // (examples, inputs) and (examples, outputs)
+    const T *X_lanes, *Y_lanes;  // the same in lanes, see pack(); only where some network is trained alone
+
+    int64_t begin, end, steps;     // train steps begin <= step < end of `steps`
+    int64_t record_every, records;
+    const int64_t *offsets;        // batch of step s: indices[offsets[s - begin] ... offsets[s - begin + 1]]; null: all
+    const int32_t *indices;
+    size_t largest_batch;
+
+    double *losses;         // (networks, records)
+    double *final_loss;     // (networks)
+    int64_t *diverged_by;   // (networks), -1: not diverged
+    int64_t snapshots;
+    const int64_t *snapshot_steps;   // ascending, 0 <= step <= steps
+    T *const *snapshot_parameters;   // snapshots x arrays, as `parameters`
+
+    const int *stop;        // becomes 1 when the caller wants to leave
+    int64_t *done;          // steps finished, summed over networks
+};
+
+// The number of runs that a batch is cut into: at least the lanes of the widest vector, on every machine, so that
+// all machines with fused multiply-add agree.
+template <class T>
+constexpr int partials = 64 / sizeof(T);
+
+// The run of an example: the first `longer` runs have `length` examples, the others one less.
+struct Runs {
+    size_t length, longer;
+    constexpr Runs(size_t examples, size_t runs)
+        : length((examples + runs - 1) / runs), longer(examples - (length - 1) * runs) {}
+    constexpr size_t size(size_t run) const { return run < longer ? length : length - 1; }
+    constexpr size_t start(size_t run) const { return run * (length - 1) + (run < longer ? run : longer); }
+};
+
+// What one instruction set offers.
+template <class T>
+struct Kernels {
+    size_t lanes;
+    size_t (*packed_size)(size_t examples);  // elements of X_lanes for one feature
+    void (*pack)(const T *rows, size_t width, size_t examples, T *out);
+    size_t (*scratch)(const Job<T> &job, bool alone);  // bytes for one unit of work, to be 64-byte aligned
+    void (*train_group)(const Job<T> &job, size_t first, size_t count, void *scratch);
+    void (*train_alone)(const Job<T> &job, size_t network, void *scratch);
+    void (*evaluate)(Function function, T option, size_t size, const T *z, T *value, T *slope);  // for tests
+};
+
+#define GOODINIT_DECLARE_LANES(isa)       \
+    namespace isa {                       \
+    void get(Kernels<float> &kernels);    \
+    void get(Kernels<double> &kernels);   \
+    }
+
+GOODINIT_DECLARE_LANES(baseline)
+#ifdef GOODINIT_X86
+GOODINIT_DECLARE_LANES(avx2)
+GOODINIT_DECLARE_LANES(avx512)
+#endif
+
+}  // namespace goodinit

@@ -1,0 +1,17 @@
+// goodinit._native: the package's compiled half.
+
+#include <nanobind/nanobind.h>
+
+void bind_lanes(nanobind::module_ &);
+
+#ifdef GOODINIT_STREAMS
+#include "streams.hpp"
+#endif
+
+NB_MODULE(_native, module) {
+    module.doc() = "Kernels of goodinit: ensembles of small networks, and random streams.";
+    bind_lanes(module);
+#ifdef GOODINIT_STREAMS
+    bind_streams(module);
+#endif
+}

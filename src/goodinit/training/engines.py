@@ -1,0 +1,107 @@
+"""Which engine trains: `reference`, `lanes` or `torch`, by name or chosen by what is measured to be faster."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goodinit.errors import GoodinitError, unknown_name
+from goodinit.networks import MLP, Parameters
+from goodinit.training import lanes, reference
+from goodinit.training.schedule import Batch, Run, Schedule
+
+__all__ = ["ENGINES", "Dtype", "Engine", "choose", "train"]
+
+Engine = Literal["auto", "reference", "lanes", "torch"]
+Dtype = Literal["float64", "float32"]
+ENGINES: Final = ("auto", "reference", "lanes", "torch")
+
+_said: set[str] = set()
+
+
+def choose(network: MLP) -> Engine:
+    """The engine that `auto` stands for: lanes where it is built and knows the activation, else the reference.
+
+    >>> from goodinit import activations
+    >>> choose(MLP((2, 10, 5, 1), activations.get("relu"), "binary_cross_entropy")) in ("lanes", "reference")
+    True
+    """
+    if not lanes.supports(network.activation):
+        return "reference"
+    if lanes.available():
+        return "lanes"  # the torch engine's place: where its matrix products are measured to be faster
+    _say_once("the compiled engine is not built: the NumPy engine trains, in float64, many times slower")
+    return "reference"
+
+
+def train(
+    network: MLP,
+    start: Parameters,
+    X: NDArray[np.float64],
+    Y: NDArray[np.float64],
+    schedule: Schedule,
+    batches: Iterable[Batch],
+    progress: Callable[[int], None] = lambda step: None,
+    *,
+    learning_rates: NDArray[np.float64] | None = None,
+    snapshots: Iterable[int] = (),
+    engine: Engine = "auto",
+    dtype: Dtype = "float64",
+    threads: int | None = None,
+) -> Run:
+    """Train an ensemble from `start`, which is left as it is.
+
+    Arguments:
+        network: widths, activation and loss.
+        start: W1, b1, W2, ... with a leading axis of k networks.
+        X: inputs, shape (inputs, examples).
+        Y: targets, shape (outputs, examples).
+        schedule: optimizer, learning rate, steps, steps between recorded losses.
+        batches: the examples of each step.
+        progress: called with the number of finished steps, about a hundred times.
+        learning_rates: a learning rate for each network, in place of the schedule's.
+        snapshots: steps before which the parameters are kept; `schedule.steps` is the end.
+        engine: reference (NumPy), lanes (compiled), torch, or auto for the fastest of them.
+        dtype: float64, or float32 for speed; the reference engine computes in float64 only.
+        threads: of the lanes engine; None takes all processors this process may use.
+
+    Returns a Run, the same from every engine up to rounding.
+
+    Raises GoodinitError for a value that cannot be used or an engine that is not there.
+    """
+    if engine not in ENGINES:
+        raise unknown_name("engine", str(engine), ENGINES)
+    if dtype not in ("float64", "float32"):
+        raise GoodinitError(f"dtype {dtype!r} is not known; choose float64 or float32")
+    if engine == "reference" and dtype == "float32":
+        raise GoodinitError("the reference engine computes in float64 only; use engine='lanes' for float32")
+    chosen = choose(network) if engine == "auto" else engine
+    if chosen == "lanes":
+        return lanes.train(
+            network,
+            start,
+            X,
+            Y,
+            schedule,
+            batches,
+            progress,
+            learning_rates=learning_rates,
+            snapshots=snapshots,
+            dtype=dtype,
+            threads=threads,
+        )
+    if chosen == "torch":
+        raise GoodinitError("the torch engine is not part of this version; use engine='auto'")
+    return reference.train(
+        network, start, X, Y, schedule, batches, progress, learning_rates=learning_rates, snapshots=snapshots
+    )
+
+
+def _say_once(text: str) -> None:
+    if text not in _said:
+        _said.add(text)
+        sys.stderr.write(f"goodinit: {text}\n")

@@ -1,0 +1,291 @@
+"""The lanes engine: an ensemble of small networks in compiled code, one network a SIMD lane.
+
+It trains as `reference` does, in float64 or float32, on all processors. A network's result is the same to the bit
+whichever networks are trained beside it, however many threads run and however the ensemble is split: the examples
+of a batch are cut into a fixed number of runs, and gradients are added in that order whether a vector holds one
+network in each lane or one run of a single network. Processors with fused multiply-add agree with each other in
+every bit where they share a C library; the x86-64 baseline, which lacks it, agrees to rounding.
+
+A network that diverged stands still from then on: its later losses are not finite and its parameters are those of
+the recorded step at which the divergence was noted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Final, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goodinit import activations
+from goodinit.errors import GoodinitError
+from goodinit.networks import MLP, Parameters
+from goodinit.spec import parse_spec
+from goodinit.training.schedule import Batch, Run, Schedule, check_rates, check_snapshots
+
+__all__ = ["available", "native", "supports", "train"]
+
+_CHUNK: Final = 1 << 22  # indices of batches held at a time: 16 MiB
+_DEFAULTS: Final = {"leaky_relu": 0.01, "elu": 1.0, "sine": 1.0}
+_PROBE: Final = np.linspace(-7.0, 7.0, 29)
+
+
+def native() -> ModuleType:
+    """The compiled extension, imported at the first use. Raises GoodinitError where it was not built."""
+    try:  # by name: `from goodinit import` would be an import of the whole house, upwards
+        return import_module("goodinit._native")
+    except ImportError as error:
+        raise GoodinitError(
+            f"the lanes engine is not built ({error}); install a C++ compiler and goodinit again, or use "
+            "engine='reference'"
+        ) from None
+
+
+def available() -> bool:
+    """Whether the compiled extension is there."""
+    try:
+        native()
+    except GoodinitError:
+        return False
+    return True
+
+
+def supports(activation: activations.Activation) -> bool:
+    """Whether an activation is one of the table's, which is what the compiled code knows."""
+    try:
+        known = activations.get(activation.name)
+    except GoodinitError:
+        return False
+    return np.array_equal(known.value(_PROBE), activation.value(_PROBE)) and np.array_equal(
+        known.derivative(_PROBE), activation.derivative(_PROBE)
+    )
+
+
+def train(
+    network: MLP,
+    start: Parameters,
+    X: NDArray[np.float64],
+    Y: NDArray[np.float64],
+    schedule: Schedule,
+    batches: Iterable[Batch],
+    progress: Callable[[int], None] = lambda step: None,
+    *,
+    learning_rates: NDArray[np.float64] | None = None,
+    snapshots: Iterable[int] = (),
+    dtype: Literal["float64", "float32"] = "float64",
+    threads: int | None = None,
+    layout: Literal["auto", "grouped", "alone"] = "auto",
+) -> Run:
+    """Train an ensemble from `start`, which is left as it is; the interface of `reference.train`.
+
+    Arguments:
+        network: widths, activation and loss; the activation must be one of the table's.
+        start: W1, b1, W2, ... with a leading axis of k networks.
+        X: inputs, shape (inputs, examples).
+        Y: targets, shape (outputs, examples).
+        schedule: optimizer, learning rate, steps, steps between recorded losses.
+        batches: the examples of each step, `schedule.steps` of them.
+        progress: called with the number of finished steps, for every hundredth of them.
+        learning_rates: a learning rate for each network, in place of the schedule's.
+        snapshots: steps before which the parameters are kept; `schedule.steps` is the end.
+        dtype: of all arithmetic; losses are averaged in float64 either way.
+        threads: None takes all processors this process may use.
+        layout: `grouped` fills vectors with networks, `alone` with the examples of one network; the same bits.
+
+    Returns a Run. Ctrl-C stops it within a second.
+
+    Raises GoodinitError for an array that cannot be used, before any compiled code sees it.
+    """
+    extension = native()
+    if dtype not in ("float64", "float32"):
+        raise GoodinitError(f"dtype {dtype!r} is not known; choose float64 or float32")
+    if layout not in ("auto", "grouped", "alone"):
+        raise GoodinitError(f"layout {layout!r} is not known; choose auto, grouped or alone")
+    if not supports(network.activation):
+        raise GoodinitError(
+            f"activation {network.activation.name!r} is not the table's: the lanes engine cannot compute it; "
+            "use engine='reference'"
+        )
+    workers = _threads(threads)
+    inputs = _rows("X", X, network.widths[0], dtype)
+    targets = _rows("Y", Y, network.widths[-1], dtype)
+    examples = len(inputs)
+    if examples != len(targets):
+        raise GoodinitError(f"X has {examples} examples and Y {len(targets)}; they must be as many")
+    parameters = _parameters(network, start, dtype)
+    networks = len(parameters[0])
+    rates = check_rates(learning_rates, networks, schedule.learning_rate).astype(dtype)
+    if not (np.isfinite(rates) & (rates > 0)).all():
+        raise GoodinitError(f"learning rate {schedule.learning_rate}: {dtype} cannot hold it; use float64")
+    told = _Told(progress, max(1, schedule.steps // 100))
+    kept_steps = check_snapshots(snapshots, schedule.steps)
+    kept = [np.full_like(each, np.nan) for _ in kept_steps for each in parameters]
+
+    name, options = parse_spec(network.activation.name)
+    losses = np.full((networks, len(schedule.recorded)), np.nan)
+    final_loss = np.full(networks, np.nan)
+    diverged_by = np.full(networks, -1, dtype=np.int64)
+    state: dict[str, NDArray[Any] | None] = {"first": None, "second": None}
+    for chunk in _chunks(batches, schedule.steps, examples):
+        if chunk.end < schedule.steps and state["first"] is None:  # the optimizer's averages outlive this call
+            size = sum(each[0].size for each in parameters)
+            for which in {"momentum": ["first"], "adam": ["first", "second"]}.get(schedule.optimizer, []):
+                state[which] = np.zeros((networks, size), dtype)
+        getattr(extension, f"train_{dtype}")(
+            widths=[int(width) for width in network.widths],
+            function=name,
+            option=float(cast(float, next(iter(options.values()), _DEFAULTS.get(name, 0.0)))),
+            loss=network.loss,
+            optimizer=schedule.optimizer,
+            parameters=parameters,
+            **state,
+            rates=rates,
+            X=inputs,
+            Y=targets,
+            begin=chunk.begin,
+            end=chunk.end,
+            steps=int(schedule.steps),
+            record_every=int(schedule.record_every),
+            offsets=chunk.offsets,
+            indices=chunk.indices,
+            losses=losses,
+            final_loss=final_loss,
+            diverged_by=diverged_by,
+            snapshot_steps=np.array(kept_steps, dtype=np.int64),
+            snapshots=kept,
+            threads=workers,
+            layout=layout,
+            progress=lambda done, begin=chunk.begin: told.up_to(begin + done),
+        )
+    told.up_to(schedule.steps)
+    progress(schedule.steps)
+
+    def named(arrays: list[NDArray[Any]]) -> Parameters:
+        return {name: array.astype(np.float64, copy=False) for name, array in zip(_names(network), arrays, strict=True)}
+
+    per_snapshot = len(parameters)
+    return Run(
+        schedule.recorded,
+        losses,
+        final_loss,
+        named(parameters),
+        tuple(None if step < 0 else step for step in diverged_by.tolist()),
+        {step: named(kept[i * per_snapshot : (i + 1) * per_snapshot]) for i, step in enumerate(kept_steps)},
+    )
+
+
+class _Told:
+    """Calls `progress` for every hundredth of the steps, as the reference does, however they arrive."""
+
+    def __init__(self, progress: Callable[[int], None], often: int) -> None:
+        self.progress, self.often, self.last = progress, often, 0
+
+    def up_to(self, step: int) -> None:
+        while self.last + self.often <= step:
+            self.last += self.often
+            self.progress(self.last)
+
+
+def _names(network: MLP) -> list[str]:
+    return [f"{letter}{layer}" for layer in range(1, network.depth + 1) for letter in "Wb"]
+
+
+def _threads(threads: int | None) -> int:
+    if threads is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
+        raise GoodinitError(f"threads {threads!r}: it must be a whole number of at least 1, or None for all processors")
+    return int(threads)
+
+
+def _numbers(what: str, given: object) -> NDArray[Any]:
+    array = np.asarray(given)
+    if array.dtype.kind not in "fiub":
+        raise GoodinitError(f"{what} has dtype {array.dtype}; it must hold real numbers")
+    return array
+
+
+def _rows(what: str, given: NDArray[np.float64], width: int, dtype: str) -> NDArray[Any]:
+    """(width, examples) as contiguous rows, one an example."""
+    array = _numbers(what, given)
+    if array.ndim != 2 or array.shape[0] != width or not array.shape[1]:
+        raise GoodinitError(f"{what} has shape {array.shape}; expected ({width}, examples) with at least one example")
+    with np.errstate(over="ignore"):  # what overflows is refused below
+        rows = np.ascontiguousarray(array.T, dtype=dtype)
+    if not np.isfinite(rows).all():
+        raise GoodinitError(f"{what} holds a number that is not finite in {dtype}; remove or replace such examples")
+    return rows
+
+
+def _parameters(network: MLP, start: Parameters, dtype: str) -> list[NDArray[Any]]:
+    """Copies of W1, b1, W2, ..., contiguous, of that dtype."""
+    names = _names(network)
+    if set(start) != set(names):
+        raise GoodinitError(f"start has {', '.join(sorted(start))}; this network has {', '.join(names)}")
+    arrays = []
+    networks = np.shape(start["W1"])[0] if np.ndim(start["W1"]) else 0
+    for layer, weight in enumerate(network.weights, 1):
+        for name, shape in ((f"W{layer}", weight.shape), (f"b{layer}", (weight.shape[0], 1))):
+            given = _numbers(name, start[name])
+            if given.shape != (networks, *shape) or not networks:
+                raise GoodinitError(
+                    f"{name} has shape {given.shape}; expected (networks, {shape[0]}, {shape[1]}) with the same number "
+                    "of networks, at least one, in every array"
+                )
+            with np.errstate(over="ignore"):  # a start that overflows has diverged at step 0
+                arrays.append(np.array(given, dtype=dtype, order="C"))
+    return arrays
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Steps begin to end; offsets None: each of them takes all examples in their own order."""
+
+    begin: int
+    end: int
+    offsets: NDArray[np.int64] | None
+    indices: NDArray[np.int32] | None
+
+
+def _chunks(batches: Iterable[Batch], steps: int, examples: int) -> Iterator[_Chunk]:
+    """The batches as arrays for the compiled code, a bounded number of indices at a time."""
+    everything = np.arange(examples, dtype=np.int32)
+    begin, held, full = 0, 0, True
+    kept: list[NDArray[np.int32]] = []
+
+    def chunk(end: int) -> _Chunk:
+        if full:
+            return _Chunk(begin, end, None, None)
+        offsets = np.concatenate([[0], np.cumsum([len(each) for each in kept], dtype=np.int64)])
+        return _Chunk(begin, end, offsets, np.concatenate(kept))
+
+    step = 0
+    for step, batch in enumerate(batches, 1):
+        if step > steps:
+            raise GoodinitError(f"there are more batches than the {steps} steps of the schedule")
+        whole = isinstance(batch, slice) and batch == slice(None)
+        if step - 1 > begin and (whole != full or held >= _CHUNK):
+            yield chunk(step - 1)
+            begin, held, kept = step - 1, 0, []
+        full = whole
+        if not whole:
+            kept.append(_batch(everything, batch, step))
+            held += len(kept[-1])
+    if step < steps:
+        raise GoodinitError(f"there are {step} batches for the {steps} steps of the schedule")
+    yield chunk(steps)
+
+
+def _batch(everything: NDArray[np.int32], batch: Batch, step: int) -> NDArray[np.int32]:
+    try:
+        taken = everything[batch]
+    except IndexError as error:
+        raise GoodinitError(f"the batch of step {step - 1} cannot be taken from the examples: {error}") from None
+    if taken.ndim != 1 or not taken.size:
+        raise GoodinitError(f"the batch of step {step - 1} has shape {taken.shape}; give the numbers of its examples")
+    return taken

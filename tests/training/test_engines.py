@@ -1,0 +1,57 @@
+"""The choice of an engine."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from goodinit import GoodinitError, activations
+from goodinit.networks import MLP
+from goodinit.training import ENGINES, Schedule, engines, lanes, train
+
+NETWORK = MLP((2, 4, 1), activations.get("tanh"), "binary_cross_entropy")
+START = {"W1": np.full((1, 4, 2), 0.1), "b1": np.zeros((1, 4, 1)), "W2": np.ones((1, 1, 4)), "b2": np.zeros((1, 1, 1))}
+X = np.arange(10.0).reshape(2, 5) / 10
+Y = np.array([[0.0, 1, 0, 1, 1]])
+
+
+def trained(**options):
+    return train(NETWORK, START, X, Y, Schedule(steps=5), [slice(None)] * 5, **options)
+
+
+@pytest.fixture
+def without_extension(monkeypatch):
+    monkeypatch.setitem(sys.modules, "goodinit._native", None)
+    monkeypatch.delattr("goodinit._native", raising=False)
+    monkeypatch.setattr(engines, "_said", set())
+
+
+def test_auto_and_the_reference_agree():
+    np.testing.assert_allclose(trained().final_loss, trained(engine="reference").final_loss, rtol=1e-13)
+
+
+def test_without_the_extension_the_reference_serves_and_says_so_once(without_extension, capsys):
+    assert not lanes.available()
+    expected = trained(engine="reference").final_loss
+    assert trained().final_loss == expected
+    assert trained().final_loss == expected
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("the compiled engine is not built") == 1
+    with pytest.raises(GoodinitError, match="install a C\\+\\+ compiler"):
+        trained(engine="lanes")
+
+
+def test_an_activation_of_ones_own_is_not_for_lanes():
+    own = activations.Activation("swoosh", np.abs, np.sign, None)
+    assert engines.choose(MLP((2, 4, 1), own, "binary_cross_entropy")) == "reference"
+
+
+def test_what_is_not_known_is_refused():
+    assert ENGINES == ("auto", "reference", "lanes", "torch")
+    with pytest.raises(GoodinitError, match="engine 'lane' is not known; did you mean lanes"):
+        trained(engine="lane")
+    with pytest.raises(GoodinitError, match="dtype 'float16'"):
+        trained(dtype="float16")
+    with pytest.raises(GoodinitError, match="float64 only"):
+        trained(engine="reference", dtype="float32")

@@ -1,0 +1,452 @@
+"""The lanes engine: the reference's mathematics, PyTorch's gradients, and the same bits however it is run."""
+
+import itertools
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("goodinit._native", reason="the extension is not built")
+
+from figures import HE_LOSS
+from goodinit import GoodinitError, _native, activations, datasets, initializers
+from goodinit.networks import MLP, stack
+from goodinit.streams import KeyedStream, RandomStateStream
+from goodinit.training import Schedule, batches, lanes, reference
+
+LOSSES = {"binary_cross_entropy": 1, "cross_entropy": 3, "squared_error": 2}
+OPTIMIZERS = ["gradient_descent", "momentum", "adam"]
+NAMES = [*activations.names(), "leaky_relu(slope=0.2)", "elu(alpha=1.5)", "sine(frequency=2.0)"]
+
+
+def problem(hidden=(5, 3), loss="binary_cross_entropy", activation="tanh", networks=3, examples=21, seed=1):
+    network = MLP((2, *hidden, LOSSES[loss]), activations.get(activation), loss)
+    stream = KeyedStream(seed)
+    members = []
+    for member in range(networks):
+        parameters = network.parameters(initializers.get("lecun_normal"), KeyedStream(100 * seed + member))
+        for name, value in parameters.items():
+            if name[0] == "b":
+                value += 0.3 * KeyedStream(member).normal(name, 0, value.size).reshape(value.shape)
+        members.append(parameters)
+    X = stream.normal("X", 0, 2 * examples).reshape(2, examples)
+    if loss == "squared_error":
+        Y = stream.normal("Y", 0, 2 * examples).reshape(2, examples)
+    elif loss == "cross_entropy":
+        Y = np.eye(3)[:, np.arange(examples) % 3]
+    else:
+        Y = (np.arange(examples) % 2)[None].astype(float)
+    return network, stack(members), X, Y
+
+
+def run(engine, task, schedule, seed=5, **options):
+    network, start, X, Y = task
+    return engine.train(network, start, X, Y, schedule, batches(X.shape[1], schedule, KeyedStream(seed)), **options)
+
+
+def assert_close(found, expected, rtol=1e-9, atol=1e-11):
+    np.testing.assert_allclose(found.losses, expected.losses, rtol=rtol, atol=atol)
+    np.testing.assert_allclose(found.final_loss, expected.final_loss, rtol=rtol, atol=atol)
+    for name, value in expected.parameters.items():
+        np.testing.assert_allclose(found.parameters[name], value, rtol=rtol, atol=atol, err_msg=name)
+    assert found.diverged_by == expected.diverged_by
+
+
+def assert_same(one, other, members=slice(None)):
+    assert np.array_equal(one.losses, other.losses[members], equal_nan=True)
+    assert np.array_equal(one.final_loss, other.final_loss[members], equal_nan=True)
+    assert one.diverged_by == other.diverged_by[members]
+    for name, value in one.parameters.items():
+        assert np.array_equal(value, other.parameters[name][members], equal_nan=True), name
+    for step, kept in one.snapshots.items():
+        for name, value in kept.items():
+            assert np.array_equal(value, other.snapshots[step][name][members], equal_nan=True), (step, name)
+
+
+def part(task, members):
+    return task[0], {name: value[members] for name, value in task[1].items()}, *task[2:]
+
+
+@pytest.mark.parametrize(("activation", "loss"), list(itertools.product(NAMES, LOSSES)))
+def test_training_agrees_with_the_reference(activation, loss):
+    task = problem(loss=loss, activation=activation)
+    for optimizer, size, layout in zip(OPTIMIZERS, (None, 4, 7), ("grouped", "alone", "auto"), strict=True):
+        schedule = Schedule(optimizer, 0.02, steps=12, batch_size=size, record_every=4)
+        assert_close(run(lanes, task, schedule, layout=layout), run(reference, task, schedule))
+
+
+@pytest.mark.parametrize("layout", ["grouped", "alone"])
+@pytest.mark.parametrize(("activation", "loss"), list(itertools.product(NAMES, LOSSES)))
+def test_gradients_agree_with_autograd(activation, loss, layout):
+    torch = pytest.importorskip("torch")
+    task = problem((7, 6), loss, activation, networks=2, examples=19)
+    network, start, X, Y = task
+    found = run(lanes, task, Schedule(learning_rate=1.0, steps=1), layout=layout)
+    tensors = {name: torch.tensor(value, requires_grad=True) for name, value in start.items()}
+    A = torch.tensor(X).expand(2, -1, -1)
+    options = {"leaky_relu(slope=0.2)": (0.2,), "elu(alpha=1.5)": (1.5,)}.get(activation, ())
+    frequency = 2.0 if "frequency" in activation else 1.0
+    torch_name = network.activation.torch_name
+    phi = getattr(torch.nn, torch_name)(*options) if torch_name else lambda z: torch.sin(frequency * z)
+    for layer in range(1, network.depth + 1):
+        A = tensors[f"W{layer}"] @ A + tensors[f"b{layer}"]
+        A = phi(A) if layer < network.depth else A
+    target = torch.tensor(Y)
+    expected = sum(
+        {
+            "binary_cross_entropy": lambda z: torch.nn.functional.binary_cross_entropy_with_logits(z, target),
+            "cross_entropy": lambda z: torch.nn.functional.cross_entropy(z.T, target.argmax(0)),
+            "squared_error": lambda z: torch.nn.functional.mse_loss(z, target),
+        }[loss](z)
+        for z in A
+    )
+    expected.backward()
+    assert found.losses[:, 0].sum() == pytest.approx(expected.item(), rel=1e-12)
+    for name, value in start.items():
+        np.testing.assert_allclose(
+            value - found.parameters[name], tensors[name].grad.numpy(), rtol=1e-9, atol=1e-13, err_msg=name
+        )
+
+
+@pytest.mark.parametrize("layout", ["grouped", "alone"])
+@pytest.mark.parametrize("hidden", [(), (1,), (17, 4), (11, 8, 6, 3, 2), (70,)])
+def test_odd_widths(hidden, layout):
+    for loss in LOSSES:
+        task = problem(hidden, loss, networks=2)
+        schedule = Schedule("momentum", 0.05, steps=6, record_every=2)
+        assert_close(run(lanes, task, schedule, layout=layout), run(reference, task, schedule))
+
+
+@pytest.mark.parametrize("layout", ["grouped", "alone"])
+@pytest.mark.parametrize("examples", [1, 2, 7, 8, 15, 16, 17, 31, 33, 100, 1001, 2500])
+def test_any_number_of_examples(examples, layout):
+    task = problem(networks=2, examples=examples, activation="relu")
+    schedule = Schedule(learning_rate=0.1, steps=5, record_every=2)
+    assert_close(run(lanes, task, schedule, layout=layout), run(reference, task, schedule))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("networks", [1, 7, 8, 17, 33])
+def test_a_network_does_not_depend_on_its_company(networks, dtype):
+    task = problem((10, 5), activation="relu", networks=networks, examples=61)
+    schedule = Schedule("adam", 0.02, steps=30, batch_size=23, record_every=7)
+    rates = np.linspace(0.01, 0.05, networks)
+    whole = run(lanes, task, schedule, dtype=dtype, learning_rates=rates, snapshots=[0, 9, 30])
+    for options in ({"layout": "grouped"}, {"layout": "alone"}, {"threads": 1}, {"threads": 5}):
+        same = run(lanes, task, schedule, dtype=dtype, learning_rates=rates, snapshots=[0, 9, 30], **options)
+        assert_same(same, whole)
+    for members in (slice(0, 1), slice(networks // 2, networks), slice(0, networks, 3)):
+        for layout in ("grouped", "alone"):
+            some = run(
+                lanes,
+                part(task, members),
+                schedule,
+                dtype=dtype,
+                learning_rates=rates[members],
+                snapshots=[0, 9, 30],
+                layout=layout,
+            )
+            assert_same(some, whole, members)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("examples", [3, 16, 40, 200, 1500])
+def test_both_layouts_and_all_fused_instruction_sets_give_the_same_bits(examples, dtype, monkeypatch):
+    schedule = Schedule("momentum", 0.03, steps=8, record_every=3)
+    found = {}
+    for activation, loss in (("gelu", "cross_entropy"), ("relu", "binary_cross_entropy"), ("sine", "squared_error")):
+        task = problem((9, 6), loss, activation, networks=5, examples=examples)
+        for isa, layout in itertools.product(("avx512", "avx2", "baseline"), ("grouped", "alone")):
+            monkeypatch.setenv("GOODINIT_ISA", isa)
+            if _native.isa() == isa:
+                found[isa, layout] = run(lanes, task, schedule, dtype=dtype, layout=layout)
+        for isa, layout in found:
+            fused = "avx512" if ("avx512", "grouped") in found else "avx2"
+            assert_same(found[isa, layout], found["baseline" if isa == "baseline" else fused, "grouped"])
+            tolerance = 1e-11 if dtype == "float64" else 2e-4  # without fused operations: to rounding
+            assert_close(found[isa, layout], found["baseline", "grouped"], tolerance, tolerance)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_he_on_the_classic_experiment(dtype):
+    data = datasets.load("circles", seed=3)
+    network = MLP((2, 10, 5, 1), activations.get("relu"), "binary_cross_entropy")
+    start = network.parameters(initializers.get("he_normal"), RandomStateStream(3))
+    task = (network, stack([start]), np.ascontiguousarray(data.X_train.T), data.targets)
+    found = run(lanes, task, Schedule(), dtype=dtype)
+    np.testing.assert_allclose(found.losses[0], HE_LOSS, rtol=1e-9 if dtype == "float64" else 2e-3)
+
+
+def test_float32_trains_close_to_float64():
+    task = problem((10, 5), networks=4, examples=50)
+    schedule = Schedule("adam", 0.01, steps=50, record_every=10)
+    assert_close(run(lanes, task, schedule, dtype="float32"), run(lanes, task, schedule), rtol=2e-3, atol=2e-4)
+
+
+def test_a_learning_rate_for_each_network():
+    task = problem(networks=9)
+    rates = np.geomspace(0.001, 1, 9)
+    schedule = Schedule(learning_rate=0.5, steps=20, record_every=5)
+    together = run(lanes, task, schedule, learning_rates=rates)
+    assert_close(together, run(reference, task, schedule, learning_rates=rates))
+    for member, rate in enumerate(rates):
+        alone = run(lanes, part(task, [member]), Schedule(learning_rate=float(rate), steps=20, record_every=5))
+        assert np.array_equal(alone.losses[0], together.losses[member])
+
+
+def test_snapshots_are_the_parameters_before_a_step():
+    task = problem(networks=2)
+    schedule = Schedule("adam", steps=20, record_every=5)
+    found = run(lanes, task, schedule, snapshots=[20, 0, 7, 7])
+    expected = run(reference, task, schedule, snapshots=[0, 7, 20])
+    assert list(found.snapshots) == list(expected.snapshots) == [0, 7, 20]
+    for step, name in itertools.product(found.snapshots, task[1]):
+        np.testing.assert_allclose(found.snapshots[step][name], expected.snapshots[step][name], rtol=1e-10)
+    assert np.array_equal(found.snapshots[0]["W1"], task[1]["W1"])
+    assert np.array_equal(found.snapshots[20]["W2"], found.parameters["W2"])
+
+
+def diverging():
+    network, start, X, Y = problem(activation="relu", networks=4, examples=13)
+    scale = np.array([1.0, 1e200, 1.0, 1.0])[:, None, None]
+    return network, {name: scale * value for name, value in start.items()}, X, Y
+
+
+@pytest.mark.parametrize("layout", ["grouped", "alone"])
+def test_divergence_is_noted_as_the_reference_notes_it(layout):
+    rates = np.array([0.01, 0.01, 1e200, 1e160])
+    schedule = Schedule(steps=50, record_every=10)
+    found = run(lanes, diverging(), schedule, learning_rates=rates, snapshots=[5, 25, 50], layout=layout)
+    expected = run(reference, diverging(), schedule, learning_rates=rates, snapshots=[5, 25, 50])
+    assert found.diverged_by == expected.diverged_by
+    assert found.diverged_by[:3] == (None, 0, 10)
+    np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-9)
+    np.testing.assert_allclose(found.parameters["W1"][0], expected.parameters["W1"][0], rtol=1e-9)
+    assert np.isnan(found.final_loss[1:3]).all()
+    assert np.array_equal(found.parameters["W1"][1], diverging()[1]["W1"][1])  # it stands still from the start
+    assert np.array_equal(found.snapshots[25]["W1"][2], found.parameters["W1"][2], equal_nan=True)
+
+
+def test_what_diverged_does_not_touch_its_neighbours():
+    rates = np.array([0.01, 0.01, 1e200, 1e160])
+    schedule = Schedule("momentum", steps=50, record_every=10)
+    together = run(lanes, diverging(), schedule, learning_rates=rates, layout="grouped", snapshots=[25])
+    for member in range(4):
+        alone = run(
+            lanes, part(diverging(), [member]), schedule, learning_rates=rates[[member]], layout="alone", snapshots=[25]
+        )
+        assert_same(alone, together, slice(member, member + 1))
+
+
+def test_a_group_whose_networks_have_all_diverged_is_left():
+    task = part(diverging(), [1, 1, 1])
+    started = time.perf_counter()
+    found = run(lanes, task, Schedule(steps=2_000_000, record_every=10), layout="grouped", snapshots=[2_000_000])
+    assert time.perf_counter() - started < 5  # two million steps would take longer
+    assert found.diverged_by == (0, 0, 0)
+    assert np.array_equal(found.snapshots[2_000_000]["W1"], task[1]["W1"])
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_batches_in_pieces_give_the_same_bits(optimizer, monkeypatch):
+    task = problem(networks=5, examples=23)
+    schedule = Schedule(optimizer, 0.05, steps=40, batch_size=4, record_every=6)
+    whole = run(lanes, task, schedule, snapshots=[0, 11, 40])
+    monkeypatch.setattr(lanes, "_CHUNK", 30)
+    assert_same(run(lanes, task, schedule, snapshots=[0, 11, 40]), whole)
+    assert_same(run(lanes, task, schedule, snapshots=[0, 11, 40], layout="grouped"), whole)
+
+
+def test_batches_of_every_kind():
+    task = problem(networks=2, examples=12)
+    mask = np.arange(12) % 3 == 0
+    given = [slice(None), slice(2, 9), np.array([3, 3, -1]), mask, slice(None), slice(None)]
+    schedule = Schedule("momentum", steps=6, record_every=2)
+    found, expected = (engine.train(*task, schedule, iter(given)) for engine in (lanes, reference))
+    assert_close(found, expected)
+
+
+def test_progress_is_told_for_every_hundredth():
+    told = []
+    run(lanes, problem(), Schedule(steps=300), progress=told.append)
+    assert told == [*range(3, 301, 3), 300]
+
+
+def test_an_error_in_progress_ends_the_training():
+    def stop(step):
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        run(lanes, problem((64, 64), networks=64, examples=500), Schedule(steps=4000), progress=stop)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_stops_within_a_second():
+    code = """
+import numpy as np
+from goodinit import activations
+from goodinit.networks import MLP
+from goodinit.training import Schedule, lanes
+network = MLP((2, 64, 64, 1), activations.get("tanh"), "binary_cross_entropy")
+start = {name: np.full((64, *shape), 0.01) for name, shape in
+         dict(W1=(64, 2), b1=(64, 1), W2=(64, 64), b2=(64, 1), W3=(1, 64), b3=(1, 1)).items()}
+X = np.random.default_rng(0).normal(size=(2, 3000))
+print("ready", flush=True)
+lanes.train(network, start, X, (X[:1] > 0) * 1.0, Schedule(steps=100_000), [slice(None)] * 100_000)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.5)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        sent = time.perf_counter()
+        _, errors = process.communicate(timeout=20)
+        assert "KeyboardInterrupt" in errors
+        assert time.perf_counter() - sent < 1
+    finally:
+        process.kill()
+        process.wait()
+
+
+def changed(**changes):
+    network, start, X, Y = problem()
+    given = {"start": start, "X": X, "Y": Y, "batches": [slice(None)] * 3, **changes}
+    return lanes.train(network, given.pop("start"), given.pop("X"), given.pop("Y"), Schedule(steps=3), **given)
+
+
+START = problem()[1]
+BAD = {
+    "X of the wrong width": ({"X": np.zeros((3, 21))}, r"X has shape \(3, 21\); expected \(2, examples\)"),
+    "X without examples": ({"X": np.zeros((2, 0))}, "at least one example"),
+    "X of one axis": ({"X": np.zeros(2)}, "X has shape"),
+    "X of text": ({"X": np.array([["a"], ["b"]])}, "X has dtype"),
+    "X not finite": ({"X": np.full((2, 21), np.nan)}, "not finite"),
+    "X too large for float32": ({"X": np.full((2, 21), 1e300), "dtype": "float32"}, "not finite in float32"),
+    "Y of other examples": ({"Y": np.zeros((1, 20))}, "X has 21 examples and Y 20"),
+    "Y of complex numbers": ({"Y": np.zeros((1, 21), complex)}, "Y has dtype"),
+    "a parameter too many": ({"start": {**START, "W9": START["W1"]}}, "this network has"),
+    "a parameter of the wrong shape": ({"start": {**START, "W2": START["W2"][:, :1]}}, "W2 has shape"),
+    "networks that differ in number": ({"start": {**START, "b1": START["b1"][:2]}}, "b1 has shape"),
+    "no network": ({"start": {name: value[:0] for name, value in START.items()}}, "at least one"),
+    "learning rates too few": ({"learning_rates": np.ones(2)}, "expected one number for each of the 3"),
+    "a learning rate that is not a number": ({"learning_rates": np.array([1, np.nan, 1])}, "above 0"),
+    "a learning rate of 0": ({"learning_rates": np.array([1, 0.0, 1])}, "above 0"),
+    "a learning rate below float32": ({"learning_rates": np.full(3, 1e-60), "dtype": "float32"}, "cannot hold"),
+    "too few batches": ({"batches": [slice(None)]}, "1 batches for the 3 steps"),
+    "too many batches": ({"batches": [slice(None)] * 4}, "more batches than the 3 steps"),
+    "an empty batch": ({"batches": [np.array([], int)] * 3}, "batch of step 0"),
+    "an example that is not there": ({"batches": [np.array([21])] * 3}, "batch of step 0 cannot be taken"),
+    "an unknown dtype": ({"dtype": "float16"}, "dtype 'float16'"),
+    "no thread": ({"threads": 0}, "threads 0"),
+    "a snapshot beyond the end": ({"snapshots": [4]}, "from 0 to 3"),
+    "an unknown layout": ({"layout": "sideways"}, "layout"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_used_is_refused(case):
+    changes, message = BAD[case]
+    with pytest.raises(GoodinitError, match=message):
+        changed(**changes)
+
+
+def test_arrays_are_converted_and_the_start_is_left_as_it_is():
+    network, start, X, Y = problem()
+    expected = changed()
+    before = {name: value.copy() for name, value in start.items()}
+    given = {name: np.asfortranarray(value) for name, value in start.items()}
+    strided = np.repeat(X, 2, axis=1)[:, ::2]
+    found = lanes.train(network, given, strided, Y.astype(bool), Schedule(steps=3), [slice(None)] * 3)
+    assert_same(found, expected)
+    for name, value in before.items():
+        assert np.array_equal(given[name], value)
+
+
+def test_an_activation_of_ones_own_is_refused():
+    own = activations.Activation("relu", lambda z: z, np.ones_like, None)
+    with pytest.raises(GoodinitError, match="use engine='reference'"):
+        lanes.train(MLP((2, 1), own, "binary_cross_entropy"), {}, np.zeros((2, 1)), np.zeros((1, 1)), Schedule(), [])
+
+
+def native_arguments(**changes):
+    start = {name: np.ascontiguousarray(value) for name, value in START.items()}
+    given = {
+        "widths": [2, 5, 3, 1], "function": "tanh", "option": 0.0, "loss": "binary_cross_entropy",
+        "optimizer": "gradient_descent", "parameters": [start[n] for n in ("W1", "b1", "W2", "b2", "W3", "b3")],
+        "first": None, "second": None, "rates": np.full(3, 0.1), "X": np.zeros((21, 2)), "Y": np.zeros((21, 1)),
+        "begin": 0, "end": 2, "steps": 2, "record_every": 1, "offsets": None, "indices": None,
+        "losses": np.zeros((3, 2)), "final_loss": np.zeros(3), "diverged_by": np.full(3, -1),
+        "snapshot_steps": np.zeros(0, np.int64), "snapshots": [], "threads": 1, "layout": "auto",
+        "progress": lambda step: None,
+    }  # fmt: skip
+    return {**given, **changes}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"widths": [2, 5, 4, 1]},
+        {"widths": [2]},
+        {"widths": [2, 0, 3, 1]},
+        {"widths": [2, 1 << 30, 1 << 30, 1]},
+        {"function": "step"},
+        {"loss": "hinge"},
+        {"optimizer": "newton"},
+        {"parameters": []},
+        {"rates": np.full(4, 0.1)},
+        {"rates": np.full(3, np.nan)},
+        {"rates": np.zeros(0)},
+        {"X": np.zeros((21, 3))},
+        {"X": np.zeros((0, 2))},
+        {"Y": np.zeros((20, 1))},
+        {"begin": -1},
+        {"begin": 2},
+        {"end": 3},
+        {"record_every": 0},
+        {"losses": np.zeros((3, 1))},
+        {"final_loss": np.zeros(2)},
+        {"diverged_by": np.full(2, -1)},
+        {"threads": 0},
+        {"layout": "sideways"},
+        {"offsets": np.array([0, 1, 2])},
+        {"offsets": np.array([0, 1, 2]), "indices": np.array([0, 21], np.int32)},
+        {"offsets": np.array([0, 1, 2]), "indices": np.array([0, -1], np.int32)},
+        {"offsets": np.array([0, 2, 2]), "indices": np.array([0, 1], np.int32)},
+        {"offsets": np.array([0, 2]), "indices": np.array([0, 1], np.int32)},
+        {"offsets": np.array([0, 1, 9]), "indices": np.array([0, 1], np.int32)},
+        {"snapshot_steps": np.array([3])},
+        {"snapshot_steps": np.array([1])},
+        {"snapshot_steps": np.array([1, 1])},
+        {"first": np.zeros((3, 5))},
+    ],
+)
+def test_the_binding_checks_every_size_again(changes):
+    with pytest.raises(ValueError, match=r"\w"):
+        _native.train_float64(**native_arguments(**changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"X": np.zeros((21, 2), np.float32)},
+        {"X": np.zeros((2, 21)).T},
+        {"Y": [[0.0]] * 21},
+        {"losses": np.zeros((3, 2), np.float32)},
+        {"indices": np.array([0, 1]), "offsets": np.array([0, 1, 2])},
+        {"rates": None},
+    ],
+)
+def test_the_binding_converts_nothing(changes):
+    with pytest.raises(TypeError):
+        _native.train_float64(**native_arguments(**changes))
+
+
+def test_the_binding_refuses_parameters_it_would_have_to_copy():
+    arguments = native_arguments()
+    arguments["parameters"][0] = np.asfortranarray(arguments["parameters"][0])
+    with pytest.raises((TypeError, ValueError, RuntimeError)):
+        _native.train_float64(**arguments)
