@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from goodinit.errors import GoodinitError
 from goodinit.spec import format_spec
-from goodinit.streams import Stream, as_stream
+from goodinit.streams import Law, Stream, as_stream
 from goodinit.weights import Weight
 
 __all__ = ["Initializer", "same_everywhere"]
@@ -45,6 +45,10 @@ class Initializer(ABC):
     def elements(self, weight: Weight, stream: Stream, start: int, stop: int) -> NDArray[np.float64]:
         """The elements start <= i < stop of the weight in C order, one-dimensional, in float64."""
 
+    def law(self, weight: Weight) -> Law | None:
+        """The distribution that `elements` draws from, where one serves all: `draw` then fills its array directly."""
+        return None
+
     @abstractmethod
     def expected_variance(self, weight: Weight) -> float:
         """The expected variance of an element of the weight, about the mean 0 unless `expected_mean` says another."""
@@ -71,6 +75,11 @@ class Initializer(ABC):
         >>> HeNormal().draw(Weight.linear("W1", 2, 4), 0).shape
         (4, 2)
         """
+        law = self.law(weight)
+        if law is not None:
+            values = np.empty(weight.size, dtype)
+            as_stream(stream).fill(weight.name, law, values)
+            return values.reshape(weight.shape)
         values = self.elements(weight, as_stream(stream), 0, weight.size)
         if np.dtype(dtype).itemsize < 4:
             values = values.astype(np.float32)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from goodinit.errors import GoodinitError
 from goodinit.initializers.base import Initializer, same_everywhere
-from goodinit.streams import Stream
+from goodinit.streams import Law, Stream
 from goodinit.weights import Weight
 
 __all__ = ["Normal", "TruncatedNormal", "Uniform"]
@@ -44,6 +44,9 @@ class Normal(Initializer):
     def elements(self, weight: Weight, stream: Stream, start: int, stop: int) -> NDArray[np.float64]:
         values = stream.normal(weight.name, start, stop) * self.std
         return values + self.mean if self.mean else values
+
+    def law(self, weight: Weight) -> Law | None:
+        return Law("normal", self.std, self.mean or None)
 
 
 @lru_cache
@@ -127,6 +130,11 @@ class TruncatedNormal(Initializer):
         values = values + self.mean if self.mean else values
         return np.clip(values, self.low, self.high) if self.bounds == "absolute" else values
 
+    def law(self, weight: Weight) -> Law | None:
+        if self.bounds == "absolute":
+            return None
+        return Law("truncated_normal", self._spread(), self.mean or None, *self._sigmas())
+
 
 @dataclass(frozen=True)
 class Uniform(Initializer):
@@ -155,3 +163,6 @@ class Uniform(Initializer):
 
     def elements(self, weight: Weight, stream: Stream, start: int, stop: int) -> NDArray[np.float64]:
         return self.low + (self.high - self.low) * stream.uniform(weight.name, start, stop)
+
+    def law(self, weight: Weight) -> Law | None:
+        return Law("uniform", self.high - self.low, self.low)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from goodinit import activations, theory
 from goodinit.initializers.base import Initializer, same_everywhere
-from goodinit.streams import Stream
+from goodinit.streams import Law, Stream
 from goodinit.weights import Weight
 
 __all__ = [
@@ -87,6 +87,18 @@ class Scaled(Initializer):
             limit = math.sqrt(3) * std
             return limit * (2 * stream.uniform(weight.name, start, stop) - 1)
         return std / TRUNCATED_STD * stream.truncated_normal(weight.name, -2.0, 2.0, start, stop)
+
+    def law(self, weight: Weight) -> Law | None:
+        variances = set(self._variances(weight))
+        if len(variances) != 1:
+            return None  # parts of different fans
+        std = math.sqrt(variances.pop())
+        distribution = self._rule()[1]
+        if distribution == "normal":
+            return Law("normal", std)
+        if distribution == "uniform":
+            return Law("centred", math.sqrt(3) * std)
+        return Law("truncated_normal", std / TRUNCATED_STD, None, -2.0, 2.0)
 
 
 @dataclass(frozen=True)
