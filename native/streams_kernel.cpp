@@ -162,52 +162,73 @@ struct Writer {
 GOODINIT_INLINE Doubles turned(Doubles x, Words turn) { return bits<Doubles>(bits<Words>(x) ^ turn); }
 GOODINIT_INLINE Doubles size_of(Doubles x) { return bits<Doubles>(bits<Words>(x) & ~sign_bit); }
 
-// All as if they lay in the centre; the words of those in the tails are gathered, worked on in full vectors, and their
-// elements written again. Of words, `law` makes points, whose q is the probability less 1/2, with `tail(point)` that of
-// the nearer tail, and `finish(point, x)` what is written for a quantile x of the point.
+// All as if they lay in the centre; the words of those in the tails are gathered, worked on in full vectors as if they
+// lay in the near tails, and their elements written again; those in the deep tails once more. Of words, `law` makes
+// points, whose q is the probability less 1/2, with `tail(words, point)` that of the nearer tail, and `finish(point, x)`
+// what is written for a quantile x of the point.
 template <class Real, class OneLaw>
 GOODINIT_INLINE void quantiles(const OneLaw &law, const Writer<Real> &write, const std::uint64_t *words,
                                std::size_t count) {
     using Point = typename OneLaw::Point;
-    std::uint16_t places[block_words + lanes];
-    std::size_t size = 0;
+    using quantile::Side;
+    constexpr std::size_t room = block_words + abreast * lanes;
+    std::uint16_t places[room], deep_places[room];
+    alignas(64) std::uint64_t tails[room], deep_tails[room];
+    std::size_t size = 0, deep_size = 0;
+
     for (std::size_t start = 0; start < count; start += abreast * lanes) {
         Point points[abreast];
-        quantile::Side<abreast> sizes;
+        Side<abreast> sizes, p;
 #pragma GCC unroll 8
         for (int v = 0; v < abreast; ++v) {
             points[v] = law.point(load<Words>(words + start + v * lanes));
             sizes.of[v] = size_of(points[v].q);
+            p.of[v] = quantile::below_half - sizes.of[v];
         }
-        const auto x = quantile::central(sizes);
+        const auto quotient = quantile::quotient<quantile::Centre>(p);
 #pragma GCC unroll 8
         for (int v = 0; v < abreast; ++v) {
             const std::size_t at = start + static_cast<std::size_t>(v * lanes);
-            write(at, law.finish(points[v], x.of[v] * points[v].q));
+            write(at, law.finish(points[v], quotient.of[v] * points[v].q));
             size += append_places(places + size, at, mask_bits(sizes.of[v] >= quantile::tail_from));
         }
     }
     while (size > 0 && places[size - 1] >= count) --size;  // the last vector's unused lanes
-    alignas(64) std::uint64_t tails[block_words + abreast * lanes];
+
     for (std::size_t i = 0; i < size; ++i) tails[i] = words[places[i]];
-    for (std::size_t i = size; i < size + abreast * lanes; ++i) tails[i] = 0;  // the last vectors' unused lanes
+    for (std::size_t i = size; i < size + abreast * lanes; ++i) tails[i] = sign_bit;  // unused lanes, not deep
     for (std::size_t start = 0; start < size; start += abreast * lanes) {
         Point points[abreast];
-        quantile::Side<abreast> p;
+        Side<abreast> tail, p;
 #pragma GCC unroll 8
         for (int v = 0; v < abreast; ++v) {
             const Words w = load<Words>(tails + start + v * lanes);
             points[v] = law.point(w);
-            p.of[v] = law.tail(w, points[v]);
+            tail.of[v] = law.tail(w, points[v]);
+            p.of[v] = choose(tail.of[v] > quantile::above_near, all(quantile::above_near), tail.of[v]);
         }
-        const auto magnitude = quantile::tail(p);
+        const auto quotient = quantile::quotient<quantile::Near>(p);
 #pragma GCC unroll 8
         for (int v = 0; v < abreast; ++v) {
             const std::size_t at = start + static_cast<std::size_t>(v * lanes);
-            const Doubles x = turned(magnitude.of[v], bits<Words>(points[v].q) & sign_bit);
             const std::size_t used = at >= size ? 0 : size - at < lanes ? size - at : lanes;
-            write.scatter(places + at, used, law.finish(points[v], x));
+            write.scatter(places + at, used, law.finish(points[v], quotient.of[v] * points[v].q));
+            deep_size += append_places(deep_places + deep_size, at, mask_bits(tail.of[v] < quantile::deep_below));
         }
+    }
+    while (deep_size > 0 && deep_places[deep_size - 1] >= size) --deep_size;
+
+    for (std::size_t i = 0; i < deep_size; ++i) {
+        deep_tails[i] = tails[deep_places[i]];
+        deep_places[i] = places[deep_places[i]];
+    }
+    for (std::size_t i = deep_size; i < deep_size + lanes; ++i) deep_tails[i] = sign_bit;
+    for (std::size_t at = 0; at < deep_size; at += lanes) {
+        const Words w = load<Words>(deep_tails + at);
+        const Point point = law.point(w);
+        const Doubles x = quantile::deep(Side<1>{{law.tail(w, point)}}).of[0];
+        const std::size_t used = deep_size - at < lanes ? deep_size - at : lanes;
+        write.scatter(deep_places + at, used, law.finish(point, turned(x, bits<Words>(point.q) & sign_bit)));
     }
 }
 

@@ -12,8 +12,8 @@ using namespace simd;
 
 constexpr double infinity = __builtin_huge_val();
 
-constexpr double tail_from = 0.46875;  // the size of q from which on the tails' formulas hold
-
+constexpr double tail_from = 0.46875;     // the size of q from which on the centre's polynomials do not hold
+constexpr double deep_below = 0x1p-9;     // the nearer tail's probability below which the near tails' do not
 // Numerator and denominator of AS 241's two rational functions for the tails, highest power first (Wichura 1988).
 constexpr double middle[2][8] = {
     {7.74545014278341407640e-4, 2.27238449892691845833e-2, 2.41780725177450611770e-1, 1.27045825245236838258e0,
@@ -128,9 +128,9 @@ GOODINIT_INLINE Side<n> logarithm(const Side<n> &x) {
     return e * 6.93147180369123816490e-01 + (twice + (twice * (s2 * series) + e * 1.90821492927058770002e-10));
 }
 
-// The magnitude of the quantile in the tails, of the nearer tail's probability.
+// The size of the quantile in the deep tails, of the nearer tail's probability; normal.py's _deep.
 template <int n>
-GOODINIT_INLINE Side<n> tail(const Side<n> &p) {
+GOODINIT_INLINE Side<n> deep(const Side<n> &p) {
     const Side<n> log = logarithm(p);
     const Side<n> r = side<n>([&](int v) GOODINIT_INLINE_LAMBDA { return square_root(-log.of[v]); });
     const Side<n> near =
@@ -147,37 +147,46 @@ GOODINIT_INLINE Side<n> tail(const Side<n> &p) {
     });
 }
 
-// The table segment by segment, lowest power first.
+// A table segment by segment.
 struct BySegment {
-    alignas(64) double of[16][16] = {};
-    constexpr BySegment() {
+    alignas(64) double of[16][rows] = {};
+    constexpr explicit BySegment(const double (&table)[rows][16]) {
         for (int segment = 0; segment < 16; ++segment)
-            for (int power = 0; power < rows; ++power) of[segment][power] = centre[rows - 1 - power][segment];
+            for (int power = 0; power < rows; ++power) of[segment][power] = table[power][segment];
     }
 };
-[[maybe_unused]] constexpr BySegment by_segment;
 
-// The quantile over q, of the size of q below tail_from; finite numbers of no meaning for larger ones. The bits from the
-// 50th on of p = 1/2 - size (less 2^-54) name its segment, whose middle has the 49th set besides.
-template <int vectors>
-GOODINIT_INLINE Side<vectors> central(const Side<vectors> &size) {
+// The polynomials of the centre, in p = below_half - |q|, and of the near tails, in the nearer tail's probability.
+struct Centre {
+    static constexpr const double (&table)[rows][16] = centre;
+    static constexpr BySegment by_segment{centre};
+};
+struct Near {
+    static constexpr const double (&table)[rows][16] = near;
+    static constexpr BySegment by_segment{near};
+};
+constexpr double below_half = 0.5 - 0x1p-54, above_near = 0x1p-5 - 0x1p-58;
+
+// The quantile over q; finite numbers of no meaning where p is none of the table's. The bits of p from the 50th on name
+// its segment, whose middle has the 49th set besides.
+template <class Table, int vectors>
+GOODINIT_INLINE Side<vectors> quotient(const Side<vectors> &p) {
     Words segment[vectors];
     Side<vectors> t;
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; ++v) {
-        const Doubles p = (0.5 - 0x1p-54) - size.of[v];
-        segment[v] = bits<Words>(p) >> 50;
-        t.of[v] = p - bits<Doubles>((bits<Words>(p) & ~0x3ffffffffffffu) | 0x2000000000000u);
+        segment[v] = bits<Words>(p.of[v]) >> 50;
+        t.of[v] = p.of[v] - bits<Doubles>((bits<Words>(p.of[v]) & ~0x3ffffffffffffu) | 0x2000000000000u);
     }
     const auto fours = [&](int first, int v, Doubles(&four)[4]) GOODINIT_INLINE_LAMBDA {
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
-        // A column of all 16 segments fits two registers, and the permutation reads four bits of the segment alone.
+        // A row of all 16 segments fits two registers, and the permutation reads four bits of the segment alone.
         for (int j = 0; j < 4 && first + j < rows; ++j) {
-            const double *column = centre[rows - 1 - first - j];
-            four[j] = _mm512_permutex2var_pd(load<Doubles>(column), bits<__m512i>(segment[v]), load<Doubles>(column + 8));
+            const double *row = Table::table[first + j];
+            four[j] = _mm512_permutex2var_pd(load<Doubles>(row), bits<__m512i>(segment[v]), load<Doubles>(row + 8));
         }
 #else
-        columns(by_segment.of, segment[v] & 15, first, four);
+        columns(Table::by_segment.of, segment[v] & 15, first, four);
 #endif
     };
     return polynomial<rows>(t, fours);

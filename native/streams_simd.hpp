@@ -129,8 +129,9 @@ GOODINIT_INLINE std::size_t append_places(std::uint16_t *to, std::size_t at, uns
     return lanes == 2 ? (mask & 1) + (mask >> 1) : static_cast<std::size_t>(__builtin_popcount(mask));
 }
 
-// Four columns of the row of a 16-column table that each lane names: `four[j]` holds column first + j, lane by lane.
-GOODINIT_INLINE void columns(const double (&table)[16][16], Words row, int first, Doubles (&four)[4]) {
+// Four columns of the row of a table that each lane names: `four[j]` holds column first + j, lane by lane.
+template <int size>
+GOODINIT_INLINE void columns(const double (&table)[16][size], Words row, int first, Doubles (&four)[4]) {
 #if defined(__AVX2__) && !(defined(__AVX512F__) && defined(__AVX512DQ__))
     const auto at = [&](int lane) GOODINIT_INLINE_LAMBDA { return load<__m256d>(table[row[lane]] + first); };
     const __m256d r0 = at(0), r1 = at(1), r2 = at(2), r3 = at(3);

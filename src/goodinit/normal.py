@@ -4,11 +4,11 @@ Only +, -, *, / and sqrt are used, which IEEE 754 rounds correctly on every mach
 two, which is exact. No library function whose last bit depends on the platform is called, and nothing is
 contracted into fused operations (NumPy applies one operation at a time).
 
-The centre, where the nearer tail's probability is above 2^-5, is q, the probability less 1/2, times a polynomial on
-each of 16 segments, derived by `tools/derive_quantile.py` (relative error below 2^-54 before rounding): no division,
-and a table small enough for a processor's registers. The tails are the rational functions of Wichura 1988, "Algorithm
-AS 241: the percentage points of the normal distribution", PPND16 (about 1e-16 before rounding), in the square root of
-minus the logarithm of p. Against the exact quantile the result is within 4 units in the last place.
+Where the nearer tail's probability p is at least 2^-9, the quantile is q, the probability less 1/2, times a polynomial
+on each of 32 segments, derived by `tools/derive_quantile.py` (relative error below 2^-54 before rounding): no
+division, and tables small enough for a processor's registers. Beyond are the rational functions of Wichura 1988,
+"Algorithm AS 241: the percentage points of the normal distribution", PPND16 (about 1e-16 before rounding), in the
+square root of minus the logarithm of p. Against the exact quantile the result is within 4 units in the last place.
 """
 
 from __future__ import annotations
@@ -19,16 +19,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from goodinit.normal_table import CENTRE
+from goodinit.normal_table import CENTRE, NEAR
 
 __all__ = ["cdf_lower", "quantile", "quantile_lower"]
 
 Float64s = NDArray[np.float64]
 
-# The centre, |q| < 15/32: a polynomial on each of 16 segments, which the bits of 1/2 - |q| (less 2^-54) name.
+# Two tables of polynomials on 16 segments, which the bits of a variable name: for the centre, |q| < 15/32, that is
+# 1/2 - |q| (less 2^-54), and for the near tails, p down to 2^-9, p itself.
 _TAIL = 0.46875
 _BELOW_HALF = 0.5 - 2.0**-54
-_ROWS = np.array(CENTRE)
+_DEEP = 2.0**-9
+_ABOVE_NEAR = 2.0**-5 - 2.0**-58  # the near tails' largest p
+_CENTRE_ROWS, _NEAR_ROWS = np.array(CENTRE), np.array(NEAR)
 _SEGMENT_SHIFT = 50  # above it lie the exponent and the first two bits of the mantissa
 _SEGMENT_FIRST = ~((1 << _SEGMENT_SHIFT) - 1)  # the bits of a segment's first number
 _SEGMENT_MIDDLE = 1 << (_SEGMENT_SHIFT - 1)  # what its middle has besides
@@ -94,13 +97,24 @@ def _log(x: Float64s) -> Float64s:
     return e * _LN2_HIGH + (s + (s * (s2 * series) + e * _LN2_LOW))
 
 
-def _centre(size: Float64s) -> Float64s:
-    """The quantile over q, of the size of q below 15/32; finite numbers of no meaning for larger ones."""
-    p = _BELOW_HALF - size  # so that the middle itself lies in the last segment
+def _quotient(rows: Float64s, p: Float64s) -> Float64s:
+    """The quantile over q by a table's polynomials; finite numbers of no meaning where p is none of the table's."""
     bits = p.view(np.int64)
     t = p - ((bits & _SEGMENT_FIRST) | _SEGMENT_MIDDLE).view(np.float64)
     segment = (bits >> _SEGMENT_SHIFT) & 15
-    return _polynomial([row.take(segment) for row in _ROWS[::-1]], t)
+    return _polynomial([row.take(segment) for row in rows], t)
+
+
+def _deep(p: Float64s) -> Float64s:
+    """The size of the quantile in the deep tails, by AS 241."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r = np.sqrt(-_log(p))
+    far = r > 5.0
+    size = _ratio(_MIDDLE, np.where(far, 5.0, r) - 1.6)
+    if far.any():
+        size[far] = _ratio(_FAR, r[far] - 5.0)
+    size[p == 0.0] = np.inf
+    return size
 
 
 def quantile_lower(p: Float64s) -> Float64s:
@@ -119,19 +133,16 @@ def quantile(q: Float64s, p: Float64s) -> Float64s:
     each formula reads the one that is. The result has q's sign.
     """
     size = np.abs(q)
-    x = _centre(size)
+    x = _quotient(_CENTRE_ROWS, _BELOW_HALF - size)
     x *= q
     tail = np.flatnonzero(size >= _TAIL)
     if tail.size:
-        tail_p = p[tail]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            r = np.sqrt(-_log(tail_p))
-        far = r > 5.0
-        magnitude = _ratio(_MIDDLE, np.where(far, 5.0, r) - 1.6)
-        if far.any():
-            magnitude[far] = _ratio(_FAR, r[far] - 5.0)
-        magnitude[tail_p == 0.0] = np.inf
-        x[tail] = np.copysign(magnitude, q[tail])
+        tail_q, tail_p = q[tail], p[tail]
+        y = _quotient(_NEAR_ROWS, np.minimum(tail_p, _ABOVE_NEAR))
+        y *= tail_q
+        deep = np.flatnonzero(tail_p < _DEEP)
+        y[deep] = np.copysign(_deep(tail_p[deep]), tail_q[deep])
+        x[tail] = y
     return x
 
 
