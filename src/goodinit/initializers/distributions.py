@@ -39,7 +39,7 @@ class Normal(Initializer):
         return float(self.mean)
 
     def expected_variance(self, weight: Weight) -> float:
-        return float(self.std) ** 2
+        return float(self.std) * float(self.std)  # inf, not an error, where it overflows
 
     def elements(self, weight: Weight, stream: Stream, start: int, stop: int) -> NDArray[np.float64]:
         values = stream.normal(weight.name, start, stop) * self.std
@@ -159,7 +159,7 @@ class Uniform(Initializer):
         return (self.low + self.high) / 2
 
     def expected_variance(self, weight: Weight) -> float:
-        return (self.high - self.low) ** 2 / 12
+        return (self.high - self.low) * (self.high - self.low) / 12
 
     def elements(self, weight: Weight, stream: Stream, start: int, stop: int) -> NDArray[np.float64]:
         return self.low + (self.high - self.low) * stream.uniform(weight.name, start, stop)

@@ -103,7 +103,10 @@ class Scaled(Initializer):
 
 @dataclass(frozen=True)
 class VarianceScaling(Scaled):
-    """Variance scale / fan, with the fan and the distribution to choose; the truncated one keeps its variance."""
+    """Variance scale / fan, with the fan and the distribution to choose; the truncated one keeps its variance.
+
+    `bias_variance` is that of the biases, which are drawn normally with it where the network draws its own.
+    """
 
     name = "variance_scaling"
     summary = "variance scale / fan, with the fan and the distribution to choose"
@@ -120,9 +123,11 @@ class VarianceScaling(Scaled):
     scale: float = 1.0
     mode: str = "fan_in"
     distribution: str = "normal"
+    bias_variance: float = 0.0
 
     def __post_init__(self) -> None:
         self._check_number("scale", above=0)
+        self._check_number("bias_variance", low=0)
         self._check_choice("mode", MODES)
         self._check_choice("distribution", DISTRIBUTIONS)
 
@@ -131,6 +136,9 @@ class VarianceScaling(Scaled):
 
     def _rule(self) -> tuple[str, str]:
         return self.mode, self.distribution
+
+    def bias_std(self) -> float:
+        return math.sqrt(self.bias_variance)
 
 
 @dataclass(frozen=True)
