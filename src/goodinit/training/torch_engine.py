@@ -1,0 +1,403 @@
+"""The torch engine: an ensemble as batched matrix products in PyTorch, for wide networks, on a CUDA device or the CPU.
+
+It trains as `reference` does, by the same formulas written in torch operations, in float64 or float32. PyTorch is
+imported at the first use. Its threads, default dtype, generators and precision settings are left as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goodinit.errors import GoodinitError
+from goodinit.networks import MLP, Parameters
+from goodinit.spec import parse_spec
+from goodinit.training.lanes import supports
+from goodinit.training.schedule import Batch, Run, Schedule, check_rates, check_snapshots
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["available", "device", "train"]
+
+_GROUP_BYTES: Final = 1 << 28  # of activations held at a time; a larger ensemble is trained group after group
+_SELU_SCALE: Final = 1.0507009873554804934193349852946
+_SELU_ALPHA: Final = 1.6732632423543772848170429916717
+
+
+def _import() -> Any:
+    try:
+        import torch
+    except ImportError as error:
+        raise GoodinitError(
+            f"the torch engine needs PyTorch, which cannot be imported ({error}); pip install 'goodinit[torch]', or "
+            "use engine='auto'"
+        ) from None
+    return torch
+
+
+def available() -> bool:
+    """Whether PyTorch is installed; it is not imported for the answer."""
+    try:
+        return find_spec("torch") is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def device() -> str:
+    """Where `train` computes unless it is told: `cuda` where PyTorch finds such a device, else `cpu`."""
+    return "cuda" if _import().cuda.is_available() else "cpu"
+
+
+def train(
+    network: MLP,
+    start: Parameters,
+    X: NDArray[np.float64],
+    Y: NDArray[np.float64],
+    schedule: Schedule,
+    batches: Iterable[Batch],
+    progress: Callable[[int], None] = lambda step: None,
+    *,
+    learning_rates: NDArray[np.float64] | None = None,
+    snapshots: Iterable[int] = (),
+    dtype: Literal["float64", "float32"] = "float64",
+    device: str | None = None,
+) -> Run:
+    """Train an ensemble from `start`, which is left as it is; the interface of `reference.train`.
+
+    Arguments:
+        network: widths, activation and loss; the activation must be one of the table's.
+        start: W1, b1, W2, ... with a leading axis of k networks.
+        X: inputs, shape (inputs, examples).
+        Y: targets, shape (outputs, examples).
+        schedule: optimizer, learning rate, steps, steps between recorded losses.
+        batches: the examples of each step, `schedule.steps` of them.
+        progress: called with the number of finished steps, about a hundred times.
+        learning_rates: a learning rate for each network, in place of the schedule's.
+        snapshots: steps before which the parameters are kept; `schedule.steps` is the end.
+        dtype: of all arithmetic.
+        device: as PyTorch names it; None takes a CUDA device where there is one, else the CPU.
+
+    Returns a Run whose arrays are NumPy's, in float64. Which bits it has depends on PyTorch's matrix products, and so
+    on its version, its threads and the number of networks.
+
+    Raises GoodinitError where PyTorch is not installed, and for an array that cannot be used.
+    """
+    torch = _import()
+    if dtype not in ("float64", "float32"):
+        raise GoodinitError(f"dtype {dtype!r} is not known; choose float64 or float32")
+    if not supports(network.activation):
+        raise GoodinitError(
+            f"activation {network.activation.name!r} is not the table's: the torch engine cannot compute it; "
+            "use engine='reference'"
+        )
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    networks = _check(network, start, X, Y)
+    rates = check_rates(learning_rates, networks, schedule.learning_rate)
+    with np.errstate(over="ignore", under="ignore"):
+        narrow = rates.astype(dtype)
+    if not (np.isfinite(narrow) & (narrow > 0)).all():
+        raise GoodinitError(f"a learning rate cannot be held in {dtype}; use float64")
+    wanted = check_snapshots(snapshots, schedule.steps)
+    order = list(batches)
+    if len(order) != schedule.steps:
+        raise GoodinitError(f"there are {len(order)} batches for the {schedule.steps} steps of the schedule")
+
+    try:
+        place = {"dtype": getattr(torch, dtype), "device": torch.device(chosen)}
+        task = _Task(torch, network, schedule, wanted, place, *(torch.tensor(a.T, **place) for a in (X, Y)))
+    except (RuntimeError, AssertionError) as error:
+        raise GoodinitError(f"device {chosen!r} cannot be used: {str(error).splitlines()[0]}") from None
+    held = 3 * X.shape[1] * sum(network.widths) * np.dtype(dtype).itemsize
+    size = max(1, _GROUP_BYTES // held)
+    groups = [slice(first, min(first + size, networks)) for first in range(0, networks, size)]
+    often, told = max(1, schedule.steps // 100), 0
+    runs: list[Run] = []
+    with torch.inference_mode():
+        for number, group in enumerate(groups):
+            members = {name: value[group] for name, value in start.items()}
+            for step in _trained(task, members, rates[group], order, runs):
+                done = (number * schedule.steps + step) // len(groups)
+                if done // often > told:
+                    told = done // often
+                    progress(told * often)
+    progress(schedule.steps)
+    return _joined(runs)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What all groups of networks share; `X` and `Y` hold one example a row."""
+
+    torch: Any
+    network: MLP
+    schedule: Schedule
+    wanted: list[int]
+    place: dict[str, Any]
+    X: Tensor
+    Y: Tensor
+
+    def taken(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The inputs and targets of a batch, one example a column."""
+        if isinstance(batch, slice) and batch == slice(None):
+            return self.X.T, self.Y.T
+        chosen = self.torch.from_numpy(np.arange(len(self.X))[batch]).to(self.place["device"])
+        return self.X[chosen].T, self.Y[chosen].T
+
+
+def _trained(
+    task: _Task, start: Parameters, rates: NDArray[np.float64], order: list[Batch], runs: list[Run]
+) -> Iterator[int]:
+    """Train one group, telling each finished step; its Run joins `runs`."""
+    torch, schedule = task.torch, task.schedule
+    parameters = _Arrays(task, start)
+    gradients = _Arrays(task, start)
+    loss, value_and_slope = _loss(task), _activation(task)
+    update = _optimizer(task, parameters.flat, gradients.flat, _rates(task, parameters, rates))
+    networks = len(rates)
+    losses = np.full((networks, len(schedule.recorded)), np.nan)
+    diverged_by: list[int | None] = [None] * networks
+    stopped: dict[int, Parameters] = {}  # a network that diverged stands still
+    kept: dict[int, Parameters] = {}
+
+    def record(step: int) -> NDArray[np.float64]:
+        logits = _forward(task, parameters.named, task.X.T, value_and_slope)[0]
+        value = loss(logits, task.Y.T).double().cpu().numpy()
+        finite = torch.ones(networks, dtype=torch.bool, device=task.place["device"])
+        for p in parameters.named.values():
+            finite &= torch.isfinite(p).all(dim=-1).all(dim=-1)
+        for member in np.flatnonzero(~(np.isfinite(value) & finite.cpu().numpy())).tolist():
+            if diverged_by[member] is None:
+                diverged_by[member] = step
+                stopped[member] = {name: p[member].double().cpu().numpy().copy() for name, p in parameters}
+        return np.where([by is None for by in diverged_by], value, np.nan)
+
+    def current() -> Parameters:
+        now = {name: p.double().cpu().numpy().copy() for name, p in parameters}
+        for member, values in stopped.items():
+            for name, p in values.items():
+                now[name][member] = p
+        return now
+
+    for step, batch in enumerate(order):
+        if step % schedule.record_every == 0:
+            losses[:, step // schedule.record_every] = record(step)
+            if None not in diverged_by:
+                break
+        if step in task.wanted:
+            kept[step] = current()
+        X, Y = task.taken(batch)
+        logits, A, slopes = _forward(task, parameters.named, X, value_and_slope)
+        _backward(task, parameters.named, gradients.named, logits, A, slopes, Y)
+        update()
+        yield step + 1
+    final_loss = record(schedule.steps)
+    final = current()
+    kept.update({step: final for step in task.wanted if step not in kept})
+    runs.append(Run(schedule.recorded, losses, final_loss, final, tuple(diverged_by), kept))
+
+
+class _Arrays:
+    """W1, b1, W2, ... as views into one flat tensor, so that an optimizer's step is a few operations on the whole."""
+
+    def __init__(self, task: _Task, values: Parameters) -> None:
+        with np.errstate(over="ignore"):  # a start that overflows has diverged at step 0
+            flat = np.concatenate([np.asarray(values[name], np.float64).ravel() for name in values])
+            self.flat: Tensor = task.torch.tensor(flat.astype(str(task.place["dtype"]).split(".")[1]), **task.place)
+        self.named: dict[str, Tensor] = {}
+        at = 0
+        for name, value in values.items():
+            self.named[name] = self.flat[at : at + value.size].view(value.shape)
+            at += value.size
+
+    def __iter__(self) -> Iterator[tuple[str, Tensor]]:
+        return iter(self.named.items())
+
+
+def _forward(
+    task: _Task, parameters: dict[str, Tensor], X: Tensor, value_and_slope: Any
+) -> tuple[Tensor, list[Tensor], list[Callable[[], Tensor]]]:
+    """The logits, the layers' inputs, and the activation's derivative at each hidden layer, computed when called."""
+    A, slopes = [X], []
+    for layer in range(1, task.network.depth + 1):
+        W, b = parameters[f"W{layer}"], parameters[f"b{layer}"]
+        Z = (W @ X).add_(b) if layer == 1 else task.torch.baddbmm(b, W, A[-1])
+        if layer < task.network.depth:
+            value, slope = value_and_slope(Z)
+            A.append(value)
+            slopes.append(slope)
+    return Z, A, slopes
+
+
+def _backward(
+    task: _Task,
+    parameters: dict[str, Tensor],
+    gradients: dict[str, Tensor],
+    logits: Tensor,
+    A: list[Tensor],
+    slopes: list[Callable[[], Tensor]],
+    Y: Tensor,
+) -> None:
+    """Write the gradient of the mean loss by each parameter, by the chain rule from the last layer to the first."""
+    torch = task.torch
+    if task.network.loss == "squared_error":
+        dZ = (logits - Y).mul_(2 / Y.numel())
+    else:
+        binary = task.network.loss == "binary_cross_entropy"
+        dZ = (torch.sigmoid(logits) if binary else torch.softmax(logits, dim=-2)).sub_(Y).div_(Y.shape[-1])
+    for layer in range(task.network.depth, 0, -1):
+        if layer == 1:
+            torch.matmul(dZ, A[0].T, out=gradients["W1"])
+        else:
+            torch.bmm(dZ, A[layer - 1].mT, out=gradients[f"W{layer}"])
+        torch.sum(dZ, dim=-1, keepdim=True, out=gradients[f"b{layer}"])
+        if layer > 1:
+            dZ = torch.bmm(parameters[f"W{layer}"].mT, dZ).mul_(slopes[layer - 2]())
+
+
+def _loss(task: _Task) -> Callable[[Tensor, Tensor], Tensor]:
+    """The mean loss of each network from its logits, as in `reference.loss`."""
+    torch = task.torch
+    if task.network.loss == "binary_cross_entropy":
+        return lambda z, Y: (torch.logaddexp(z, torch.zeros_like(z)) - Y * z).mean(dim=(-2, -1))
+    if task.network.loss == "squared_error":
+        return lambda z, Y: ((z - Y) ** 2).mean(dim=(-2, -1))
+    return lambda z, Y: (torch.logsumexp(z, dim=-2) - (Y * z).sum(dim=-2)).mean(dim=-1)
+
+
+def _activation(task: _Task) -> Callable[[Tensor], tuple[Tensor, Callable[[], Tensor]]]:
+    """The activation: from Z to its value and a function that computes its derivative there."""
+    torch = task.torch
+    name, options = parse_spec(task.network.activation.name)
+    slope = float(options.get("slope", 0.01))
+    alpha = float(options.get("alpha", 1.0))
+    frequency = float(options.get("frequency", 1.0))
+
+    def from_value(value: Callable[[Tensor], Tensor], derivative: Callable[[Tensor, Tensor], Tensor]) -> Any:
+        def both(z: Tensor) -> tuple[Tensor, Callable[[], Tensor]]:
+            a = value(z)
+            return a, lambda: derivative(z, a)
+
+        return both
+
+    def softplus(z: Tensor) -> Tensor:
+        return torch.logaddexp(z, torch.zeros_like(z))  # type: ignore[no-any-return]
+
+    def elu(z: Tensor, alpha: float, scale: float = 1.0) -> Tensor:
+        return torch.where(z > 0, scale * z, scale * alpha * torch.expm1(z.clamp(max=0)))  # type: ignore[no-any-return]
+
+    def elu_slope(z: Tensor, alpha: float, scale: float = 1.0) -> Tensor:
+        return torch.where(z > 0, scale, scale * alpha * torch.exp(z.clamp(max=0)))  # type: ignore[no-any-return]
+
+    def mish_slope(z: Tensor) -> Tensor:
+        t = torch.tanh(softplus(z))
+        return t + z * torch.sigmoid(z) * (1 - t * t)  # type: ignore[no-any-return]
+
+    table: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
+        "linear": (lambda z: z, lambda z, a: torch.ones_like(z)),
+        "relu": (torch.relu, lambda z, a: z > 0),
+        "relu6": (lambda z: z.clamp(0, 6), lambda z, a: (z > 0) & (z < 6)),
+        "leaky_relu": (
+            lambda z: torch.where(z > 0, z, slope * z),
+            lambda z, a: torch.where(z > 0, torch.ones_like(z), slope),
+        ),
+        "elu": (lambda z: elu(z, alpha), lambda z, a: elu_slope(z, alpha)),
+        "selu": (lambda z: elu(z, _SELU_ALPHA, _SELU_SCALE), lambda z, a: elu_slope(z, _SELU_ALPHA, _SELU_SCALE)),
+        "gelu": (
+            lambda z: z * torch.special.ndtr(z),
+            lambda z, a: torch.special.ndtr(z) + z * torch.exp(-z * z / 2) / math.sqrt(2 * math.pi),
+        ),
+        "silu": (
+            lambda z: z * torch.sigmoid(z),
+            lambda z, a: torch.sigmoid(z) * (1 + z * torch.sigmoid(-z)),
+        ),
+        "mish": (lambda z: z * torch.tanh(softplus(z)), lambda z, a: mish_slope(z)),
+        "softplus": (softplus, lambda z, a: torch.sigmoid(z)),
+        "sigmoid": (torch.sigmoid, lambda z, a: a * torch.sigmoid(-z)),
+        "tanh": (torch.tanh, lambda z, a: 1 - a * a),
+        "hard_tanh": (lambda z: z.clamp(-1, 1), lambda z, a: z.abs() < 1),
+        "softsign": (lambda z: z / (1 + z.abs()), lambda z, a: (1 + z.abs()) ** -2),
+        "sine": (lambda z: torch.sin(frequency * z), lambda z, a: frequency * torch.cos(frequency * z)),
+    }
+    return from_value(*table[name])  # type: ignore[no-any-return]
+
+
+def _rates(task: _Task, parameters: _Arrays, rates: NDArray[np.float64]) -> float | Tensor:
+    """One learning rate where all networks share it, else one for each number of the flat tensor."""
+    if (rates == rates[0]).all():
+        return float(rates[0])
+    each = task.torch.tensor(rates, **task.place)
+    return task.torch.cat([each[:, None, None].expand_as(p).reshape(-1) for _, p in parameters])  # type: ignore[no-any-return]
+
+
+def _optimizer(task: _Task, p: Tensor, g: Tensor, rate: float | Tensor) -> Callable[[], None]:
+    """What changes p in place by its gradient g: the rules of `optimizers`, on flat tensors."""
+
+    def move(direction: Tensor) -> None:
+        if isinstance(rate, float):
+            p.sub_(direction, alpha=rate)
+        else:
+            p.addcmul_(direction, rate, value=-1)
+
+    if task.schedule.optimizer == "gradient_descent":
+        return lambda: move(g)
+    first, second = (task.torch.zeros_like(p) for _ in range(2))
+    if task.schedule.optimizer == "momentum":
+        return lambda: move(first.mul_(0.9).add_(g))
+    step = 0
+
+    def adam() -> None:
+        nonlocal step
+        step += 1
+        first.mul_(0.9).add_(g, alpha=1 - 0.9)
+        second.mul_(0.999).addcmul_(g, g, value=1 - 0.999)
+        root = (second / (1 - 0.999**step)).sqrt_().add_(1e-8)
+        move((first / (1 - 0.9**step)).div_(root))
+
+    return adam
+
+
+def _check(network: MLP, start: Parameters, X: NDArray[np.float64], Y: NDArray[np.float64]) -> int:
+    """Refuse arrays that do not fit the network; the number of networks."""
+    for what, array, width in (("X", X, network.widths[0]), ("Y", Y, network.widths[-1])):
+        if array.ndim != 2 or array.shape[0] != width or not array.shape[1]:
+            raise GoodinitError(
+                f"{what} has shape {array.shape}; expected ({width}, examples) with at least one example"
+            )
+    if X.shape[1] != Y.shape[1]:
+        raise GoodinitError(f"X has {X.shape[1]} examples and Y {Y.shape[1]}; they must be as many")
+    expected: dict[str, tuple[int, ...]] = {}
+    for layer, weight in enumerate(network.weights, 1):
+        expected |= {f"W{layer}": weight.shape, f"b{layer}": (weight.shape[0], 1)}
+    if set(start) != set(expected):
+        raise GoodinitError(f"start has {', '.join(sorted(start))}; this network has {', '.join(expected)}")
+    networks = len(start["W1"])
+    for name, shape in expected.items():
+        if start[name].shape != (networks, *shape) or not networks:
+            raise GoodinitError(
+                f"{name} has shape {start[name].shape}; expected (networks, {shape[0]}, {shape[1]}) with the same "
+                "number of networks, at least one, in every array"
+            )
+    return networks
+
+
+def _joined(runs: list[Run]) -> Run:
+    """The runs of several groups as one."""
+
+    def joined(parts: list[Parameters]) -> Parameters:
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    return Run(
+        runs[0].recorded,
+        np.concatenate([run.losses for run in runs]),
+        np.concatenate([run.final_loss for run in runs]),
+        joined([run.parameters for run in runs]),
+        tuple(by for run in runs for by in run.diverged_by),
+        {step: joined([run.snapshots[step] for run in runs]) for step in runs[0].snapshots},
+    )
