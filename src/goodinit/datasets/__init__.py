@@ -6,11 +6,10 @@ from pathlib import Path
 
 from goodinit.datasets.base import Dataset
 from goodinit.datasets.builtin import BUILTIN
-from goodinit.datasets.files import load_file
-from goodinit.errors import GoodinitError, unknown_name
+from goodinit.datasets.source import Source
 from goodinit.streams import check_seed
 
-__all__ = ["Dataset", "load", "names"]
+__all__ = ["Dataset", "Source", "load", "names"]
 
 
 def names() -> list[str]:
@@ -32,15 +31,4 @@ def load(data: str | Path | Dataset, target: str | None = None, seed: int = 0, s
 
     Raises GoodinitError for an unknown name and for a file that cannot be trained on.
     """
-    check_seed(seed)
-    if isinstance(data, Dataset):
-        return data
-    if isinstance(data, str) and data in BUILTIN:
-        if target is not None:
-            raise GoodinitError(f"target {target!r} goes with a file; the built-in {data} has its labels")
-        return BUILTIN[data](seed)
-    path = Path(data)
-    looks_like_a_path = path.suffix or len(path.parts) > 1 or path.exists()
-    if not looks_like_a_path:
-        raise unknown_name("data set", str(data), BUILTIN, see="or give the path of a CSV or NPZ file")
-    return load_file(path, target, seed, standardize)
+    return data if isinstance(data, Dataset) else Source(data, target, standardize).dataset(check_seed(seed))

@@ -20,7 +20,8 @@ class Dataset:
     """A classification data set.
 
     `X_train` and `X_test` have shape (examples, features); `y_train` and `y_test` hold class numbers, indices
-    into `classes`. `note` says what was done to the features, for the result's reader.
+    into `classes`. `note` says what was done to the features, for the result's reader; `parted` that the data came
+    with its own test examples.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Dataset:
     classes: tuple[str, ...]
     features: tuple[str, ...]
     note: str = ""
+    parted: bool = False
 
     @property
     def targets(self) -> NDArray[np.float64]:

@@ -52,6 +52,7 @@ def _prepare(
     standardize: bool,
 ) -> Dataset:
     classes, y = _classes(path, labels)
+    parted = X_test is not None
     if X_test is None or labels_test is None:
         train, test = split(y, seed)
         X_train, y_train, X_test, y_test = X[train], y[train], X[test], y[test]
@@ -63,7 +64,7 @@ def _prepare(
         X_train, y_train = X, y
         y_test = np.array([number[label] for label in labels_test], dtype=np.intp)
     if not standardize:
-        return Dataset(path.name, X_train, y_train, X_test, y_test, classes, features)
+        return Dataset(path.name, X_train, y_train, X_test, y_test, classes, features, parted=parted)
     with np.errstate(all="ignore"):
         mean, std = X_train.mean(axis=0), X_train.std(axis=0)
     for feature, centre, spread in zip(features, mean, std, strict=True):
@@ -72,7 +73,9 @@ def _prepare(
     constant = std <= 1e-12 * np.abs(mean)
     mean, std = np.where(constant, X_train[0], mean), np.where(constant, 1.0, std)
     note = "features standardized by the training rows' mean and standard deviation"
-    return Dataset(path.name, (X_train - mean) / std, y_train, (X_test - mean) / std, y_test, classes, features, note)
+    return Dataset(
+        path.name, (X_train - mean) / std, y_train, (X_test - mean) / std, y_test, classes, features, note, parted
+    )
 
 
 def _classes(path: Path, labels: list[str]) -> tuple[tuple[str, ...], NDArray[np.intp]]:

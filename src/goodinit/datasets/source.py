@@ -1,0 +1,88 @@
+"""`Source`: where a task's data comes from; the seed of a trial makes or splits it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from goodinit.datasets.base import Dataset
+from goodinit.datasets.builtin import BUILTIN
+from goodinit.datasets.files import load_file
+from goodinit.errors import GoodinitError, unknown_name
+
+__all__ = ["Source"]
+
+FIXED = ("circles",)  # built-in sets that are the same for every seed
+
+
+@dataclass(frozen=True)
+class Source:
+    """A built-in data set by name, a file, or a Dataset; `dataset(seed)` gives the examples of a trial's seed.
+
+    `text` names it in results, `fingerprint` is a hash of what it holds: two studies on the same data have the same.
+    """
+
+    given: str | Path | Dataset = field(repr=False)
+    target: str | None = None
+    standardize: bool = True
+
+    def __post_init__(self) -> None:
+        if isinstance(self.given, str) and self.given in BUILTIN:
+            if self.target is not None:
+                raise GoodinitError(
+                    f"target {self.target!r} goes with a file; the built-in {self.given} has its labels"
+                )
+        elif not isinstance(self.given, Dataset):
+            path = Path(self.given)
+            if not (path.suffix or len(path.parts) > 1 or path.exists()):
+                raise unknown_name("data set", str(self.given), BUILTIN, see="or give the path of a CSV or NPZ file")
+        self.dataset(0)  # what cannot be read is told now
+
+    @property
+    def text(self) -> str:
+        """The data's name."""
+        return self.given.name if isinstance(self.given, Dataset) else Path(self.given).name
+
+    @property
+    def varies(self) -> bool:
+        """Whether the examples depend on the seed."""
+        if isinstance(self.given, Dataset) or self.given in FIXED:
+            return False
+        return self.given in BUILTIN or not self.dataset(0).parted
+
+    def dataset(self, seed: int) -> Dataset:
+        """The examples for that seed: made, or split into those to train and to test on, by the seed alone."""
+        if isinstance(self.given, Dataset):
+            return self.given
+        if isinstance(self.given, str) and self.given in BUILTIN:
+            return _builtin(self.given, 0 if self.given in FIXED else seed)
+        path = Path(self.given)
+        changed = path.stat().st_mtime_ns if path.exists() else 0
+        return _file(path, changed, self.target, seed, self.standardize)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the data: a file's bytes and how they are read, a built-in set's name, a Dataset's arrays."""
+        digest = hashlib.sha256()
+        if isinstance(self.given, Dataset):
+            for array in (self.given.X_train, self.given.y_train, self.given.X_test, self.given.y_test):
+                digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        elif self.given in BUILTIN:
+            digest.update(f"built-in {self.given}".encode())
+        else:
+            digest.update(Path(self.given).read_bytes() + repr((self.target, self.standardize)).encode())
+        return digest.hexdigest()[:16]
+
+
+@lru_cache(maxsize=64)
+def _builtin(name: str, seed: int) -> Dataset:
+    return BUILTIN[name](seed)
+
+
+@lru_cache(maxsize=64)
+def _file(path: Path, changed: int, target: str | None, seed: int, standardize: bool) -> Dataset:
+    return load_file(path, target, seed, standardize)
