@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+import goodinit
 from figures import ACCURACY, HE_2_4_1, HE_LOSS, RANDOM_3_2_1, RANDOM_LOSS
 from goodinit import activations, initializers
 from goodinit.networks import MLP
@@ -77,10 +78,28 @@ def test_published_example_weights(widths, init, published):
     assert not any(drawn[f"b{layer}"].any() for layer in (1, 2))
 
 
-def test_ranking_puts_he_first_and_json_holds_the_result(classic):
-    assert [trial.name for trial in classic.ranking()] == ["he_normal", "normal(std=10)", "zeros"]
+def test_over_seeds_0_to_19_he_wins_every_one(tmp_path):
+    """Figures of the same experiment over the seeds, by an independent run of the course's loop."""
+    found = goodinit.compare(seeds="0-19", perturbations=0)
+    ranking = found.ranking()
+    assert ranking.names == ("he_normal", "normal(std=10)", "zeros")
+    pair = ranking.pair("he_normal", "normal(std=10)")
+    assert (pair.wins, pair.ties, pair.losses) == (20, 0, 0)
+    assert pair.improvement_unpaired.value == pytest.approx(0.953, abs=0.01)
+    assert [ranking[name].summary.iqm.value for name in ranking.names] == pytest.approx([0.951, 0.696, 0.5], abs=0.005)
+    accuracy = {
+        name: sorted(t.test_accuracy for t in found.trials if t.initialization == name) for name in ranking.names
+    }
+    assert accuracy["he_normal"][0] == 0.66
+    assert accuracy["he_normal"][-1] == 0.97
+    assert np.median(accuracy["he_normal"]) == 0.95
+    assert [accuracy["normal(std=10)"][0], accuracy["normal(std=10)"][-1]] == pytest.approx([0.56, 0.87], abs=0.011)
+    assert np.median(accuracy["normal(std=10)"]) == pytest.approx(0.685, abs=0.011)
+
+
+def test_json_holds_the_result(classic):
     result = json.loads(classic.to_json())
-    assert set(result) == {"task", "trials", "summary"}
+    assert set(result) == {"task", "tasks", "trials", "tuning", "summary"}
     assert result["task"]["name"] == "classic"
     assert result["trials"][2]["loss"]["value"] == list(by_name(classic)["he_normal"].loss_values)
     assert set(result["trials"][0]) >= {

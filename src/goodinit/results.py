@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from goodinit.datasets import Dataset
+from goodinit.datasets import Dataset, Source
 from goodinit.networks import MLP, Parameters
-from goodinit.training import Schedule
+from goodinit.statistics import Ranking
+from goodinit.training import Dtype, Schedule
 
-__all__ = ["Finding", "LayerForecast", "Sensitivity", "Task", "Trial"]
+__all__ = ["Finding", "LayerForecast", "Phase", "Sensitivity", "Task", "TaskSummary", "Trial"]
+
+
+Phase = Literal["evaluation", "tuning"]
 
 
 @dataclass(frozen=True)
@@ -28,13 +34,29 @@ class Finding:
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained: data, network, schedule, and the stream that the initial weights come from."""
+    """What is trained: data, network, schedule, and the stream that the initial weights come from.
+
+    The schedule's learning rate is the one of a trial that names none.
+    """
 
     name: str
-    data: Dataset
+    source: Source
     network: MLP
     schedule: Schedule
     stream: str
+    dtype: Dtype = "float64"
+
+    @property
+    def data(self) -> Dataset:
+        """The examples of seed 0: every seed has as many, of the same features and classes."""
+        return self.source.dataset(0)
+
+    @property
+    def identity(self) -> str:
+        """Text that two tasks share only if their trials are the same: all they depend on but their own choices."""
+        facts = {**self.to_dict(), "data": self.source.fingerprint, "dtype": self.dtype}
+        del facts["name"], facts["learning_rate"]
+        return json.dumps(facts, sort_keys=True)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -90,8 +112,15 @@ class Sensitivity:
             "perturbation": self.perturbation,
             "repeats": self.repeats,
             "largest_spread": _number(self.largest),
-            "spread": [_number(s) for s in self.spread],
+            "lowest": [_number(value) for value in self.lowest],
+            "highest": [_number(value) for value in self.highest],
         }
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> Sensitivity:
+        """The sensitivity of which `to_dict` made these facts."""
+        edges = (tuple(math.nan if v is None else v for v in facts[edge]) for edge in ("lowest", "highest"))
+        return cls(facts["perturbation"], facts["repeats"], *edges)
 
 
 @dataclass(frozen=True)
@@ -100,9 +129,13 @@ class Trial:
 
     Losses are mean cross-entropies over the training set in nats. Where the run diverged, `diverged` is true,
     `diverged_by` is the recorded step by which a number was no longer finite (None where the loss stayed finite
-    but ended far above its start), and the losses from there on are nan.
+    but ended far above its start), and the curve ends there. `phase` is `tuning` for a trial that served to choose a
+    learning rate, `failure` the reason where a trial could not be trained at all. `parameters` are those after
+    training, and empty where they were not kept.
     """
 
+    task: str
+    phase: Phase
     initialization: str
     seed: int
     learning_rate: float
@@ -117,22 +150,29 @@ class Trial:
     sensitivity: Sensitivity | None
     findings: tuple[Finding, ...]
     why: str
-    parameters: Parameters = field(repr=False, compare=False)
+    failure: str | None = None
+    parameters: Parameters = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def name(self) -> str:
         """How tables and figures call the trial."""
         return self.initialization
 
+    @property
+    def place(self) -> tuple[str, str, float, int]:
+        """Which trial it is within a study: task, initialization, learning rate, seed."""
+        return self.task, self.initialization, self.learning_rate, self.seed
+
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it: losses that are not finite are left out of the curve, and null as the final loss."""
-        kept = [i for i, value in enumerate(self.loss_values) if math.isfinite(value)]
+        """As JSON holds it: a final loss that is not finite is null."""
         return {
+            "task": self.task,
+            "phase": self.phase,
             "initialization": self.initialization,
             "seed": self.seed,
             "learning_rate": self.learning_rate,
             "steps": self.steps,
-            "loss": {"step": [self.loss_steps[i] for i in kept], "value": [self.loss_values[i] for i in kept]},
+            "loss": {"step": list(self.loss_steps), "value": list(self.loss_values)},
             "final_loss": _number(self.final_loss),
             "train_accuracy": self.train_accuracy,
             "test_accuracy": self.test_accuracy,
@@ -141,6 +181,48 @@ class Trial:
             "sensitivity": self.sensitivity.to_dict() if self.sensitivity else None,
             "findings": [finding.to_dict() for finding in self.findings],
             "why": self.why,
+            "failure": self.failure,
+        }
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any], parameters: Parameters) -> Trial:
+        """The trial of which `to_dict` made these facts."""
+        own = dict(facts)
+        loss, spread, findings = own.pop("loss"), own.pop("sensitivity"), own.pop("findings")
+        own["final_loss"] = math.nan if own["final_loss"] is None else own["final_loss"]
+        return cls(
+            **own,
+            loss_steps=tuple(loss["step"]),
+            loss_values=tuple(loss["value"]),
+            sensitivity=Sensitivity.from_dict(spread) if spread else None,
+            findings=tuple(Finding(**finding) for finding in findings),
+            parameters=parameters,
+        )
+
+
+@dataclass(frozen=True)
+class TaskSummary:
+    """One task's initializations over the seeds of a study.
+
+    `groups` are what was compared: initializations, with the learning rate where several were run. `target_loss` is
+    the training loss that counts as learned. `ranking` is None where there is one seed only.
+    """
+
+    task: str
+    groups: tuple[str, ...]
+    seeds: tuple[int, ...]
+    target_loss: float
+    ranking: Ranking | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {
+            "task": self.task,
+            "groups": list(self.groups),
+            "seeds": list(self.seeds),
+            "score": "test_accuracy",
+            "target_loss": self.target_loss,
+            "ranking": self.ranking.to_dict() if self.ranking else None,
         }
 
 

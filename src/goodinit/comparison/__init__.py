@@ -1,9 +1,19 @@
-"""Comparisons by training: the design of a comparison, its running, and its result."""
+"""Comparisons by training: studies, their store, their running, and their results."""
 
 from __future__ import annotations
 
-from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, design
-from goodinit.comparison.result import Comparison
+from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, TASKS, design
+from goodinit.comparison.result import Comparison, open_study
 from goodinit.comparison.run import Progress, compare
+from goodinit.comparison.toml import load_study
 
-__all__ = ["CLASSIC_INITIALIZATIONS", "Comparison", "Progress", "compare", "design"]
+__all__ = [
+    "CLASSIC_INITIALIZATIONS",
+    "TASKS",
+    "Comparison",
+    "Progress",
+    "compare",
+    "design",
+    "load_study",
+    "open_study",
+]

@@ -1,78 +1,221 @@
-"""From a person's options to a task: the classic experiment, and every variation of it."""
+"""From a person's options to a study: the classic experiment, the named tasks, and every variation of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from goodinit import activations, datasets
-from goodinit.errors import GoodinitError
+import numpy as np
+
+from goodinit import activations, initializers
+from goodinit.activations import Activation
+from goodinit.comparison.study import Study
+from goodinit.datasets import Source
+from goodinit.errors import GoodinitError, unknown_name
+from goodinit.initializers import Initializer
 from goodinit.networks import MLP, check_widths
 from goodinit.results import Task
 from goodinit.spec import canonical
 from goodinit.streams import as_stream, check_seed
 from goodinit.training import Schedule
 
-__all__ = ["CLASSIC_INITIALIZATIONS", "design"]
+__all__ = ["CLASSIC_INITIALIZATIONS", "TASKS", "TASK_OPTIONS", "design", "parse_seeds"]
 
 CLASSIC_INITIALIZATIONS: Final = ("zeros", "normal(std=10)", "he_normal")
+GRID: Final = tuple(float(f"{rate:.3g}") for rate in 10.0 ** np.arange(-4, 0.51, 0.5))  # 1e-4, 3.16e-4, ..., 1, 3.16
+TUNING_SEEDS: Final = tuple(range(1_000_000, 1_000_005))
 _MOST_PARAMETERS: Final = 50_000_000
+_MOST_TRIALS: Final = 10_000_000
+
+_CLASSIC: Final[Mapping[str, Any]] = {
+    "data": "circles",
+    "target": None,
+    "standardize": True,
+    "widths": (10, 5),
+    "activation": "relu",
+    "steps": 15_000,
+    "batch_size": None,
+    "optimizer": "gradient_descent",
+    "learning_rate": 0.01,
+    "stream": "randomstate",
+    "record_every": None,
+    "dtype": "float64",
+}
+TASK_OPTIONS: Final = tuple(_CLASSIC)
+_SMALL: Final = {"stream": "keyed", "widths": (16, 16), "optimizer": "momentum", "learning_rate": 0.05, "steps": 2000}
+_DIGITS: Final = {"data": "digits", "stream": "keyed", "optimizer": "momentum", "batch_size": 64}
+TASKS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "classic": {},
+    "moons": {"data": "moons", **_SMALL},
+    "spirals": {"data": "spirals", **_SMALL, "widths": (32, 32), "steps": 4000},
+    "xor": {"data": "xor", **_SMALL},
+    "blobs": {"data": "blobs", **_SMALL},
+    "digits": {**_DIGITS, "widths": (64, 64), "learning_rate": 0.05, "steps": 1000},
+    "deep-relu": {**_DIGITS, "batch_size": 128, "widths": (256,) * 30, "learning_rate": 3e-3, "steps": 300},
+    "deep-tanh": {
+        **_DIGITS,
+        "widths": (128,) * 80,
+        "activation": "tanh",
+        "batch_size": 128,
+        "learning_rate": 1e-3,
+        "steps": 200,
+    },
+}
+"""The named tasks: what each changes of the classic experiment."""
 
 
 def design(
+    init: str | Initializer | Sequence[str | Initializer] = CLASSIC_INITIALIZATIONS,
     *,
-    data: str | Path | datasets.Dataset = "circles",
-    target: str | None = None,
-    standardize: bool = True,
-    widths: Sequence[int] = (10, 5),
-    activation: str | activations.Activation = "relu",
-    learning_rate: float = 0.01,
-    steps: int = 15_000,
-    batch_size: int | None = None,
-    optimizer: str = "gradient_descent",
-    seed: int = 3,
-    stream: str = "randomstate",
-    record_every: int | None = None,
-) -> Task:
-    """The task that these options describe; the defaults are the classic experiment. See `compare`."""
+    tasks: str | Sequence[str | Mapping[str, Any]] = "classic",
+    learning_rate: float | str | Sequence[float] | None = None,
+    seeds: str | Sequence[int] = (3,),
+    **options: Any,
+) -> Study:
+    """The study that these options describe; the defaults are the classic experiment. See `compare`."""
+    chosen = _initializers(init)
+    rates, tune = _learning_rates(learning_rate)
+    if len(rates) == 1 and not tune:
+        options["learning_rate"] = rates[0]
+    given = [tasks] if isinstance(tasks, str | Mapping) else list(tasks)
+    if not given:
+        raise GoodinitError(f"no task was given; name at least one of {', '.join(TASKS)}")
+    made = tuple(_task(each, options) for each in given)
+    names = [task.name for task in made]
+    for name in names:
+        if names.count(name) > 1:
+            raise GoodinitError(f"two tasks are called {name!r}; give each its own name")
+    for task in made:
+        for weight in task.network.weights:
+            for initializer in chosen:
+                initializer.expected_variance(weight)  # refuses a weight that it cannot fill
+    evaluation = parse_seeds(seeds)
+    for task in made:
+        as_stream(max(evaluation), task.stream)  # a seed that the stream does not take is told before any work
+    study = Study(made, tuple(chosen), rates, tune, evaluation, _tuning_seeds(evaluation) if tune else ())
+    if (trials := study.size) > _MOST_TRIALS:
+        raise GoodinitError(f"the study has {trials:,} trials; {_MOST_TRIALS:,} are the most one file should hold")
+    return study
+
+
+def parse_seeds(seeds: str | int | Sequence[int]) -> tuple[int, ...]:
+    """Seeds from `0-19`, `3`, `0,2,5-9` or a list of whole numbers, each once.
+
+    >>> parse_seeds("0-3,7")
+    (0, 1, 2, 3, 7)
+
+    Raises GoodinitError for another form, a range that falls, no seed, or a seed given twice.
+    """
+    wrong = GoodinitError(f"seeds {seeds!r}: give whole numbers of at least 0, as in 0-19 or 0,2,5-9")
+    if isinstance(seeds, str):
+        listed: list[int] = []
+        for part in seeds.split(","):
+            low, dash, high = part.strip().partition("-")
+            if not low.isascii() or not low.isdigit() or (dash and not (high.isascii() and high.isdigit())):
+                raise wrong
+            first, last = int(low), int(high or low)
+            if last < first or last - first > _MOST_TRIALS:
+                raise wrong
+            listed += range(first, last + 1)
+    else:
+        listed = [seeds] if isinstance(seeds, int) else list(seeds)
+    if not listed:
+        raise wrong
+    checked = tuple(check_seed(seed) for seed in listed)
+    if len(set(checked)) < len(checked):
+        raise GoodinitError(f"seeds {seeds!r}: a seed is given twice; give each once")
+    return checked
+
+
+def _tuning_seeds(evaluation: tuple[int, ...]) -> tuple[int, ...]:
+    """Seeds to tune on that the evaluation does not use, the same whatever its seeds are, so that it can grow."""
+    shared = sorted(set(TUNING_SEEDS) & set(evaluation))
+    if shared:
+        raise GoodinitError(f"seed {shared[0]} is one that learning rates are tuned on; evaluate on other seeds")
+    return TUNING_SEEDS
+
+
+def _learning_rates(given: float | str | Sequence[float] | None) -> tuple[tuple[float, ...], bool]:
+    """The learning rates and whether they are a grid to tune on; none for the tasks' own."""
+    if given is None:
+        return (), False
+    if isinstance(given, str):
+        if given != "auto":
+            raise GoodinitError(f"learning rate {given!r}: give a number, several, or auto")
+        return GRID, True
+    listed = [given] if isinstance(given, int | float) else list(given)
+    if not listed:
+        raise GoodinitError("learning rate: the list is empty; give a number, several, or auto")
+    for rate in listed:
+        Schedule(learning_rate=rate)
+        if listed.count(rate) > 1:
+            raise GoodinitError(f"learning rate {rate:g} is given twice; give each once")
+    return tuple(float(rate) for rate in listed), False
+
+
+def _initializers(init: str | Initializer | Sequence[str | Initializer]) -> list[Initializer]:
+    given = [init] if isinstance(init, str | Initializer) or not isinstance(init, Sequence) else list(init)
+    if not given:
+        raise GoodinitError("no initialization was given; name at least one, such as he_normal")
+    chosen = [initializers.get(each) for each in given]
+    texts = [str(each) for each in chosen]
+    for text in texts:
+        if texts.count(text) > 1:
+            raise GoodinitError(f"the initialization {text} was given twice; give it once")
+    return chosen
+
+
+def _task(given: str | Mapping[str, Any], options: Mapping[str, Any]) -> Task:
+    """A named task, or a mapping of options with a name, with the options on top."""
+    own: Mapping[str, Any] = {}
+    if isinstance(given, Mapping):
+        own = {key: value for key, value in given.items() if key not in ("name", "like")}
+        name, base = given.get("name"), str(given.get("like", "classic"))
+    else:
+        name, base = None, given
+    if base not in TASKS:
+        raise unknown_name("task", base, TASKS)
+    changes = {**own, **{key: value for key, value in options.items() if value is not None}}
+    for option in changes:
+        if option not in TASK_OPTIONS:
+            raise unknown_name("option", option, TASK_OPTIONS)
+    return _made(name, base, {**_CLASSIC, **TASKS[base], **changes}, varied=bool(changes))
+
+
+def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bool) -> Task:
+    data, widths, steps = options["data"], options["widths"], options["steps"]
     if isinstance(widths, str) or not isinstance(widths, Sequence):
         raise GoodinitError(f"widths={widths!r}: give the hidden layers' sizes as a list, such as [10, 5]")
-    as_stream(check_seed(seed), stream)  # a wrong stream or seed is told before data is read
-    known_activation = activations.get(activation)
-    if record_every is None:
-        record_every = _round_interval(steps) if isinstance(steps, int) and steps >= 1 else 1
-    schedule = Schedule(canonical(optimizer), learning_rate, steps, batch_size, record_every)
+    if options["dtype"] not in ("float64", "float32"):
+        raise GoodinitError(f"dtype {options['dtype']!r} is not known; choose float64 or float32")
+    as_stream(0, options["stream"])
+    activation: Activation = activations.get(options["activation"])
+    every = options["record_every"]
+    if every is None:
+        every = _round_interval(steps) if isinstance(steps, int) and steps >= 1 else 1
+    schedule = Schedule(
+        canonical(str(options["optimizer"])), options["learning_rate"], steps, options["batch_size"], every
+    )
     check_widths(widths)
-    loaded = datasets.load(data, target, seed, standardize)
+    source = Source(data, options["target"], options["standardize"])
+    examples = source.dataset(0)
     network = MLP(
-        (len(loaded.features), *widths, loaded.outputs),
-        known_activation,
-        "binary_cross_entropy" if loaded.outputs == 1 else "cross_entropy",
+        (len(examples.features), *widths, examples.outputs),
+        activation,
+        "binary_cross_entropy" if examples.outputs == 1 else "cross_entropy",
     )
     parameters = sum(weight.size for weight in network.weights)
     if parameters > _MOST_PARAMETERS:
         raise GoodinitError(
             f"widths={list(network.widths)}: {parameters:,} weights; use smaller layers, {_MOST_PARAMETERS:,} at most"
         )
-    return Task(_name(loaded, network, schedule, stream), loaded, network, schedule, stream)
-
-
-def _name(data: datasets.Dataset, network: MLP, schedule: Schedule, stream: str) -> str:
-    """`classic` for the classic experiment itself, the data's name for a variation."""
-    classic = (data.name, network.widths, network.activation.name, stream) == (
-        "circles",
-        (2, 10, 5, 1),
-        "relu",
-        "randomstate",
-    )
-    return "classic" if classic and schedule == Schedule() else data.name
+    if name is None:
+        name = base if not varied or base != "classic" else source.text if data != "circles" else "circles"
+    return Task(str(name), source, network, schedule, options["stream"], options["dtype"])
 
 
 def _round_interval(steps: int) -> int:
     """The largest 1, 2 or 5 times a power of ten that records at least 15 losses; 1000 for 15,000 steps."""
-    interval = 1
-    for candidate in (c * 10**power for power in range(12) for c in (1, 2, 5)):
-        if candidate * 15 <= steps:
-            interval = candidate
-    return interval
+    powers = range(max(0, math.floor(math.log10(steps))) + 1)
+    return max((c * 10**p for p in powers for c in (1, 2, 5) if c * 10**p * 15 <= steps), default=1)

@@ -1,41 +1,160 @@
-"""`Comparison`: the finished trials of a comparison, their ranking, and how they are kept and shown."""
+"""`Comparison`: the finished trials of a study, their ranking, and how they are kept and shown."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from goodinit import report
-from goodinit.results import Task, Trial
+from goodinit.comparison.rerun import rerun
+from goodinit.comparison.store import Store
+from goodinit.comparison.study import Study
+from goodinit.comparison.summary import summarize_tasks
+from goodinit.comparison.tuning import tuning_curves
+from goodinit.errors import GoodinitError
+from goodinit.report import StudyResult
+from goodinit.results import Task, TaskSummary, Trial
+from goodinit.statistics import Ranking
 
-__all__ = ["Comparison"]
+if TYPE_CHECKING:
+    import pandas  # type: ignore[import-untyped]  # it ships no types, and is optional
+
+__all__ = ["Comparison", "StoredTrials", "open_study"]
+
+_COLUMNS = (
+    "task",
+    "phase",
+    "initialization",
+    "learning_rate",
+    "seed",
+    "steps",
+    "first_loss",
+    "final_loss",
+    "train_accuracy",
+    "test_accuracy",
+    "diverged",
+    "diverged_by",
+    "failure",
+    "findings",
+)
+
+
+class _Table:
+    """What holds trials can be exported as a table, a row a trial."""
+
+    def _all(self) -> Sequence[Trial]:
+        raise NotImplementedError
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A pandas DataFrame, a row a trial. Raises GoodinitError where pandas is not installed."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise GoodinitError("to_frame needs pandas; pip install pandas, or use to_csv") from error
+        return pandas.DataFrame(_rows(self._all()), columns=list(_COLUMNS))
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write a CSV file, a row a trial."""
+        buffer = io.StringIO(newline="")
+        writer = csv.DictWriter(buffer, _COLUMNS)
+        writer.writeheader()
+        writer.writerows(_rows(self._all()))
+        return report.write_file(path, buffer.getvalue().encode())
+
+    def to_parquet(self, path: str | Path) -> Path:
+        """Write a Parquet file, a row a trial. Raises GoodinitError where pandas and pyarrow are not installed."""
+        buffer = io.BytesIO()
+        try:
+            self.to_frame().to_parquet(buffer)
+        except ImportError as error:
+            raise GoodinitError("to_parquet needs pandas and pyarrow; pip install pandas pyarrow") from error
+        return report.write_file(path, buffer.getvalue())
+
+
+def _rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+    return [
+        {
+            **{column: getattr(trial, column, None) for column in _COLUMNS},
+            "first_loss": trial.loss_values[0] if trial.loss_values else None,
+            "findings": " ".join(finding.code for finding in trial.findings),
+        }
+        for trial in trials
+    ]
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """The task and its trials, one for each initialization, in the order they were given."""
+class Comparison(_Table):
+    """A study and its trials, task by task and seed by seed; `tuning` holds those that chose learning rates.
 
-    task: Task
+    `margin` is the difference in test accuracy up to which two initializations are called equivalent, `target_loss`
+    the training loss that counts as learned (None: half of that of guessing).
+    """
+
+    study: Study
     trials: tuple[Trial, ...]
+    tuning: tuple[Trial, ...] = ()
+    margin: float = 0.0
+    target_loss: float | None = None
 
-    def ranking(self) -> list[Trial]:
-        """The trials from best to worst: by test accuracy, then by final loss; what diverged comes last."""
-        return sorted(
-            self.trials,
-            key=lambda t: (t.diverged, -t.test_accuracy, t.final_loss if math.isfinite(t.final_loss) else math.inf),
+    def _all(self) -> Sequence[Trial]:
+        return (*self.tuning, *self.trials)
+
+    @property
+    def task(self) -> Task:
+        """The first task, which figures are drawn for."""
+        return self.study.tasks[0]
+
+    @property
+    def shown(self) -> tuple[Trial, ...]:
+        """The trials of the first task and the first seed: those that figures and reasons are shown for."""
+        first = self.task.name, self.study.seeds[0]
+        return tuple(trial for trial in self.trials if (trial.task, trial.seed) == first)
+
+    @cached_property
+    def summaries(self) -> tuple[TaskSummary, ...]:
+        """What the seeds say, task by task."""
+        return summarize_tasks(
+            self.study.tasks, self.trials, tuned=self.study.tune, margin=self.margin, target=self.target_loss
         )
+
+    def ranking(self, task: str | None = None) -> Ranking:
+        """The initializations ranked over the seeds of a task, the first one unless it is named.
+
+        Raises GoodinitError for a study of one seed, and for a task that it does not have.
+        """
+        for summary in self.summaries:
+            if task in (None, summary.task):
+                if summary.ranking is None:
+                    raise GoodinitError("one seed ranks nothing; give several, such as seeds='0-19'")
+                return summary.ranking
+        known = ", ".join(summary.task for summary in self.summaries)
+        raise GoodinitError(f"task {task!r} was not compared; there are {known}")
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON holds it: `task`, `trials` and `summary`."""
         return {
             "task": self.task.to_dict(),
+            "tasks": [task.to_dict() for task in self.study.tasks],
             "trials": [trial.to_dict() for trial in self.trials],
+            "tuning": [
+                {
+                    "task": task,
+                    "initialization": name,
+                    "learning_rate": list(curve),
+                    "median_final_loss": _finite(curve),
+                }
+                for (task, name), curve in tuning_curves(self.tuning).items()
+            ],
             "summary": {
-                "ranking": [trial.name for trial in self.ranking()],
-                "why": {trial.name: trial.why for trial in self.trials},
+                "ranking": list(self.summaries[0].ranking.names) if self.summaries[0].ranking else None,
+                "why": {trial.name: trial.why for trial in self.shown},
+                "tasks": [summary.to_dict() for summary in self.summaries],
             },
         }
 
@@ -50,7 +169,64 @@ class Comparison:
         not set.
         """
         folder = out if isinstance(out, report.OutputFolder) else report.OutputFolder(out, overwrite)
-        return folder.write({"result.json": (self.to_json() + "\n").encode(), **report.figures(self.task, self.trials)})
+        return folder.write({"result.json": (self.to_json() + "\n").encode(), **report.figures(self.task, self.shown)})
+
+    def report(self, path: str | Path, overwrite: bool = False) -> Path:
+        """Write one self-contained HTML page, and return its path.
+
+        `Comparison.report("x/report.html")` also writes the folder `x/report-figures` with every figure as PNG and
+        SVG; all of it is written, or nothing.
+
+        Raises GoodinitError where the page or the folder exists and `overwrite` is not set, where the folder holds
+        anything but figures, or where they cannot be written.
+        """
+        return report.write_page(self._for_report(), path, overwrite)
+
+    def _for_report(self) -> StudyResult:
+        study = self.study
+        repeats = [trial.sensitivity.repeats for trial in self.shown if trial.sensitivity]
+        again = rerun(study, perturbations=max(repeats, default=0), margin=self.margin, target_loss=self.target_loss)
+        return StudyResult(
+            tasks=study.tasks,
+            initializations=tuple(str(initializer) for initializer in study.initializers),
+            learning_rates=study.learning_rates,
+            tuned=study.tune,
+            seeds=study.seeds,
+            tuning_seeds=study.tuning_seeds,
+            trials=self.trials,
+            tuning_curves=tuning_curves(self.tuning),
+            summaries=self.summaries,
+            rerun=again,
+        )
+
+    def _repr_html_(self) -> str:
+        return report.notebook_html(self._for_report())
 
     def __str__(self) -> str:
-        return report.text(report.summary(self.task, self.trials))
+        return report.text(report.summary(self.task, self.shown, self.summaries))
+
+
+def _finite(curve: dict[float, float]) -> list[float | None]:
+    return [value if value < float("inf") else None for value in curve.values()]
+
+
+@dataclass(frozen=True)
+class StoredTrials(_Table):
+    """What a study's file holds: its trials, those that chose learning rates, and the facts of its tasks by name."""
+
+    path: Path
+    tasks: dict[str, dict[str, Any]]
+    trials: tuple[Trial, ...]
+    tuning: tuple[Trial, ...]
+
+    def _all(self) -> Sequence[Trial]:
+        return (*self.tuning, *self.trials)
+
+
+def open_study(path: str | Path) -> StoredTrials:
+    """Read a study's file, also while it is being written: what has ended so far.
+
+    Raises GoodinitError where there is no such file, or it is no study of this version.
+    """
+    with Store(path, create=False) as store:
+        return StoredTrials(Path(path), store.tasks(), tuple(store.trials("evaluation")), tuple(store.trials("tuning")))

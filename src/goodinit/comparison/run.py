@@ -1,218 +1,213 @@
-"""`compare`: train the same network from several starts and say which lets it learn, and why."""
+"""`compare`: train the same networks from several starts on many seeds, and say which start lets them learn."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from goodinit import checkup, initializers
 from goodinit.activations import Activation
-from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, design
+from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, design, parse_seeds
+from goodinit.comparison.executor import Executor, LocalExecutor
 from goodinit.comparison.result import Comparison
+from goodinit.comparison.store import Store
+from goodinit.comparison.study import Batch, Job, Study
+from goodinit.comparison.tuning import best_rates
 from goodinit.datasets import Dataset
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, unknown_name
 from goodinit.initializers import Initializer
-from goodinit.networks import Parameters, stack
 from goodinit.report import OutputFolder
-from goodinit.results import Finding, Sensitivity, Task, Trial
-from goodinit.streams import KeyedStream, as_stream
-from goodinit.training import Run, accuracy, batches, train
+from goodinit.training import ENGINES, Engine
 
-__all__ = ["Progress", "compare"]
+__all__ = ["CLASSIC_SEED", "Progress", "compare", "run_study"]
 
-PERTURBATION: Final = 1e-15  # relative: four or five units in the last place of float64
-CHAOTIC: Final = 1e-6  # a curve that such a perturbation moves further than this amplifies rounding
-BLOWN_UP: Final = 10  # a run that ends so many times above both its first loss and chance has diverged
+CLASSIC_SEED = 3
+DEMONSTRATION_SEEDS = tuple(range(50))
 
-Progress = Callable[[str, int, int], None]
-"""Told the initialization in training, the finished steps, and the steps of one training run."""
+Progress = Callable[[str, float, float], None]
+"""Told what is being done, how many networks are trained, and how many there are."""
 
 
 def compare(
-    init: str | Initializer | Sequence[str | Initializer] = CLASSIC_INITIALIZATIONS,
+    init: str | Initializer | Sequence[str | Initializer] | None = None,
     *,
-    data: str | Path | Dataset = "circles",
+    tasks: str | Sequence[str | Mapping[str, Any]] = "classic",
+    data: str | Path | Dataset | None = None,
     target: str | None = None,
-    standardize: bool = True,
-    widths: Sequence[int] = (10, 5),
-    activation: str | Activation = "relu",
-    learning_rate: float = 0.01,
-    steps: int = 15_000,
+    standardize: bool | None = None,
+    widths: Sequence[int] | None = None,
+    activation: str | Activation | None = None,
+    learning_rate: float | str | Sequence[float] | None = None,
+    steps: int | None = None,
     batch_size: int | None = None,
-    optimizer: str = "gradient_descent",
-    seed: int = 3,
-    stream: str = "randomstate",
+    optimizer: str | None = None,
+    seed: int | None = None,
+    seeds: str | Sequence[int] | None = None,
+    stream: str | None = None,
     record_every: int | None = None,
+    dtype: str | None = None,
+    engine: Engine = "auto",
     perturbations: int = 4,
+    margin: float = 0.0,
+    target_loss: float | None = None,
+    study: str | Path | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Comparison:
-    """Train the same network on the same data from several initializations, and compare what becomes of it.
+    """Train the same networks on the same data from several initializations, and compare what becomes of them.
 
     With no argument this is the classic experiment: two circles of points, a [2, 10, 5, 1] ReLU network, 15,000
-    steps of gradient descent, started from zeros, normal(std=10) and he_normal.
+    steps of gradient descent, started from zeros, normal(std=10) and he_normal; first with seed 3, then with 50.
 
     Arguments:
         init: one initialization or several: names, `name(option=value)` texts, or initializers.
+        tasks: one named task or several (`goodinit.tasks()`), or mappings of the options below with a `name`.
         data: a built-in data set (`goodinit.datasets.names()`), the path of a CSV or NPZ file, or a Dataset.
         target: a CSV's label column, or an NPZ's label array.
         standardize: shift and scale a file's features by the training rows' mean and standard deviation.
         widths: the sizes of the hidden layers.
         activation: of the hidden layers, a name of `goodinit.activations.names()`.
-        learning_rate: the step size of the optimizer.
+        learning_rate: one, several, or `auto`: a grid from 1e-4 to 3.16 is tried for each initialization on seeds of
+            their own, and the best one is used for the evaluation.
         steps: the number of updates.
-        batch_size: examples a step; None takes them all.
+        batch_size: examples a step; None takes the task's, all for the classic one.
         optimizer: gradient_descent, momentum (0.9) or adam.
-        seed: of the initial weights, of the batches' order, and of data that is made or split; each has its own stream.
+        seed, seeds: one seed, or several as `0-19` or a list. A seed gives initial weights, batches' order, and data
+            that is made or split, each from its own stream; every initialization gets the same data and order.
         stream: where weights come from: `randomstate` (the classic experiment's) or `keyed` (by seed and weight name).
         record_every: steps between recorded losses; None chooses a round number that gives about 15 to 40.
-        perturbations: how often each start is trained again with its weights changed by one part in 1e15,
-            to measure how far rounding moves the curve; 0 leaves this out.
+        dtype: `float64` or `float32`.
+        engine: `auto`, `reference`, `lanes` or `torch`.
+        perturbations: how often each start of the first seed is trained again with its weights changed by one part
+            in 1e15, to measure how far rounding moves the curve; 0 leaves this out.
+        margin: differences in test accuracy up to this are called equivalent.
+        target_loss: the training loss that counts as learned; None for half of that of guessing.
+        study: a file that keeps every trial as it ends; the same study again runs only what is missing.
         out: a folder for the figures and `result.json`; None writes nothing.
         overwrite: replace another run's files in `out`.
-        progress: called with the initialization, its finished steps and their total.
+        progress: called with what is done, the trained networks and their number.
 
-    Returns a Comparison: `.trials`, `.ranking()`, `.to_dict()`, and a table when printed.
+    Returns a Comparison: `.trials`, `.ranking()`, `.to_dict()`, `.report(path)`, and tables when printed.
 
-    >>> result = compare(["zeros", "he_normal"], steps=200, perturbations=0)
-    >>> [trial.initialization for trial in result.trials]
-    ['zeros', 'he_normal']
+    >>> result = compare(["zeros", "he_normal"], steps=200, seeds="0-2", perturbations=0)
+    >>> [(trial.initialization, trial.seed) for trial in result.trials][:3]
+    [('zeros', 0), ('he_normal', 0), ('zeros', 1)]
     >>> round(result.trials[0].final_loss, 6)
     0.693147
 
     Raises GoodinitError for a value that cannot be used, before anything is trained or written.
     """
-    chosen = _initializers(init)
-    if isinstance(perturbations, bool) or not isinstance(perturbations, int) or not 0 <= perturbations <= 1000:
-        raise GoodinitError(f"perturbations {perturbations!r}: it must be a whole number from 0 to 1000")
-    task = design(
-        data=data,
-        target=target,
-        standardize=standardize,
-        widths=widths,
-        activation=activation,
-        learning_rate=learning_rate,
-        steps=steps,
-        batch_size=batch_size,
-        optimizer=optimizer,
-        seed=seed,
-        stream=stream,
-        record_every=record_every,
+    if seed is not None and seeds is not None:
+        raise GoodinitError(f"seed {seed} and seeds {seeds!r} were given; give one of them")
+    options = {
+        "data": data,
+        "target": target,
+        "standardize": standardize,
+        "widths": widths,
+        "activation": activation,
+        "steps": steps,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "stream": stream,
+        "record_every": record_every,
+        "dtype": dtype,
+    }
+    plain = (
+        tasks == "classic"
+        and init is None
+        and learning_rate is None
+        and not any(value is not None for value in options.values())
     )
+    if seeds is None and seed is None and plain:
+        chosen_seeds = (CLASSIC_SEED, *(s for s in DEMONSTRATION_SEEDS if s != CLASSIC_SEED))
+    else:
+        chosen_seeds = parse_seeds(seeds if seeds is not None else CLASSIC_SEED if seed is None else seed)
+    plan = design(
+        CLASSIC_INITIALIZATIONS if init is None else init,
+        tasks=tasks,
+        learning_rate=learning_rate,
+        seeds=chosen_seeds,
+        **options,
+    )
+    if engine not in ENGINES:
+        raise unknown_name("engine", str(engine), ENGINES)
+    _check(perturbations, margin, target_loss)
     folder = OutputFolder(out, overwrite) if out is not None else None
-    trials = tuple(_trial(task, initializer, int(seed), perturbations, progress) for initializer in chosen)
-    comparison = Comparison(task, trials)
+    comparison = run_study(
+        plan,
+        path=study,
+        engine=engine,
+        perturbations=perturbations,
+        margin=margin,
+        target_loss=target_loss,
+        progress=progress,
+    )
     if folder is not None:
         comparison.save(folder)
     return comparison
 
 
-def _initializers(init: str | Initializer | Sequence[str | Initializer]) -> list[Initializer]:
-    given = [init] if isinstance(init, str | Initializer) else list(init)
-    if not given:
-        raise GoodinitError("no initialization was given; name at least one, such as he_normal")
-    chosen = [initializers.get(each) for each in given]
-    texts = [str(each) for each in chosen]
-    for text in texts:
-        if texts.count(text) > 1:
-            raise GoodinitError(f"the initialization {text} was given twice; give it once")
-    return chosen
+def _check(perturbations: int, margin: float, target_loss: float | None) -> None:
+    if target_loss is not None and not (
+        isinstance(target_loss, int | float) and not isinstance(target_loss, bool) and 0 < target_loss < math.inf
+    ):
+        raise GoodinitError(f"target loss {target_loss!r}: it must be a finite number above 0, such as 0.1")
+    if isinstance(perturbations, bool) or not isinstance(perturbations, int) or not 0 <= perturbations <= 1000:
+        raise GoodinitError(f"perturbations {perturbations!r}: it must be a whole number from 0 to 1000")
+    if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 <= margin < 1:
+        raise GoodinitError(f"margin {margin!r}: it must be a difference in accuracy, from 0 to below 1, such as 0.01")
 
 
-def _trial(task: Task, initializer: Initializer, seed: int, perturbations: int, progress: Progress | None) -> Trial:
-    name, data, schedule = str(initializer), task.data, task.schedule
-    start = task.network.parameters(initializer, as_stream(seed, task.stream))
-    ensemble = stack([start, *(_perturbed(start, seed, repeat) for repeat in range(perturbations))])
-    X, Y = np.ascontiguousarray(data.X_train.T), data.targets
-    run = train(
-        task.network,
-        ensemble,
-        X,
-        Y,
-        schedule,
-        batches(Y.shape[1], schedule, KeyedStream(seed)),
-        (lambda step: progress(name, step, schedule.steps)) if progress else lambda step: None,
-    )
-    trained = {key: value[0] for key, value in run.parameters.items()}
-    before, after = (checkup.measure(task.network, p, X, Y) for p in (start, trained))
-    final_loss, diverged_by = float(run.final_loss[0]), run.diverged_by[0]
-    diverged = diverged_by is not None or final_loss > BLOWN_UP * max(before.loss, before.chance_loss)
-    found = checkup.findings(before)
-    train_accuracy, test_accuracy = (
-        float(accuracy(task.network, trained, points.T, labels))
-        for points, labels in ((data.X_train, data.y_train), (data.X_test, data.y_test))
-    )
-    sensitivity = _sensitivity(run, perturbations)
-    return Trial(
-        initialization=name,
-        seed=seed,
-        learning_rate=schedule.learning_rate,
-        steps=schedule.steps,
-        loss_steps=tuple(run.recorded),
-        loss_values=tuple(run.losses[0].tolist()),
-        final_loss=final_loss,
-        train_accuracy=train_accuracy,
-        test_accuracy=test_accuracy,
-        diverged=diverged,
-        diverged_by=diverged_by,
-        sensitivity=sensitivity,
-        findings=found + _findings_of_training(diverged, diverged_by, sensitivity, schedule.learning_rate),
-        why=checkup.why(
-            before,
-            after,
-            found,
-            steps=schedule.steps,
-            learning_rate=schedule.learning_rate,
-            test_accuracy=test_accuracy,
-            diverged=diverged,
-            diverged_by=diverged_by,
-        ),
-        parameters=trained,
-    )
+def run_study(
+    study: Study,
+    *,
+    path: str | Path | None = None,
+    engine: Engine = "auto",
+    perturbations: int = 0,
+    margin: float = 0.0,
+    target_loss: float | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Run what is missing of a study and return all of it; trials are kept in the file at `path`, or in memory."""
+    with Store(path if path is not None else ":memory:") as store:
+        for task in study.tasks:
+            store.register(task.name, task.identity, task.to_dict())
+        tell = progress or (lambda what, trained, total: None)
+        tuning = study.tuning_jobs()
+        _run(store, study, tuning, "tuning", engine, 0, tell)
+        tuned = store.trials("tuning", {study.key(job) for job in tuning}) if tuning else []
+        jobs = study.jobs(best_rates(tuned))
+        shown = [job for job in jobs if job.seed == study.seeds[0]]
+        _run(store, study, shown, "first seed", engine, perturbations, tell)
+        _run(store, study, jobs, "all seeds", engine, 0, tell)
+        found = {trial.place: trial for trial in store.trials("evaluation", {study.key(job) for job in jobs})}
+    trials = tuple(found[study.tasks[j.task].name, str(j.initializer), float(j.learning_rate), j.seed] for j in jobs)
+    return Comparison(study, trials, tuple(tuned), margin, target_loss)
 
 
-def _perturbed(start: Parameters, seed: int, repeat: int) -> Parameters:
-    """The start with every parameter multiplied by 1 + 1e-15 or 1 - 1e-15, the signs from the seed."""
-    stream = KeyedStream(seed)
-
-    def change(name: str, value: NDArray[np.float64]) -> NDArray[np.float64]:
-        signs = stream.signs(f"perturbation/{repeat}/{name}", 0, value.size).reshape(value.shape)
-        return value * (1 + PERTURBATION * signs)
-
-    return {name: change(name, value) for name, value in start.items()}
-
-
-def _sensitivity(run: Run, perturbations: int) -> Sensitivity | None:
-    if not perturbations:
-        return None
-    lowest, highest = (tuple(edge(run.losses, axis=0).tolist()) for edge in (np.min, np.max))
-    return Sensitivity(PERTURBATION, perturbations, lowest, highest)
-
-
-def _findings_of_training(
-    diverged: bool, diverged_by: int | None, sensitivity: Sensitivity | None, learning_rate: float
-) -> tuple[Finding, ...]:
-    found: list[Finding] = []
-    if diverged:
-        how = (
-            f"a number was no longer finite by step {diverged_by}"
-            if diverged_by is not None
-            else "the loss ended far above its start"
+def _run(
+    store: Store, study: Study, jobs: list[Job], what: str, engine: Engine, perturbations: int, tell: Progress
+) -> None:
+    """Train the jobs that are not stored yet, and store each batch as it ends."""
+    stored = store.keys()
+    missing = [job for job in jobs if study.key(job) not in stored]
+    if not missing:
+        return
+    tell(what, 0, len(missing))
+    executor: Executor = LocalExecutor(engine, perturbations, lambda trained: tell(what, trained, len(missing)))
+    for batch, trials in executor.run(_still_missing(store, study, missing)):
+        store.add(
+            (study.key(job), trial, job.seed == study.seeds[0]) for job, trial in zip(batch.jobs, trials, strict=True)
         )
-        found.append(Finding("diverged", "severe", f"{how} at learning rate {learning_rate:g}; try a tenth of it"))
-    elif sensitivity is not None and not math.isnan(sensitivity.largest) and sensitivity.largest > CHAOTIC:
-        found.append(
-            Finding(
-                "chaotic",
-                "warning",
-                f"changing the initial weights by one part in 1e15 moves the loss curve by up to "
-                f"{sensitivity.largest:.2g}: digits beyond that are rounding's",
-            )
-        )
-    return tuple(found)
+
+
+def _still_missing(store: Store, study: Study, jobs: list[Job]) -> Iterator[Batch]:
+    """The batches of the jobs, each without what another process has stored meanwhile."""
+    for batch in study.batches(jobs):
+        stored = store.keys()
+        left = tuple(job for job in batch.jobs if study.key(job) not in stored)
+        if left:
+            yield replace(batch, jobs=left)

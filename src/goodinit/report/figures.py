@@ -54,7 +54,11 @@ def loss_curves(task: Task, trials: Sequence[Trial]) -> Figure:
     chance = math.log(len(task.data.classes))
     everything = np.array([value for trial in trials for value in (*trial.loss_values, trial.final_loss)])
     everything = everything[np.isfinite(everything)]
-    typical = [np.nanmedian(trial.loss_values[1:] or trial.loss_values) for trial in trials if not trial.diverged]
+    typical = [
+        np.median(trial.loss_values[1:] or trial.loss_values)
+        for trial in trials
+        if trial.loss_values and not trial.diverged
+    ]
     logarithmic = bool(typical) and max(typical) > 3 * chance
     off_scale = []
     top = float(everything.max(initial=chance))
@@ -73,7 +77,7 @@ def loss_curves(task: Task, trials: Sequence[Trial]) -> Figure:
             axes.fill_between(
                 trial.loss_steps, trial.sensitivity.lowest, trial.sensitivity.highest, color=colour, alpha=0.3, lw=0
             )
-        if not logarithmic and trial.loss_values[0] > top:
+        if not logarithmic and trial.loss_values and trial.loss_values[0] > top:
             off_scale.append(f"{trial.name} starts at {trial.loss_values[0]:,.1f}, above this axis \u2191")
     axes.axhline(chance, color="0.5", linewidth=1, linestyle=":", zorder=0)
     axes.annotate(
@@ -135,7 +139,7 @@ def decision_boundaries(task: Task, trials: Sequence[Trial]) -> Figure:
 def _boundary(axes: Axes, task: Task, trial: Trial) -> None:
     from matplotlib.colors import ListedColormap
 
-    data, network = task.data, task.network
+    data, network = task.source.dataset(trial.seed), task.network
     points = np.vstack([data.X_train, data.X_test])
     low, high = points.min(axis=0), points.max(axis=0)
     margin = 0.1 * np.maximum(high - low, 1e-12)

@@ -11,7 +11,7 @@ from typing import Final
 
 from goodinit.errors import GoodinitError
 
-__all__ = ["OutputFolder"]
+__all__ = ["OutputFolder", "write_file"]
 
 FILES: Final = ("result.json", "loss.png", "decision_boundary.png", "phase_diagram.png", "depth_scales.png")
 """Every file that a run may write; one of them in a folder says that another run is kept there."""
@@ -102,6 +102,29 @@ class OutputFolder:
                 (self.path / name).unlink(missing_ok=True)
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
+
+
+def write_file(path: str | Path, content: bytes) -> Path:
+    """Write one file, whole or not at all, over what stands there."""
+    place = Path(path)
+    try:
+        with tempfile.NamedTemporaryFile(dir=place.parent, prefix=".goodinit-", delete=False) as file:
+            hidden = Path(file.name)
+            try:
+                file.write(content)
+                file.flush()
+                umask = os.umask(0)
+                os.umask(umask)
+                hidden.chmod(0o666 & ~umask)
+                hidden.replace(place)
+            except BaseException:
+                hidden.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise GoodinitError(
+            f"{place}: it cannot be written ({error.strerror or error}); choose another place"
+        ) from error
+    return place
 
 
 def _first_free(path: Path) -> Path:

@@ -10,7 +10,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from goodinit.results import Task, Trial
+from goodinit.results import Task, TaskSummary, Trial
+from goodinit.statistics import Estimate, Ranking
 
 __all__ = ["summary", "text"]
 
@@ -28,8 +29,8 @@ def text(renderable: RenderableType, width: int = 100) -> str:
     return file.getvalue().rstrip()
 
 
-def summary(task: Task, trials: Sequence[Trial]) -> Group:
-    """What was trained, the loss by step, one row a trial, and one sentence a trial that says why."""
+def summary(task: Task, trials: Sequence[Trial], summaries: Sequence[TaskSummary] = ()) -> Group:
+    """What was trained, the loss by step, one row a trial, one sentence a trial on why, and what the seeds say."""
     parts: list[RenderableType] = [Text(_headline(task))]
     if len(trials) <= 5:
         parts += [Text("\nTraining loss (mean cross-entropy, nats):"), _losses(trials)]
@@ -38,7 +39,44 @@ def summary(task: Task, trials: Sequence[Trial]) -> Group:
         parts.append(Text(_SPREAD.format(repeats=trials[0].sensitivity.repeats)))
     parts.append(Text())
     parts += [Text.assemble((trial.name, "bold"), f": {trial.why}") for trial in trials]
+    for each in summaries:
+        if each.ranking is not None:
+            parts += _ranked(each, each.ranking)
     return Group(*parts)
+
+
+def _ranked(found: TaskSummary, ranking: Ranking) -> list[RenderableType]:
+    """The places of a task's initializations over its seeds, and what a reader must see beside them."""
+    table = Table()
+    for heading, side in (("place", "right"), ("initialization", "left")):
+        table.add_column(heading, justify=side)  # type: ignore[arg-type]  # Rich's names for the sides
+    for heading in ("test accuracy (IQM)", "median", "learned", "diverged", "steps to learn", "not separable from"):
+        table.add_column(heading, justify="right")
+    for group in ranking.groups:
+        score = group.summary
+        table.add_row(
+            str(group.place),
+            Text(group.name),
+            _interval(score.iqm),
+            f"{score.median.value:.3f}",
+            f"{score.success.value:.0%}" if score.success else "",
+            f"{score.divergence.value:.0%}",
+            "" if score.steps is None else _steps(score.steps.median.value),
+            Text(", ".join(group.not_separable_from) or "none"),
+        )
+    seeds = found.seeds
+    told = f"{min(seeds)}-{max(seeds)}" if len(seeds) > 3 else ", ".join(map(str, seeds))
+    learned = f"learned: training loss at most {found.target_loss:.3g}"
+    title = f"\n{found.task}: {len(seeds)} seeds ({told}), best first; {learned}"
+    return [Text(title), table, *(Text(note) for note in ranking.notes)]
+
+
+def _interval(estimate: Estimate) -> str:
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def _steps(steps: float) -> str:
+    return f"{steps:,.0f}" if math.isfinite(steps) else "never, for half"
 
 
 def _headline(task: Task) -> str:
@@ -57,10 +95,11 @@ def _losses(trials: Sequence[Trial]) -> Table:
     table.add_column("before step", justify="right")
     for trial in trials:
         table.add_column(Text(trial.name), justify="right")
-    steps = trials[0].loss_steps
-    stride = -(-len(steps) // _MOST_ROWS)
+    steps = max((trial.loss_steps for trial in trials), key=len)
+    stride = -(-len(steps) // _MOST_ROWS) or 1
     for index in range(0, len(steps), stride):
-        table.add_row(f"{steps[index]:,}", *(_loss(trial.loss_values[index]) for trial in trials))
+        values = (_loss(t.loss_values[index] if index < len(t.loss_values) else math.nan) for t in trials)
+        table.add_row(f"{steps[index]:,}", *values)
     return table
 
 
@@ -74,7 +113,7 @@ def _outcomes(trials: Sequence[Trial]) -> Table:
         table.add_column(heading, justify="right")
     for trial in trials:
         row = [
-            _loss(trial.loss_values[0]),
+            _loss(trial.loss_values[0] if trial.loss_values else math.nan),
             "diverged" if trial.diverged else _loss(trial.final_loss),
             f"{trial.train_accuracy:.4f}",
             f"{trial.test_accuracy:.4f}",

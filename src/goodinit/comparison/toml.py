@@ -1,0 +1,118 @@
+"""A study described by a TOML file: the options of `compare`, checked before anything runs."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from goodinit.comparison.design import TASK_OPTIONS, TASKS
+from goodinit.errors import GoodinitError, nearest
+
+__all__ = ["load_study"]
+
+_NUMBERS: Final = "a whole number"
+_KINDS: Final[Mapping[str, tuple[str, tuple[type, ...]]]] = {
+    "init": ("a text or a list of texts", (str, list)),
+    "tasks": (f"a list of names from {', '.join(TASKS)}", (str, list)),
+    "learning-rate": ("a number, a list of numbers, or auto", (int, float, str, list)),
+    "seeds": ('a list of whole numbers, or a text such as "0-19"', (str, list, int)),
+    "perturbations": (_NUMBERS, (int,)),
+    "margin": ("a number", (int, float)),
+    "target-loss": ("a number", (int, float)),
+    "engine": ("a text", (str,)),
+    "data": ("a text", (str,)),
+    "target": ("a text", (str,)),
+    "standardize": ("true or false", (bool,)),
+    "widths": ("a list of whole numbers", (list,)),
+    "activation": ("a text", (str,)),
+    "steps": (_NUMBERS, (int,)),
+    "batch-size": (_NUMBERS, (int,)),
+    "optimizer": ("a text", (str,)),
+    "stream": ("a text", (str,)),
+    "record-every": (_NUMBERS, (int,)),
+    "dtype": ("a text", (str,)),
+}
+_TASK_KEYS: Final = ("name", "like", *(option.replace("_", "-") for option in TASK_OPTIONS))
+_ITEMS: Final[Mapping[str, tuple[type, ...]]] = {
+    "init": (str,),
+    "tasks": (str,),
+    "learning-rate": (int, float),
+    "seeds": (int,),
+    "widths": (int,),
+}
+
+
+def load_study(path: str | Path) -> dict[str, Any]:
+    """The options of `compare` that a TOML file holds.
+
+    The keys are the command's options without their dashes in front; `[[task]]` tables describe tasks of one's own,
+    with a `name`, optionally the named task they are `like`, and the options that differ. A relative path of data is
+    meant from the file's folder.
+
+    Raises GoodinitError for an unknown key, a wrong type or an empty list, with the line and what is allowed.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+        given = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise GoodinitError(f"{file}: the study cannot be read ({error})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise GoodinitError(f"{file}: this is no TOML ({error})") from error
+    own = given.pop("task", [])
+    if not isinstance(own, list) or not all(isinstance(each, dict) for each in own):
+        raise GoodinitError(f"{file}, line {_line(text, 'task')}: task must be a table, written [[task]]")
+    for key, value in given.items():
+        _check(file, text, key, value, tuple(_KINDS))
+    for number, each in enumerate(own):
+        for key, value in each.items():
+            _check(file, text, key, value, _TASK_KEYS, number)
+        if "name" not in each:
+            raise GoodinitError(f"{file}, line {_line(text, 'task', number)}: a [[task]] needs a name of your own")
+    options = {key.replace("-", "_"): value for key, value in given.items()}
+    tasks = [{key.replace("-", "_"): value for key, value in each.items()} for each in own]
+    for table in (options, *tasks):
+        data = table.get("data")
+        if isinstance(data, str) and (Path(data).suffix or "/" in data):
+            table["data"] = str(file.parent / data)
+    if tasks:
+        named = options.get("tasks", [])
+        options["tasks"] = [*([named] if isinstance(named, str) else named), *tasks]
+    return options
+
+
+def _check(file: Path, text: str, key: str, value: Any, known: tuple[str, ...], table: int | None = None) -> None:
+    where = f"{file}, line {_line(text, key, table)}"
+    if key not in known:
+        close = nearest(key, known)
+        advice = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(known)}, or [[task]]"
+        raise GoodinitError(f"{where}: {key!r} is no key of a study; {advice}")
+    what, kinds = _KINDS.get(key, ("a text", (str,)))
+    right = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+    if not right:
+        raise GoodinitError(f"{where}: {key} = {value!r} must be {what}")
+    if isinstance(value, list):
+        if not value and key != "widths":
+            raise GoodinitError(f"{where}: {key} is an empty list; it must be {what}, with one at least")
+        for item in value:
+            if not isinstance(item, _ITEMS[key]) or isinstance(item, bool):
+                raise GoodinitError(f"{where}: {key} holds {item!r}; it must be {what}")
+            if key == "seeds" and isinstance(item, int) and item < 0:
+                raise GoodinitError(f"{where}: {key} holds {item}; a seed is a whole number of at least 0")
+
+
+def _line(text: str, key: str, table: int | None = None) -> int:
+    """The line, counted from 1, where a key stands: within the [[task]] of that number, or before the first."""
+    lines = text.splitlines()
+    heads = [number for number, line in enumerate(lines) if re.match(r"\s*\[\[?\s*task\b", line)]
+    first, last = 0, heads[0] if heads else len(lines)
+    if table is not None and table < len(heads):
+        first, last = heads[table], heads[table + 1] if table + 1 < len(heads) else len(lines)
+    pattern = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]""")
+    for number in range(first, last):
+        if pattern.match(lines[number]):
+            return number + 1
+    return first + 1
