@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from goodinit.report.catalogue import activation, catalogue, entry, forecast
 from goodinit.report.figures import decision_boundaries, figures, loss_curves
-from goodinit.report.folder import OutputFolder
+from goodinit.report.folder import OutputFolder, write_file
+from goodinit.report.page import Rerun, StudyResult, notebook_html, write_page
 from goodinit.report.phases import depth_scales, phase_diagram, theory_figures
 from goodinit.report.tables import summary, text
 
 __all__ = [
     "OutputFolder",
+    "Rerun",
+    "StudyResult",
     "activation",
     "catalogue",
     "decision_boundaries",
@@ -18,8 +21,11 @@ __all__ = [
     "figures",
     "forecast",
     "loss_curves",
+    "notebook_html",
     "phase_diagram",
     "summary",
     "text",
     "theory_figures",
+    "write_file",
+    "write_page",
 ]

@@ -1,0 +1,176 @@
+"""The page of a comparison: one HTML file that asks for nothing else, and its figures as PNG and SVG beside it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from goodinit.errors import GoodinitError
+from goodinit.report import page_parts as parts
+from goodinit.report import study_figures as draw
+from goodinit.report import svg
+from goodinit.report.folder import write_file
+from goodinit.report.page_figures import drawings
+from goodinit.report.study_figures import Drawing
+from goodinit.results import Task, TaskSummary, Trial
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["Rerun", "StudyResult", "notebook_html", "write_page"]
+
+_FIGURE_KINDS: Final = (".png", ".svg")
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """How a study is run again: a command line, where there is one, a Python call, a TOML file where it takes one."""
+
+    command: str | None
+    call: str
+    toml: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a page is made of.
+
+    `trials` are those of the evaluation, `tuned` says that `learning_rates` were tried on `tuning_seeds` and the best
+    one used, and `tuning_curves` holds the median final training loss found there by (task, initialization) and rate.
+    """
+
+    tasks: tuple[Task, ...]
+    initializations: tuple[str, ...]
+    learning_rates: tuple[float, ...]
+    tuned: bool
+    seeds: tuple[int, ...]
+    tuning_seeds: tuple[int, ...]
+    trials: tuple[Trial, ...]
+    tuning_curves: Mapping[tuple[str, str], Mapping[float, float]]
+    summaries: tuple[TaskSummary, ...]
+    rerun: Rerun
+
+    def groups(self, task: Task, summary: TaskSummary) -> dict[str, list[Trial]]:
+        """The trials of each group of a task's summary, in the order of the seeds."""
+        found: dict[tuple[str, float], list[Trial]] = {}
+        for trial in self.trials:
+            if trial.task == task.name:
+                found.setdefault((trial.initialization, trial.learning_rate), []).append(trial)
+        return dict(zip(summary.groups, found.values(), strict=True))
+
+
+def write_page(result: StudyResult, path: str | Path, overwrite: bool = False) -> Path:
+    """Write the page at `path` and its figures into the folder `NAME-figures` beside it, all of it or nothing.
+
+    Raises GoodinitError where one of them exists and `overwrite` is not set, or where they cannot be written.
+    """
+    place = Path(path)
+    folder = place.with_name(f"{place.stem}-figures")
+    _check(place, folder, overwrite)
+    drawn = drawings(result)
+    rendered = {drawing.name: draw.render(drawing) for drawing in drawn}
+    files = {
+        f"{name}{kind}": file for name, both in rendered.items() for kind, file in zip(_FIGURE_KINDS, both, strict=True)
+    }
+    page = _page(result, drawn, {name: both[1] for name, both in rendered.items()}, folder.name)
+    _check(place, folder, overwrite)  # again: another may have been written meanwhile
+    try:
+        _write(place, page.encode("utf-8", "replace"), folder, files)
+    except OSError as error:
+        raise _unwritable(place, error) from error
+    return place
+
+
+def notebook_html(result: StudyResult) -> str:
+    """The summary as HTML for a notebook's output: tables with a style of their own, and no page around them."""
+    return _environment().get_template("summary.html").render(parts.page_facts(result))
+
+
+def _page(result: StudyResult, drawn: Sequence[Drawing], svgs: Mapping[str, bytes], folder: str) -> str:
+    from markupsafe import Markup, escape
+
+    shown: dict[str, list[dict[str, Any]]] = {}
+    for number, drawing in enumerate(drawn):
+        picture = svg.inline(svgs[drawing.name], f"f{number}", str(escape(drawing.heading)), light=drawing.light)
+        facts = {
+            "heading": drawing.heading,
+            "caption": drawing.caption,
+            "file": drawing.name,
+            "light": drawing.light,
+            "svg": Markup(picture),  # safe: our own drawing, in which foreign text is shapes of letters
+        }
+        shown.setdefault(drawing.task, []).append(facts)
+    facts = parts.page_facts(result)
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(**facts, figures=shown, folder=folder, environment=parts.environment(datetime.now(UTC)))
+    )
+
+
+@cache
+def _environment() -> Environment:
+    from importlib.resources import files
+
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    templates = files("goodinit.report").joinpath("templates")
+    return Environment(
+        loader=FunctionLoader(lambda name: templates.joinpath(name).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _check(place: Path, folder: Path, overwrite: bool) -> None:
+    if place.is_dir() or not place.name:
+        raise GoodinitError(f"{place}: this is a folder; give the page's file name, such as {place / 'report.html'}")
+    if not overwrite:
+        for kept in (place, folder):
+            if os.path.lexists(kept):
+                raise GoodinitError(f"{kept} exists; choose another name or say overwrite=True")
+    elif os.path.lexists(folder):
+        own = folder.is_dir() and not folder.is_symlink()
+        foreign = sorted(file.name for file in folder.iterdir() if file.suffix not in _FIGURE_KINDS) if own else [""]
+        if foreign:
+            what = f"holds {foreign[0]}, which is no figure" if own else "is no folder"
+            raise GoodinitError(f"{folder} {what}, so that it is not replaced; choose another name for the page")
+
+
+def _unwritable(place: Path, error: OSError) -> GoodinitError:
+    return GoodinitError(f"{place}: the page cannot be written ({error.strerror or error}); choose another place")
+
+
+def _write(place: Path, page: bytes, folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write everything under hidden names first, then give it its names; take the old ones back where that fails."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    hidden = Path(tempfile.mkdtemp(prefix=".goodinit-", dir=place.parent))
+    new, old = hidden / "new", hidden / "old"
+    try:
+        new.mkdir()  # with the usual permissions, which mkdtemp does not give
+        for name, content in files.items():
+            (new / name).write_bytes(content)
+        replaced = folder.exists()
+        if replaced:
+            folder.rename(old)
+        try:
+            new.rename(folder)
+            write_file(place, page)
+        except BaseException:
+            if folder.exists():
+                folder.rename(new)
+            if replaced:
+                old.rename(folder)
+            raise
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)

@@ -1,0 +1,355 @@
+"""What a page says of a study, in words and rows: read from the result, and only written down here."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from goodinit.report.study_figures import lost
+from goodinit.results import Task, TaskSummary, Trial
+from goodinit.statistics import Estimate, PairComparison, RankedGroup, Ranking
+
+if TYPE_CHECKING:
+    from goodinit.report.page import StudyResult
+
+__all__ = [
+    "count",
+    "environment",
+    "page_facts",
+]
+
+_MOST_NAMED = 6
+
+
+def page_facts(result: StudyResult) -> dict[str, Any]:
+    """Everything a page shows but figures: plain text, numbers as they are printed."""
+    tasks = [_task_facts(result, task, summary) for task, summary in zip(result.tasks, result.summaries, strict=True)]
+    where = result.tasks[0].name if len(tasks) == 1 else f"{len(tasks)} tasks"
+    counts = f"{count(len(result.initializations), 'initialization')}, {count(len(result.seeds), 'seed')}"
+    return {
+        "title": f"Initializations compared on {where}",
+        "subtitle": f"{counts}, {count(len(result.trials), 'training run')}",
+        "tasks": tasks,
+        "rerun": result.rerun,
+        "failures": _failures(result.trials),
+    }
+
+
+def environment(now: datetime) -> list[tuple[str, str]]:
+    """The versions that the page was written with; nothing that tells whose machine it was."""
+    versions = [(name, importlib.metadata.version(package)) for name, package in _PACKAGES]
+    return [
+        *versions[:1],
+        ("Python", f"{platform.python_version()} ({platform.python_implementation()})"),
+        *versions[1:],
+        ("platform", f"{platform.system()} on {platform.machine()}"),
+        ("written", now.strftime("%Y-%m-%d %H:%M UTC")),
+    ]
+
+
+_PACKAGES = (("goodinit", "goodinit"), ("NumPy", "numpy"), ("SciPy", "scipy"))
+
+
+def _task_facts(result: StudyResult, task: Task, summary: TaskSummary) -> dict[str, Any]:
+    groups, ranking = result.groups(task, summary), summary.ranking
+    first = result.seeds[0]
+    shown = {name: [trial for trial in trials if trial.seed == first] for name, trials in groups.items()}
+    return {
+        "name": task.name,
+        "answer": _answer(summary, groups),
+        "facts": _what_was_run(result, task, groups),
+        "first_seed": first,
+        "level": f"{ranking.level:.0%}" if ranking else "",
+        "ranking": [_ranked(group, len(groups)) for group in ranking.groups] if ranking else [],
+        "ranking_notes": _ranking_notes(summary, ranking),
+        "target": f"{summary.target_loss:.3g}",
+        "pairs": [_pair(pair) for pair in ranking.pairs] if ranking else [],
+        "pairs_notes": _pairs_notes(ranking) if ranking else [],
+        "outcomes": [_outcome(name, trial) for name, trials in shown.items() for trial in trials],
+        "reasons": [(name, trial.why) for name, trials in shown.items() for trial in trials],
+        "findings": _findings(groups),
+    }
+
+
+def _answer(summary: TaskSummary, groups: Mapping[str, Sequence[Trial]]) -> list[str]:
+    """One paragraph, sentence by sentence: what is best, and what cannot be told apart."""
+    ranking = summary.ranking
+    if all(lost(trial) for trials in groups.values() for trial in trials):
+        many = "The only run" if sum(map(len, groups.values())) == 1 else "Every run of every initialization"
+        return [f"{many} diverged or failed, so that nothing can be said of which start is better."]
+    if ranking is None:
+        best = max(trials[0].test_accuracy for trials in groups.values() if not lost(trials[0]))
+        names = [n for n, trials in groups.items() if not lost(trials[0]) and trials[0].test_accuracy == best]
+        seed = summary.seeds[0]
+        if len(groups) == 1:
+            return [f"{names[0]} was run on one seed, {seed}: its test accuracy is {best:.3f}.", _ONE_SEED]
+        are = "has" if len(names) == 1 else "have"
+        return [f"On seed {seed}, {listed(names)} {are} the highest test accuracy, {best:.3f}.", _ONE_SEED]
+    told, first = _score(ranking.groups[0], len(summary.seeds), ranking.level), ranking.groups[0]
+    if len(ranking.groups) == 1:
+        return [f"Only {first.name} was run: its test accuracy is {told}. There is nothing to compare it with."]
+    return [*_places(ranking, told, summary), *_too_few(ranking)]
+
+
+_ONE_SEED = "One seed is an anecdote: run several, such as 0-19, to see whether the order holds."
+
+
+def _places(ranking: Ranking, told: str, summary: TaskSummary) -> list[str]:
+    first = ranking.groups[0]
+    top = [group for group in ranking.groups if group.place == first.place]
+    rest = [group for group in ranking.groups if group.place != first.place]
+    if len(top) == 1:
+        sentences = [f"{first.name} is best: its test accuracy is {told}."]
+        if first.better_than:
+            sentences.append(f"Seed by seed it is better than {listed(first.better_than)}.")
+        if first.not_separable_from:
+            sentences.append(f"It is not separable from {listed(first.not_separable_from)}.")
+        if first.worse_than:
+            sentences.append(f"Seed by seed {listed(first.worse_than)} did better, though not on the whole.")
+        return sentences
+    names = [group.name for group in top]
+    verdicts = {pair.verdict for pair in ranking.pairs if pair.a in names and pair.b in names}
+    alike = f"equivalent within {ranking.margin:g}" if verdicts == {"equivalent"} else "not separable"
+    seeds = len(summary.seeds)
+    if not rest:
+        return [
+            f"No initialization is best: over {seeds} seeds {listed(names)} are {alike}.",
+            f"The highest test accuracy is that of {first.name}, {told}.",
+        ]
+    beaten = [group.name for group in rest if all(group.name in one.better_than for one in top)]
+    sentences = [
+        f"{listed(names)} share the first place: over {seeds} seeds they are {alike}.",
+        f"The highest test accuracy among them is that of {first.name}, {told}.",
+    ]
+    if beaten:
+        sentences.append(f"{'Both' if len(top) == 2 else 'All'} of them are better than {listed(beaten)}.")
+    if len(beaten) < len(rest):
+        mixed = [group.name for group in rest if group.name not in beaten]
+        has, it = ("has", "it") if len(mixed) == 1 else ("have", "them")
+        sentences.append(f"{listed(mixed)} {has} a lower place, though not all of the first are better than {it}.")
+    return sentences
+
+
+def _too_few(ranking: Ranking) -> list[str]:
+    return [ranking.power.sentence] if ranking.power is not None and not ranking.power.reachable else []
+
+
+def _score(group: RankedGroup, seeds: int, level: float) -> str:
+    iqm = group.summary.iqm
+    return (
+        f"{iqm.value:.3f} (interquartile mean over {seeds} seeds; {level:.0%} interval {iqm.low:.3f} to {iqm.high:.3f})"
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names as a sentence lists them, not all of many."""
+    if len(names) > _MOST_NAMED:
+        return f"{', '.join(names[: _MOST_NAMED - 1])} and {len(names) - _MOST_NAMED + 1} more"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _what_was_run(result: StudyResult, task: Task, groups: Mapping[str, Sequence[Trial]]) -> list[tuple[str, str]]:
+    data, schedule, network = task.data, task.schedule, task.network
+    per_seed = "made or split anew by each seed" if task.source.varies else "the same for every seed"
+    classes = listed([str(name) for name in data.classes])
+    note = f"; {data.note}" if data.note else ""
+    size = f"batches of {schedule.batch_size}" if schedule.batch_size else "all examples in every step"
+    starts = result.initializations
+    facts = [
+        (
+            "data",
+            f"{data.name}: {len(data.y_train):,} examples to train, {len(data.y_test):,} to test, "
+            f"{per_seed}; {count(len(data.features), 'feature')}, "
+            f"{count(len(data.classes), 'class', 'classes')} ({classes}){note}",
+        ),
+        ("network", f"{_widths(network.widths)} units, {network.activation.name}, {network.loss.replace('_', ' ')}"),
+        ("training", f"{schedule.optimizer.replace('_', ' ')}, {schedule.steps:,} steps, {size}, {task.dtype}"),
+        ("learning rate", _rates(result, task, groups)),
+        ("initializations", listed(starts) if len(starts) <= _MOST_NAMED else f"{len(starts)}, see the tables"),
+        ("seeds", f"{_seeds(result.seeds)}: each gives every initialization the same data in the same order"),
+        ("random numbers", f"the {task.stream} stream"),
+    ]
+    if result.tuned:
+        facts.insert(6, ("tuning seeds", f"{_seeds(result.tuning_seeds)}, which the evaluation does not use"))
+    return facts
+
+
+def _rates(result: StudyResult, task: Task, groups: Mapping[str, Sequence[Trial]]) -> str:
+    rates = ", ".join(f"{rate:g}" for rate in result.learning_rates)
+    if result.tuned:
+        chosen = ", ".join(f"{trials[0].learning_rate:g} for {name}" for name, trials in groups.items())
+        how = "the lowest median final training loss decides"
+        return f"tuned for each initialization among {rates}; {how}. Chosen: {chosen}"
+    return rates or f"{task.schedule.learning_rate:g}"
+
+
+def _widths(widths: Sequence[int]) -> str:
+    """The widths with dashes, a run of equal ones told by its length."""
+    runs: list[list[int]] = []
+    for width in widths:
+        if runs and runs[-1][0] == width:
+            runs[-1][1] += 1
+        else:
+            runs.append([width, 1])
+    return "-".join("-".join([str(width)] * count) if count < 4 else f"({width}\u00d7{count})" for width, count in runs)
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    if len(seeds) == 1:
+        return str(seeds[0])
+    ordered = sorted(seeds)
+    if ordered == list(range(ordered[0], ordered[-1] + 1)) and len(seeds) > 3:
+        return f"{ordered[0]} to {ordered[-1]} ({len(seeds)} seeds)"
+    told = ", ".join(map(str, ordered[:12]))
+    return f"{told} and {len(seeds) - 12} more" if len(seeds) > 12 else told
+
+
+def _ranked(group: RankedGroup, groups: int) -> dict[str, Any]:
+    found, level = group.summary, group.not_separable_from
+    level_with = "all others" if len(level) == groups - 1 and groups > 3 else listed(level) if level else "none"
+    iqm = found.iqm
+    return {
+        "place": group.place,
+        "name": group.name,
+        "iqm": f"{iqm.value:.3f}",
+        "interval": f"{iqm.low:.3f} to {iqm.high:.3f}",
+        "bar": [round(100 * min(max(value, 0.0), 1.0), 2) for value in (iqm.low, iqm.high - iqm.low, iqm.value)],
+        "median": f"{found.median.value:.3f}",
+        "median_interval": f"{found.median.low:.3f} to {found.median.high:.3f}",
+        "learned": _share(found.success) if found.success else ("", ""),
+        "diverged": _share(found.divergence),
+        "steps": _steps(found.steps.median) if found.steps else ("", ""),
+        "level_with": level_with,
+    }
+
+
+def _share(rate: Estimate) -> tuple[str, str]:
+    return f"{rate.value:.0%}", f"{rate.low:.0%} to {rate.high:.0%}"
+
+
+def _steps(median: Estimate) -> tuple[str, str]:
+    if not math.isfinite(median.value):
+        return "never, for half", f"from {median.low:,.0f}" if math.isfinite(median.low) else ""
+    high = f"{median.high:,.0f}" if math.isfinite(median.high) else "never"
+    return f"{median.value:,.0f}", f"{median.low:,.0f} to {high}"
+
+
+def _ranking_notes(summary: TaskSummary, ranking: Ranking | None) -> list[str]:
+    if ranking is None:
+        return []
+    notes = list(ranking.notes)
+    power = ranking.power
+    if power is not None and power.sentence not in notes:
+        notes.append(power.sentence)
+    floors = [group.name for group in ranking.groups if group.summary.floor is not None]
+    if floors:
+        notes.append(f"A run that diverged or failed counts as test accuracy 0: some of {listed(floors)} did.")
+    return notes
+
+
+def _pairs_notes(ranking: Ranking) -> list[str]:
+    """How pairs were compared; the overall test where there are more than two."""
+    test = "the sign-flip test of the mean difference" if ranking.test == "sign-flip" else "Wilcoxon's signed-rank test"
+    notes = [f"Runs are paired by seed; p is that of {test}."]
+    if ranking.friedman is not None:
+        found = ranking.friedman
+        notes = [
+            f"Runs are paired by seed; p is that of {test}, the larger of Holm's correction over {len(ranking.pairs)} "
+            f"pairs and Friedman's test over all groups (\u03c7\u00b2 = {found.statistic:.3g}, p {_p(found.p_value)})."
+        ]
+    if ranking.margin:
+        notes.append(f"Equivalent: the whole interval of the difference lies within {ranking.margin:g} either way.")
+    return notes
+
+
+def _pair(pair: PairComparison) -> dict[str, Any]:
+    words = {"better": "is better", "worse": "is worse", "equivalent": "equivalent"}
+    difference, chance = pair.mean_difference, pair.improvement_paired
+    return {
+        "a": pair.a,
+        "b": pair.b,
+        "difference": _signed(difference.value),
+        "interval": f"{_signed(difference.low)} to {_signed(difference.high)}",
+        "count": f"{pair.wins} / {pair.ties} / {pair.losses}",
+        "chance": f"{chance.value:.0%}",
+        "chance_interval": f"{chance.low:.0%} to {chance.high:.0%}",
+        "p": _p(pair.p_adjusted),
+        "verdict": words.get(pair.verdict, "not separable"),
+        "kind": pair.verdict.replace(" ", "-"),
+    }
+
+
+def _signed(value: float) -> str:
+    text = f"{value:+.3f}"
+    return "0.000" if text in ("+0.000", "-0.000") else text.replace("-", "\u2212")
+
+
+def _p(value: float) -> str:
+    return "< 0.0001" if value < 1e-4 else f"= {value:.2g}" if value < 0.1 else f"= {value:.2f}"
+
+
+def _outcome(name: str, trial: Trial) -> dict[str, Any]:
+    ended = "failed" if trial.failure is not None else "diverged" if lost(trial) else _loss(trial.final_loss)
+    failed = trial.failure is not None
+    return {
+        "name": name,
+        "rate": f"{trial.learning_rate:g}",
+        "first": _loss(trial.loss_values[0]) if trial.loss_values else "",
+        "last": ended,
+        "train": "" if failed else f"{trial.train_accuracy:.3f}",
+        "test": "" if failed else f"{trial.test_accuracy:.3f}",
+    }
+
+
+def _loss(value: float) -> str:
+    return f"{value:.4f}" if 1e-3 <= value < 10 else f"{value:,.1f}" if 10 <= value < 1e6 else f"{value:.3g}"
+
+
+def _findings(groups: Mapping[str, Sequence[Trial]]) -> list[dict[str, Any]]:
+    """Each group's findings with the number of seeds that have it, and the first one's evidence."""
+    rows = []
+    for name, trials in groups.items():
+        found: dict[str, list[tuple[Trial, str, str]]] = {}
+        for trial in trials:
+            for finding in trial.findings:
+                found.setdefault(finding.code, []).append((trial, finding.severity, finding.message))
+        if not found:
+            checked = [trial for trial in trials if trial.failure is None]
+            told = "nothing was found" if checked else "not measured: every run failed"
+            rows.append({"name": name, "code": "", "severity": "", "seeds": "", "message": told})
+        for code, each in found.items():
+            trial, severity, message = each[0]
+            measured = [t for t in trials if t.failure is None and (code != "chaotic" or t.sensitivity is not None)]
+            seeds = f"{len(each)} of {len(measured)}"
+            rows.append(
+                {
+                    "name": name,
+                    "code": code,
+                    "severity": severity,
+                    "seeds": seeds,
+                    "message": f"seed {trial.seed}: {message}",
+                }
+            )
+    return rows
+
+
+def _failures(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+    found: dict[tuple[str, str, float, str], list[int]] = {}
+    for trial in trials:
+        if trial.failure is not None:
+            found.setdefault((trial.task, trial.initialization, trial.learning_rate, trial.failure), []).append(
+                trial.seed
+            )
+    return [
+        {"task": task, "name": name, "rate": f"{rate:g}", "seeds": _seeds(seeds), "reason": reason}
+        for (task, name, rate, reason), seeds in found.items()
+    ]
+
+
+def count(number: int, one: str, more: str = "") -> str:
+    """The number with the word for what it counts."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
