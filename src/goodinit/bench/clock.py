@@ -1,0 +1,37 @@
+"""The clock: contestants take turns, so that a busy moment of the machine meets them all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from goodinit.bench.records import Timing
+
+__all__ = ["calibrated", "interleaved"]
+
+
+def interleaved(contestants: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, Timing]:
+    """Time each contestant `repeats` times, in turns: A B C, A B C, ..."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(repeats):
+        for name, work in contestants.items():
+            begin = time.perf_counter()
+            work()
+            seconds[name].append(time.perf_counter() - begin)
+    return {name: Timing(tuple(each)) for name, each in seconds.items()}
+
+
+def calibrated(work: Callable[[int], object], target: float, most: int) -> int:
+    """How many steps, from 2 to `most`, take about `target` seconds; what is done once is not counted as a step.
+
+    It is also the warm-up: whatever `work` compiles or allocates at its first call is done before the clock counts.
+    """
+    work(1)
+    steps = 2
+    while True:
+        begin = time.perf_counter()
+        work(steps)
+        passed = time.perf_counter() - begin
+        if steps >= most or passed > target / 4:
+            return max(2, min(most, int(steps * target / max(passed, 1e-9))))
+        steps = min(most, max(2 * steps, int(steps * target / 2 / max(passed, 1e-9))))

@@ -1,0 +1,272 @@
+"""`bench`: makes the contestants ready, checks that they compute the same, lets them take turns, keeps the figures."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from goodinit.bench.clock import calibrated, interleaved
+from goodinit.bench.records import Bench, Contest, Entry, Growth, Timing
+from goodinit.bench.trainers import TRAINERS, Task, classic, digits, disagreement, missing
+from goodinit.bench.weights import DISTRIBUTIONS, drawers
+from goodinit.training import Dtype, lanes
+
+__all__ = ["CLASSIC_STEPS", "FULL", "QUICK", "USUAL", "Sizes", "bench"]
+
+CLASSIC_STEPS: Final = 15_000
+_MOST_BYTES: Final = 1 << 30  # of activations: a peer that keeps more of them at once is not asked to
+_BY_ALL: Final = ("NumPy loop", "PyTorch eager", "JAX vmap", "goodinit lanes", "goodinit torch")
+_GROWING: Final = ("PyTorch eager", "JAX vmap", "goodinit auto")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured: seconds aimed at for a repetition, repetitions, and the sizes along each axis."""
+
+    seconds: float = 0.25
+    repeats: int = 5
+    ensembles: tuple[int, ...] = (256, 1024)
+    product: int = 1024
+    digits_width: int = 128
+    elements: int = 1 << 23
+    networks: tuple[int, ...] = (1, 8, 64, 512, 4096)
+    widths: tuple[int, ...] = (4, 16, 64, 128, 256, 512)
+    depths: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
+    samples: tuple[int, ...] = (30, 300, 3000, 30_000)
+    drawn: tuple[int, ...] = (1 << 10, 1 << 14, 1 << 18, 1 << 22, 1 << 25)
+    growth_seconds: float = 0.1
+    growth_repeats: int = 3
+    growth_networks: int = 16
+
+
+USUAL: Final = Sizes()
+QUICK: Final = Sizes(
+    seconds=0.15,
+    repeats=3,
+    ensembles=(256,),
+    elements=1 << 21,
+    networks=(1, 64, 1024),
+    widths=(4, 64, 256),
+    depths=(1, 8),
+    samples=(30, 3000),
+    drawn=(1 << 10, 1 << 16, 1 << 22),
+    growth_seconds=0.06,
+    growth_repeats=3,
+)
+FULL: Final = Sizes(
+    seconds=1.0,
+    ensembles=(64, 256, 1024),
+    networks=(1, 8, 64, 512, 1000, 4096, 10_000, 32_768, 100_000),
+    widths=(4, 8, 16, 32, 64, 128, 256, 512),
+    samples=(30, 100, 300, 1000, 3000, 10_000, 30_000),
+    drawn=(1 << 10, 1 << 14, 1 << 18, 1 << 22, 1 << 25, 1 << 27),
+    growth_seconds=0.5,
+)
+
+
+def bench(sizes: Sizes = USUAL, progress: Callable[[str], None] = lambda text: None) -> Bench:
+    """Measure the engines and the streams beside whatever peers are installed.
+
+    `progress` is told what is being measured. Raises nothing for a peer that is missing: the result says so.
+    """
+    progress("checking that all compute the same")
+    able, absent = _able()
+    contests: list[Contest] = []
+    for dtype in ("float32", "float64"):
+        progress(f"the classic experiment, {dtype}")
+        contests.append(
+            _training(f"classic network, many at once, {dtype}", classic(), sizes.ensembles, dtype, sizes, able, absent)
+        )
+        contests.append(
+            _training(f"classic network, a single one, {dtype}", classic(), (1,), dtype, sizes, able, absent)
+        )
+    for networks in (1, 16):
+        progress(f"digits, {networks} at once")
+        title = f"digits, width {sizes.digits_width}, depth 3, {networks} at once, float32"
+        wide = digits(sizes.digits_width)
+        names = {name: dtypes for name, dtypes in able.items() if name not in ("goodinit lanes", "goodinit torch")}
+        contests.append(_training(title, wide, (networks,), "float32", sizes, names, absent))
+    for distribution in DISTRIBUTIONS:
+        progress(f"weights, {distribution}")
+        contests.append(_drawing(distribution, sizes, absent))
+    growths = _growths(sizes, able, progress)
+    return Bench(_machine(), asdict(sizes), tuple(contests), tuple(growths))
+
+
+def _able() -> tuple[dict[str, set[Dtype]], dict[str, str]]:
+    """The contestants that can take part, with the precisions they know, and why others cannot."""
+    able: dict[str, set[Dtype]] = {}
+    absent: dict[str, str] = {}
+    for name, trainer in TRAINERS.items():
+        why = missing(trainer)
+        dtypes: tuple[Dtype, ...] = ("float32", "float64")
+        if name == "goodinit auto" and not lanes.available():
+            dtypes = ("float64",)  # the reference computes in float64 only
+        if why is None:
+            why = next(
+                filter(None, (disagreement(trainer, task, d) for d in dtypes for task in (classic(), digits(16)))), None
+            )
+        if why is None:
+            able[name] = set(dtypes)
+        else:
+            absent[name] = why
+    return able, absent
+
+
+def _training(
+    title: str,
+    task: Task,
+    ensembles: tuple[int, ...],
+    dtype: Dtype,
+    sizes: Sizes,
+    able: Mapping[str, set[Dtype]],
+    absent: Mapping[str, str],
+) -> Contest:
+    """A contest in training; a unit of work is one network trained for the classic 15,000 steps."""
+    work: dict[str, Callable[[], object]] = {}
+    done: dict[str, tuple[str, int, int]] = {}
+    single = ensembles == (1,)
+    for name in able:
+        if dtype not in able[name] or (name == "goodinit auto" and task.network.widths[0] == 2):
+            continue
+        loop = TRAINERS[name].kind == "loop"
+        for networks in (1,) if loop else ensembles:
+            ready = TRAINERS[name].ready(task, networks, dtype)
+            steps = calibrated(ready, sizes.seconds, CLASSIC_STEPS)
+            label = name if loop or single else f"{name} ({networks:,})"
+            work[label], done[label] = partial(ready, steps), (name, networks, steps)
+    product, operations = _product(sizes.product, dtype, sizes.seconds / 4)
+    timings = interleaved({**work, "matrix product": product}, sizes.repeats)
+    entries = tuple(
+        Entry(
+            label,
+            TRAINERS[name].kind,
+            timings[label],
+            networks * steps / CLASSIC_STEPS,
+            task.operations * CLASSIC_STEPS,
+            f"{networks:,} at once, {steps:,} steps",
+        )
+        for label, (name, networks, steps) in done.items()
+    )
+    return Contest(title, "networks/s", entries, timings["matrix product"], operations, absent)
+
+
+def _product(size: int, dtype: Dtype, seconds: float) -> tuple[Callable[[], object], float]:
+    """Square matrix products of NumPy's library for about that time, and how many operations they are."""
+    A = np.random.Generator(np.random.Philox(0)).random((size, size)).astype(dtype)
+    out = np.empty_like(A)
+
+    def products(count: int) -> None:
+        for _ in range(count):
+            np.matmul(A, A, out=out)
+
+    count = calibrated(products, seconds, 10_000)
+    return partial(products, count), 2.0 * size**3 * count
+
+
+def _drawing(distribution: str, sizes: Sizes, absent: Mapping[str, str]) -> Contest:
+    """A contest in filling a float32 array; a unit of work is a million weights."""
+    _, mean, deviation = DISTRIBUTIONS[distribution]
+    absent = {name: why for name, why in absent.items() if "torch" in name.lower()}
+    contestants = {}
+    for name, (kind, draw) in drawers(distribution, sizes.elements).items():
+        found = np.asarray(draw(), np.float64)
+        error = 6 * max(deviation, 0.5) / sizes.elements**0.5
+        if abs(found.mean() - mean) > error or abs(found.std() - deviation) > error:
+            absent[name] = f"its {distribution} weights have another mean or deviation"
+        else:
+            contestants[name] = (kind, draw)
+    timings = interleaved({name: draw for name, (_, draw) in contestants.items()}, 2 * sizes.repeats)
+    entries = tuple(Entry(name, contestants[name][0], timing, sizes.elements / 1e6) for name, timing in timings.items())
+    return Contest(f"{distribution} weights, float32", "million weights/s", entries, absent=absent)
+
+
+def _growths(sizes: Sizes, able: Mapping[str, set[Dtype]], progress: Callable[[str], None]) -> list[Growth]:
+    many = sizes.growth_networks
+    at_once = f"{many} networks at once"
+    axes: list[tuple[str, tuple[int, ...], Callable[[int], tuple[Task, int]], str]] = [
+        ("networks", sizes.networks, lambda n: (classic(), n), "the classic network"),
+        ("width", sizes.widths, lambda w: (classic((w, w)), many), f"two hidden layers of that width, {at_once}"),
+        ("depth", sizes.depths, lambda d: (classic((10,) * d), many), f"that many hidden layers of 10, {at_once}"),
+        ("samples", sizes.samples, lambda s: (classic(samples=s), many), f"the classic network, {at_once}"),
+    ]
+    growths = []
+    for axis, values, at, note in axes:
+        rates: dict[str, list[float | None]] = {name: [] for name in _GROWING if "float32" in able.get(name, ())}
+        for value in values:
+            progress(f"growth: {axis} {value:,}")
+            task, networks = at(value)
+            found = _rates(task, networks, list(rates), sizes)
+            for name, each in rates.items():
+                each.append(found.get(name))
+        operations = tuple(at(value)[0].operations for value in values)
+        kept = {name: tuple(each) for name, each in rates.items()}
+        growths.append(Growth(axis, "network steps/s", values, kept, operations, f"{note}, float32"))
+    return [*growths, _drawn(sizes, progress)]
+
+
+def _rates(task: Task, networks: int, names: list[str], sizes: Sizes) -> dict[str, float]:
+    """Network steps a second of each contestant; of those that keep all activations at once, only where they fit."""
+    held = 12 * networks * task.X.shape[1] * sum(task.network.widths)
+    work, steps = {}, {}
+    for name in names:
+        if held > _MOST_BYTES and TRAINERS[name].kind == "peer":
+            continue
+        ready = TRAINERS[name].ready(task, networks, "float32")
+        steps[name] = calibrated(ready, sizes.growth_seconds, CLASSIC_STEPS)
+        work[name] = partial(ready, steps[name])
+    timings = interleaved(work, sizes.growth_repeats)
+    return {name: networks * steps[name] / timing.median for name, timing in timings.items()}
+
+
+def _drawn(sizes: Sizes, progress: Callable[[str], None]) -> Growth:
+    """Normal weights by the size of the array."""
+    rates: dict[str, list[float | None]] = {}
+    for elements in sizes.drawn:
+        progress(f"growth: weights {elements:,}")
+        again = max(1, (1 << 20) // elements)
+        work = {name: partial(_again, draw, again) for name, (_, draw) in drawers("normal", elements).items()}
+        interleaved(work, 1)
+        timings: dict[str, Timing] = interleaved(work, sizes.growth_repeats)
+        for name, timing in timings.items():
+            rates.setdefault(name, []).append(again * elements / timing.median / 1e6)
+    kept = {name: tuple(each) for name, each in rates.items()}
+    return Growth(
+        "weights", "million weights/s", sizes.drawn, kept, (0.0,) * len(sizes.drawn), "normal, float32, in place"
+    )
+
+
+def _again(work: Callable[[], object], times: int) -> None:
+    for _ in range(times):
+        work()
+
+
+def _machine() -> dict[str, str]:
+    """The machine in general terms, and the versions of what was measured."""
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    machine = {"processor": name, "cores": str(cores), "system": platform.system()}
+    if lanes.available():
+        machine["instruction set of lanes"] = str(lanes.native().isa())
+    machine["Python"] = platform.python_version()
+    for package in ("goodinit", "numpy", "torch", "jax"):
+        try:
+            machine[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            machine[package] = "not installed"
+    blas: Any = np.show_config(mode="dicts")
+    machine["NumPy's matrix products"] = str(blas["Build Dependencies"]["blas"]["name"]) if blas else "unknown"
+    return machine

@@ -1,0 +1,166 @@
+"""The records of a benchmark: what was timed, and the ratios that follow. They time nothing."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["Bench", "Contest", "Entry", "Growth", "Timing"]
+
+Kind = Literal["goodinit", "peer", "loop"]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The seconds of each repetition of the same work.
+
+    >>> Timing((2.0, 1.0, 4.0)).median
+    2.0
+    """
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle repetition, the figure that is reported."""
+        return statistics.median(self.seconds)
+
+    @property
+    def spread(self) -> float:
+        """The slowest less the fastest repetition, as a share of the median."""
+        return (max(self.seconds) - min(self.seconds)) / self.median
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One contestant of a contest: `work` units were done in each repetition, each of `operations` (0: not counted).
+
+    `kind` is `goodinit`, `peer`, or `loop` for the NumPy loop over single networks.
+    """
+
+    name: str
+    kind: Kind
+    timing: Timing
+    work: float
+    operations: float = 0.0
+    remark: str = ""
+
+    @property
+    def rate(self) -> float:
+        """Units of work a second, by the median repetition."""
+        return self.work / self.timing.median
+
+    @property
+    def gflops(self) -> float:
+        """Arithmetic operations a second, in units of 1e9."""
+        return self.rate * self.operations / 1e9
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The same work done by several contestants in turn.
+
+    `matrix_product` is the rate in GFLOP/s of this machine's own matrix products, measured in the same turns, or
+    None. `absent` says why a contestant did not take part.
+    """
+
+    title: str
+    unit: str
+    entries: tuple[Entry, ...]
+    matrix_product: Timing | None = None
+    matrix_operations: float = 0.0
+    absent: Mapping[str, str] = field(default_factory=dict)
+
+    def best(self, kind: Kind) -> Entry | None:
+        """The fastest entry of that kind; a contestant that took part at several sizes counts by its fastest."""
+        return max((entry for entry in self.entries if entry.kind == kind), key=lambda e: e.rate, default=None)
+
+    def ratio(self, over: Kind) -> float | None:
+        """How many times as fast as the fastest entry of that kind the fastest of goodinit's is; None without both."""
+        ours, theirs = self.best("goodinit"), self.best(over)
+        return ours.rate / theirs.rate if ours is not None and theirs is not None else None
+
+    @property
+    def matrix_gflops(self) -> float | None:
+        """GFLOP/s of this machine's matrix products."""
+        return self.matrix_operations / self.matrix_product.median / 1e9 if self.matrix_product else None
+
+    def share(self, entry: Entry) -> float | None:
+        """The entry's arithmetic rate as a share of the matrix-product rate."""
+        return entry.gflops / self.matrix_gflops if self.matrix_gflops and entry.operations else None
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A rate along one axis: `rates[name][i]` is at `values[i]`, None where that contestant was not run.
+
+    `operations[i]` is of one unit of work; 0 where none are counted.
+    """
+
+    axis: str
+    unit: str
+    values: tuple[int, ...]
+    rates: Mapping[str, tuple[float | None, ...]]
+    operations: tuple[float, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """All that `goodinit bench` measured, and on what machine."""
+
+    machine: Mapping[str, str]
+    settings: Mapping[str, Any]
+    contests: tuple[Contest, ...]
+    growths: tuple[Growth, ...]
+
+    @property
+    def absent(self) -> dict[str, str]:
+        """The contestants that did not take part somewhere, and why."""
+        return {name: why for contest in self.contests for name, why in contest.absent.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain values, for JSON."""
+        return {
+            "machine": dict(self.machine),
+            "settings": dict(self.settings),
+            "absent": self.absent,
+            "contests": [_contest(contest) for contest in self.contests],
+            "growth": [
+                {
+                    "axis": growth.axis,
+                    "unit": growth.unit,
+                    "values": list(growth.values),
+                    "rates": {name: list(rates) for name, rates in growth.rates.items()},
+                    "operations": list(growth.operations),
+                    "note": growth.note,
+                }
+                for growth in self.growths
+            ],
+        }
+
+
+def _contest(contest: Contest) -> dict[str, Any]:
+    return {
+        "title": contest.title,
+        "unit": contest.unit,
+        "times_best_peer": contest.ratio("peer"),
+        "times_numpy_loop": contest.ratio("loop"),
+        "matrix_product_gflops": contest.matrix_gflops,
+        "entries": [
+            {
+                "name": entry.name,
+                "kind": entry.kind,
+                "remark": entry.remark,
+                "rate": entry.rate,
+                "gflops": entry.gflops if entry.operations else None,
+                "share_of_matrix_product": contest.share(entry),
+                "spread": entry.timing.spread,
+                "seconds": list(entry.timing.seconds),
+                "work": entry.work,
+            }
+            for entry in contest.entries
+        ],
+    }

@@ -1,0 +1,112 @@
+"""The tables of a benchmark, ratios first, as Markdown, which is also what the terminal shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from goodinit.bench.records import Bench, Contest, Growth
+
+__all__ = ["markdown"]
+
+
+def markdown(result: Bench) -> str:
+    """The whole benchmark as one Markdown text."""
+    parts = ["# goodinit bench", "## How many times as fast", ratios(result.contests), _READING]
+    if result.absent:
+        parts.append("\n".join(f"- {name} did not take part: {why}." for name, why in sorted(result.absent.items())))
+    parts.append("## Each contest")
+    for contest in result.contests:
+        parts += [f"### {contest.title}", _entries(contest)]
+        if contest.matrix_gflops:
+            parts.append(f"This machine's matrix products in the same turns: {_short(contest.matrix_gflops)} GFLOP/s.")
+    parts.append("## Growth")
+    for growth in result.growths:
+        parts += [f"### {growth.axis}", f"{growth.note[:1].upper()}{growth.note[1:]}; {growth.unit}.", _growth(growth)]
+    parts += ["## The machine", _table(("what", "is"), result.machine.items())]
+    return "\n\n".join(parts) + "\n"
+
+
+_READING = (
+    "Every contestant computed the same losses before it was timed. They take turns in one process, and the figures "
+    "are medians; the spread is the slowest less the fastest repetition, as a share of the median. A network is the "
+    "whole training of 15,000 full-batch steps; fewer steps were timed where that takes long. Compiling (JAX) is not "
+    "counted. The share is of this machine's own matrix products at the same precision, measured in the same turns; "
+    "operations are the multiplications and additions of a network's matrix products alone. Each contestant has the "
+    "threads it takes by itself."
+)
+
+
+def ratios(contests: Sequence[Contest]) -> str:
+    """One line a contest: goodinit's fastest entry against the fastest peer's and the NumPy loop."""
+    rows = []
+    for contest in contests:
+        ours, peer = contest.best("goodinit"), contest.best("peer")
+        if ours is None:
+            continue
+        share = contest.share(ours)
+        rows.append(
+            (
+                contest.title,
+                _times(contest.ratio("peer")),
+                peer.name if peer else "none installed",
+                _times(contest.ratio("loop")),
+                f"{_short(ours.rate)} {contest.unit}",
+                f"{share:.0%}" if share is not None else "",
+            )
+        )
+    return _table(
+        ("what", "over the best peer", "which is", "over the NumPy loop", "goodinit", "of matrix products"), rows
+    )
+
+
+def _entries(contest: Contest) -> str:
+    counted = contest.matrix_gflops is not None
+    rows = []
+    for entry in sorted(contest.entries, key=lambda e: -e.rate):
+        share = contest.share(entry)
+        row = (entry.name, _short(entry.rate), f"{entry.timing.spread:.0%}")
+        rows.append(
+            (*row, _short(entry.gflops), f"{share:.0%}" if share is not None else "", entry.remark) if counted else row
+        )
+    head = ("contestant", contest.unit, "spread")
+    return _table((*head, "GFLOP/s", "of matrix products", "measured with") if counted else head, rows)
+
+
+def _growth(growth: Growth) -> str:
+    counted = any(growth.operations)
+    rows = []
+    for i, value in enumerate(growth.values):
+        row = [f"{value:,}"]
+        for rates in growth.rates.values():
+            rate = rates[i]
+            if rate is None:
+                row.append("")
+            else:
+                row.append(
+                    _short(rate) + (f" ({_short(rate * growth.operations[i] / 1e9)} GFLOP/s)" if counted else "")
+                )
+        rows.append(tuple(row))
+    return _table((growth.axis, *growth.rates), rows)
+
+
+def _times(ratio: float | None) -> str:
+    return "" if ratio is None else f"{_short(ratio)} x"
+
+
+def _short(number: float) -> str:
+    """Three digits, with commas from a thousand on."""
+    if number == 0 or not abs(number) < float("inf"):
+        return f"{number:g}"
+    rounded = float(f"{number:.3g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 100 else f"{rounded:.3g}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table whose columns also line up as plain text."""
+    cells = [list(head), *(list(row) for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+
+    def line(row: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+
+    return "\n".join([line(cells[0]), line(["-" * width for width in widths]), *map(line, cells[1:])])

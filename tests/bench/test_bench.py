@@ -1,0 +1,208 @@
+"""`goodinit bench`: its arithmetic on hand-made timings, who takes part, and the command on tiny sizes."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from goodinit import bench, cli
+from goodinit.bench import Bench, BenchFolder, Contest, Entry, Growth, Sizes, Timing, clock, conduct, trainers, weights
+from goodinit.training import lanes
+
+TINY = Sizes(
+    seconds=0.001,
+    repeats=2,
+    ensembles=(2,),
+    product=16,
+    digits_width=8,
+    elements=4096,
+    networks=(1, 3),
+    widths=(4,),
+    depths=(1, 2),
+    samples=(30,),
+    drawn=(64, 128),
+    growth_seconds=0.001,
+    growth_repeats=1,
+    growth_networks=2,
+)
+
+
+def contest(**options):
+    entries = (
+        Entry("NumPy loop", "loop", Timing((2.0, 4.0, 3.0)), work=3.0, operations=1e9),
+        Entry("PyTorch eager (64)", "peer", Timing((1.0,)), work=4.0, operations=1e9),
+        Entry("PyTorch eager (256)", "peer", Timing((1.0,)), work=5.0, operations=1e9),
+        Entry("goodinit lanes (64)", "goodinit", Timing((0.5, 0.25, 0.5)), work=20.0, operations=1e9),
+    )
+    options = {"matrix_product": Timing((2.0,)), "matrix_operations": 160e9, **options}
+    return Contest("classic", "networks/s", entries, **options)
+
+
+def hand_made(**options):
+    growth = Growth(
+        "width", "network steps/s", (4, 8), {"goodinit auto": (2e6, 1e6), "JAX vmap": (1e5, None)}, (1e3, 4e3)
+    )
+    return Bench({"processor": "abacus"}, {}, (contest(**options),), (growth,))
+
+
+def test_ratios_are_of_medians_and_best_sizes():
+    found = contest()
+    assert found.entries[0].timing.median == 3.0
+    assert found.entries[0].timing.spread == pytest.approx(2 / 3)
+    assert [entry.rate for entry in found.entries] == [1.0, 4.0, 5.0, 40.0]
+    assert found.ratio("peer") == 8.0
+    assert found.ratio("loop") == 40.0
+    assert found.matrix_gflops == 80.0
+    assert found.share(found.entries[-1]) == 0.5
+
+
+def test_without_a_peer_there_is_no_ratio():
+    entries = tuple(entry for entry in contest().entries if entry.kind != "peer")
+    assert Contest("alone", "networks/s", entries).ratio("peer") is None
+    assert "none installed" in bench.markdown(Bench({}, {}, (Contest("alone", "networks/s", entries),), ()))
+
+
+def test_the_tables_say_it():
+    text = bench.markdown(hand_made(absent={"JAX vmap": "jax is not installed"}))
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    assert ["classic", "8 x", "PyTorch eager (256)", "40 x", "40 networks/s", "50%"] in rows
+    assert ["NumPy loop", "1", "67%", "1", "1%", ""] in rows
+    assert ["8", "1,000,000 (4 GFLOP/s)", ""] in rows
+    assert "- JAX vmap did not take part: jax is not installed." in text
+
+
+def test_the_json_says_it():
+    found = json.loads(bench.to_json(hand_made()))
+    assert found["contests"][0]["times_best_peer"] == 8.0
+    assert found["contests"][0]["entries"][3]["share_of_matrix_product"] == 0.5
+    assert found["growth"][0]["rates"]["JAX vmap"] == [1e5, None]
+
+
+def test_turns_alternate():
+    turns = []
+    timings = clock.interleaved({"A": lambda: turns.append("A"), "B": lambda: turns.append("B")}, 3)
+    assert turns == ["A", "B"] * 3
+    assert [len(timing.seconds) for timing in timings.values()] == [3, 3]
+
+
+def test_calibration_stays_within_bounds(monkeypatch):
+    now = itertools.count(0.0)
+    done = []
+
+    class Time:
+        perf_counter = staticmethod(lambda: next(now))  # every call takes a second
+
+    monkeypatch.setattr(clock, "time", Time)
+    assert clock.calibrated(done.append, 1e9, 500) == 500
+    assert clock.calibrated(done.append, 1e-9, 500) == 2
+    assert max(done) <= 500
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", trainers.TRAINERS)
+def test_every_contestant_computes_the_same(name, dtype):
+    trainer = trainers.TRAINERS[name]
+    if (why := trainers.missing(trainer)) is not None:
+        pytest.skip(why)
+    if name == "goodinit auto" and dtype == "float32" and not lanes.available():
+        pytest.skip("the reference computes in float64 only")
+    for task in (trainers.classic(), trainers.digits(16)):
+        assert trainers.disagreement(trainer, task, dtype) is None
+
+
+def test_one_that_computes_something_else_is_not_timed(monkeypatch):
+    loop = trainers.TRAINERS["NumPy loop"]
+
+    def faster(task, networks, dtype):
+        return lambda steps: loop.ready(task, networks, dtype)(steps // 2)
+
+    cheat = trainers.Trainer("cheat", "peer", None, faster)
+    monkeypatch.setattr(conduct, "TRAINERS", {"NumPy loop": loop, "cheat": cheat})
+    able, absent = conduct._able()
+    assert set(able) == {"NumPy loop"}
+    assert "computes something else" in absent["cheat"]
+
+
+def test_the_operations_of_the_classic_network():
+    # weights 20 + 50 + 5, three products each but two for the first layer, two operations, 300 examples
+    assert trainers.classic().operations == 2 * 300 * (3 * 75 - 20)
+
+
+def test_weights_have_the_moments_they_should():
+    for distribution, (_, mean, deviation) in weights.DISTRIBUTIONS.items():
+        for name, (_, draw) in weights.drawers(distribution, 1 << 16).items():
+            found = np.asarray(draw(), np.float64)
+            assert found.mean() == pytest.approx(mean, abs=0.03), name
+            assert found.std() == pytest.approx(deviation, rel=0.02), name
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    monkeypatch.setattr(bench, "QUICK", TINY)
+    monkeypatch.setattr(conduct, "disagreement", lambda *_: None)  # tested above
+
+
+def command(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["goodinit", "bench", *arguments])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return end.value.code
+
+
+def test_the_command_prints_and_writes(tiny, monkeypatch, tmp_path, capsys):
+    assert command(monkeypatch, "--quick", "--out", str(tmp_path / "speed")) in (0, None)
+    printed = capsys.readouterr().out
+    assert printed.index("How many times as fast") < printed.index("Each contest") < printed.index("Growth")
+    assert sorted(p.name for p in (tmp_path / "speed").iterdir()) == ["bench.json", "bench.md", "bench.png"]
+    assert (tmp_path / "speed" / "bench.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "speed" / "bench.md").read_text() in printed
+    assert command(monkeypatch, "--quick", "--out", str(tmp_path / "speed")) == 2
+    assert "--overwrite" in capsys.readouterr().err
+
+
+def test_json_is_all_there_is_and_missing_peers_are_told(tiny, monkeypatch, capsys):
+    for module in (trainers, weights):
+        monkeypatch.setattr(module, "find_spec", lambda name: None)
+    assert command(monkeypatch, "--quick", "--json") in (0, None)
+    found = json.loads(capsys.readouterr().out)
+    assert found["absent"]["JAX vmap"] == "jax is not installed"
+    assert found["absent"]["PyTorch eager"] == "torch is not installed"
+    assert [growth["axis"] for growth in found["growth"]] == ["networks", "width", "depth", "samples", "weights"]
+    assert all(entry["kind"] != "peer" or "NumPy" in entry["name"] for c in found["contests"] for entry in c["entries"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--quick", "--full"], "exclude each other"),
+        (["--fast"], "No such option"),
+        (["--out", "file"], "is no folder"),
+    ],
+)
+def test_wrong_options_are_one_sentence_and_exit_code_2(tmp_path, arguments, message):
+    (tmp_path / "file").write_text("")
+    code = "from goodinit.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "bench", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_the_folder_is_refused_before_the_work(tmp_path):
+    (tmp_path / "bench.json").write_text("{}")
+    with pytest.raises(ValueError, match="holds another run"):
+        BenchFolder(tmp_path)
+    BenchFolder(tmp_path, overwrite=True)
