@@ -32,7 +32,7 @@ sanitize: $(VENV)/.test
 	@PYTHONPATH=$(SANITIZED)/site:$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
 	  LD_PRELOAD="$(PRELOAD)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	  $(BIN)/python -S -c 'import sys, pytest, goodinit._native as n; assert "$(SANITIZED)" in n.__file__, n; \
-	  sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/training"]))'
+	  sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/training", "tests/native"]))'
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "goodinit needs Python 3.11 or later, found " + sys.version.split()[0] + "; run make PYTHON=/path/to/python3.11")'

@@ -90,8 +90,10 @@ def test_terminal_escapes_in_a_name_are_not_passed_on(tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_stopped_in_the_middle_it_leaves_nothing(tmp_path, how):
-    with subprocess.Popen([*GOODINIT, "compare"], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
-        time.sleep(1.5)
+    with subprocess.Popen(
+        [*GOODINIT, "compare", "--steps", "10000000"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as process:
+        time.sleep(4)  # it is training by now, however busy the machine
         process.send_signal(how)
         _, errors = process.communicate(timeout=30)
     assert process.returncode != 0

@@ -11,7 +11,9 @@ import typer
 from goodinit.errors import GoodinitError
 
 if TYPE_CHECKING:
-    from goodinit.comparison import Progress
+    from collections.abc import Callable
+
+    from rich.progress import TaskID
 
 __all__ = ["app", "main"]
 
@@ -47,6 +49,18 @@ def _number(text: str) -> float:
         raise typer.BadParameter(f"{text!r} is no number; give one such as 0.01") from None
 
 
+def _learning_rates(given: list[str] | None) -> float | str | list[float] | None:
+    if not given:
+        return None
+    if given == ["auto"]:
+        return "auto"
+    return [_number(each) for each in given]
+
+
+class _StoppedError(Exception):
+    """Ctrl-C; the message says what was kept."""
+
+
 @app.callback(invoke_without_command=True)
 def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
     if version:
@@ -58,93 +72,125 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def compare(
+    study_toml: Annotated[
+        str | None, typer.Argument(metavar="[STUDY.toml]", help="A study described in a file; options go on top.")
+    ] = None,
+    task: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A named task; repeat for several.")] = None,
     init: Annotated[
         list[str] | None,
         typer.Option(help="An initialization, as in he_normal or 'normal(std=10)'; repeat for several."),
     ] = None,
     data: Annotated[
-        str, typer.Option(metavar="NAME|PATH", help="A built-in data set, or a CSV or NPZ file.")
-    ] = "circles",
-    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The label column of a file.")] = None,
-    standardize: Annotated[bool, typer.Option(help="Scale a file's features to mean 0 and deviation 1.")] = True,
-    widths: Annotated[str, typer.Option(metavar="N,N,...", help="Sizes of the hidden layers.")] = "10,5",
-    activation: Annotated[str, typer.Option(metavar="NAME", help="Activation of the hidden layers.")] = "relu",
-    learning_rate: Annotated[
-        float, typer.Option(metavar="X", parser=_number, help="Step size of the optimizer.")
-    ] = 0.01,
-    steps: Annotated[int, typer.Option(metavar="N", parser=_whole_number, help="Number of updates.")] = 15_000,
-    batch_size: Annotated[
-        int | None, typer.Option(metavar="N", parser=_whole_number, help="Examples a step; all if not given.")
+        str | None, typer.Option(metavar="NAME|PATH", help="A built-in data set, or a CSV or NPZ file.")
     ] = None,
-    optimizer: Annotated[
-        str, typer.Option(metavar="NAME", help="gradient_descent, momentum or adam.")
-    ] = "gradient_descent",
-    seed: Annotated[
-        int, typer.Option(metavar="N", parser=_whole_number, help="Seed of weights, batches and made data.")
-    ] = 3,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The label column of a file.")] = None,
+    standardize: Annotated[
+        bool | None, typer.Option(help="Scale a file's features to mean 0 and deviation 1 (on unless told).")
+    ] = None,
+    widths: Annotated[str | None, typer.Option(metavar="N,N,...", help="Sizes of the hidden layers.")] = None,
+    activation: Annotated[str | None, typer.Option(metavar="NAME", help="Activation of the hidden layers.")] = None,
+    learning_rate: Annotated[
+        list[str] | None, typer.Option(metavar="X|auto", help="Step size; repeat for several, auto to tune each start.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", parser=_whole_number, help="Number of updates.")] = None,
+    batch_size: Annotated[int | None, typer.Option(metavar="N", parser=_whole_number, help="Examples a step.")] = None,
+    optimizer: Annotated[str | None, typer.Option(metavar="NAME", help="gradient_descent, momentum or adam.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", parser=_whole_number, help="One seed.")] = None,
+    seeds: Annotated[str | None, typer.Option(metavar="0-19", help="Several seeds, as in 0-19 or 0,2,5-9.")] = None,
     stream: Annotated[
-        str, typer.Option(metavar="NAME", help="Where weights come from: randomstate or keyed.")
-    ] = "randomstate",
+        str | None, typer.Option(metavar="NAME", help="Where weights come from: randomstate or keyed.")
+    ] = None,
     record_every: Annotated[
         int | None, typer.Option(metavar="N", parser=_whole_number, help="Steps between recorded losses.")
     ] = None,
+    dtype: Annotated[str | None, typer.Option(metavar="NAME", help="float64 or float32.")] = None,
+    engine: Annotated[str | None, typer.Option(metavar="NAME", help="auto, reference, lanes or torch.")] = None,
     perturbations: Annotated[
-        int,
+        int | None,
         typer.Option(
-            metavar="N", parser=_whole_number, help="Trainings with weights changed by 1e-15, to show rounding's reach."
+            metavar="N", parser=_whole_number, help="Trainings with weights changed by 1e-15 (4); 0 for none."
         ),
-    ] = 4,
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(metavar="X", parser=_number, help="Differences in test accuracy up to this are equivalent."),
+    ] = None,
+    target_loss: Annotated[
+        float | None,
+        typer.Option(metavar="X", parser=_number, help="Training loss that counts as learned (half of guessing)."),
+    ] = None,
+    study: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Keep every trial there; run only what is missing.")
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option(metavar="DIR", help=f"Where to write (default: {DEFAULT_OUT}, or the next free number)."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another run in --out.")] = False,
+    report_page: Annotated[
+        str | None, typer.Option("--report", metavar="FILE", help="Write the report, an HTML page.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another run in --out or --report.")] = False,
     json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else; write files only with --out.")
+        bool, typer.Option("--json", help="Print one JSON object and nothing else; write files only where told.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no tables.")] = False,
 ) -> None:
-    """Train one network from several starts and say which lets it learn, and why.
+    """Train one network from several starts, on many seeds, and say which lets it learn, and why.
 
-    With no option: the classic experiment, two circles of points and three starts.
+    With no option: the classic experiment, two circles of points and three starts, with seed 3 and then with 50.
     """
     from rich.console import Console
 
     from goodinit import comparison, report
 
-    chosen = init or comparison.CLASSIC_INITIALIZATIONS
+    given = {
+        "tasks": task or None,
+        "init": init or None,
+        "data": data,
+        "target": target,
+        "standardize": standardize,
+        "widths": None if widths is None else _whole_numbers(widths),
+        "activation": activation,
+        "learning_rate": _learning_rates(learning_rate),
+        "steps": steps,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "seed": seed,
+        "seeds": seeds,
+        "stream": stream,
+        "record_every": record_every,
+        "dtype": dtype,
+        "engine": engine,
+        "perturbations": perturbations,
+        "margin": margin,
+        "target_loss": target_loss,
+    }
+    options = comparison.load_study(study_toml) if study_toml is not None else {}
+    options.update({name: value for name, value in given.items() if value is not None})
     folder: report.OutputFolder | None = None
     if out is not None:
         folder = report.OutputFolder(out, overwrite)
-    elif not json:
+    elif not json and report_page is None:
         folder = report.OutputFolder.fresh(DEFAULT_OUT)
     with _ProgressBar(hidden=quiet) as progress:
-        result = comparison.compare(
-            chosen,
-            data=data,
-            target=target,
-            standardize=standardize,
-            widths=_whole_numbers(widths),
-            activation=activation,
-            learning_rate=learning_rate,
-            steps=steps,
-            batch_size=batch_size,
-            optimizer=optimizer,
-            seed=seed,
-            stream=stream,
-            record_every=record_every,
-            perturbations=perturbations,
-            progress=progress,
-        )
+        try:
+            result = comparison.compare(**options, study=study, progress=progress)
+        except KeyboardInterrupt:
+            progress_is = f"the same command goes on from what {study} holds" if study else "nothing was written"
+            raise _StoppedError(progress_is) from None
     written = result.save(folder) if folder is not None else None
+    page = result.report(report_page, overwrite=overwrite) if report_page is not None else None
     if json:
         typer.echo(result.to_json())
     elif not quiet:
         console = Console(width=None if sys.stdout.isatty() else 110)
-        console.print(report.summary(result.task, result.trials))
+        console.print(report.summary(result.task, result.shown, result.summaries))
         if len(result.task.data.features) != 2:
             console.print("No decision boundary is drawn: it needs data with two features.", markup=False)
-        console.print(f"Figures and result.json are in {written}{os.sep}", markup=False, highlight=False)
+        if written is not None:
+            console.print(f"Figures and result.json are in {written}{os.sep}", markup=False, highlight=False)
+        if page is not None:
+            console.print(f"The report is {page}", markup=False, highlight=False)
 
 
 @app.command()
@@ -192,31 +238,70 @@ def show(
         console.print(report.forecast(checkup.forecast(initializer, network, seed), initializer, network, seed))
 
 
+@app.command()
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer sizes and repetitions: about a minute.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="More sizes, up to 100,000 networks: many minutes.")] = False,
+    out: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Write bench.md, bench.json and bench.png there.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another run in --out.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Measure how fast this machine trains networks and draws weights, beside NumPy, PyTorch and JAX where installed.
+
+    All take turns in one process; ratios come first.
+    """
+    from rich.console import Console
+
+    from goodinit import bench as benchmark
+
+    if quick and full:
+        raise GoodinitError("--quick and --full exclude each other; choose one")
+    folder = benchmark.BenchFolder(out, overwrite) if out is not None else None
+    console = Console(stderr=True)
+    with console.status("measuring", spinner="line") as status:
+        sizes = benchmark.QUICK if quick else benchmark.FULL if full else benchmark.USUAL
+        result = benchmark.bench(sizes, lambda text: status.update(f"measuring: {text}"))
+    written = folder.save(result) if folder is not None else None
+    typer.echo(benchmark.to_json(result) if json else benchmark.markdown(result))
+    if written is not None and not json:
+        typer.echo(f"bench.md, bench.json and bench.png are in {written}{os.sep}")
+
+
 class _ProgressBar:
-    """A bar on standard error, one task an initialization."""
+    """A bar on standard error with the trained networks, their rate and the remaining time."""
 
     def __init__(self, hidden: bool) -> None:
         from rich.console import Console
-        from rich.progress import Progress
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         console = Console(stderr=True)
-        self.bar = Progress(console=console, disable=hidden or not console.is_terminal, transient=True)
-        self.tasks: dict[str, int] = {}
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("networks, {task.fields[rate]} a second"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=hidden or not console.is_terminal,
+            transient=True,
+        )
+        self.tasks: dict[str, TaskID] = {}
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Callable[[str, float, float], None]:
         self.bar.start()
         return self._update
 
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
 
-    def _update(self, name: str, step: int, steps: int) -> None:
-        from rich.markup import escape
-        from rich.progress import TaskID
-
-        if name not in self.tasks:
-            self.tasks[name] = self.bar.add_task(escape(name), total=steps)
-        self.bar.update(TaskID(self.tasks[name]), completed=step)
+    def _update(self, what: str, trained: float, total: float) -> None:
+        if what not in self.tasks:
+            self.tasks[what] = self.bar.add_task(what, total=round(total), rate="")
+        task = self.bar.tasks[self.bar.task_ids.index(self.tasks[what])]
+        rate = f"{trained / task.elapsed:.3g}" if task.elapsed else ""
+        self.bar.update(self.tasks[what], completed=int(trained), rate=rate)
 
 
 def main() -> None:
@@ -226,8 +311,8 @@ def main() -> None:
     except GoodinitError as error:
         print(f"goodinit: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("goodinit: stopped; nothing was written", file=sys.stderr)  # noqa: T201
+    except _StoppedError as stop:
+        print(f"goodinit: stopped; {stop}", file=sys.stderr)  # noqa: T201
         sys.exit(130)
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
