@@ -309,10 +309,10 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except GoodinitError as error:
-        print(f"goodinit: {error}", file=sys.stderr)  # noqa: T201
+        typer.echo(f"goodinit: {error}", err=True)
         sys.exit(2)
     except _StoppedError as stop:
-        print(f"goodinit: stopped; {stop}", file=sys.stderr)  # noqa: T201
+        typer.echo(f"goodinit: stopped; {stop}", err=True)
         sys.exit(130)
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

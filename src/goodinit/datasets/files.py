@@ -122,7 +122,8 @@ def _read_csv(path: Path, target: str | None) -> tuple[NDArray[np.float64], list
                 raise GoodinitError(f"{path}: this is no CSV text file; save the table as CSV in UTF-8")
             file.seek(0)
             delimiter = max(_DELIMITERS, key=first.count)
-            rows = [(number, row) for number, row in _numbered(csv.reader(file, delimiter=delimiter)) if any(row)]
+            reader = csv.reader(file, delimiter=delimiter)
+            rows = [(reader.line_num, row) for row in reader if any(row)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise GoodinitError(f"{path}: this is no CSV text file ({error}); save the table as CSV in UTF-8") from error
     if not rows:
@@ -157,10 +158,6 @@ def _read_csv(path: Path, target: str | None) -> tuple[NDArray[np.float64], list
                 raise GoodinitError(f"{path}, line {line}, column {name!r}: {_complaint(text, value)}")
             X[index, column] = value
     return X, labels, (*header[:label_at], *header[label_at + 1 :])
-
-
-def _numbered(reader: object) -> list[tuple[int, list[str]]]:
-    return [(reader.line_num, row) for row in reader]  # type: ignore[attr-defined]
 
 
 def _number(text: str) -> float | None:
