@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,11 +46,12 @@ _COLUMNS = (
 )
 
 
-class _Table:
+class _Table(ABC):
     """What holds trials can be exported as a table, a row a trial."""
 
+    @abstractmethod
     def _all(self) -> Sequence[Trial]:
-        raise NotImplementedError
+        """The trials, those of tuning first."""
 
     def to_frame(self) -> pandas.DataFrame:
         """A pandas DataFrame, a row a trial. Raises GoodinitError where pandas is not installed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -21,8 +22,8 @@ __all__ = ["Constant", "ForgetBias", "Ones", "Zeros"]
 
 @dataclass(frozen=True)
 class _SameEverywhere(Initializer):
-    def expected_mean(self, weight: Weight) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def expected_mean(self, weight: Weight) -> float: ...
 
     def expected_variance(self, weight: Weight) -> float:
         return 0.0

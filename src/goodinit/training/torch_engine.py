@@ -287,17 +287,17 @@ def _activation(task: _Task) -> Callable[[Tensor], tuple[Tensor, Callable[[], Te
         return both
 
     def softplus(z: Tensor) -> Tensor:
-        return torch.logaddexp(z, torch.zeros_like(z))  # type: ignore[no-any-return]
+        return torch.logaddexp(z, torch.zeros_like(z))
 
     def elu(z: Tensor, alpha: float, scale: float = 1.0) -> Tensor:
-        return torch.where(z > 0, scale * z, scale * alpha * torch.expm1(z.clamp(max=0)))  # type: ignore[no-any-return]
+        return torch.where(z > 0, scale * z, scale * alpha * torch.expm1(z.clamp(max=0)))
 
     def elu_slope(z: Tensor, alpha: float, scale: float = 1.0) -> Tensor:
-        return torch.where(z > 0, scale, scale * alpha * torch.exp(z.clamp(max=0)))  # type: ignore[no-any-return]
+        return torch.where(z > 0, scale, scale * alpha * torch.exp(z.clamp(max=0)))
 
     def mish_slope(z: Tensor) -> Tensor:
         t = torch.tanh(softplus(z))
-        return t + z * torch.sigmoid(z) * (1 - t * t)  # type: ignore[no-any-return]
+        return t + z * torch.sigmoid(z) * (1 - t * t)
 
     table: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
         "linear": (lambda z: z, lambda z, a: torch.ones_like(z)),
@@ -325,7 +325,7 @@ def _activation(task: _Task) -> Callable[[Tensor], tuple[Tensor, Callable[[], Te
         "softsign": (lambda z: z / (1 + z.abs()), lambda z, a: (1 + z.abs()) ** -2),
         "sine": (lambda z: torch.sin(frequency * z), lambda z, a: frequency * torch.cos(frequency * z)),
     }
-    return from_value(*table[name])  # type: ignore[no-any-return]
+    return from_value(*table[name])
 
 
 def _rates(task: _Task, parameters: _Arrays, rates: NDArray[np.float64]) -> float | Tensor:
@@ -333,7 +333,7 @@ def _rates(task: _Task, parameters: _Arrays, rates: NDArray[np.float64]) -> floa
     if (rates == rates[0]).all():
         return float(rates[0])
     each = task.torch.tensor(rates, **task.place)
-    return task.torch.cat([each[:, None, None].expand_as(p).reshape(-1) for _, p in parameters])  # type: ignore[no-any-return]
+    return task.torch.cat([each[:, None, None].expand_as(p).reshape(-1) for _, p in parameters])
 
 
 def _optimizer(task: _Task, p: Tensor, g: Tensor, rate: float | Tensor) -> Callable[[], None]:
