@@ -21,7 +21,11 @@ def test_builtin_sets(name):
     data, again, other = datasets.load(name), datasets.load(name), datasets.load(name, seed=1)
     assert data.X_train.shape == (len(data.y_train), len(data.features))
     assert data.X_test.shape == (len(data.y_test), len(data.features))
-    assert set(data.y_train) == set(data.y_test) == set(range(len(data.classes)))
+    if data.regression:
+        assert data.classes == ()
+        assert data.targets.shape == (1, len(data.y_train))
+    else:
+        assert set(data.y_train) == set(data.y_test) == set(range(len(data.classes)))
     assert np.isfinite(data.X_train).all()
     assert np.array_equal(data.X_train, again.X_train)
     assert np.array_equal(data.X_train, other.X_train) == (name == "circles")

@@ -17,18 +17,29 @@ def names() -> list[str]:
     return list(BUILTIN)
 
 
-def load(data: str | Path | Dataset, target: str | None = None, seed: int = 0, standardize: bool = True) -> Dataset:
+def load(
+    data: str | Path | Dataset,
+    target: str | None = None,
+    seed: int = 0,
+    standardize: bool = True,
+    regression: bool | None = None,
+) -> Dataset:
     """A built-in data set by name, or one from a CSV or NPZ file.
 
     Arguments:
         data: a name from `names()`, a path, or a Dataset, which comes back as it is.
-        target: the label column of a CSV, or the label array of an NPZ (default `y`).
-        seed: makes the built-in sets other than `circles`, and chooses a file's test rows (a quarter of each class).
-        standardize: shift and scale a file's features by the training rows' mean and standard deviation.
+        target: the column of labels or targets of a CSV, or that array of an NPZ (default `y`).
+        seed: makes or splits the built-in sets other than `circles`, and chooses a file's test rows (a quarter, of
+            each class where there are classes).
+        standardize: shift and scale a file's features, and a target of numbers, by the training rows' mean and
+            standard deviation.
+        regression: a file's target is a number to predict, not a class; None means classes.
 
     >>> load("circles").X_train.shape
     (300, 2)
 
     Raises GoodinitError for an unknown name and for a file that cannot be trained on.
     """
-    return data if isinstance(data, Dataset) else Source(data, target, standardize).dataset(check_seed(seed))
+    return (
+        data if isinstance(data, Dataset) else Source(data, target, standardize, regression).dataset(check_seed(seed))
+    )

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.datasets.base import Dataset, split
+from goodinit.datasets.scaling import scaled
 from goodinit.streams import KeyedStream
 
 __all__ = ["BUILTIN"]
 
 TRAIN, TEST = 300, 100  # as many points as the classic experiment has
+NOISE = 0.1
 
 
 def circles(seed: int) -> Dataset:
@@ -85,6 +87,43 @@ def digits(seed: int) -> Dataset:
     return Dataset("digits", X[train], y[train], X[test], y[test], tuple("0123456789"), pixels)
 
 
+def wave(seed: int) -> Dataset:
+    """Regression: y = sin(2 pi x) + sin(5 pi x) / 2 for x even in [-1, 1], with normal noise of deviation 0.1.
+
+    The noise bounds what can be learned: the function's variance is 5/8, so that R² ends near 1 - 0.01 / 0.635.
+    """
+
+    def line(examples: int, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        stream = KeyedStream(seed)
+        x = 2 * stream.uniform(f"{name}/x", 0, examples) - 1
+        y = np.sin(2 * np.pi * x) + np.sin(5 * np.pi * x) / 2
+        return x[:, np.newaxis], y + NOISE * stream.normal(f"{name}/noise", 0, examples)
+
+    X_train, y_train = line(TRAIN, "wave/train")
+    X_test, y_test = line(TEST, "wave/test")
+    note = "target as it is, with noise of standard deviation 0.1"
+    return Dataset("wave", X_train, y_train, X_test, y_test, (), ("x",), note)
+
+
+def diabetes(seed: int) -> Dataset:
+    """Regression: how far diabetes went in a year, 442 patients, 10 features (Efron et al. 2004, from scikit-learn)."""
+    from sklearn.datasets import load_diabetes
+
+    data: Any = load_diabetes(scaled=False)
+    train, test = split(np.zeros(len(data.target), dtype=np.intp), seed)
+    raw = Dataset(
+        "diabetes",
+        data.data[train],
+        data.target[train],
+        data.data[test],
+        data.target[test],
+        (),
+        tuple(data.feature_names),
+        target="progression",
+    )
+    return scaled(raw)
+
+
 BUILTIN: Final[dict[str, Callable[[int], Dataset]]] = {
     "circles": circles,
     "moons": moons,
@@ -92,6 +131,8 @@ BUILTIN: Final[dict[str, Callable[[int], Dataset]]] = {
     "xor": xor,
     "blobs": blobs,
     "digits": digits,
+    "wave": wave,
+    "diabetes": diabetes,
 }
 
 

@@ -1,4 +1,4 @@
-"""A person's own data: a CSV with a header and a label column, or an NPZ with arrays of features and labels."""
+"""A person's own data: a CSV with a header and a label or target column, or an NPZ with arrays of both."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.datasets.base import Dataset, split
+from goodinit.datasets.scaling import scaled
 from goodinit.errors import GoodinitError, nearest
 
 __all__ = ["load_file"]
@@ -20,11 +21,12 @@ _DELIMITERS = ",;\t"
 _MOST_CLASSES = 100
 
 
-def load_file(path: Path, target: str | None, seed: int, standardize: bool = True) -> Dataset:
-    """Read a CSV or NPZ file into a Dataset.
+def load_file(path: Path, target: str | None, seed: int, standardize: bool = True, regression: bool = False) -> Dataset:
+    """Read a CSV or NPZ file into a Dataset: of classes, or with `regression` of numbers to predict.
 
-    A quarter of every class, chosen by the seed, is kept for testing, unless an NPZ brings `X_test` and `y_test`.
-    With `standardize`, each feature is shifted and scaled by the training rows' mean and standard deviation.
+    A quarter of every class, or of all rows, chosen by the seed, is kept for testing, unless an NPZ brings `X_test` and
+    `y_test`. With `standardize`, each feature and a target of numbers is shifted and scaled by the training rows' mean
+    and standard deviation.
 
     Raises GoodinitError for a file that cannot be read or trained on; the message says what to change.
     """
@@ -34,14 +36,38 @@ def load_file(path: Path, target: str | None, seed: int, standardize: bool = Tru
         raise GoodinitError(f"{path} is a folder; give the path of a CSV or NPZ file")
     try:
         if path.suffix.lower() == ".npz":
-            return _prepare(path, *_read_npz(path, target), seed, standardize)
-        X, labels, features = _read_csv(path, target)
-        return _prepare(path, X, labels, None, None, features, seed, standardize)
+            read = _read_npz(path, target, regression)
+            name = target or "y"
+        else:
+            X, labels, features, name = _read_csv(path, target, regression)
+            read = X, labels, None, None, features
+        data = _numbers(path, *read, name, seed) if regression else _classified(path, *read, seed)
+        return scaled(data) if standardize else data
     except (OSError, MemoryError) as error:
         raise GoodinitError(f"{path}: it cannot be read ({error})") from error
 
 
-def _prepare(
+def _numbers(
+    path: Path,
+    X: NDArray[np.float64],
+    targets: list[str],
+    X_test: NDArray[np.float64] | None,
+    targets_test: list[str] | None,
+    features: tuple[str, ...],
+    target: str,
+    seed: int,
+) -> Dataset:
+    y = np.array(targets, dtype=np.float64)
+    if (y == y[0]).all():
+        raise GoodinitError(f"{path}: all {y.size} targets are {targets[0]}; there is nothing to predict")
+    if X_test is not None and targets_test is not None:
+        y_test = np.array(targets_test, dtype=np.float64)
+        return Dataset(path.name, X, y, X_test, y_test, (), features, parted=True, target=target)
+    train, test = split(np.zeros(y.size, dtype=np.intp), seed)
+    return Dataset(path.name, X[train], y[train], X[test], y[test], (), features, target=target)
+
+
+def _classified(
     path: Path,
     X: NDArray[np.float64],
     labels: list[str],
@@ -49,33 +75,17 @@ def _prepare(
     labels_test: list[str] | None,
     features: tuple[str, ...],
     seed: int,
-    standardize: bool,
 ) -> Dataset:
     classes, y = _classes(path, labels)
-    parted = X_test is not None
     if X_test is None or labels_test is None:
         train, test = split(y, seed)
-        X_train, y_train, X_test, y_test = X[train], y[train], X[test], y[test]
-    else:
-        number = {name: index for index, name in enumerate(classes)}
-        unseen = sorted(set(labels_test) - set(number))
-        if unseen:
-            raise GoodinitError(f"{path}: the test labels hold {unseen[0]!r}, which no training label has")
-        X_train, y_train = X, y
-        y_test = np.array([number[label] for label in labels_test], dtype=np.intp)
-    if not standardize:
-        return Dataset(path.name, X_train, y_train, X_test, y_test, classes, features, parted=parted)
-    with np.errstate(all="ignore"):
-        mean, std = X_train.mean(axis=0), X_train.std(axis=0)
-    for feature, centre, spread in zip(features, mean, std, strict=True):
-        if not (math.isfinite(centre) and math.isfinite(spread)):
-            raise GoodinitError(f"{path}: column {feature!r} has values too large to standardize; rescale it")
-    constant = std <= 1e-12 * np.abs(mean)
-    mean, std = np.where(constant, X_train[0], mean), np.where(constant, 1.0, std)
-    note = "features standardized by the training rows' mean and standard deviation"
-    return Dataset(
-        path.name, (X_train - mean) / std, y_train, (X_test - mean) / std, y_test, classes, features, note, parted
-    )
+        return Dataset(path.name, X[train], y[train], X[test], y[test], classes, features)
+    number = {name: index for index, name in enumerate(classes)}
+    unseen = sorted(set(labels_test) - set(number))
+    if unseen:
+        raise GoodinitError(f"{path}: the test labels hold {unseen[0]!r}, which no training label has")
+    y_test = np.array([number[label] for label in labels_test], dtype=np.intp)
+    return Dataset(path.name, X, y, X_test, y_test, classes, features, parted=True)
 
 
 def _classes(path: Path, labels: list[str]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
@@ -88,7 +98,8 @@ def _classes(path: Path, labels: list[str]) -> tuple[tuple[str, ...], NDArray[np
     if len(counts) > min(_MOST_CLASSES, max(2, len(labels) // 2)):
         raise GoodinitError(
             f"{path}: the label column has {len(counts)} different values in {len(labels)} rows; "
-            f"labels are classes, {_MOST_CLASSES} at most and with two rows each on average. Is it a measurement?"
+            f"labels are classes, {_MOST_CLASSES} at most and with two rows each on average. Is it a measurement? "
+            "Predict it as a number with --loss squared_error"
         )
     try:
         ordered = sorted(counts, key=float)
@@ -113,8 +124,13 @@ def _listed(names: list[str]) -> str:
     return ", ".join(map(repr, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
-def _read_csv(path: Path, target: str | None) -> tuple[NDArray[np.float64], list[str], tuple[str, ...]]:
-    """The features, labels and feature names of a CSV with a header; comma, semicolon or tab between the values."""
+def _read_csv(
+    path: Path, target: str | None, regression: bool
+) -> tuple[NDArray[np.float64], list[str], tuple[str, ...], str]:
+    """The features, labels, features' names and label's name of a CSV with a header.
+
+    Between the values is a comma, a semicolon or a tab.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
@@ -150,14 +166,17 @@ def _read_csv(path: Path, target: str | None) -> tuple[NDArray[np.float64], list
             raise GoodinitError(
                 f"{path}, line {line}: the label {header[label_at]!r} is missing; fill it or drop the row"
             )
-        labels.append(row[label_at].strip())
+        label = row[label_at].strip()
+        if regression and ((found := _number(label)) is None or not math.isfinite(found)):
+            raise GoodinitError(f"{path}, line {line}, column {header[label_at]!r}: {_complaint(label, found)}")
+        labels.append(label)
         for column, text in enumerate(row[:label_at] + row[label_at + 1 :]):
             value = _number(text)
             if value is None or not math.isfinite(value):
                 name = [*header[:label_at], *header[label_at + 1 :]][column]
                 raise GoodinitError(f"{path}, line {line}, column {name!r}: {_complaint(text, value)}")
             X[index, column] = value
-    return X, labels, (*header[:label_at], *header[label_at + 1 :])
+    return X, labels, (*header[:label_at], *header[label_at + 1 :]), header[label_at]
 
 
 def _number(text: str) -> float | None:
@@ -171,14 +190,14 @@ def _complaint(text: str, value: float | None) -> str:
     if not text.strip() or text.strip().lower() in ("na", "n/a", "null", "none", "?") or value != value:
         return f"the value is missing ({text.strip()!r}); fill it or drop the row"
     if value is not None:
-        return f"{text.strip()!r} is infinite; a feature must be a finite number"
+        return f"{text.strip()!r} is infinite; it must be a finite number"
     return f"{text.strip()[:40]!r} is no number; encode the column as numbers or drop it"
 
 
 Npz = tuple[NDArray[np.float64], list[str], NDArray[np.float64] | None, list[str] | None, tuple[str, ...]]
 
 
-def _read_npz(path: Path, target: str | None) -> Npz:
+def _read_npz(path: Path, target: str | None, regression: bool) -> Npz:
     """Features and labels from `X` and `y`, or `X_train`, `y_train`, `X_test`, `y_test`, or by the labels' name."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -190,8 +209,8 @@ def _read_npz(path: Path, target: str | None) -> Npz:
     folded = {name.lower(): name for name in arrays}
     if target is None and {"x_train", "y_train", "x_test", "y_test"} <= set(folded):
         X, y, X_test, y_test = (arrays[folded[name]] for name in ("x_train", "y_train", "x_test", "y_test"))
-        features, labels = _checked(path, X, y)
-        more_features, more_labels = _checked(path, X_test, y_test)
+        features, labels = _checked(path, X, y, regression)
+        more_features, more_labels = _checked(path, X_test, y_test, regression)
         if more_features.shape[1] != features.shape[1]:
             raise GoodinitError(
                 f"{path}: X_train has {features.shape[1]} features and X_test {more_features.shape[1]}; make them equal"
@@ -204,7 +223,7 @@ def _read_npz(path: Path, target: str | None) -> Npz:
             f"{path} holds {_listed(list(arrays)) or 'no array'}; name the features X and the labels y, or give "
             "X_train, y_train, X_test and y_test"
         )
-    features, labels = _checked(path, arrays[feature_names[0]], arrays[label_name])
+    features, labels = _checked(path, arrays[feature_names[0]], arrays[label_name], regression)
     return features, labels, None, None, _columns(features)
 
 
@@ -212,7 +231,9 @@ def _columns(X: NDArray[np.float64]) -> tuple[str, ...]:
     return tuple(f"x{column}" for column in range(1, X.shape[1] + 1))
 
 
-def _checked(path: Path, X: NDArray[np.generic], y: NDArray[np.generic]) -> tuple[NDArray[np.float64], list[str]]:
+def _checked(
+    path: Path, X: NDArray[np.generic], y: NDArray[np.generic], regression: bool
+) -> tuple[NDArray[np.float64], list[str]]:
     if X.ndim < 2 or X.dtype.kind not in "fiub" or X.size == 0:
         raise GoodinitError(
             f"{path}: features of shape {X.shape} and type {X.dtype}; give numbers, (examples, features)"
@@ -229,4 +250,8 @@ def _checked(path: Path, X: NDArray[np.generic], y: NDArray[np.generic]) -> tupl
         )
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise GoodinitError(f"{path}: some labels are missing or infinite; fill them or drop their rows")
+    if regression:
+        if labels.dtype.kind not in "fiu":
+            raise GoodinitError(f"{path}: targets of type {labels.dtype}; squared_error needs numbers")
+        return flat, [repr(label) for label in labels.tolist()]
     return flat, [f"{label:g}" if labels.dtype.kind == "f" else str(label) for label in labels.tolist()]

@@ -24,11 +24,14 @@ class Source:
     """A built-in data set by name, a file, or a Dataset; `dataset(seed)` gives the examples of a trial's seed.
 
     `text` names it in results, `fingerprint` is a hash of what it holds: two studies on the same data have the same.
+    `regression` says that a file's target is a number to predict; None takes what built-in data and a Dataset are, and
+    classes for a file.
     """
 
     given: str | Path | Dataset = field(repr=False)
     target: str | None = None
     standardize: bool = True
+    regression: bool | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.given, str) and self.given in BUILTIN:
@@ -40,7 +43,11 @@ class Source:
             path = Path(self.given)
             if not (path.suffix or len(path.parts) > 1 or path.exists()):
                 raise unknown_name("data set", str(self.given), BUILTIN, see="or give the path of a CSV or NPZ file")
-        self.dataset(0)  # what cannot be read is told now
+        data = self.dataset(0)  # what cannot be read is told now
+        if self.regression is not None and self.regression != data.regression:
+            has, needs = ("numbers to predict", "classes") if data.regression else ("classes", "numbers to predict")
+            loss = "squared_error" if self.regression else "cross_entropy"
+            raise GoodinitError(f"the loss {loss} needs {needs}; {data.name} has {has}, so leave the loss out")
 
     @property
     def text(self) -> str:
@@ -62,7 +69,7 @@ class Source:
             return _builtin(self.given, 0 if self.given in FIXED else seed)
         path = Path(self.given)
         changed = path.stat().st_mtime_ns if path.exists() else 0
-        return _file(path, changed, self.target, seed, self.standardize)
+        return _file(path, changed, self.target, seed, self.standardize, bool(self.regression))
 
     @property
     def fingerprint(self) -> str:
@@ -74,7 +81,8 @@ class Source:
         elif self.given in BUILTIN:
             digest.update(f"built-in {self.given}".encode())
         else:
-            digest.update(Path(self.given).read_bytes() + repr((self.target, self.standardize)).encode())
+            how = (self.target, self.standardize, *(["regression"] if self.regression else []))
+            digest.update(Path(self.given).read_bytes() + repr(how).encode())
         return digest.hexdigest()[:16]
 
 
@@ -84,5 +92,5 @@ def _builtin(name: str, seed: int) -> Dataset:
 
 
 @lru_cache(maxsize=64)
-def _file(path: Path, changed: int, target: str | None, seed: int, standardize: bool) -> Dataset:
-    return load_file(path, target, seed, standardize)
+def _file(path: Path, changed: int, target: str | None, seed: int, standardize: bool, regression: bool) -> Dataset:
+    return load_file(path, target, seed, standardize, regression)
