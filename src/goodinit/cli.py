@@ -83,9 +83,12 @@ def compare(
     data: Annotated[
         str | None, typer.Option(metavar="NAME|PATH", help="A built-in data set, or a CSV or NPZ file.")
     ] = None,
-    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The label column of a file.")] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The label or target column of a file.")] = None,
     standardize: Annotated[
         bool | None, typer.Option(help="Scale a file's features to mean 0 and deviation 1 (on unless told).")
+    ] = None,
+    loss: Annotated[
+        str | None, typer.Option(metavar="NAME", help="squared_error predicts a file's target as a number.")
     ] = None,
     widths: Annotated[str | None, typer.Option(metavar="N,N,...", help="Sizes of the hidden layers.")] = None,
     activation: Annotated[str | None, typer.Option(metavar="NAME", help="Activation of the hidden layers.")] = None,
@@ -113,7 +116,7 @@ def compare(
     ] = None,
     margin: Annotated[
         float | None,
-        typer.Option(metavar="X", parser=_number, help="Differences in test accuracy up to this are equivalent."),
+        typer.Option(metavar="X", parser=_number, help="Differences in test accuracy or R² up to this are equivalent."),
     ] = None,
     target_loss: Annotated[
         float | None,
@@ -149,6 +152,7 @@ def compare(
         "data": data,
         "target": target,
         "standardize": standardize,
+        "loss": loss,
         "widths": None if widths is None else _whole_numbers(widths),
         "activation": activation,
         "learning_rate": _learning_rates(learning_rate),
@@ -185,7 +189,7 @@ def compare(
     elif not quiet:
         console = Console(width=None if sys.stdout.isatty() else 110)
         console.print(report.summary(result.task, result.shown, result.summaries))
-        if len(result.task.data.features) != 2:
+        if not result.task.data.regression and len(result.task.data.features) != 2:
             console.print("No decision boundary is drawn: it needs data with two features.", markup=False)
         if written is not None:
             console.print(f"Figures and result.json are in {written}{os.sep}", markup=False, highlight=False)

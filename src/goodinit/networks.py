@@ -15,8 +15,9 @@ from goodinit.initializers import Initializer
 from goodinit.streams import Stream
 from goodinit.weights import Weight
 
-__all__ = ["MLP", "Parameters", "check_widths", "stack"]
+__all__ = ["MLP", "Loss", "Parameters", "check_widths", "stack"]
 
+Loss = Literal["binary_cross_entropy", "cross_entropy", "squared_error"]
 Parameters = dict[str, NDArray[np.float64]]
 """`W1, b1, W2, b2, ...`: W of shape (outputs, inputs), b of shape (outputs, 1); an ensemble has a leading axis."""
 
@@ -44,7 +45,7 @@ class MLP:
 
     widths: tuple[int, ...]
     activation: Activation
-    loss: Literal["binary_cross_entropy", "cross_entropy", "squared_error"]
+    loss: Loss
 
     def __post_init__(self) -> None:
         check_widths(self.widths)

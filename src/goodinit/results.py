@@ -6,17 +6,55 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from goodinit.datasets import Dataset, Source
 from goodinit.networks import MLP, Parameters
 from goodinit.statistics import Ranking
 from goodinit.training import Dtype, Schedule
 
-__all__ = ["Finding", "LayerForecast", "Phase", "Sensitivity", "Task", "TaskSummary", "Trial"]
+__all__ = [
+    "CLASSIFICATION",
+    "REGRESSION",
+    "Finding",
+    "LayerForecast",
+    "Phase",
+    "ScoreName",
+    "Sensitivity",
+    "Task",
+    "TaskSummary",
+    "Trial",
+    "Yardstick",
+]
 
 
+ScoreName = Literal["accuracy", "r2"]
 Phase = Literal["evaluation", "tuning"]
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What results are measured in: a score, higher for better, a loss, and the guess that both are held against.
+
+    `score` is the score's name in JSON and tables of data, `words` its name elsewhere, `share` what it is a share of;
+    with `bounded` it is never below 0. `loss` says what a loss is, `guess` what its value for a guess is that of.
+    """
+
+    score: ScoreName
+    words: str
+    share: str
+    loss: str
+    guess: str
+    bounded: bool
+
+    @property
+    def test(self) -> str:
+        """The name of the score that the seeds are ranked by."""
+        return f"test {self.words}"
+
+
+CLASSIFICATION: Final = Yardstick("accuracy", "accuracy", "share correct", "mean cross-entropy, nats", "guessing", True)
+REGRESSION: Final = Yardstick("r2", "R²", "share of the variance", "mean squared error", "predicting the mean", False)
 
 
 @dataclass(frozen=True)
@@ -52,6 +90,19 @@ class Task:
         return self.source.dataset(0)
 
     @property
+    def yardstick(self) -> Yardstick:
+        """What the task's results are measured in."""
+        return REGRESSION if self.network.loss == "squared_error" else CLASSIFICATION
+
+    @property
+    def chance(self) -> str:
+        """The guess that losses are held against, with its loss, as figures tell it."""
+        loss = self.data.chance_loss
+        if self.data.regression:
+            return f"{self.yardstick.guess}: {loss:.4g}"
+        return f"{self.yardstick.guess}: ln {len(self.data.classes)} = {loss:.4f}"
+
+    @property
     def identity(self) -> str:
         """Text that two tasks share only if their trials are the same: all they depend on but their own choices."""
         facts = {**self.to_dict(), "data": self.source.fingerprint, "dtype": self.dtype}
@@ -70,6 +121,7 @@ class Task:
                 "features": list(data.features),
                 "classes": list(data.classes),
                 "note": data.note,
+                **({"target": data.target} if data.regression else {}),
             },
             "widths": list(self.network.widths),
             "activation": self.network.activation.name,
@@ -125,9 +177,11 @@ class Sensitivity:
 
 @dataclass(frozen=True)
 class Trial:
-    """One training run: what was run, its loss curve, its accuracies, and what was found at its start and its end.
+    """One training run: what was run, its loss curve, its scores, and what was found at its start and its end.
 
-    Losses are mean cross-entropies over the training set in nats. Where the run diverged, `diverged` is true,
+    Losses are means over the training set: cross-entropies in nats, or squared errors. Scores are the shares of right
+    answers where `score_name` is `accuracy`, and coefficients of determination where it is `r2`; nan where they are
+    not finite. Where the run diverged, `diverged` is true,
     `diverged_by` is the recorded step by which a number was no longer finite (None where the loss stayed finite
     but ended far above its start), and the curve ends there. `phase` is `tuning` for a trial that served to choose a
     learning rate, `failure` the reason where a trial could not be trained at all. `parameters` are those after
@@ -143,14 +197,15 @@ class Trial:
     loss_steps: tuple[int, ...]
     loss_values: tuple[float, ...]
     final_loss: float
-    train_accuracy: float
-    test_accuracy: float
+    train_score: float
+    test_score: float
     diverged: bool
     diverged_by: int | None
     sensitivity: Sensitivity | None
     findings: tuple[Finding, ...]
     why: str
     failure: str | None = None
+    score_name: ScoreName = "accuracy"
     parameters: Parameters = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -159,12 +214,35 @@ class Trial:
         return self.initialization
 
     @property
+    def train_accuracy(self) -> float | None:
+        """The share of training examples that are right; None where the score is another."""
+        return self.train_score if self.score_name == "accuracy" else None
+
+    @property
+    def test_accuracy(self) -> float | None:
+        """The share of test examples that are right; None where the score is another."""
+        return self.test_score if self.score_name == "accuracy" else None
+
+    @property
+    def train_r2(self) -> float | None:
+        """The coefficient of determination on the training examples; None where the score is another."""
+        return self.train_score if self.score_name == "r2" else None
+
+    @property
+    def test_r2(self) -> float | None:
+        """The coefficient of determination on the test examples; None where the score is another."""
+        return self.test_score if self.score_name == "r2" else None
+
+    @property
     def place(self) -> tuple[str, str, float, int]:
         """Which trial it is within a study: task, initialization, learning rate, seed."""
         return self.task, self.initialization, self.learning_rate, self.seed
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it: a final loss that is not finite is null."""
+        """As JSON holds it: a final loss or a score that is not finite is null.
+
+        The scores are `train_accuracy` and `test_accuracy`, or `train_r2` and `test_r2`.
+        """
         return {
             "task": self.task,
             "phase": self.phase,
@@ -174,8 +252,8 @@ class Trial:
             "steps": self.steps,
             "loss": {"step": list(self.loss_steps), "value": list(self.loss_values)},
             "final_loss": _number(self.final_loss),
-            "train_accuracy": self.train_accuracy,
-            "test_accuracy": self.test_accuracy,
+            f"train_{self.score_name}": _number(self.train_score),
+            f"test_{self.score_name}": _number(self.test_score),
             "diverged": self.diverged,
             "diverged_by": self.diverged_by,
             "sensitivity": self.sensitivity.to_dict() if self.sensitivity else None,
@@ -189,9 +267,17 @@ class Trial:
         """The trial of which `to_dict` made these facts."""
         own = dict(facts)
         loss, spread, findings = own.pop("loss"), own.pop("sensitivity"), own.pop("findings")
-        own["final_loss"] = math.nan if own["final_loss"] is None else own["final_loss"]
+        score_name: ScoreName = "r2" if "test_r2" in own else "accuracy"
+        for name, key in (
+            ("final_loss", "final_loss"),
+            ("train_score", f"train_{score_name}"),
+            ("test_score", f"test_{score_name}"),
+        ):
+            value = own.pop(key)
+            own[name] = math.nan if value is None else value
         return cls(
             **own,
+            score_name=score_name,
             loss_steps=tuple(loss["step"]),
             loss_values=tuple(loss["value"]),
             sensitivity=Sensitivity.from_dict(spread) if spread else None,
@@ -205,7 +291,8 @@ class TaskSummary:
     """One task's initializations over the seeds of a study.
 
     `groups` are what was compared: initializations, with the learning rate where several were run. `target_loss` is
-    the training loss that counts as learned. `ranking` is None where there is one seed only.
+    the training loss that counts as learned, `score_name` what the ranking goes by. `ranking` is None where there is
+    one seed only.
     """
 
     task: str
@@ -213,6 +300,7 @@ class TaskSummary:
     seeds: tuple[int, ...]
     target_loss: float
     ranking: Ranking | None
+    score_name: ScoreName = "accuracy"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -220,7 +308,7 @@ class TaskSummary:
             "task": self.task,
             "groups": list(self.groups),
             "seeds": list(self.seeds),
-            "score": "test_accuracy",
+            "score": f"test_{self.score_name}",
             "target_loss": self.target_loss,
             "ranking": self.ranking.to_dict() if self.ranking else None,
         }

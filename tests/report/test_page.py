@@ -116,7 +116,7 @@ def lost(trial: Trial) -> Trial:
         loss_steps=trial.loss_steps[:1],
         loss_values=trial.loss_values[:1],
         final_loss=math.nan,
-        test_accuracy=0.5,
+        test_score=0.5,
         diverged=True,
         diverged_by=2,
     )
@@ -128,7 +128,7 @@ def failed(trial: Trial) -> Trial:
         loss_steps=(),
         loss_values=(),
         final_loss=math.nan,
-        test_accuracy=0.0,
+        test_score=0.0,
         findings=(),
         failure="MemoryError: <b>too large</b>",
         parameters={},

@@ -12,6 +12,9 @@ __all__ = ["findings"]
 
 ZERO_GRADIENT = 1e-15  # in full float64 sums of terms near 1, smaller ones are rounding
 
+ABOVE_CHANCE = 2, 10  # times the loss of guessing: a warning, severe
+ABOVE_MEAN = 10, 100  # a squared error is 1 + r^2 times for outputs r times as large as the targets' deviation
+
 
 def identical_units(start: NetworkMeasure) -> Finding | None:
     """Units with the same weights in and out get the same gradient and stay the same."""
@@ -48,7 +51,7 @@ def zero_gradients(start: NetworkMeasure) -> Finding | None:
 
 def outputs_saturated(start: NetworkMeasure) -> Finding | None:
     """Outputs that are sure of a class before any training."""
-    if start.sure_share < 0.5:
+    if start.sure_share is None or start.sure_and_wrong_share is None or start.sure_share < 0.5:
         return None
     return Finding(
         "output-saturated",
@@ -59,14 +62,16 @@ def outputs_saturated(start: NetworkMeasure) -> Finding | None:
 
 
 def loss_above_chance(start: NetworkMeasure) -> Finding | None:
-    """A first loss far above that of equal probabilities."""
+    """A first loss far above that of equal probabilities, or of predicting the mean."""
     ratio = start.loss / start.chance_loss
-    if ratio < 2:
+    warning, severe = ABOVE_MEAN if start.sure_share is None else ABOVE_CHANCE
+    if ratio < warning:
         return None
+    guess = "predicting the mean" if start.sure_share is None else "guessing"
     return Finding(
         "loss-above-chance",
-        "severe" if ratio >= 10 else "warning",
-        f"the first loss is {start.loss:.5g}, {ratio:.3g} times the {start.chance_loss:.4g} of guessing",
+        "severe" if ratio >= severe else "warning",
+        f"the first loss is {start.loss:.5g}, {ratio:.3g} times the {start.chance_loss:.4g} of {guess}",
     )
 
 

@@ -37,16 +37,17 @@ class LayerMeasure:
 class NetworkMeasure:
     """A whole network on its training set.
 
-    `chance_loss` is that of equal probabilities, ln(classes). `sure_share` counts examples whose likeliest class
-    has probability 0.99 or more, `sure_and_wrong_share` those of them where it is not their class.
+    `chance_loss` is that of equal probabilities, ln(classes), or for a squared error that of predicting the mean of
+    the targets, their variance. `sure_share` counts examples whose likeliest class has probability 0.99 or more,
+    `sure_and_wrong_share` those of them where it is not their class; both are None where numbers are predicted.
     `largest_gradients` holds the largest absolute entry of each parameter's gradient.
     """
 
     loss: float
     chance_loss: float
     layers: tuple[LayerMeasure, ...]
-    sure_share: float
-    sure_and_wrong_share: float
+    sure_share: float | None
+    sure_and_wrong_share: float | None
     logit_rms: float
     largest_gradients: dict[str, float]
 
@@ -56,23 +57,36 @@ def measure(network: MLP, parameters: Parameters, X: NDArray[np.float64], Y: NDA
     with np.errstate(all="ignore"):
         Z, A = forward(network, parameters, X)
         gradients = backward(network, parameters, Z, A, Y)
-        p = probabilities(network, Z[-1])
-        classes = 2 if network.loss == "binary_cross_entropy" else len(p)
-        likeliest = np.maximum(p, 1 - p)[0] if classes == 2 and len(p) == 1 else p.max(axis=0)
-        wrong = (p[0] > 0.5) != (Y[0] > 0.5) if len(p) == 1 else p.argmax(axis=0) != Y.argmax(axis=0)
-        sure = likeliest >= SURE
+        sure_share, sure_and_wrong_share = _sure(network, Z[-1], Y)
         return NetworkMeasure(
             loss=float(loss(network, Z[-1], Y)),
-            chance_loss=math.log(classes),
+            chance_loss=_chance_loss(network, Y),
             layers=tuple(
                 _layer(network.activation, parameters, layer, Z[layer - 1], A[layer])
                 for layer in range(1, network.depth)
             ),
-            sure_share=float(sure.mean()),
-            sure_and_wrong_share=float((sure & wrong).mean()),
+            sure_share=sure_share,
+            sure_and_wrong_share=sure_and_wrong_share,
             logit_rms=_rms(Z[-1]),
             largest_gradients={name: float(np.abs(g).max()) for name, g in sorted(gradients.items())},
         )
+
+
+def _chance_loss(network: MLP, Y: NDArray[np.float64]) -> float:
+    if network.loss == "squared_error":
+        return float(Y.var(axis=1).mean())
+    return math.log(2 if network.loss == "binary_cross_entropy" else len(Y))
+
+
+def _sure(network: MLP, logits: NDArray[np.float64], Y: NDArray[np.float64]) -> tuple[float, float] | tuple[None, None]:
+    """The shares of examples that are sure of a class, and sure of a wrong one."""
+    if network.loss == "squared_error":
+        return None, None
+    p = probabilities(network, logits)
+    likeliest = np.maximum(p, 1 - p)[0] if network.loss == "binary_cross_entropy" else p.max(axis=0)
+    wrong = (p[0] > 0.5) != (Y[0] > 0.5) if len(p) == 1 else p.argmax(axis=0) != Y.argmax(axis=0)
+    sure = likeliest >= SURE
+    return float(sure.mean()), float((sure & wrong).mean())
 
 
 def _layer(

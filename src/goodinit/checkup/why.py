@@ -17,7 +17,7 @@ def why(
     *,
     steps: int,
     learning_rate: float,
-    test_accuracy: float,
+    test_score: float,
     diverged: bool,
     diverged_by: int | None,
 ) -> str:
@@ -29,7 +29,8 @@ def why(
     elif diverged:
         outcome = f"training diverged, from a loss of {start.loss:.5g} to {end.loss:.5g}: {too_large}"
     else:
-        outcome = f"{_outcome(start, end)}, test accuracy {test_accuracy:.4g}"
+        name = "R²" if start.sure_share is None else "accuracy"
+        outcome = f"{_outcome(start, end)}, test {name} {test_score:.4g}"
     sentence = f"{cause}; {outcome}."
     return sentence[0].upper() + sentence[1:]
 
@@ -41,7 +42,7 @@ def _cause(start: NetworkMeasure, end: NetworkMeasure, found: tuple[Finding, ...
         parts.append(_identical(start, end, steps))
     if "zero-gradient" in codes:
         parts.append(codes["zero-gradient"])
-    if "output-saturated" in codes:
+    if "output-saturated" in codes and start.sure_share is not None:
         parts.append(
             f"{start.sure_share:.0%} of the outputs are saturated before training, {start.sure_and_wrong_share:.0%} "
             f"on the wrong side, so that the first loss is {start.loss:.5g}, "
@@ -55,6 +56,11 @@ def _cause(start: NetworkMeasure, end: NetworkMeasure, found: tuple[Finding, ...
     if parts:
         return "; ".join(parts)
     units = "no two units are alike, " if start.layers else ""
+    if start.sure_share is None:
+        return (
+            f"{units}every weight has a gradient and the first loss, {start.loss:.4g}, is "
+            f"{start.loss / start.chance_loss:.3g} times that of predicting the mean"
+        )
     return (
         f"{units}every weight has a gradient, {start.sure_share:.0%} of the outputs are saturated and the first loss, "
         f"{start.loss:.4g}, is near the {start.chance_loss:.4g} of guessing"
@@ -78,4 +84,8 @@ def _outcome(start: NetworkMeasure, end: NetworkMeasure) -> str:
         at_chance = " = ln 2, that of guessing" if math.isclose(end.loss, math.log(2), rel_tol=1e-9) else ""
         return f"the loss stays at {end.loss:.6f}{at_chance}"
     verb = "falls" if end.loss < start.loss else "rises"
-    return f"the loss {verb} from {start.loss:.5g} to {end.loss:.3g}"
+    guess = ""
+    if start.sure_share is None and math.isclose(end.loss, end.chance_loss, rel_tol=1e-3):
+        guess = ", that of predicting the mean"
+    digits = 5 if math.isclose(start.loss, end.loss, rel_tol=0.01) else 3
+    return f"the loss {verb} from {start.loss:.5g} to {end.loss:.{digits}g}{guess}"

@@ -11,10 +11,10 @@ import numpy as np
 from goodinit import activations, initializers
 from goodinit.activations import Activation
 from goodinit.comparison.study import Study
-from goodinit.datasets import Source
+from goodinit.datasets import Dataset, Source
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.initializers import Initializer
-from goodinit.networks import MLP, check_widths
+from goodinit.networks import MLP, Loss, check_widths
 from goodinit.results import Task
 from goodinit.spec import canonical
 from goodinit.streams import as_stream, check_seed
@@ -25,6 +25,7 @@ __all__ = ["CLASSIC_INITIALIZATIONS", "TASKS", "TASK_OPTIONS", "design", "parse_
 CLASSIC_INITIALIZATIONS: Final = ("zeros", "normal(std=10)", "he_normal")
 GRID: Final = tuple(float(f"{rate:.3g}") for rate in 10.0 ** np.arange(-4, 0.51, 0.5))  # 1e-4, 3.16e-4, ..., 1, 3.16
 TUNING_SEEDS: Final = tuple(range(1_000_000, 1_000_005))
+LOSSES: Final = ("cross_entropy", "squared_error")
 _MOST_PARAMETERS: Final = 50_000_000
 _MOST_TRIALS: Final = 10_000_000
 
@@ -32,6 +33,7 @@ _CLASSIC: Final[Mapping[str, Any]] = {
     "data": "circles",
     "target": None,
     "standardize": True,
+    "loss": None,
     "widths": (10, 5),
     "activation": "relu",
     "steps": 15_000,
@@ -52,6 +54,14 @@ TASKS: Final[Mapping[str, Mapping[str, Any]]] = {
     "xor": {"data": "xor", **_SMALL},
     "blobs": {"data": "blobs", **_SMALL},
     "digits": {**_DIGITS, "widths": (64, 64), "learning_rate": 0.05, "steps": 1000},
+    "regression": {
+        **_SMALL,
+        "data": "wave",
+        "widths": (32, 32),
+        "activation": "tanh",
+        "learning_rate": 0.01,
+        "steps": 4000,
+    },
     "deep-relu": {**_DIGITS, "batch_size": 128, "widths": (256,) * 30, "learning_rate": 3e-3, "steps": 300},
     "deep-tanh": {
         **_DIGITS,
@@ -198,13 +208,12 @@ def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bo
         canonical(str(options["optimizer"])), options["learning_rate"], steps, options["batch_size"], every
     )
     check_widths(widths)
-    source = Source(data, options["target"], options["standardize"])
+    if options["loss"] not in (None, *LOSSES):
+        raise unknown_name("loss", str(options["loss"]), LOSSES)
+    regression = None if options["loss"] is None else options["loss"] == "squared_error"
+    source = Source(data, options["target"], options["standardize"], regression)
     examples = source.dataset(0)
-    network = MLP(
-        (len(examples.features), *widths, examples.outputs),
-        activation,
-        "binary_cross_entropy" if examples.outputs == 1 else "cross_entropy",
-    )
+    network = MLP((len(examples.features), *widths, examples.outputs), activation, _loss(examples))
     parameters = sum(weight.size for weight in network.weights)
     if parameters > _MOST_PARAMETERS:
         raise GoodinitError(
@@ -213,6 +222,12 @@ def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bo
     if name is None:
         name = base if not varied or base != "classic" else source.text if data != "circles" else "circles"
     return Task(str(name), source, network, schedule, options["stream"], options["dtype"])
+
+
+def _loss(data: Dataset) -> Loss:
+    if data.regression:
+        return "squared_error"
+    return "binary_cross_entropy" if data.outputs == 1 else "cross_entropy"
 
 
 def _round_interval(steps: int) -> int:

@@ -62,6 +62,7 @@ class LocalExecutor:
 def _failed(task: Task, job: Job, error: Exception) -> Trial:
     """The trial of a job that could not be trained: it counts as the worst there is."""
     reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    worst = 0.0 if task.yardstick.bounded else math.nan
     return Trial(
         task=task.name,
         phase=job.phase,
@@ -72,8 +73,9 @@ def _failed(task: Task, job: Job, error: Exception) -> Trial:
         loss_steps=(),
         loss_values=(),
         final_loss=math.nan,
-        train_accuracy=0.0,
-        test_accuracy=0.0,
+        train_score=worst,
+        test_score=worst,
+        score_name=task.yardstick.score,
         diverged=False,
         diverged_by=None,
         sensitivity=None,

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from goodinit import activations
+from goodinit import activations, datasets
 from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, TASKS, design
 from goodinit.comparison.study import Study
 from goodinit.datasets import Dataset
@@ -97,6 +97,7 @@ def _options(task: Task) -> Options:
         "data": Path(given).name if file else _Own("data"),  # type: ignore[arg-type]  # a Dataset is no file
         "target": task.source.target,
         "standardize": task.source.standardize,
+        "loss": "squared_error" if task.data.regression and _is_file(task) else None,
         "widths": list(task.network.widths[1:-1]),
         "activation": task.network.activation.name if known else _Own("activation"),
         "learning_rate": task.schedule.learning_rate,
@@ -107,6 +108,10 @@ def _options(task: Task) -> Options:
         "record_every": task.schedule.record_every,
         "dtype": task.dtype,
     }
+
+
+def _is_file(task: Task) -> bool:
+    return not isinstance(task.source.given, Dataset) and task.source.given not in datasets.names()
 
 
 @lru_cache(maxsize=64)

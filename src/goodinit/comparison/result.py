@@ -39,6 +39,8 @@ _COLUMNS = (
     "final_loss",
     "train_accuracy",
     "test_accuracy",
+    "train_r2",
+    "test_r2",
     "diverged",
     "diverged_by",
     "failure",
@@ -94,8 +96,8 @@ def _rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
 class Comparison(_Table):
     """A study and its trials, task by task and seed by seed; `tuning` holds those that chose learning rates.
 
-    `margin` is the difference in test accuracy up to which two initializations are called equivalent, `target_loss`
-    the training loss that counts as learned (None: half of that of guessing).
+    `margin` is the difference in test accuracy or R² up to which two initializations are called equivalent,
+    `target_loss` the training loss that counts as learned (None: half of that of guessing).
     """
 
     study: Study

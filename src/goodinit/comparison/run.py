@@ -37,6 +37,7 @@ def compare(
     data: str | Path | Dataset | None = None,
     target: str | None = None,
     standardize: bool | None = None,
+    loss: str | None = None,
     widths: Sequence[int] | None = None,
     activation: str | Activation | None = None,
     learning_rate: float | str | Sequence[float] | None = None,
@@ -66,8 +67,11 @@ def compare(
         init: one initialization or several: names, `name(option=value)` texts, or initializers.
         tasks: one named task or several (`goodinit.tasks()`), or mappings of the options below with a `name`.
         data: a built-in data set (`goodinit.datasets.names()`), the path of a CSV or NPZ file, or a Dataset.
-        target: a CSV's label column, or an NPZ's label array.
-        standardize: shift and scale a file's features by the training rows' mean and standard deviation.
+        target: a CSV's column of labels or targets, or an NPZ's array of them.
+        standardize: shift and scale a file's features, and a target of numbers, by the training rows' mean and standard
+            deviation.
+        loss: `squared_error` to predict a file's target as a number (regression), `cross_entropy` for classes; None
+            means what built-in data is made for, and classes for a file.
         widths: the sizes of the hidden layers.
         activation: of the hidden layers, a name of `goodinit.activations.names()`.
         learning_rate: one, several, or `auto`: a grid from 1e-4 to 3.16 is tried for each initialization on seeds of
@@ -83,7 +87,8 @@ def compare(
         engine: `auto`, `reference`, `lanes` or `torch`.
         perturbations: how often each start of the first seed is trained again with its weights changed by one part
             in 1e15, to measure how far rounding moves the curve; 0 leaves this out.
-        margin: differences in test accuracy up to this are called equivalent.
+        margin: differences in the score up to this are called equivalent: in test accuracy, or in test R² for
+            regression.
         target_loss: the training loss that counts as learned; None for half of that of guessing.
         study: a file that keeps every trial as it ends; the same study again runs only what is missing.
         out: a folder for the figures and `result.json`; None writes nothing.
@@ -106,6 +111,7 @@ def compare(
         "data": data,
         "target": target,
         "standardize": standardize,
+        "loss": loss,
         "widths": widths,
         "activation": activation,
         "steps": steps,
@@ -158,7 +164,9 @@ def _check(perturbations: int, margin: float, target_loss: float | None) -> None
     if isinstance(perturbations, bool) or not isinstance(perturbations, int) or not 0 <= perturbations <= 1000:
         raise GoodinitError(f"perturbations {perturbations!r}: it must be a whole number from 0 to 1000")
     if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 <= margin < 1:
-        raise GoodinitError(f"margin {margin!r}: it must be a difference in accuracy, from 0 to below 1, such as 0.01")
+        raise GoodinitError(
+            f"margin {margin!r}: it must be a difference in accuracy or R², from 0 to below 1, such as 0.01"
+        )
 
 
 def run_study(

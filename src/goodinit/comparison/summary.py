@@ -17,8 +17,8 @@ HALF = 0.5  # of the loss of guessing: the target, unless another is given
 
 
 def target_loss(task: Task, given: float | None) -> float:
-    """The training loss that counts as learned: the one given, or half of that of guessing, ln(classes)."""
-    return HALF * math.log(len(task.data.classes)) if given is None else given
+    """The training loss that counts as learned: the one given, or half of that of guessing (with seed 0's data)."""
+    return HALF * task.data.chance_loss if given is None else given
 
 
 def group_names(trials: Sequence[Trial], tuned: bool) -> dict[tuple[str, float], str]:
@@ -33,8 +33,10 @@ def summarize_tasks(
 ) -> tuple[TaskSummary, ...]:
     """One summary a task; without a ranking where there is one seed only.
 
-    The score is the test accuracy at the end; a trial that diverged or failed has the worst, 0. A trial succeeded if
-    its final training loss is at most the target, and its steps to the target are the first recorded step there.
+    The score is the test accuracy at the end, or the test R² where numbers are predicted. A trial that diverged or
+    failed is the worst there is: where its size counts it has an accuracy of 0, or the R² of predicting the mean, 0,
+    or the lowest one of the task below that. A trial succeeded if its final training loss is at most the target, and
+    its steps to the target are the first recorded step there.
     """
     return tuple(
         _summarize(task, [trial for trial in trials if trial.task == task.name], tuned, margin, target)
@@ -47,7 +49,7 @@ def _summarize(task: Task, trials: list[Trial], tuned: bool, margin: float, targ
     seeds = list(dict.fromkeys(trial.seed for trial in trials))
     goal = target_loss(task, target)
     ranking = _ranking(task, trials, names, seeds, goal, margin) if len(seeds) > 1 else None
-    return TaskSummary(task.name, tuple(names.values()), tuple(seeds), goal, ranking)
+    return TaskSummary(task.name, tuple(names.values()), tuple(seeds), goal, ranking, task.yardstick.score)
 
 
 def _ranking(
@@ -62,18 +64,18 @@ def _ranking(
     grid = [[place[name, rate, seed] for seed in seeds] for name, rate in names]
     if any(len(row) != len(seeds) for row in grid):
         raise GoodinitError(f"task {task.name!r}: some seeds are missing for some initializations; run the study again")
-    lost = np.array([[t.diverged or t.failure is not None for t in row] for row in grid])
-    accuracy = np.array([[t.test_accuracy for t in row] for row in grid])
+    score = np.array([[t.test_score for t in row] for row in grid])
+    lost = np.array([[t.diverged or t.failure is not None for t in row] for row in grid]) | np.isnan(score)
     success = np.array([[math.isfinite(t.final_loss) and t.final_loss <= goal for t in row] for row in grid])
     steps = np.array([[_steps_to(t, goal) for t in row] for row in grid])
     return compare_groups(
         list(names.values()),
-        accuracy,
+        score,
         diverged=lost,
         success=success,
         steps=steps,
         budget=task.schedule.steps,
-        floor=0.0,
+        floor=float(np.min(score[~lost], initial=0.0)),
         margin=margin,
     )
 

@@ -26,6 +26,7 @@ _KINDS: Final[Mapping[str, tuple[str, tuple[type, ...]]]] = {
     "data": ("a text", (str,)),
     "target": ("a text", (str,)),
     "standardize": ("true or false", (bool,)),
+    "loss": ("cross_entropy or squared_error", (str,)),
     "widths": ("a list of whole numbers", (list,)),
     "activation": ("a text", (str,)),
     "steps": (_NUMBERS, (int,)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from goodinit.comparison.study import Batch, Job
 from goodinit.networks import Parameters, stack
 from goodinit.results import Finding, Sensitivity, Task, Trial
 from goodinit.streams import KeyedStream, as_stream
-from goodinit.training import Engine, Run, accuracy, batches, train
+from goodinit.training import Engine, Run, accuracy, batches, r_squared, train
 
 __all__ = ["PERTURBATION", "train_batch"]
 
@@ -71,9 +71,9 @@ def _trial(task: Task, job: Job, start: Parameters, run: Run, members: slice) ->
     final_loss, diverged_by = float(run.final_loss[own]), run.diverged_by[own]
     diverged = diverged_by is not None or final_loss > BLOWN_UP * max(before.loss, before.chance_loss)
     found = checkup.findings(before)
-    train_accuracy, test_accuracy = (
-        float(accuracy(task.network, trained, points.T, labels))
-        for points, labels in ((examples.X_train, examples.y_train), (examples.X_test, examples.y_test))
+    train_score, test_score = (
+        _score(task, trained, points.T, answers)
+        for points, answers in ((examples.X_train, examples.y_train), (examples.X_test, examples.y_test))
     )
     sensitivity = _sensitivity(run.losses[members])
     kept = np.isfinite(run.losses[own])
@@ -87,8 +87,9 @@ def _trial(task: Task, job: Job, start: Parameters, run: Run, members: slice) ->
         loss_steps=tuple(np.array(run.recorded)[kept].tolist()),
         loss_values=tuple(run.losses[own][kept].tolist()),
         final_loss=final_loss,
-        train_accuracy=train_accuracy,
-        test_accuracy=test_accuracy,
+        train_score=train_score,
+        test_score=test_score,
+        score_name=task.yardstick.score,
         diverged=diverged,
         diverged_by=diverged_by,
         sensitivity=sensitivity,
@@ -99,12 +100,18 @@ def _trial(task: Task, job: Job, start: Parameters, run: Run, members: slice) ->
             found,
             steps=task.schedule.steps,
             learning_rate=job.learning_rate,
-            test_accuracy=test_accuracy,
+            test_score=test_score,
             diverged=diverged,
             diverged_by=diverged_by,
         ),
         parameters=trained,
     )
+
+
+def _score(task: Task, parameters: Parameters, X: NDArray[np.float64], answers: NDArray[Any]) -> float:
+    """The task's score; nan where it is not finite."""
+    score = float((r_squared if task.yardstick.score == "r2" else accuracy)(task.network, parameters, X, answers))
+    return score if math.isfinite(score) else math.nan
 
 
 def _perturbed(start: Parameters, seed: int, copy: int) -> Parameters:

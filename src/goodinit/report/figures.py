@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from goodinit.report.colours import COLOURS, STYLES
+from goodinit.report.fits import fits
 from goodinit.results import Task, Trial
 from goodinit.training import forward, predict, probabilities
 
@@ -17,19 +18,23 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "decision_boundaries", "figures", "loss_curves", "png"]
+__all__ = ["decision_boundaries", "figures", "loss_curves", "png"]
 
-COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe & Ito 2008
-STYLES: Final = ("-", "--", "-.", ":")
 _DPI: Final = 150
 _GRID: Final = 300  # points along each axis of a decision boundary's picture
 _MOST_POINTS: Final = 2000
 
 
 def figures(task: Task, trials: Sequence[Trial]) -> dict[str, bytes]:
-    """The figures of a comparison as PNG files by name; decision boundaries where the data has two features."""
+    """The figures of a comparison as PNG files by name.
+
+    Beside the losses there is what was learned: a fit of numbers, or decision boundaries where the data of classes has
+    two features.
+    """
     drawn = {"loss.png": png(loss_curves(task, trials))}
-    if len(task.data.features) == 2:
+    if task.data.regression:
+        drawn["fit.png"] = png(fits(task, trials))
+    elif len(task.data.features) == 2:
         drawn["decision_boundary.png"] = png(decision_boundaries(task, trials))
     return drawn
 
@@ -51,7 +56,7 @@ def loss_curves(task: Task, trials: Sequence[Trial]) -> Figure:
 
     figure = Figure(figsize=(9, 5.2), layout="constrained")
     axes = figure.add_subplot()
-    chance = math.log(len(task.data.classes))
+    chance = task.data.chance_loss
     everything = np.array([value for trial in trials for value in (*trial.loss_values, trial.final_loss)])
     everything = everything[np.isfinite(everything)]
     typical = [
@@ -59,7 +64,9 @@ def loss_curves(task: Task, trials: Sequence[Trial]) -> Figure:
         for trial in trials
         if trial.loss_values and not trial.diverged
     ]
-    logarithmic = bool(typical) and max(typical) > 3 * chance
+    ends = [trial.final_loss for trial in trials if trial.final_loss > 0]
+    falls = task.data.regression and min(ends, default=chance) < chance / 10  # which is where squared errors matter
+    logarithmic = bool(typical) and (max(typical) > 3 * chance or falls)
     off_scale = []
     top = float(everything.max(initial=chance))
     if logarithmic:
@@ -81,7 +88,7 @@ def loss_curves(task: Task, trials: Sequence[Trial]) -> Figure:
             off_scale.append(f"{trial.name} starts at {trial.loss_values[0]:,.1f}, above this axis \u2191")
     axes.axhline(chance, color="0.5", linewidth=1, linestyle=":", zorder=0)
     axes.annotate(
-        f"guessing: ln {len(task.data.classes)} = {chance:.4f}",
+        task.chance,
         (1, chance),
         xycoords=("axes fraction", "data"),
         xytext=(-6, 4),
@@ -97,7 +104,7 @@ def loss_curves(task: Task, trials: Sequence[Trial]) -> Figure:
     axes.set_xlim(0, trials[0].steps)
     axes.set_xlabel("step")
     scale = ", log scale" if logarithmic else ""
-    axes.set_ylabel(f"training loss (mean cross-entropy, nats{scale})")
+    axes.set_ylabel(f"training loss ({task.yardstick.loss}{scale})")
     axes.set_title(
         f"{task.data.name}: one network, {len(trials)} start{'s' if len(trials) > 1 else ''} "
         f"({'-'.join(map(str, task.network.widths))}, {task.network.activation}, seed {trials[0].seed})"
@@ -147,7 +154,7 @@ def _boundary(axes: Axes, task: Task, trial: Trial) -> None:
     plane = np.stack([grid.ravel() for grid in np.meshgrid(xs, ys)])
     colours = [COLOURS[i % len(COLOURS)] for i in range(len(data.classes))]
     axes.set_box_aspect(1)
-    axes.set_title(f"{trial.name}\ntrain {trial.train_accuracy:.1%}, test {trial.test_accuracy:.1%}", fontsize=10.5)
+    axes.set_title(f"{trial.name}\ntrain {trial.train_score:.1%}, test {trial.test_score:.1%}", fontsize=10.5)
     with np.errstate(all="ignore"):
         logits = forward(network, trial.parameters, plane)[0][-1]
     if not np.isfinite(logits).all():

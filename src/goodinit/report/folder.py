@@ -13,7 +13,7 @@ from goodinit.errors import GoodinitError
 
 __all__ = ["OutputFolder", "write_file"]
 
-FILES: Final = ("result.json", "loss.png", "decision_boundary.png", "phase_diagram.png", "depth_scales.png")
+FILES: Final = ("result.json", "loss.png", "decision_boundary.png", "fit.png", "phase_diagram.png", "depth_scales.png")
 """Every file that a run may write; one of them in a folder says that another run is kept there."""
 
 

@@ -28,8 +28,9 @@ def drawings(result: StudyResult) -> list[Drawing]:
     if len(result.tasks) > 1 and len(result.seeds) > 1 and names:
         ranking = result.summaries[0].ranking
         level = ranking.level if ranking else 0.95
-        figure = draw.profiles(groups_of, names, level)
-        drawn.append(Drawing("performance-profile", "Performance profile", _profile_caption(level), figure))
+        score = " or ".join(dict.fromkeys(task.yardstick.test for task in result.tasks))
+        figure = draw.profiles(groups_of, names, level, score)
+        drawn.append(Drawing("performance-profile", "Performance profile", _profile_caption(level, score), figure))
     return drawn
 
 
@@ -47,46 +48,42 @@ def _of_task(
         ),
         Drawing(
             f"{prefix}final-results",
-            "Final loss and accuracy, every seed",
-            _final_caption(several, summary),
+            f"Final loss and {task.yardstick.words}, every seed",
+            _final_caption(several, task, summary),
             draw.final_results(task, groups, summary),
             task=task.name,
         ),
     ]
     if len(result.learning_rates) > 1:
         drawn.append(_rate_map(result, task, summary, groups, prefix))
-    if len(task.data.features) == 2:
-        figure = draw.boundaries(task, groups, result.seeds[0])
-        if figure is not None:
-            caption = _boundaries_caption(result.seeds[0], len(task.data.classes))
-            drawn.append(
-                Drawing(
-                    f"{prefix}decision-boundaries", "Decision boundaries", caption, figure, light=True, task=task.name
-                )
-            )
+    figure = draw.learned(task, groups, result.seeds[0])
+    if figure is not None:
+        name, heading = ("fits", "Fits") if task.data.regression else ("decision-boundaries", "Decision boundaries")
+        caption = _learned_caption(task, result.seeds[0])
+        drawn.append(Drawing(f"{prefix}{name}", heading, caption, figure, light=True, task=task.name))
     return drawn
 
 
 def _rate_map(
     result: StudyResult, task: Task, summary: TaskSummary, groups: Mapping[str, Sequence[Trial]], prefix: str
 ) -> Drawing:
-    """Of the tuning where the rates were tuned, else of the test accuracies."""
+    """Of the tuning where the rates were tuned, else of the test scores."""
     values: dict[str, dict[float, float]] = {}
     if result.tuned:
         values = {name: dict(result.tuning_curves[task.name, name]) for name in groups}
         chosen = [trials[0].learning_rate for trials in groups.values()]
-        meaning = "median final training loss (nats)"
+        meaning = f"median final training loss ({'mean square' if task.data.regression else 'nats'})"
     else:
         for name, trials in groups.items():
-            ranked = summary.ranking[name].summary.iqm.value if summary.ranking else trials[0].test_accuracy
+            ranked = summary.ranking[name].summary.iqm.value if summary.ranking else trials[0].test_score
             everything_lost = all(draw.lost(trial) for trial in trials)
             values.setdefault(trials[0].initialization, {})[trials[0].learning_rate] = (
                 float("inf") if everything_lost else ranked
             )
         chosen = []
-        meaning = "test accuracy (interquartile mean)" if summary.ranking else "test accuracy"
+        meaning = f"{task.yardstick.test}{' (interquartile mean)' if summary.ranking else ''}"
     figure = draw.rate_map(task, values, meaning, lower_is_better=result.tuned, chosen=chosen)
-    caption = _map_caption(result.tuned, result.seeds, result.tuning_seeds)
+    caption = _map_caption(task, result.tuned, result.seeds, result.tuning_seeds)
     return Drawing(f"{prefix}learning-rates", "Initialization and learning rate", caption, figure, task=task.name)
 
 
@@ -101,10 +98,11 @@ def _curves_caption(several: bool) -> str:
     )
 
 
-def _final_caption(several: bool, summary: TaskSummary) -> str:
+def _final_caption(several: bool, task: Task, summary: TaskSummary) -> str:
     """What the figure of final results shows."""
+    edge = "" if task.yardstick.bounded else f" What is below {draw.LOWEST_SHOWN:g} on the right stands there."
     if not several:
-        return "A point is the run: its training loss after the last step, and its test accuracy."
+        return f"A point is the run: its training loss after the last step, and its {task.yardstick.test}.{edge}"
     words = (
         "A point is one seed, spread up and down only to be seen. Bar on the left: the median loss, a lost run "
         "counting as infinite; a loss of 0, or below 1e-12, stands at the left edge of a log scale."
@@ -112,12 +110,12 @@ def _final_caption(several: bool, summary: TaskSummary) -> str:
     if summary.ranking is not None:
         words += (
             f" Diamond and line on the right: the interquartile mean with its {summary.ranking.level:.0%} interval, "
-            "a lost run counting as 0."
+            f"a lost run counting as {'0' if task.yardstick.bounded else '0, or as the lowest one below that'}."
         )
-    return f"{words} Crosses are runs that diverged or failed, with their number."
+    return f"{words}{edge} Crosses are runs that diverged or failed, with their number."
 
 
-def _map_caption(tuned: bool, seeds: Sequence[int], tuning_seeds: Sequence[int]) -> str:
+def _map_caption(task: Task, tuned: bool, seeds: Sequence[int], tuning_seeds: Sequence[int]) -> str:
     """What the map of initializations and learning rates shows."""
     if tuned:
         return (
@@ -126,11 +124,19 @@ def _map_caption(tuned: bool, seeds: Sequence[int], tuning_seeds: Sequence[int])
             "the runs or more diverged or failed."
         )
     what = f"interquartile mean over {len(seeds)} seeds" if len(seeds) > 1 else f"seed {seeds[0]}"
-    return f"The test accuracy ({what}); brighter is higher. Lost: every run diverged or failed."
+    return f"The {task.yardstick.test} ({what}); brighter is higher. Lost: every run diverged or failed."
 
 
-def _boundaries_caption(seed: int, classes: int) -> str:
-    """What the decision boundaries show."""
+def _learned_caption(task: Task, seed: int) -> str:
+    """What the fits or the decision boundaries show."""
+    classes = len(task.data.classes)
+    if task.data.regression and len(task.data.features) == 1:
+        return f"Seed {seed}. The line is the prediction; circles are examples to train, triangles examples to test."
+    if task.data.regression:
+        return (
+            f"Seed {seed}. A point is an example, in the target's own unit: circles to train, triangles to test; on "
+            "the dotted line the prediction is perfect. What lies beyond stands at the edge."
+        )
     shades = (
         "The shade is the probability of a class, the line where both are as likely"
         if classes == 2
@@ -139,9 +145,9 @@ def _boundaries_caption(seed: int, classes: int) -> str:
     return f"Seed {seed}. {shades}; circles are examples to train, triangles examples to test."
 
 
-def _profile_caption(level: float) -> str:
+def _profile_caption(level: float, score: str) -> str:
     """What the performance profile shows."""
     return (
-        "The share of runs, every task weighing the same, that end above each test accuracy; a curve further up and "
-        f"right is better. Bands: {level:.0%} bootstrap limits at each accuracy by itself. Lost runs are never above."
+        f"The share of runs, every task weighing the same, that end above each {score}; a curve further up and right "
+        f"is better. Bands: {level:.0%} bootstrap limits at each by itself. Lost runs are never above."
     )

@@ -60,12 +60,14 @@ def _task_facts(result: StudyResult, task: Task, summary: TaskSummary) -> dict[s
     shown = {name: [trial for trial in trials if trial.seed == first] for name, trials in groups.items()}
     return {
         "name": task.name,
-        "answer": _answer(summary, groups),
+        "answer": _answer(task, summary, groups),
         "facts": _what_was_run(result, task, groups),
         "first_seed": first,
         "level": f"{ranking.level:.0%}" if ranking else "",
         "ranking": [_ranked(group, len(groups)) for group in ranking.groups] if ranking else [],
-        "ranking_notes": _ranking_notes(summary, ranking),
+        "ranking_notes": _ranking_notes(task, ranking),
+        "score": task.yardstick.test,
+        "words": task.yardstick.words,
         "target": f"{summary.target_loss:.3g}",
         "pairs": [_pair(pair) for pair in ranking.pairs] if ranking else [],
         "pairs_notes": _pairs_notes(ranking) if ranking else [],
@@ -75,35 +77,35 @@ def _task_facts(result: StudyResult, task: Task, summary: TaskSummary) -> dict[s
     }
 
 
-def _answer(summary: TaskSummary, groups: Mapping[str, Sequence[Trial]]) -> list[str]:
+def _answer(task: Task, summary: TaskSummary, groups: Mapping[str, Sequence[Trial]]) -> list[str]:
     """One paragraph, sentence by sentence: what is best, and what cannot be told apart."""
-    ranking = summary.ranking
+    ranking, score = summary.ranking, task.yardstick.test
     if all(lost(trial) for trials in groups.values() for trial in trials):
         many = "The only run" if sum(map(len, groups.values())) == 1 else "Every run of every initialization"
         return [f"{many} diverged or failed, so that nothing can be said of which start is better."]
     if ranking is None:
-        best = max(trials[0].test_accuracy for trials in groups.values() if not lost(trials[0]))
-        names = [n for n, trials in groups.items() if not lost(trials[0]) and trials[0].test_accuracy == best]
+        best = max(trials[0].test_score for trials in groups.values() if not lost(trials[0]))
+        names = [n for n, trials in groups.items() if not lost(trials[0]) and trials[0].test_score == best]
         seed = summary.seeds[0]
         if len(groups) == 1:
-            return [f"{names[0]} was run on one seed, {seed}: its test accuracy is {best:.3f}.", _ONE_SEED]
+            return [f"{names[0]} was run on one seed, {seed}: its {score} is {best:.3f}.", _ONE_SEED]
         are = "has" if len(names) == 1 else "have"
-        return [f"On seed {seed}, {listed(names)} {are} the highest test accuracy, {best:.3f}.", _ONE_SEED]
+        return [f"On seed {seed}, {listed(names)} {are} the highest {score}, {best:.3f}.", _ONE_SEED]
     told, first = _score(ranking.groups[0], len(summary.seeds), ranking.level), ranking.groups[0]
     if len(ranking.groups) == 1:
-        return [f"Only {first.name} was run: its test accuracy is {told}. There is nothing to compare it with."]
-    return [*_places(ranking, told, summary), *_too_few(ranking)]
+        return [f"Only {first.name} was run: its {score} is {told}. There is nothing to compare it with."]
+    return [*_places(ranking, told, summary, score), *_too_few(ranking)]
 
 
 _ONE_SEED = "One seed is an anecdote: run several, such as 0-19, to see whether the order holds."
 
 
-def _places(ranking: Ranking, told: str, summary: TaskSummary) -> list[str]:
+def _places(ranking: Ranking, told: str, summary: TaskSummary, score: str) -> list[str]:
     first = ranking.groups[0]
     top = [group for group in ranking.groups if group.place == first.place]
     rest = [group for group in ranking.groups if group.place != first.place]
     if len(top) == 1:
-        sentences = [f"{first.name} is best: its test accuracy is {told}."]
+        sentences = [f"{first.name} is best: its {score} is {told}."]
         if first.better_than:
             sentences.append(f"Seed by seed it is better than {listed(first.better_than)}.")
         if first.not_separable_from:
@@ -118,12 +120,12 @@ def _places(ranking: Ranking, told: str, summary: TaskSummary) -> list[str]:
     if not rest:
         return [
             f"No initialization is best: over {seeds} seeds {listed(names)} are {alike}.",
-            f"The highest test accuracy is that of {first.name}, {told}.",
+            f"The highest {score} is that of {first.name}, {told}.",
         ]
     beaten = [group.name for group in rest if all(group.name in one.better_than for one in top)]
     sentences = [
         f"{listed(names)} share the first place: over {seeds} seeds they are {alike}.",
-        f"The highest test accuracy among them is that of {first.name}, {told}.",
+        f"The highest {score} among them is that of {first.name}, {told}.",
     ]
     if beaten:
         sentences.append(f"{'Both' if len(top) == 2 else 'All'} of them are better than {listed(beaten)}.")
@@ -141,7 +143,8 @@ def _too_few(ranking: Ranking) -> list[str]:
 def _score(group: RankedGroup, seeds: int, level: float) -> str:
     iqm = group.summary.iqm
     return (
-        f"{iqm.value:.3f} (interquartile mean over {seeds} seeds; {level:.0%} interval {iqm.low:.3f} to {iqm.high:.3f})"
+        f"{_told(iqm.value)} (interquartile mean over {seeds} seeds; {level:.0%} interval {_told(iqm.low)} to "
+        f"{_told(iqm.high)})"
     )
 
 
@@ -155,7 +158,9 @@ def listed(names: Sequence[str]) -> str:
 def _what_was_run(result: StudyResult, task: Task, groups: Mapping[str, Sequence[Trial]]) -> list[tuple[str, str]]:
     data, schedule, network = task.data, task.schedule, task.network
     per_seed = "made or split anew by each seed" if task.source.varies else "the same for every seed"
-    classes = listed([str(name) for name in data.classes])
+    kind = f"the number {data.target} to predict"
+    if data.classes:
+        kind = f"{count(len(data.classes), 'class', 'classes')} ({listed(data.classes)})"
     note = f"; {data.note}" if data.note else ""
     size = f"batches of {schedule.batch_size}" if schedule.batch_size else "all examples in every step"
     starts = result.initializations
@@ -163,8 +168,7 @@ def _what_was_run(result: StudyResult, task: Task, groups: Mapping[str, Sequence
         (
             "data",
             f"{data.name}: {len(data.y_train):,} examples to train, {len(data.y_test):,} to test, "
-            f"{per_seed}; {count(len(data.features), 'feature')}, "
-            f"{count(len(data.classes), 'class', 'classes')} ({classes}){note}",
+            f"{per_seed}; {count(len(data.features), 'feature')}, {kind}{note}",
         ),
         ("network", f"{_widths(network.widths)} units, {network.activation.name}, {network.loss.replace('_', ' ')}"),
         ("training", f"{schedule.optimizer.replace('_', ' ')}, {schedule.steps:,} steps, {size}, {task.dtype}"),
@@ -212,14 +216,15 @@ def _ranked(group: RankedGroup, groups: int) -> dict[str, Any]:
     found, level = group.summary, group.not_separable_from
     level_with = "all others" if len(level) == groups - 1 and groups > 3 else listed(level) if level else "none"
     iqm = found.iqm
+    low, value, high = (100 * min(max(edge, 0.0), 1.0) for edge in (iqm.low, iqm.value, iqm.high))
     return {
         "place": group.place,
         "name": group.name,
-        "iqm": f"{iqm.value:.3f}",
-        "interval": f"{iqm.low:.3f} to {iqm.high:.3f}",
-        "bar": [round(100 * min(max(value, 0.0), 1.0), 2) for value in (iqm.low, iqm.high - iqm.low, iqm.value)],
-        "median": f"{found.median.value:.3f}",
-        "median_interval": f"{found.median.low:.3f} to {found.median.high:.3f}",
+        "iqm": _told(iqm.value),
+        "interval": f"{_told(iqm.low)} to {_told(iqm.high)}",
+        "bar": [round(part, 2) for part in (low, high - low, value)],
+        "median": _told(found.median.value),
+        "median_interval": f"{_told(found.median.low)} to {_told(found.median.high)}",
         "learned": _share(found.success) if found.success else ("", ""),
         "diverged": _share(found.divergence),
         "steps": _steps(found.steps.median) if found.steps else ("", ""),
@@ -238,16 +243,17 @@ def _steps(median: Estimate) -> tuple[str, str]:
     return f"{median.value:,.0f}", f"{median.low:,.0f} to {high}"
 
 
-def _ranking_notes(summary: TaskSummary, ranking: Ranking | None) -> list[str]:
+def _ranking_notes(task: Task, ranking: Ranking | None) -> list[str]:
     if ranking is None:
         return []
     notes = list(ranking.notes)
     power = ranking.power
     if power is not None and power.sentence not in notes:
         notes.append(power.sentence)
-    floors = [group.name for group in ranking.groups if group.summary.floor is not None]
+    floors = {group.name: group.summary.floor for group in ranking.groups if group.summary.floor is not None}
     if floors:
-        notes.append(f"A run that diverged or failed counts as test accuracy 0: some of {listed(floors)} did.")
+        worst = f"{task.yardstick.test} {min(floors.values()):.3g}"
+        notes.append(f"A run that diverged or failed counts as {worst}: some of {listed(list(floors))} did.")
     return notes
 
 
@@ -284,7 +290,7 @@ def _pair(pair: PairComparison) -> dict[str, Any]:
 
 
 def _signed(value: float) -> str:
-    text = f"{value:+.3f}"
+    text = f"{value:+.3f}" if abs(value) < 100 else f"{value:+.3g}"
     return "0.000" if text in ("+0.000", "-0.000") else text.replace("-", "\u2212")
 
 
@@ -300,9 +306,15 @@ def _outcome(name: str, trial: Trial) -> dict[str, Any]:
         "rate": f"{trial.learning_rate:g}",
         "first": _loss(trial.loss_values[0]) if trial.loss_values else "",
         "last": ended,
-        "train": "" if failed else f"{trial.train_accuracy:.3f}",
-        "test": "" if failed else f"{trial.test_accuracy:.3f}",
+        "train": "" if failed else _told(trial.train_score),
+        "test": "" if failed else _told(trial.test_score),
     }
+
+
+def _told(score: float) -> str:
+    if math.isnan(score):
+        return "none"
+    return f"{score:.3f}" if abs(score) < 100 else f"{score:.3g}"  # an R² has no lower bound
 
 
 def _loss(value: float) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from goodinit.report.figures import COLOURS, png
+from goodinit.report.colours import COLOURS
+from goodinit.report.figures import png
 from goodinit.theory import Survey
 
 if TYPE_CHECKING:

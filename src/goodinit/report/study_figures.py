@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from goodinit.report.figures import COLOURS, STYLES, decision_boundaries
+from goodinit.report.colours import COLOURS, STYLES
+from goodinit.report.figures import decision_boundaries
+from goodinit.report.fits import fits
 from goodinit.results import Task, TaskSummary, Trial
 from goodinit.statistics import performance_profile
 
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Drawing",
-    "boundaries",
     "final_results",
+    "learned",
     "learning_curves",
     "profiles",
     "rate_map",
@@ -41,6 +43,7 @@ _DPI: Final = 150
 _MANY: Final = 3000  # points from which they are drawn as a picture, not one by one
 _THRESHOLDS: Final = 201
 _PROFILE_RESAMPLES: Final = 1000
+LOWEST_SHOWN: Final = -1.0  # an R² below stands there, and does not squeeze the others
 _INK, _PAPER = "#010101", "#fefefe"  # text on a coloured cell: the same on a light and on a dark page
 
 
@@ -94,13 +97,14 @@ def shorten(name: str, length: int = 40) -> str:
 
 def lost(trial: Trial) -> bool:
     """Whether the trial has no result: it diverged or failed."""
-    return trial.diverged or trial.failure is not None or not math.isfinite(trial.final_loss)
+    no_number = not math.isfinite(trial.final_loss) or math.isnan(trial.test_score)
+    return trial.diverged or trial.failure is not None or no_number
 
 
 def learning_curves(task: Task, groups: Groups, target_loss: float) -> Figure:
     """The median training loss of each group over its seeds with its interquartile band, on one axis."""
     seeds = max(len(trials) for trials in groups.values())
-    chance = math.log(len(task.data.classes))
+    chance = task.data.chance_loss
     curves = {name: _quartiles(trials) for name, trials in groups.items()}
     medians = np.concatenate([median for _, _, median, _ in curves.values()])
     shown = medians[np.isfinite(medians) & (medians > 0)]
@@ -137,7 +141,7 @@ def learning_curves(task: Task, groups: Groups, target_loss: float) -> Figure:
             axes.fill_between(steps, lower, upper, color=colour, alpha=0.2 if len(groups) <= 6 else 0.08, lw=0)
     higher, lower_line = ("bottom", "top") if chance >= target_loss else ("top", "bottom")
     for level, words, side in (
-        (chance, f"guessing: {chance:.3g}", higher),
+        (chance, f"{'the mean' if task.data.regression else 'guessing'}: {chance:.3g}", higher),
         (target_loss, f"learned: {target_loss:.3g}", lower_line),
     ):
         if bottom < level < top:
@@ -148,7 +152,7 @@ def learning_curves(task: Task, groups: Groups, target_loss: float) -> Figure:
         axes.text(0.5, 0.5, "no run has a finite loss", transform=axes.transAxes, ha="center", va="center")
     axes.set_xlim(0, task.schedule.steps)
     axes.set_xlabel("step (updates of the weights)")
-    axes.set_ylabel(f"training loss (mean cross-entropy, nats{', log scale' if logarithmic else ''})")
+    axes.set_ylabel(f"training loss ({task.yardstick.loss}{', log scale' if logarithmic else ''})")
     over = f"median and middle half of {seeds} seeds" if seeds > 1 else f"seed {next(iter(groups.values()))[0].seed}"
     axes.set_title(f"{shorten(task.name, 40)}: training loss, {over}")
     figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
@@ -156,7 +160,7 @@ def learning_curves(task: Task, groups: Groups, target_loss: float) -> Figure:
 
 
 def final_results(task: Task, groups: Groups, summary: TaskSummary) -> Figure:
-    """The final training loss and test accuracy of every seed, a row a group; runs that were lost stand apart."""
+    """The final training loss and test score of every seed, a row a group; runs that were lost stand apart."""
     names = list(summary.ranking.names) if summary.ranking else list(groups)
     numbers = {name: number for number, name in enumerate(groups)}
     losses = {name: np.array([math.nan if lost(t) else t.final_loss for t in groups[name]]) for name in names}
@@ -186,12 +190,13 @@ def final_results(task: Task, groups: Groups, summary: TaskSummary) -> Figure:
         middle = _quantile(np.where(kept, values, math.inf), 0.5)
         if values.size > 1 and math.isfinite(middle):
             left.plot([max(middle, floor) if logarithmic else middle], [row], "|", color="black", ms=17, mew=1.8)
-        accuracy = np.array([trial.test_accuracy for trial in trials])
-        right.scatter(accuracy[kept], row + spread[kept], **look)
+        scores = np.array([trial.test_score for trial in trials])
+        right.scatter(np.maximum(scores[kept], LOWEST_SHOWN), row + spread[kept], **look)
         if summary.ranking:
             iqm = summary.ranking[name].summary.iqm
-            right.plot([iqm.low, iqm.high], [row, row], color="black", lw=1.6)
-            right.plot([iqm.value], [row], "D", color="black", ms=5)
+            low, value, high = (max(edge, LOWEST_SHOWN) for edge in (iqm.low, iqm.value, iqm.high))
+            right.plot([low, high], [row, row], color="black", lw=1.6)
+            right.plot([value], [row], "D", color="black", ms=5)
         if missing:
             panels[1].scatter(np.full((~kept).sum(), 0.3), row + spread[~kept], marker="x", s=16, color=colour, lw=1)
             if (~kept).any():
@@ -207,8 +212,9 @@ def final_results(task: Task, groups: Groups, summary: TaskSummary) -> Figure:
         panels[1].set_xlabel("diverged\nor failed")
     left.set_yticks(range(len(names)), labels, fontsize=9)
     left.set_ylim(len(names) - 0.5, -0.5)
-    left.set_xlabel(f"final training loss (nats{', log scale' if logarithmic else ''})")
-    right.set_xlabel("test accuracy (share correct)")
+    unit = "mean square" if task.data.regression else "nats"
+    left.set_xlabel(f"final training loss ({unit}{', log scale' if logarithmic else ''})")
+    right.set_xlabel(f"{task.yardstick.test} ({task.yardstick.share})")
     seeds = len(summary.seeds)
     figure.suptitle(f"{shorten(task.name, 40)}: how {'every run' if seeds > 1 else 'the run'} ended")
     for panel in panels:
@@ -239,6 +245,8 @@ def rate_map(
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if low == high:
         low, high = (low / 2, high * 2) if logarithmic else (low - 0.05, high + 0.05)
+    if not lower_is_better:
+        low = max(low, min(LOWEST_SHOWN, high - 0.05))
     norm = LogNorm(low, high) if logarithmic else Normalize(low, high)
     colours = colormaps["cividis_r" if lower_is_better else "cividis"]
     labels = [_wrapped(name) for name in names]
@@ -277,8 +285,13 @@ def rate_map(
     return _bare(figure, all_sides=True)
 
 
-def boundaries(task: Task, groups: Groups, seed: int) -> Figure | None:
-    """The decision boundaries of one seed, a panel a group; None where no parameters were kept."""
+def learned(task: Task, groups: Groups, seed: int) -> Figure | None:
+    """What was learned with one seed, a panel a group: fits of numbers, or decision boundaries in the plane.
+
+    None for classes with other than two features, and where no parameters were kept.
+    """
+    if not task.data.regression and len(task.data.features) != 2:
+        return None
     trials = [
         replace(trial, initialization=_wrapped(name, 30))
         for name, found in groups.items()
@@ -287,19 +300,17 @@ def boundaries(task: Task, groups: Groups, seed: int) -> Figure | None:
     ]
     if not trials:
         return None
-    figure = decision_boundaries(task, trials)
+    figure = fits(task, trials) if task.data.regression else decision_boundaries(task, trials)
     figure.set_facecolor("white")
     return figure
 
 
-def profiles(groups_of: Mapping[str, Groups], names: Sequence[str], level: float) -> Figure:
-    """For each group the share of its runs, over all tasks alike, that end above each test accuracy."""
-    scores = {
-        name: [[trial.test_accuracy for trial in groups[name]] for groups in groups_of.values()] for name in names
-    }
+def profiles(groups_of: Mapping[str, Groups], names: Sequence[str], level: float, score: str) -> Figure:
+    """For each group the share of its runs, over all tasks alike, that end above each test score from 0 on."""
+    scores = {name: [[trial.test_score for trial in groups[name]] for groups in groups_of.values()] for name in names}
     flags = {name: [[lost(trial) for trial in groups[name]] for groups in groups_of.values()] for name in names}
-    everything = [value for rows in scores.values() for row in rows for value in row]
-    thresholds = np.linspace(min(everything) * 0.98, 1.0, _THRESHOLDS)
+    everything = [value for rows in scores.values() for row in rows for value in row if math.isfinite(value)]
+    thresholds = np.linspace(max(min(everything, default=0.0), 0.0) * 0.98, 1.0, _THRESHOLDS)
     labels = [shorten(name) for name in names]
     columns = _columns(labels)
     figure = _figure(9.5, 4.4 + 0.24 * -(-len(labels) // columns))
@@ -315,7 +326,7 @@ def profiles(groups_of: Mapping[str, Groups], names: Sequence[str], level: float
         )
     axes.set_xlim(thresholds[0], 1)
     axes.set_ylim(0, 1.02)
-    axes.set_xlabel("test accuracy \u03c4 (share correct)")
+    axes.set_xlabel(f"{score} \u03c4")
     axes.set_ylabel("share of runs above \u03c4")
     axes.set_title(f"Performance profile over {len(groups_of)} tasks")
     figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=9)

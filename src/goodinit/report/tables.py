@@ -10,7 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from goodinit.results import Task, TaskSummary, Trial
+from goodinit.results import CLASSIFICATION, REGRESSION, Task, TaskSummary, Trial
 from goodinit.statistics import Estimate, Ranking
 
 __all__ = ["summary", "text"]
@@ -33,8 +33,8 @@ def summary(task: Task, trials: Sequence[Trial], summaries: Sequence[TaskSummary
     """What was trained, the loss by step, one row a trial, one sentence a trial on why, and what the seeds say."""
     parts: list[RenderableType] = [Text(_headline(task))]
     if len(trials) <= 5:
-        parts += [Text("\nTraining loss (mean cross-entropy, nats):"), _losses(trials)]
-    parts += [Text("\nWhat became of each start:"), _outcomes(trials)]
+        parts += [Text(f"\nTraining loss ({task.yardstick.loss}):"), _losses(trials)]
+    parts += [Text("\nWhat became of each start:"), _outcomes(task, trials)]
     if trials[0].sensitivity:
         parts.append(Text(_SPREAD.format(repeats=trials[0].sensitivity.repeats)))
     parts.append(Text())
@@ -50,7 +50,8 @@ def _ranked(found: TaskSummary, ranking: Ranking) -> list[RenderableType]:
     table = Table()
     for heading, side in (("place", "right"), ("initialization", "left")):
         table.add_column(heading, justify=side)  # type: ignore[arg-type]  # Rich's names for the sides
-    for heading in ("test accuracy (IQM)", "median", "learned", "diverged", "steps to learn", "not separable from"):
+    score_name = next(known.test for known in (CLASSIFICATION, REGRESSION) if known.score == found.score_name)
+    for heading in (f"{score_name} (IQM)", "median", "learned", "diverged", "steps to learn", "not separable from"):
         table.add_column(heading, justify="right")
     for group in ranking.groups:
         score = group.summary
@@ -58,7 +59,7 @@ def _ranked(found: TaskSummary, ranking: Ranking) -> list[RenderableType]:
             str(group.place),
             Text(group.name),
             _interval(score.iqm),
-            f"{score.median.value:.3f}",
+            _score(score.median.value, 3),
             f"{score.success.value:.0%}" if score.success else "",
             f"{score.divergence.value:.0%}",
             "" if score.steps is None else _steps(score.steps.median.value),
@@ -72,7 +73,7 @@ def _ranked(found: TaskSummary, ranking: Ranking) -> list[RenderableType]:
 
 
 def _interval(estimate: Estimate) -> str:
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+    return f"{_score(estimate.value, 3)} [{_score(estimate.low, 3)}, {_score(estimate.high, 3)}]"
 
 
 def _steps(steps: float) -> str:
@@ -82,7 +83,8 @@ def _steps(steps: float) -> str:
 def _headline(task: Task) -> str:
     data, schedule = task.data, task.schedule
     batch = f"batches of {schedule.batch_size}" if schedule.batch_size else "full batch"
-    note = f"; {data.note}" if data.note else ""
+    note = f"; the number {data.target} is predicted" if data.regression else ""
+    note += f"; {data.note}" if data.note else ""
     return (
         f"{data.name}: {len(data.y_train)} points to train, {len(data.y_test)} to test{note}. "
         f"Network {list(task.network.widths)}, {task.network.activation}; {schedule.optimizer.replace('_', ' ')}, "
@@ -103,10 +105,11 @@ def _losses(trials: Sequence[Trial]) -> Table:
     return table
 
 
-def _outcomes(trials: Sequence[Trial]) -> Table:
+def _outcomes(task: Task, trials: Sequence[Trial]) -> Table:
     table = Table()
     table.add_column("initialization")
-    headings = ["first loss", "last loss", "train accuracy", "test accuracy"]
+    words = task.yardstick.words
+    headings = ["first loss", "last loss", f"train {words}", f"test {words}"]
     if trials[0].sensitivity:
         headings.append("spread")
     for heading in headings:
@@ -115,14 +118,20 @@ def _outcomes(trials: Sequence[Trial]) -> Table:
         row = [
             _loss(trial.loss_values[0] if trial.loss_values else math.nan),
             "diverged" if trial.diverged else _loss(trial.final_loss),
-            f"{trial.train_accuracy:.4f}",
-            f"{trial.test_accuracy:.4f}",
+            _score(trial.train_score),
+            _score(trial.test_score),
         ]
         if trial.sensitivity:
             largest = trial.sensitivity.largest
             row.append("diverged" if math.isnan(largest) else f"{largest:.1e}" if largest else "0")
         table.add_row(Text(trial.name), *row)
     return table
+
+
+def _score(value: float, digits: int = 4) -> str:
+    if math.isnan(value):
+        return "none"
+    return f"{value:.{digits}f}" if abs(value) < 100 else f"{value:.3g}"  # an R² has no lower bound
 
 
 def _loss(value: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from goodinit.training.engines import ENGINES, Dtype, Engine, train
 from goodinit.training.optimizers import OPTIMIZERS
-from goodinit.training.reference import accuracy, backward, forward, loss, predict, probabilities
+from goodinit.training.reference import accuracy, backward, forward, loss, predict, probabilities, r_squared
 from goodinit.training.schedule import Run, Schedule, batches
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "loss",
     "predict",
     "probabilities",
+    "r_squared",
     "train",
 ]

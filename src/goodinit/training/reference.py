@@ -20,7 +20,7 @@ from goodinit.networks import MLP, Parameters
 from goodinit.training.optimizers import OPTIMIZERS
 from goodinit.training.schedule import Batch, Run, Schedule, check_rates, check_snapshots
 
-__all__ = ["accuracy", "backward", "forward", "loss", "predict", "probabilities", "train"]
+__all__ = ["accuracy", "backward", "forward", "loss", "predict", "probabilities", "r_squared", "train"]
 
 Array = NDArray[np.float64]
 
@@ -87,6 +87,20 @@ def predict(network: MLP, parameters: Parameters, X: Array) -> NDArray[np.intp]:
 def accuracy(network: MLP, parameters: Parameters, X: Array, labels: NDArray[np.intp]) -> Array:
     """The share of examples whose class is predicted; labels are class numbers, one an example."""
     return np.asarray((predict(network, parameters, X) == labels).mean(axis=-1))
+
+
+def r_squared(network: MLP, parameters: Parameters, X: Array, y: Array) -> Array:
+    """The coefficient of determination of one output against the numbers y, one an example; 1 is best.
+
+    R² = 1 - sum (y - f(x))^2 / sum (y - mean y)^2: 0 for predicting the mean of y, below 0 for worse than that, and
+    not finite where an output is not. For equal y it is 1 if every output is right and else 0, as in scikit-learn.
+    """
+    with np.errstate(all="ignore"):  # parameters that diverged still have outputs
+        left = ((forward(network, parameters, X)[0][-1][..., 0, :] - y) ** 2).sum(axis=-1)
+        spread = ((y - y.mean()) ** 2).sum()
+        if spread == 0:
+            return np.asarray(np.where(np.isfinite(left), left == 0, np.nan), dtype=np.float64)
+        return np.asarray(1 - left / spread)
 
 
 def train(
