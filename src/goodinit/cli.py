@@ -125,6 +125,13 @@ def compare(
     study: Annotated[
         str | None, typer.Option(metavar="FILE", help="Keep every trial there; run only what is missing.")
     ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="auto|ADDRESS|local", help="Train on a Ray cluster; local: on this machine's.")
+    ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", parser=_number, help="A trial that takes longer by itself has failed."),
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option(metavar="DIR", help=f"Where to write (default: {DEFAULT_OUT}, or the next free number)."),
@@ -168,6 +175,8 @@ def compare(
         "perturbations": perturbations,
         "margin": margin,
         "target_loss": target_loss,
+        "cluster": cluster,
+        "time_limit": time_limit,
     }
     options = comparison.load_study(study_toml) if study_toml is not None else {}
     options.update({name: value for name, value in given.items() if value is not None})

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
+from goodinit.comparison.limits import time_limit
 from goodinit.comparison.study import Batch, Job
 from goodinit.comparison.trials import train_batch
 from goodinit.errors import GoodinitError
 from goodinit.results import Task, Trial
 from goodinit.training import Engine
 
-__all__ = ["Executor", "LocalExecutor"]
+__all__ = ["Executor", "LocalExecutor", "failed"]
 
 
 class Executor(Protocol):
@@ -25,12 +26,24 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """This machine, one batch after the other; the engine uses its cores. `progress` is told trained networks."""
+    """This machine, one batch after the other. `progress` is told trained networks.
+
+    The engine uses all cores, or `threads` of them. A trial that takes longer than `time_limit` seconds by itself has
+    failed; `deadly` lets the process end where its code cannot be interrupted.
+    """
 
     def __init__(
-        self, engine: Engine = "auto", perturbations: int = 0, progress: Callable[[float], None] = lambda trained: None
+        self,
+        engine: Engine = "auto",
+        perturbations: int = 0,
+        progress: Callable[[float], None] = lambda trained: None,
+        *,
+        threads: int | None = None,
+        time_limit: float | None = None,
+        deadly: bool = False,
     ) -> None:
         self.engine, self.perturbations, self.progress = engine, perturbations, progress
+        self.threads, self.time_limit, self.deadly = threads, time_limit, deadly
 
     def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Trial]]]:
         """Each batch with its finished trials."""
@@ -41,27 +54,34 @@ class LocalExecutor:
             def step(finished: int, done: float = done, batch: Batch = batch) -> None:
                 self.progress(done + len(batch.jobs) * finished / batch.task.schedule.steps)
 
-            yield batch, self._train(batch, step)
+            yield batch, self.train(batch, step)
             trained += len(batch.jobs)
             self.progress(trained)
 
-    def _train(self, batch: Batch, progress: Callable[[int], None]) -> list[Trial]:
+    def train(self, batch: Batch, progress: Callable[[int], None] = lambda step: None) -> list[Trial]:
         """The batch's trials; a batch that fails is halved until the job that fails is alone."""
         try:
-            return train_batch(batch, perturbations=self.perturbations, engine=self.engine, progress=progress)
+            with time_limit(self.time_limit, deadly=self.deadly):
+                return train_batch(
+                    batch,
+                    perturbations=self.perturbations,
+                    engine=self.engine,
+                    threads=self.threads,
+                    progress=progress,
+                )
         except GoodinitError:  # a value that cannot be used, which the person must hear of
             raise
-        except (ArithmeticError, MemoryError, RuntimeError, ValueError) as error:
+        except (ArithmeticError, MemoryError, RuntimeError, TimeoutError, ValueError) as error:
             if len(batch.jobs) == 1:
-                return [_failed(batch.task, batch.jobs[0], error)]
+                reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+                return [failed(batch.task, batch.jobs[0], reason)]
             middle = len(batch.jobs) // 2
             halves = (replace(batch, jobs=batch.jobs[:middle]), replace(batch, jobs=batch.jobs[middle:]))
-            return [trial for half in halves for trial in self._train(half, progress)]
+            return [trial for half in halves for trial in self.train(half, progress)]
 
 
-def _failed(task: Task, job: Job, error: Exception) -> Trial:
+def failed(task: Task, job: Job, reason: str) -> Trial:
     """The trial of a job that could not be trained: it counts as the worst there is."""
-    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     worst = 0.0 if task.yardstick.bounded else math.nan
     return Trial(
         task=task.name,

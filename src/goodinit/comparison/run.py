@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from goodinit.activations import Activation
+from goodinit.comparison.cluster import Cluster, check_cluster
 from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, design, parse_seeds
 from goodinit.comparison.executor import Executor, LocalExecutor
+from goodinit.comparison.limits import check_time_limit
 from goodinit.comparison.result import Comparison
 from goodinit.comparison.store import Store
 from goodinit.comparison.study import Batch, Job, Study
@@ -56,6 +60,8 @@ def compare(
     study: str | Path | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
+    cluster: str | None = None,
+    time_limit: float | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Train the same networks on the same data from several initializations, and compare what becomes of them.
@@ -93,6 +99,9 @@ def compare(
         study: a file that keeps every trial as it ends; the same study again runs only what is missing.
         out: a folder for the figures and `result.json`; None writes nothing.
         overwrite: replace another run's files in `out`.
+        cluster: train on a Ray cluster: `auto` for the one of this machine or of RAY_ADDRESS, `host:port` of its
+            head, or `local` for one of this run's own on all processors; None trains in this process.
+        time_limit: seconds that one trial may take by itself; one that takes longer has failed.
         progress: called with what is done, the trained networks and their number.
 
     Returns a Comparison: `.trials`, `.ranking()`, `.to_dict()`, `.report(path)`, and tables when printed.
@@ -141,6 +150,8 @@ def compare(
     if engine not in ENGINES:
         raise unknown_name("engine", str(engine), ENGINES)
     _check(perturbations, margin, target_loss)
+    check_time_limit(time_limit)
+    check_cluster(cluster)
     folder = OutputFolder(out, overwrite) if out is not None else None
     comparison = run_study(
         plan,
@@ -149,6 +160,8 @@ def compare(
         perturbations=perturbations,
         margin=margin,
         target_loss=target_loss,
+        cluster=cluster,
+        time_limit=time_limit,
         progress=progress,
     )
     if folder is not None:
@@ -177,27 +190,45 @@ def run_study(
     perturbations: int = 0,
     margin: float = 0.0,
     target_loss: float | None = None,
+    cluster: str | None = None,
+    time_limit: float | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Run what is missing of a study and return all of it; trials are kept in the file at `path`, or in memory."""
-    with Store(path if path is not None else ":memory:") as store:
+    with (
+        Store(path if path is not None else ":memory:") as store,
+        _trainer(cluster, study, engine, time_limit) as trainer,
+    ):
         for task in study.tasks:
             store.register(task.name, task.identity, task.to_dict())
         tell = progress or (lambda what, trained, total: None)
         tuning = study.tuning_jobs()
-        _run(store, study, tuning, "tuning", engine, 0, tell)
+        _run(store, study, tuning, "tuning", trainer, 0, tell)
         tuned = store.trials("tuning", {study.key(job) for job in tuning}) if tuning else []
         jobs = study.jobs(best_rates(tuned))
         shown = [job for job in jobs if job.seed == study.seeds[0]]
-        _run(store, study, shown, "first seed", engine, perturbations, tell)
-        _run(store, study, jobs, "all seeds", engine, 0, tell)
+        _run(store, study, shown, "first seed", trainer, perturbations, tell)
+        _run(store, study, jobs, "all seeds", trainer, 0, tell)
         found = {trial.place: trial for trial in store.trials("evaluation", {study.key(job) for job in jobs})}
     trials = tuple(found[study.tasks[j.task].name, str(j.initializer), float(j.learning_rate), j.seed] for j in jobs)
     return Comparison(study, trials, tuple(tuned), margin, target_loss)
 
 
+Trainer = Callable[[int, Callable[[float], None]], Executor]
+"""Gives an executor for a number of perturbations and one to tell the trained networks to."""
+
+
+def _trainer(
+    cluster: str | None, study: Study, engine: Engine, time_limit: float | None
+) -> AbstractContextManager[Trainer]:
+    """Where the study is trained: this process, or a cluster, which is left with the block."""
+    if cluster is None:
+        return nullcontext(partial(LocalExecutor, engine, time_limit=time_limit))
+    return Cluster(cluster, study.tasks, engine, time_limit, frozenset(study.seeds[:1]))
+
+
 def _run(
-    store: Store, study: Study, jobs: list[Job], what: str, engine: Engine, perturbations: int, tell: Progress
+    store: Store, study: Study, jobs: list[Job], what: str, trainer: Trainer, perturbations: int, tell: Progress
 ) -> None:
     """Train the jobs that are not stored yet, and store each batch as it ends."""
     stored = store.keys()
@@ -205,7 +236,7 @@ def _run(
     if not missing:
         return
     tell(what, 0, len(missing))
-    executor: Executor = LocalExecutor(engine, perturbations, lambda trained: tell(what, trained, len(missing)))
+    executor = trainer(perturbations, lambda trained: tell(what, trained, len(missing)))
     for batch, trials in executor.run(_still_missing(store, study, missing)):
         store.add(
             (study.key(job), trial, job.seed == study.seeds[0]) for job, trial in zip(batch.jobs, trials, strict=True)
@@ -215,7 +246,8 @@ def _run(
 def _still_missing(store: Store, study: Study, jobs: list[Job]) -> Iterator[Batch]:
     """The batches of the jobs, each without what another process has stored meanwhile."""
     for batch in study.batches(jobs):
-        stored = store.keys()
-        left = tuple(job for job in batch.jobs if study.key(job) not in stored)
+        keys = {study.key(job): job for job in batch.jobs}
+        stored = store.stored(keys)
+        left = tuple(job for key, job in keys.items() if key not in stored)
         if left:
             yield replace(batch, jobs=left)

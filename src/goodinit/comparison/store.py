@@ -115,6 +115,11 @@ class Store:
         with self._errors():
             return {key for (key,) in self._db.execute("SELECT key FROM trial")}
 
+    def stored(self, keys: Iterable[str]) -> set[str]:
+        """Those of the keys whose trials are stored."""
+        with self._errors():
+            return {key for key in keys if self._db.execute("SELECT 1 FROM trial WHERE key = ?", (key,)).fetchone()}
+
     def add(self, trials: Iterable[tuple[str, Trial, bool]]) -> int:
         """Store finished trials with their keys in one transaction; the flag says whether to keep the parameters.
 

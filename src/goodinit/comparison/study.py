@@ -11,7 +11,7 @@ from typing import Any, Final
 from goodinit.initializers import Initializer
 from goodinit.results import Phase, Task
 
-__all__ = ["Batch", "Job", "Study"]
+__all__ = ["BATCH_WORK", "Batch", "Job", "Study", "operations"]
 
 BATCH_WORK: Final = 2e11  # multiplications and additions: seconds of work, which is what a stop loses at most
 BATCH_NUMBERS: Final = 2**25  # parameters in a batch, which bounds memory
@@ -108,7 +108,12 @@ class Study:
 def _largest(task: Task) -> int:
     """How many networks of a task make a batch."""
     weights = sum(weight.size for weight in task.network.weights)
-    examples = min(task.schedule.batch_size or len(task.data.y_train), len(task.data.y_train))
-    work = 6.0 * weights * examples * task.schedule.steps  # a product forward, and two backward, of 2 operations each
-    wanted = max(FULL, int(BATCH_WORK / work) // FULL * FULL)
+    wanted = max(FULL, int(BATCH_WORK / operations(task)) // FULL * FULL)
     return max(1, min(wanted, BATCH_NUMBERS // weights))
+
+
+def operations(task: Task) -> float:
+    """The multiplications and additions that train one network of a task."""
+    weights = sum(weight.size for weight in task.network.weights)
+    examples = min(task.schedule.batch_size or len(task.data.y_train), len(task.data.y_train))
+    return 6.0 * weights * examples * task.schedule.steps  # a product forward, and two backward, of 2 operations each

@@ -23,6 +23,8 @@ _KINDS: Final[Mapping[str, tuple[str, tuple[type, ...]]]] = {
     "margin": ("a number", (int, float)),
     "target-loss": ("a number", (int, float)),
     "engine": ("a text", (str,)),
+    "cluster": ("a text", (str,)),
+    "time-limit": ("a number", (int, float)),
     "data": ("a text", (str,)),
     "target": ("a text", (str,)),
     "standardize": ("true or false", (bool,)),

@@ -28,6 +28,7 @@ def train_batch(
     *,
     perturbations: int = 0,
     engine: Engine = "auto",
+    threads: int | None = None,
     progress: Callable[[int], None] = lambda step: None,
 ) -> list[Trial]:
     """Train the jobs of a batch as one ensemble and return their trials, in the order of the jobs.
@@ -56,6 +57,7 @@ def train_batch(
         learning_rates=np.repeat([job.learning_rate for job in jobs], copies),
         engine=engine,
         dtype=task.dtype,
+        threads=threads,
     )
     return [
         _trial(task, job, start, run, slice(at * copies, (at + 1) * copies))

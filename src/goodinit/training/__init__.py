@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goodinit.training.engines import ENGINES, Dtype, Engine, train
+from goodinit.training.engines import ENGINES, Dtype, Engine, choose, train
 from goodinit.training.optimizers import OPTIMIZERS
 from goodinit.training.reference import accuracy, backward, forward, loss, predict, probabilities, r_squared
 from goodinit.training.schedule import Run, Schedule, batches
@@ -17,6 +17,7 @@ __all__ = [
     "accuracy",
     "backward",
     "batches",
+    "choose",
     "forward",
     "loss",
     "predict",

@@ -1,0 +1,439 @@
+"""Training on a Ray cluster: the connection to it, and the executor that keeps a bounded number of loads in flight.
+
+Ray schedules, retries and moves the data. What is added here: loads of about the same work, a keeper that outlives the
+driver (`keeper.py`), and what becomes of a load that kills its worker every time: it is split until one trial is alone,
+and that one is recorded as failed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from goodinit.comparison import keeper as on_nodes
+from goodinit.comparison import shipment
+from goodinit.comparison.executor import failed
+from goodinit.comparison.shipment import Load, Parcel
+from goodinit.comparison.study import BATCH_WORK, Batch, operations
+from goodinit.errors import GoodinitError
+from goodinit.results import Task, Trial
+from goodinit.training import Engine, choose
+
+__all__ = ["Cluster", "RayExecutor", "check_cluster"]
+
+CPUS: Final = 1  # of a load: many loads side by side use a node better than one with many threads
+MOST_TRIALS: Final = 256  # in a load: about a second of what is done for each trial beside training
+VECTOR: Final = 8  # networks that the lanes engine trains side by side in float64
+RETRIES: Final = 2  # by Ray, where a worker or its node is lost
+ANSWER: Final = 15.0  # seconds that a cluster has to say that it lives
+PATIENCE: Final = 120.0  # seconds that a cluster which grows by itself has to bring a node that fits
+LEASE: Final = 5.0  # seconds without a word after which a driver is taken to be gone
+IDLE: Final = 3600.0  # seconds that the results of a driver which is gone are kept
+NAMESPACE: Final = "goodinit"
+
+
+def check_cluster(cluster: str | None) -> None:
+    """Raise GoodinitError for a text that is no address, and where Ray is not installed."""
+    if cluster is None:
+        return
+    host, colon, port = cluster.rpartition(":") if isinstance(cluster, str) else ("", "", "")
+    named = cluster in ("auto", "local")
+    numbered = port.isascii() and port.isdigit() and int(port[:6]) < 65536
+    if not named and not (host and colon and numbered and "/" not in host):
+        raise GoodinitError(
+            f"cluster {cluster!r}: give auto, local, or the address of a cluster's head, such as 10.0.0.1:6379"
+        )
+    _ray()
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise GoodinitError(
+            f"a cluster needs Ray, which cannot be imported ({error}); pip install 'goodinit[ray]'"
+        ) from None
+    return ray
+
+
+@dataclass(frozen=True)
+class _Flight:
+    """A load on its way: its number with the keeper, and whether another driver sent it."""
+
+    number: int
+    load: Load
+    adopted: bool = False
+
+
+class Cluster:
+    """A study's connection to a cluster: made at the first use, closed with the block, which cancels what is in flight.
+
+    `address` is `auto` (the cluster of this machine, or of RAY_ADDRESS), `local` (one of this process's own, on all
+    processors of this machine), or `host:port` of a cluster's head. A Ray that this process is connected to is used as
+    it is, and left so.
+    """
+
+    def __init__(
+        self, address: str, tasks: Sequence[Task], engine: Engine, time_limit: float | None, keep: frozenset[int]
+    ) -> None:
+        check_cluster(address)
+        self.address, self.tasks, self.engine, self.time_limit, self.keep = address, tasks, engine, time_limit, keep
+        self.ray = _ray()
+        self.driver = uuid.uuid4().hex
+        self.keeper: Any = None
+        self.mine = False  # whether the connection was made here
+        self.gpus = False
+        self.left: dict[int, tuple[bytes, list[Any]]] = {}  # by a driver that is gone
+        self.packages = ("numpy", "scipy", *(["torch"] if any(self._torch(task) for task in tasks) else []))
+        self.versions = on_nodes.versions(self.packages)
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        ray = self.ray
+        if self.keeper is not None:
+            try:
+                ray.get(self.keeper.stop.remote(self.driver), timeout=10)
+                ray.kill(self.keeper)
+            except ray.exceptions.RayError:
+                pass  # the cluster is gone, and what was in flight with it
+            self.keeper = None
+        if self.mine:
+            ray.shutdown()
+            self.mine = False
+
+    def __call__(self, perturbations: int, progress: Callable[[float], None]) -> RayExecutor:
+        """An executor on this cluster. Raises GoodinitError where there is none, or it does not answer."""
+        if self.keeper is None:
+            self._connect()
+            self.gpus = self.ray.cluster_resources().get("GPU", 0) >= 1
+            self.hire()
+        return RayExecutor(self, perturbations, progress)
+
+    def _connect(self) -> None:
+        ray = self.ray
+        if ray.is_initialized():
+            return
+        options: dict[str, Any] = {"include_dashboard": False}
+        if self.address != "local":
+            address = os.environ.get("RAY_ADDRESS", "auto") if self.address == "auto" else self.address
+            _check_alive(address)
+            options = {"address": address}
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Ray's advice to its own users
+                ray.init(
+                    namespace=NAMESPACE,
+                    log_to_driver=False,
+                    logging_level="error",
+                    address=options.pop("address", "local"),
+                    **options,
+                )
+        except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+            raise GoodinitError(
+                f"cluster {self.address}: this process cannot join it ({_first_line(error)}); run goodinit on a node "
+                "of the cluster (`ray start --address=HOST:PORT` makes this machine one)"
+            ) from None
+        self.mine = True
+
+    def hire(self) -> None:
+        """Find the keeper of this study that another driver left behind, or make one; no other driver may have it."""
+        ray = self.ray
+        ray.cloudpickle.register_pickle_by_value(on_nodes)
+        here = ray.get_runtime_context().get_node_id()
+        own = {
+            "namespace": NAMESPACE,
+            "num_cpus": 0,
+            "scheduling_strategy": ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=True),
+            # without this Ray runs a load that takes too much memory again for ever
+            "runtime_env": {"env_vars": {"RAY_task_oom_retries": "1"}},
+        }
+        shared = {"name": self._name(), "lifetime": "detached", "get_if_exists": True}
+        deadline = time.monotonic() + LEASE + 1
+        while True:
+            alone = time.monotonic() > deadline  # another driver is at the same study now
+            keeper = ray.remote(on_nodes.Keeper).options(**own, **({} if alone else shared)).remote(IDLE)
+            try:
+                left = ray.get(keeper.claim.remote(self.driver, LEASE), timeout=60)
+            except ray.exceptions.ActorDiedError:  # its name is not free at once
+                left = None
+            except ray.exceptions.RayError as error:
+                raise GoodinitError(f"cluster {self.address}: it does not start work ({_first_line(error)})") from None
+            if left is not None:
+                self.keeper, self.left = keeper, left
+                return
+            time.sleep(0.5)
+
+    def _name(self) -> str:
+        """The keeper's: drivers that train the same tasks in the same way find the same one."""
+        facts = [[task.name, task.identity] for task in self.tasks], self.engine, self.versions
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+
+    def _torch(self, task: Task) -> bool:
+        return self.engine == "torch" or (self.engine == "auto" and choose(task.network) == "torch")
+
+    def needs(self, task: Task) -> dict[str, int]:
+        """The processors that a load of a task takes: a GPU for the torch engine where the cluster began with any."""
+        return {"CPU": CPUS, "GPU": int(self.gpus and self._torch(task))}
+
+    def slots(self, needs: dict[str, int]) -> int:
+        """How many such loads the cluster can train at a time."""
+        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        return sum(min(int(has.get(what, 0)) // number for what, number in needs.items() if number) for has in nodes)
+
+    def pieces(self, batch: Batch) -> Iterator[Batch]:
+        """The batch in parts of a few seconds of work; the torch engine's bits depend on who is beside whom."""
+        most = len(batch.jobs) if self._torch(batch.task) else self.most(batch.task)
+        for at in range(0, len(batch.jobs), most):
+            yield replace(batch, jobs=batch.jobs[at : at + most])
+
+    @staticmethod
+    def most(task: Task) -> int:
+        """How many networks of a task make a load."""
+        most = max(1, min(MOST_TRIALS, int(BATCH_WORK / operations(task))))
+        return most if most < VECTOR else most // VECTOR * VECTOR
+
+
+def _check_alive(address: str) -> None:
+    """Raise GoodinitError unless a cluster answers there within seconds; Ray itself would try for minutes."""
+    question = [sys.executable, "-m", "ray.scripts.scripts", "health-check"]
+    if address != "auto":
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+        except (OSError, OverflowError, ValueError) as error:
+            raise GoodinitError(
+                f"cluster {address}: nothing answers there ({error}); is it up, and spelt so?"
+            ) from None
+        question += ["--address", address]
+    try:
+        answer = subprocess.run(question, capture_output=True, timeout=ANSWER, check=False, stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired:
+        raise GoodinitError(f"cluster {address}: what answers there is no Ray cluster, or it is stuck") from None
+    if answer.returncode != 0:
+        what = "no cluster runs on this machine" if address == "auto" else "what answers there is no Ray cluster"
+        raise GoodinitError(f"cluster {address}: {what}; start one with `ray start --head`, or use cluster='local'")
+
+
+class RayExecutor:
+    """Loads of batches on a cluster, a bounded number at a time; results come back as they end."""
+
+    def __init__(self, cluster: Cluster, perturbations: int, progress: Callable[[float], None]) -> None:
+        self.cluster, self.perturbations, self.progress = cluster, perturbations, progress
+        self.flying: dict[Any, _Flight] = {}
+        self.again: deque[tuple[Load, int]] = deque()  # loads to be sent once more, with how often Ray may retry them
+        self.stocked: set[str] = set()
+        self.parcels: dict[int, Parcel] = {}
+        self.looked, self.window, self.waiting_since = 0.0, 2, time.monotonic()
+        self.lost = 0  # keepers since a load last came back
+
+    def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Trial]]]:
+        """Each batch, or part of one, with its finished trials."""
+        self._adopt()
+        fresh, trained = self._loads(batches), 0
+        ray = self.cluster.ray
+        while True:
+            self._look()
+            while len(self.flying) < self.window and (following := self._next(fresh)) is not None:
+                self._send(*following)
+            if not self.flying:
+                return
+            ended, _ = ray.wait(list(self.flying), num_returns=1, timeout=1.0)
+            keeper_lives = self._beat()
+            for result in ended:
+                flight = self.flying[result]
+                try:
+                    answer = ray.get(result, timeout=10)
+                except ray.exceptions.GetTimeoutError:  # it was lost on its way, and Ray makes it again
+                    continue
+                except (ray.exceptions.OwnerDiedError, ray.exceptions.ActorDiedError):
+                    keeper_lives = False
+                    break
+                except ray.exceptions.RayError as error:
+                    done = self._refused(flight, error)
+                else:
+                    done = self._opened(flight, answer)
+                del self.flying[result]
+                self.lost, self.waiting_since = 0, time.monotonic()
+                for batch, trials in done:
+                    yield batch, trials  # when this goes on they are stored
+                    trained += len(trials)
+                    self.progress(trained)
+                self.cluster.keeper.drop.remote(self.cluster.driver, flight.number)
+            if not keeper_lives:
+                self._replace_keeper()
+
+    def _loads(self, batches: Iterable[Batch]) -> Iterator[Load]:
+        """Batches of the same task together until they are some seconds of work."""
+        load: list[Batch] = []
+        for batch in batches:
+            for piece in self.cluster.pieces(batch):
+                jobs = sum(len(each.jobs) for each in load)
+                if load and (piece.task is not load[0].task or jobs + len(piece.jobs) > self.cluster.most(piece.task)):
+                    yield tuple(load)
+                    load = []
+                load.append(piece)
+        if load:
+            yield tuple(load)
+
+    def _next(self, fresh: Iterator[Load]) -> tuple[Load, int] | None:
+        """What to send next. What a driver that is gone has sent comes first: it may be among the fresh ones too."""
+        if self.again:
+            return self.again.popleft()
+        if any(flight.adopted for flight in self.flying.values()):
+            return None
+        load = next(fresh, None)
+        return None if load is None else (load, RETRIES)
+
+    def _adopt(self) -> None:
+        for number, (text, (result,)) in self.cluster.left.items():
+            self.flying[result] = _Flight(number, shipment.unlabelled(text, self.cluster.tasks), adopted=True)
+        self.cluster.left = {}
+
+    def _look(self) -> None:
+        """See, every few seconds, how large the cluster is. Raises GoodinitError where no node fits for long."""
+        now = time.monotonic()
+        if now - self.looked < 2:
+            return
+        needs = {what: max(self.cluster.needs(task)[what] for task in self.cluster.tasks) for what in ("CPU", "GPU")}
+        slots = self.cluster.slots(needs)
+        self.looked, self.window = now, 2 * max(1, slots)
+        if slots:
+            self.waiting_since = now
+        elif now - self.waiting_since > PATIENCE:
+            wanted = " and ".join(f"{number} {what}" for what, number in needs.items() if number)
+            raise GoodinitError(
+                f"cluster {self.cluster.address}: for {PATIENCE:.0f} seconds no node had {wanted} to offer; add one"
+            )
+
+    def _send(self, load: Load, retries: int) -> None:
+        cluster, task = self.cluster, load[0].task
+        options = {
+            "engine": cluster.engine,
+            "perturbations": self.perturbations,
+            "threads": CPUS,
+            "time_limit": cluster.time_limit,
+            "keep": cluster.keep,
+        }
+        blob = shipment.packed(load, options)
+        code = shipment.modules_of(blob, getattr(task, "modules", ()))
+        place = load[0].jobs[0].task
+        if place not in self.parcels:
+            self.parcels[place] = shipment.source_of(task)
+        source = self.parcels[place]
+        digests = [parcel.digest for parcel in (source, code) if parcel is not None and self._stock(parcel)]
+        needs = cluster.needs(task)
+        resources: dict[str, Any] = {"num_cpus": needs["CPU"], "num_gpus": needs["GPU"], "max_retries": retries}
+        if code is not None:  # workers of their own: one that has imported another version of it keeps that
+            resources["runtime_env"] = {"env_vars": {"GOODINIT_CODE": code.digest}}
+        order = {"versions": cluster.versions, "packages": cluster.packages, "blob": blob}
+        sent = self._ask("submit", shipment.label(load), order, digests, resources)
+        if sent is None:
+            self.again.append((load, retries))
+            self._replace_keeper()
+        else:
+            number, (result,) = sent
+            self.flying[result] = _Flight(number, load)
+
+    def _stock(self, parcel: Parcel) -> bool:
+        """Put the parcel into the cluster's object store, unless it is there."""
+        if parcel.digest not in self.stocked:
+            if not self._ask("has", parcel.digest):
+                self._ask("stock", parcel.digest, parcel.content)
+            self.stocked.add(parcel.digest)
+        return True
+
+    def _ask(self, what: str, *arguments: Any) -> Any:
+        """The keeper's answer; None where it is gone."""
+        ray = self.cluster.ray
+        try:
+            return ray.get(getattr(self.cluster.keeper, what).remote(self.cluster.driver, *arguments), timeout=60)
+        except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
+            return None
+
+    def _beat(self) -> bool:
+        return self._ask("beat") is True
+
+    def _replace_keeper(self) -> None:
+        """Another keeper, and everything that was in flight with the old one once more."""
+        self.lost += 1
+        if self.lost > 10:
+            raise GoodinitError(f"cluster {self.cluster.address}: it loses all that it is given; look at its nodes")
+        self.again.extendleft((flight.load, RETRIES) for flight in self.flying.values())
+        self.flying.clear()
+        self.stocked.clear()
+        self.cluster.hire()
+        self._adopt()
+
+    def _opened(self, flight: _Flight, answer: tuple[str, Any]) -> Iterable[tuple[Batch, list[Trial]]]:
+        kind, content = answer
+        if kind == "done":
+            return zip(flight.load, content, strict=True)
+        if kind == "refused":
+            raise GoodinitError(content)
+        node, found = content
+        wanted = self.cluster.versions
+        differing = [name for name in wanted if found.get(name) != wanted[name]]
+        raise GoodinitError(
+            f"node {node} of the cluster has "
+            + ", ".join(f"{name} {found.get(name, 'none')}, not {wanted[name]}" for name in differing)
+            + "; trials are comparable only where every node has the same: install the same on all"
+        )
+
+    def _refused(self, flight: _Flight, error: Exception) -> Iterable[tuple[Batch, list[Trial]]]:
+        """What becomes of a load that Ray gave up: halves of it are sent, or its one trial has failed."""
+        reasons = self.cluster.ray.exceptions
+        if isinstance(error, reasons.RayTaskError):  # a fault in code, which the local executor lets through too
+            raise error
+        lost = (
+            reasons.WorkerCrashedError,
+            reasons.NodeDiedError,
+            reasons.LocalRayletDiedError,
+            reasons.OutOfMemoryError,
+            reasons.ObjectLostError,
+        )
+        if not isinstance(error, lost):
+            raise GoodinitError(f"cluster {self.cluster.address}: Ray cannot run a load ({_first_line(error)})")
+        load = flight.load
+        if len(load) == 1 and len(load[0].jobs) == 1:
+            trial = failed(load[0].task, load[0].jobs[0], f"{type(error).__name__}: {self._reason(error)}")
+            return [(load[0], [trial])]
+        for half in _halves(load):
+            alone = len(half) == 1 and len(half[0].jobs) == 1
+            self.again.append((half, RETRIES if alone else 0))
+        return []
+
+    def _reason(self, error: Exception) -> str:
+        reasons = self.cluster.ray.exceptions
+        if isinstance(error, reasons.OutOfMemoryError):
+            return "its node ran out of memory every time, and Ray stopped its process"
+        if isinstance(error, reasons.WorkerCrashedError):
+            limit = self.cluster.time_limit
+            hang = f", or it hung for longer than the time limit of {limit:g} s in such code" if limit else ""
+            return f"its process died every time: native code crashed, or the system stopped it for its memory{hang}"
+        return "its node was lost every time"
+
+
+def _halves(load: Load) -> tuple[Load, Load]:
+    if len(load) > 1:
+        middle = len(load) // 2
+        return load[:middle], load[middle:]
+    (batch,) = load
+    middle = len(batch.jobs) // 2
+    return (replace(batch, jobs=batch.jobs[:middle]),), (replace(batch, jobs=batch.jobs[middle:]),)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,58 @@
+"""A time limit for code that may hang: an alarm that raises, and for a process that may die a watch that ends it."""
+
+from __future__ import annotations
+
+import faulthandler
+import math
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from goodinit.errors import GoodinitError
+
+__all__ = ["check_time_limit", "time_limit"]
+
+GRACE: Final = 10.0  # seconds after which code that does not hear the alarm ends with its process
+
+
+def check_time_limit(seconds: float | None) -> None:
+    """Raise GoodinitError for a limit that is none, and where this machine or thread has no alarm."""
+    if seconds is None:
+        return
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not (number and 0.01 <= seconds < math.inf):
+        raise GoodinitError(f"time limit {seconds!r}: it must be a number of seconds of at least 0.01, such as 600")
+
+
+@contextmanager
+def time_limit(seconds: float | None, *, deadly: bool = False) -> Iterator[None]:
+    """Raise TimeoutError in the block once it has taken `seconds`; None is no limit.
+
+    The alarm is heard between two operations of Python, and within the compiled engine. Code that does not hear it goes
+    on, unless `deadly`: then the process ends some seconds later, which is for one that somebody else starts again.
+    """
+    if seconds is None:
+        yield
+        return
+    if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
+        raise GoodinitError(
+            "a time limit needs the main thread of a system with alarms, such as Linux; use cluster='local', which "
+            "trains in processes of their own"
+        )
+
+    def ring(*_: object) -> None:
+        raise TimeoutError(f"it took longer than the time limit of {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    if deadly:
+        faulthandler.dump_traceback_later(seconds + GRACE, exit=True)  # a thread of C, which needs no lock of Python's
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # again each second: code may swallow an exception
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before if before is not None else signal.SIG_DFL)
+        if deadly:
+            faulthandler.cancel_dump_traceback_later()
