@@ -11,6 +11,7 @@ from typing import Any
 from goodinit.activations import Activation
 from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, design, parse_seeds
 from goodinit.comparison.executor import Executor, LocalExecutor
+from goodinit.comparison.plan import Plan, estimate
 from goodinit.comparison.result import Comparison
 from goodinit.comparison.store import Store
 from goodinit.comparison.study import Batch, Job, Study
@@ -28,6 +29,8 @@ DEMONSTRATION_SEEDS = tuple(range(50))
 
 Progress = Callable[[str, float, float], None]
 """Told what is being done, how many networks are trained, and how many there are."""
+Announce = Callable[[Plan], None]
+"""Told what a study will take, before it runs."""
 
 
 def compare(
@@ -57,6 +60,7 @@ def compare(
     out: str | Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    announce: Announce | None = None,
 ) -> Comparison:
     """Train the same networks on the same data from several initializations, and compare what becomes of them.
 
@@ -94,6 +98,8 @@ def compare(
         out: a folder for the figures and `result.json`; None writes nothing.
         overwrite: replace another run's files in `out`.
         progress: called with what is done, the trained networks and their number.
+        announce: called once, before anything is trained, with the `Plan`: how many trials there are, how many are
+            stored, and about how many seconds the others take here. Measuring that takes a fraction of a second a task.
 
     Returns a Comparison: `.trials`, `.ranking()`, `.to_dict()`, `.report(path)`, and tables when printed.
 
@@ -150,6 +156,7 @@ def compare(
         margin=margin,
         target_loss=target_loss,
         progress=progress,
+        announce=announce,
     )
     if folder is not None:
         comparison.save(folder)
@@ -178,6 +185,7 @@ def run_study(
     margin: float = 0.0,
     target_loss: float | None = None,
     progress: Progress | None = None,
+    announce: Announce | None = None,
 ) -> Comparison:
     """Run what is missing of a study and return all of it; trials are kept in the file at `path`, or in memory."""
     with Store(path if path is not None else ":memory:") as store:
@@ -185,6 +193,9 @@ def run_study(
             store.register(task.name, task.identity, task.to_dict())
         tell = progress or (lambda what, trained, total: None)
         tuning = study.tuning_jobs()
+        if announce is not None:
+            tuned = store.trials("tuning", {study.key(job) for job in tuning}) if tuning else []
+            announce(estimate(study, engine=engine, perturbations=perturbations, tuned=tuned, stored=store.keys()))
         _run(store, study, tuning, "tuning", engine, 0, tell)
         tuned = store.trials("tuning", {study.key(job) for job in tuning}) if tuning else []
         jobs = study.jobs(best_rates(tuned))
