@@ -200,3 +200,18 @@ def test_global_random_state_is_left_alone():
     before = np.random.get_state()[1].copy()  # noqa: NPY002  # the point is the legacy global state
     goodinit.compare(["normal", "he_uniform"], data="moons", batch_size=10, **FAST)
     assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_columns_and_classes_may_be_called_anything(tmp_path):
+    rows = "".join(f"{i},{i * i},{'$y_{$' if i % 2 else '$b$'}\n" for i in range(20))
+    (tmp_path / "a.csv").write_text("$x_{$,\x07b,c\n" + rows)
+    goodinit.compare("he_normal", data=tmp_path / "a.csv", target="c", **FAST).save(tmp_path / "out")
+    assert (tmp_path / "out" / "decision_boundary.png").exists()
+
+
+def test_a_seed_that_is_missing_is_told():
+    from dataclasses import replace
+
+    found = goodinit.compare(["zeros", "he_normal"], seeds="0-2", **FAST)
+    with pytest.raises(GoodinitError, match="some seeds are missing"):
+        replace(found, trials=found.trials[:-1]).ranking()

@@ -309,3 +309,16 @@ def test_a_toml_runs_from_the_command(tmp_path):
     assert [task["name"] for task in result["tasks"]] == ["mine"]
     assert len(result["trials"]) == 4
     assert sorted(p.name for p in tmp_path.iterdir()) == ["s.db", "study.toml"]
+
+
+def test_a_file_that_changes_meanwhile_is_noticed(tmp_path):
+    rows = "".join(f"{i},{i % 2}\n" for i in range(40))
+    path = tmp_path / "a.csv"
+    path.write_text("x,y\n" + rows)
+    study = design(["he_normal"], data=path, target="y", seeds="0-3", steps=5)
+    keys = [study.key(job) for job in study.jobs({})]
+    path.write_text("x,y\n" + rows + "3,1\n")
+    with pytest.raises(GoodinitError, match="changed or removed since it was first read"):
+        run_study(study)
+    assert [study.key(job) for job in study.jobs({})] == keys
+    assert len(study.tasks[0].data.y_train) == 30

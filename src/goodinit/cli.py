@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
+    from goodinit.comparison import Plan
+
 __all__ = ["app", "main"]
 
 DEFAULT_OUT = "goodinit-compare"
+WORTH_SAYING = 5  # seconds: a study that takes as long is announced
 
 app = typer.Typer(
     add_completion=False,
@@ -185,9 +188,11 @@ def compare(
         folder = report.OutputFolder(out, overwrite)
     elif not json and report_page is None:
         folder = report.OutputFolder.fresh(DEFAULT_OUT)
-    with _ProgressBar(hidden=quiet) as progress:
+    bar = _ProgressBar(hidden=quiet)
+    with bar as progress:
         try:
-            result = comparison.compare(**options, study=study, progress=progress)
+            announce = None if quiet else bar.announce
+            result = comparison.compare(**options, study=study, progress=progress, announce=announce)
         except KeyboardInterrupt:
             progress_is = f"the same command goes on from what {study} holds" if study else "nothing was written"
             raise _StoppedError(progress_is) from None
@@ -308,6 +313,11 @@ class _ProgressBar:
 
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
+
+    def announce(self, plan: Plan) -> None:
+        """Say what a study will take, where that is worth saying."""
+        if plan.seconds is None or plan.seconds >= WORTH_SAYING:
+            self.bar.console.print(f"{plan}", markup=False, highlight=False)
 
     def _update(self, what: str, trained: float, total: float) -> None:
         if what not in self.tasks:

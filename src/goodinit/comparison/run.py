@@ -15,6 +15,7 @@ from goodinit.comparison.cluster import Cluster, check_cluster
 from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, design, parse_seeds
 from goodinit.comparison.executor import Executor, LocalExecutor
 from goodinit.comparison.limits import check_time_limit
+from goodinit.comparison.plan import Plan, estimate
 from goodinit.comparison.result import Comparison
 from goodinit.comparison.store import Store
 from goodinit.comparison.study import Batch, Job, Study
@@ -32,6 +33,8 @@ DEMONSTRATION_SEEDS = tuple(range(50))
 
 Progress = Callable[[str, float, float], None]
 """Told what is being done, how many networks are trained, and how many there are."""
+Announce = Callable[[Plan], None]
+"""Told what a study will take, before it runs."""
 
 
 def compare(
@@ -63,6 +66,7 @@ def compare(
     cluster: str | None = None,
     time_limit: float | None = None,
     progress: Progress | None = None,
+    announce: Announce | None = None,
 ) -> Comparison:
     """Train the same networks on the same data from several initializations, and compare what becomes of them.
 
@@ -103,6 +107,8 @@ def compare(
             head, or `local` for one of this run's own on all processors; None trains in this process.
         time_limit: seconds that one trial may take by itself; one that takes longer has failed.
         progress: called with what is done, the trained networks and their number.
+        announce: called once, before anything is trained, with the `Plan`: how many trials there are, how many are
+            stored, and about how many seconds the others take here. Measuring that takes a fraction of a second a task.
 
     Returns a Comparison: `.trials`, `.ranking()`, `.to_dict()`, `.report(path)`, and tables when printed.
 
@@ -163,6 +169,7 @@ def compare(
         cluster=cluster,
         time_limit=time_limit,
         progress=progress,
+        announce=announce,
     )
     if folder is not None:
         comparison.save(folder)
@@ -193,6 +200,7 @@ def run_study(
     cluster: str | None = None,
     time_limit: float | None = None,
     progress: Progress | None = None,
+    announce: Announce | None = None,
 ) -> Comparison:
     """Run what is missing of a study and return all of it; trials are kept in the file at `path`, or in memory."""
     with (
@@ -203,6 +211,10 @@ def run_study(
             store.register(task.name, task.identity, task.to_dict())
         tell = progress or (lambda what, trained, total: None)
         tuning = study.tuning_jobs()
+        if announce is not None:
+            tuned = store.trials("tuning", {study.key(job) for job in tuning}) if tuning else []
+            where = None if cluster else engine  # what a cluster needs is not measured on this machine
+            announce(estimate(study, engine=where, perturbations=perturbations, tuned=tuned, stored=store.keys()))
         _run(store, study, tuning, "tuning", trainer, 0, tell)
         tuned = store.trials("tuning", {study.key(job) for job in tuning}) if tuning else []
         jobs = study.jobs(best_rates(tuned))

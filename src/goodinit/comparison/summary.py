@@ -61,9 +61,9 @@ def _ranking(
     margin: float,
 ) -> Ranking:
     place = {(trial.initialization, trial.learning_rate, trial.seed): trial for trial in trials}
-    grid = [[place[name, rate, seed] for seed in seeds] for name, rate in names]
-    if any(len(row) != len(seeds) for row in grid):
+    if any((name, rate, seed) not in place for name, rate in names for seed in seeds):
         raise GoodinitError(f"task {task.name!r}: some seeds are missing for some initializations; run the study again")
+    grid = [[place[name, rate, seed] for seed in seeds] for name, rate in names]
     score = np.array([[t.test_score for t in row] for row in grid])
     lost = np.array([[t.diverged or t.failure is not None for t in row] for row in grid]) | np.isnan(score)
     success = np.array([[math.isfinite(t.final_loss) and t.final_loss <= goal for t in row] for row in grid])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,7 @@ class Source:
             if not (path.suffix or len(path.parts) > 1 or path.exists()):
                 raise unknown_name("data set", str(self.given), BUILTIN, see="or give the path of a CSV or NPZ file")
         data = self.dataset(0)  # what cannot be read is told now
+        _ = self.fingerprint  # of the bytes that were read
         if self.regression is not None and self.regression != data.regression:
             has, needs = ("numbers to predict", "classes") if data.regression else ("classes", "numbers to predict")
             loss = "squared_error" if self.regression else "cross_entropy"
@@ -67,11 +68,27 @@ class Source:
             return self.given
         if isinstance(self.given, str) and self.given in BUILTIN:
             return _builtin(self.given, 0 if self.given in FIXED else seed)
-        path = Path(self.given)
-        changed = path.stat().st_mtime_ns if path.exists() else 0
+        return self._first if seed == 0 else self._read(seed)
+
+    def _read(self, seed: int) -> Dataset:
+        """The file's examples for that seed, as long as the file is the one that was first read."""
+        path = Path(str(self.given))
+        changed = _changed(path)
+        if changed != self._stamp:
+            raise GoodinitError(f"{path} was changed or removed since it was first read; run again, in another study")
         return _file(path, changed, self.target, seed, self.standardize, bool(self.regression))
 
-    @property
+    @cached_property
+    def _first(self) -> Dataset:
+        """A file's examples for seed 0, which tables and figures tell the facts of."""
+        return self._read(0)
+
+    @cached_property
+    def _stamp(self) -> int:
+        """When the file was last changed, as it was at the first use."""
+        return _changed(Path(str(self.given)))
+
+    @cached_property
     def fingerprint(self) -> str:
         """A hash of the data: a file's bytes and how they are read, a built-in set's name, a Dataset's arrays."""
         digest = hashlib.sha256()
@@ -84,6 +101,10 @@ class Source:
             how = (self.target, self.standardize, *(["regression"] if self.regression else []))
             digest.update(Path(self.given).read_bytes() + repr(how).encode())
         return digest.hexdigest()[:16]
+
+
+def _changed(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 @lru_cache(maxsize=64)

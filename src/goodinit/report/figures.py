@@ -10,6 +10,7 @@ import numpy as np
 
 from goodinit.report.colours import COLOURS, STYLES
 from goodinit.report.fits import fits
+from goodinit.report.lettering import as_written, plain_number
 from goodinit.results import Task, Trial
 from goodinit.training import forward, predict, probabilities
 
@@ -31,12 +32,12 @@ def figures(task: Task, trials: Sequence[Trial]) -> dict[str, bytes]:
     Beside the losses there is what was learned: a fit of numbers, or decision boundaries where the data of classes has
     two features.
     """
-    drawn = {"loss.png": png(loss_curves(task, trials))}
+    drawn = {"loss.png": loss_curves(task, trials)}
     if task.data.regression:
-        drawn["fit.png"] = png(fits(task, trials))
+        drawn["fit.png"] = fits(task, trials)
     elif len(task.data.features) == 2:
-        drawn["decision_boundary.png"] = png(decision_boundaries(task, trials))
-    return drawn
+        drawn["decision_boundary.png"] = decision_boundaries(task, trials)
+    return {name: png(as_written(figure)) for name, figure in drawn.items()}
 
 
 def png(figure: Figure) -> bytes:
@@ -71,6 +72,8 @@ def loss_curves(task: Task, trials: Sequence[Trial]) -> Figure:
     top = float(everything.max(initial=chance))
     if logarithmic:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(plain_number)
+        axes.yaxis.set_minor_formatter("")
     else:
         top = min(top, 2 * chance) * 1.06
         axes.set_ylim(0, top)

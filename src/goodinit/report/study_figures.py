@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from goodinit.report.colours import COLOURS, STYLES
 from goodinit.report.figures import decision_boundaries
 from goodinit.report.fits import fits
+from goodinit.report.lettering import as_written, plain_number
 from goodinit.results import Task, TaskSummary, Trial
 from goodinit.statistics import performance_profile
 
@@ -64,13 +65,7 @@ class Drawing:
 
 def render(drawing: Drawing) -> tuple[bytes, bytes]:
     """The figure as PNG and as SVG; text is taken as it is, never as mathematics."""
-    from matplotlib.text import Text
-
-    for text in drawing.figure.findobj(Text):
-        if isinstance(text, Text):
-            text.set_parse_math(False)
-            if not text.get_text().replace("\n", "").isprintable():
-                text.set_text(_printable(text.get_text()))
+    as_written(drawing.figure)
     files = []
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")  # drawn as a box
@@ -80,11 +75,6 @@ def render(drawing: Drawing) -> tuple[bytes, bytes]:
             drawing.figure.savefig(buffer, format=kind, dpi=_DPI, metadata=told)
             files.append(buffer.getvalue())
     return files[0], re.sub(rb"<!--.*?-->\s*", b"", files[1], flags=re.DOTALL)  # comments repeat each text
-
-
-def _printable(text: str) -> str:
-    """The text with a mark in place of every character that no file should hold."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
 
 
 def shorten(name: str, length: int = 40) -> str:
@@ -280,7 +270,7 @@ def rate_map(
     if finite.size:
         bar = figure.colorbar(picture, ax=axes, label=meaning, fraction=0.05, pad=0.02)
         if logarithmic:
-            bar.ax.yaxis.set_major_formatter(_plain)
+            bar.ax.yaxis.set_major_formatter(plain_number)
             bar.ax.yaxis.set_minor_formatter("")
     return _bare(figure, all_sides=True)
 
@@ -376,10 +366,6 @@ def _wrapped(name: str, width: int = 26) -> str:
     return "\n".join(textwrap.wrap(shorten(name, 3 * width - 4), width)) or name
 
 
-def _plain(value: float, _: object = None) -> str:
-    return f"{value:g}"
-
-
 def _plain_log(axes: Axes, which: Literal["x", "y"]) -> None:
     """A log scale whose ticks are plain numbers."""
     if which == "x":
@@ -387,7 +373,7 @@ def _plain_log(axes: Axes, which: Literal["x", "y"]) -> None:
     else:
         axes.set_yscale("log")
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_formatter(_plain)
+    axis.set_major_formatter(plain_number)
     axis.set_minor_formatter("")
 
 

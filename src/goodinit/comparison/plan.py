@@ -1,0 +1,149 @@
+"""What a study will take: its trials, and about how long this machine needs for those that are missing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from goodinit import checkup
+from goodinit.comparison.study import Batch, Job, Study
+from goodinit.comparison.tuning import best_rates
+from goodinit.networks import stack
+from goodinit.results import Task, Trial
+from goodinit.streams import KeyedStream, as_stream
+from goodinit.training import Engine, batches, train
+
+__all__ = ["Plan", "estimate", "missing_jobs"]
+
+SAMPLE: Final = 16  # networks trained to measure the rate: what fills the lanes of an engine
+SAMPLE_WORK: Final = 5e8  # operations a step, beyond which fewer networks are taken
+ENOUGH: Final = 0.1  # seconds of steps from which a rate is read
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The trials of a study, how many of them are stored already, and about how many seconds the others take here.
+
+    With learning rates that are not tuned yet, no trial of the evaluation counts as stored. `seconds` is measured on
+    a few steps of each task: it leaves out that a trial which diverges ends early, and what else the machine does. It
+    is None where that could not be, or was not to be, measured.
+    """
+
+    trials: int
+    stored: int
+    seconds: float | None
+
+    def __str__(self) -> str:
+        trials = f"{self.trials:,} trial{'s' if self.trials != 1 else ''}"
+        if self.stored:
+            trials += f", {self.stored:,} of them stored already"
+        if self.stored == self.trials:
+            return f"{trials}: nothing is left to train"
+        return f"{trials}: {_told(self.seconds)}"
+
+
+def estimate(
+    study: Study,
+    *,
+    engine: Engine | None = "auto",
+    perturbations: int = 0,
+    tuned: Collection[Trial] = (),
+    stored: Collection[str] = (),
+) -> Plan:
+    """The plan of a study, by training a few networks of each task for a few steps.
+
+    `perturbations` are those of `compare`; `tuned` are finished trials of the tuning, and `stored` the keys of all
+    trials that need no training. With `engine` None, nothing is measured, and the time is not told.
+
+    >>> from goodinit.comparison.design import design
+    >>> plan = estimate(design(["zeros", "he_normal"], seeds="0-9", steps=100))
+    >>> plan.trials, plan.stored, 0 < plan.seconds < 60
+    (20, 0, True)
+    """
+    missing = missing_jobs(study, tuned, stored)
+    if engine is None:
+        return Plan(study.size, study.size - len(missing), None)
+    seconds: float | None = 0.0
+    for place, task in enumerate(study.tasks):
+        jobs = [job for job in missing if job.task == place]
+        if not jobs:
+            continue
+        first = sum(job.seed == study.seeds[0] and job.phase == "evaluation" for job in jobs)
+        each = _seconds_a_network(Batch(task, _sample(study, task, jobs)), engine)
+        seconds = None if seconds is None or each is None else seconds + each * (len(jobs) + perturbations * first)
+    return Plan(study.size, study.size - len(missing), seconds)
+
+
+def missing_jobs(study: Study, tuned: Collection[Trial], stored: Collection[str]) -> list[Job]:
+    """The jobs that are not stored; all of the evaluation where the tuning is not complete."""
+    tuning = study.tuning_jobs()
+    left = [job for job in tuning if study.key(job) not in stored]
+    if left or (tuning and not tuned):
+        guess = {(task.name, str(each)): study.learning_rates[0] for task in study.tasks for each in study.initializers}
+        return [*left, *study.jobs(guess)]
+    return [job for job in study.jobs(best_rates(list(tuned))) if study.key(job) not in stored]
+
+
+def _sample(study: Study, task: Task, jobs: list[Job]) -> tuple[Job, ...]:
+    """Some jobs of the largest batch."""
+    largest = max(study.batches(jobs), key=lambda batch: len(batch.jobs)).jobs
+    examples = min(task.schedule.batch_size or len(task.data.y_train), len(task.data.y_train))
+    work = 6.0 * sum(weight.size for weight in task.network.weights) * examples
+    return largest[: max(1, min(SAMPLE, int(SAMPLE_WORK / work)))]
+
+
+def _seconds_a_network(batch: Batch, engine: Engine) -> float | None:
+    """The time of one trial of the batch: its start and its measures, its steps, and the losses it records."""
+    task, jobs, schedule = batch.task, batch.jobs, batch.task.schedule
+    examples = task.source.dataset(jobs[0].seed)
+    X, Y = np.ascontiguousarray(examples.X_train.T), examples.targets
+    rates = np.array([job.learning_rate for job in jobs])
+    began = time.perf_counter()
+    starts = [task.network.parameters(job.initializer, as_stream(job.seed, task.stream)) for job in jobs]
+    drawing = (time.perf_counter() - began) / len(jobs)
+    ensemble = stack(starts)
+
+    def run(steps: int) -> float:
+        short = replace(schedule, steps=steps, record_every=steps)
+        order = batches(Y.shape[1], short, KeyedStream(jobs[0].seed))
+        began = time.perf_counter()
+        train(task.network, ensemble, X, Y, short, order, learning_rates=rates, engine=engine, dtype=task.dtype)
+        return time.perf_counter() - began
+
+    try:
+        run(1)  # imports and caches
+        once, steps = run(1), min(8, schedule.steps)
+        taken = run(steps)
+        while taken - once < ENOUGH and steps < schedule.steps:
+            steps = min(4 * steps, schedule.steps)
+            taken = run(steps)
+    except (ArithmeticError, MemoryError, RuntimeError, ValueError):  # the run itself will say what is wrong
+        return None
+    began = time.perf_counter()
+    checkup.measure(task.network, starts[0], X, Y)
+    measures = 2 * (time.perf_counter() - began)  # of the start and of the end
+    each_step = max(taken - once, 0.0) / max(steps - 1, 1)
+    batch_size = min(schedule.batch_size or Y.shape[1], Y.shape[1])
+    forward = Y.shape[1] / (3 * batch_size)  # of all examples, in steps: backward is twice as much as forward
+    all_steps = schedule.steps - 1 + forward * (len(schedule.recorded) - 1)
+    return float(drawing + measures + (once + each_step * all_steps) / len(jobs))
+
+
+def _told(seconds: float | None) -> str:
+    """The time in a round number of the largest unit that fits.
+
+    >>> [_told(each) for each in (0.2, 14.0, 100.0, 4000.0, 260_000.0)]
+    ['about a second', 'about 15 seconds', 'about 2 minutes', 'about 65 minutes', 'about 3 days']
+    """
+    if seconds is None:
+        return "how long they take is not known"
+    for unit, size, most in (("second", 1, 90), ("minute", 60, 90), ("hour", 3600, 36), ("day", 86400, float("inf"))):
+        if seconds < most * size:
+            number = max(1, round(seconds / size))
+            number = 5 * round(number / 5) if number > 10 else number
+            return f"about a{'n' if unit == 'hour' else ''} {unit}" if number == 1 else f"about {number:,} {unit}s"
+    raise AssertionError("every number of seconds is a number of days")
