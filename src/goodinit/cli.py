@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -181,7 +182,7 @@ def compare(
         folder = report.OutputFolder(out, overwrite)
     elif not json and report_page is None:
         folder = report.OutputFolder.fresh(DEFAULT_OUT)
-    with _ProgressBar(hidden=quiet) as progress:
+    with _ProgressBar(hidden=quiet) as progress, redirect_stdout(sys.stderr):  # Ray prints what nodes do
         try:
             result = comparison.compare(**options, study=study, progress=progress)
         except KeyboardInterrupt:
