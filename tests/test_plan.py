@@ -81,7 +81,7 @@ def test_what_cannot_be_trained_has_no_time(monkeypatch):
         (Plan(3000, 20, 1000), "3,000 trials, 20 of them stored already: about 15 minutes"),
         (Plan(20, 20, 0), "20 trials, 20 of them stored already: nothing is left to train"),
         (Plan(2, 0, 6000), "2 trials: about 2 hours"),
-        (Plan(2, 0, None), "2 trials: how long they take cannot be told"),
+        (Plan(2, 0, None), "2 trials: how long they take is not known"),
     ],
 )
 def test_it_is_said_in_round_numbers(plan, told):

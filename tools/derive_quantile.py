@@ -96,7 +96,7 @@ def main():
         + "\n}  // namespace quantile\n}  // namespace\n"
     )
     for name, worst in (("centre", worst_centre), ("near tails", worst_near)):
-        print(f"{name}: largest relative error before rounding 2^{float(mpmath.log(worst, 2)):.1f}")  # noqa: T201
+        print(f"{name}: largest relative error before rounding 2^{float(mpmath.log(worst, 2)):.1f}")
 
 
 if __name__ == "__main__":

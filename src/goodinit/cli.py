@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -189,7 +190,7 @@ def compare(
     elif not json and report_page is None:
         folder = report.OutputFolder.fresh(DEFAULT_OUT)
     bar = _ProgressBar(hidden=quiet)
-    with bar as progress:
+    with bar as progress, redirect_stdout(sys.stderr):  # Ray prints what nodes do
         try:
             announce = None if quiet else bar.announce
             result = comparison.compare(**options, study=study, progress=progress, announce=announce)

@@ -93,7 +93,7 @@ class Cluster:
         self.driver = uuid.uuid4().hex
         self.keeper: Any = None
         self.mine = False  # whether the connection was made here
-        self.gpus = False
+        self.here, self.gpus = "", False  # the node that this process is on; whether the cluster has GPUs
         self.left: dict[int, tuple[bytes, list[Any]]] = {}  # by a driver that is gone
         self.packages = ("numpy", "scipy", *(["torch"] if any(self._torch(task) for task in tasks) else []))
         self.versions = on_nodes.versions(self.packages)
@@ -152,11 +152,11 @@ class Cluster:
         """Find the keeper of this study that another driver left behind, or make one; no other driver may have it."""
         ray = self.ray
         ray.cloudpickle.register_pickle_by_value(on_nodes)
-        here = ray.get_runtime_context().get_node_id()
+        self.here = ray.get_runtime_context().get_node_id()
         own = {
             "namespace": NAMESPACE,
             "num_cpus": 0,
-            "scheduling_strategy": ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=True),
+            "scheduling_strategy": ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(self.here, soft=True),
             # without this Ray runs a load that takes too much memory again for ever
             "runtime_env": {"env_vars": {"RAY_task_oom_retries": "1"}},
         }
@@ -184,13 +184,22 @@ class Cluster:
     def _torch(self, task: Task) -> bool:
         return self.engine == "torch" or (self.engine == "auto" and choose(task.network) == "torch")
 
+    def lost(self, how: str) -> GoodinitError:
+        """The error for a cluster that is gone."""
+        return GoodinitError(
+            f"cluster {self.address}: the connection is lost ({how}); what has ended is stored: run the same again"
+        )
+
     def needs(self, task: Task) -> dict[str, int]:
         """The processors that a load of a task takes: a GPU for the torch engine where the cluster began with any."""
         return {"CPU": CPUS, "GPU": int(self.gpus and self._torch(task))}
 
     def slots(self, needs: dict[str, int]) -> int:
-        """How many such loads the cluster can train at a time."""
-        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        """How many such loads the cluster can train at a time. Raises GoodinitError where this node is lost."""
+        alive = [node for node in self.ray.nodes() if node["Alive"]]
+        if self.here not in {node["NodeID"] for node in alive}:
+            raise self.lost("this machine is no longer one of its nodes")
+        nodes = [node["Resources"] for node in alive]
         return sum(min(int(has.get(what, 0)) // number for what, number in needs.items() if number) for has in nodes)
 
     def pieces(self, batch: Batch) -> Iterator[Batch]:
@@ -240,7 +249,13 @@ class RayExecutor:
         self.lost = 0  # keepers since a load last came back
 
     def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Trial]]]:
-        """Each batch, or part of one, with its finished trials."""
+        """Each batch, or part of one, with its finished trials. Raises GoodinitError where the cluster is lost."""
+        try:
+            yield from self._run(batches)
+        except (OSError, self.cluster.ray.exceptions.RaySystemError) as error:
+            raise self.cluster.lost(_first_line(error)) from None
+
+    def _run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Trial]]]:
         self._adopt()
         fresh, trained = self._loads(batches), 0
         ray = self.cluster.ray
@@ -359,7 +374,7 @@ class RayExecutor:
         """The keeper's answer; None where it is gone."""
         ray = self.cluster.ray
         try:
-            return ray.get(getattr(self.cluster.keeper, what).remote(self.cluster.driver, *arguments), timeout=60)
+            return ray.get(getattr(self.cluster.keeper, what).remote(self.cluster.driver, *arguments), timeout=ANSWER)
         except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
             return None
 

@@ -1,0 +1,561 @@
+"""Studies on a Ray cluster of several nodes on this machine: the same trials, and what survives crashes and kills."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import goodinit
+from goodinit.comparison import cluster as clusters
+from goodinit.comparison import keeper, shipment
+from goodinit.comparison.cluster import Cluster, RayExecutor
+from goodinit.comparison.design import design
+from goodinit.comparison.limits import time_limit
+from goodinit.comparison.study import Batch
+from goodinit.errors import GoodinitError
+from goodinit.initializers import HeNormal
+
+ray = pytest.importorskip("ray")
+
+pytestmark = [
+    pytest.mark.xdist_group("ray"),  # one cluster for all of them, in one process
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning", "ignore::DeprecationWarning:ray"),
+]
+
+SIZE = {"num_cpus": 1, "object_store_memory": 100_000_000}
+COMMAND = [sys.executable, "-c", "from goodinit.cli import main; main()", "compare"]
+STUDY = {"tasks": ["moons", "classic"], "steps": 60, "seeds": "0-3", "perturbations": 2}
+STARTS = ["zeros", "he_normal", "normal(std=10)"]
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """A cluster of a head and two more nodes, each a raylet of its own."""
+    from ray.cluster_utils import Cluster
+
+    started = Cluster(initialize_head=True, head_node_args={**SIZE, "include_dashboard": False})
+    for _ in range(2):
+        started.add_node(**SIZE)
+    yield started
+    ray.shutdown()
+    started.shutdown()
+
+
+@pytest.fixture
+def connected(nodes):
+    """This process as a driver on the cluster, so that a study finds its workers running."""
+    ray.init(address=nodes.address, log_to_driver=False, logging_level="error", namespace="goodinit")
+    yield nodes
+    ray.shutdown()
+
+
+def facts(comparison):
+    return [(trial.to_dict(), {k: v.tobytes() for k, v in trial.parameters.items()}) for trial in comparison.trials]
+
+
+def keepers(address):
+    """The keepers that are alive."""
+    ray.init(address=address, log_to_driver=False, logging_level="error")
+    try:
+        return [each for each in ray.util.list_named_actors(all_namespaces=True) if each["namespace"] == "goodinit"]
+    finally:
+        ray.shutdown()
+
+
+# ---- the same trials ----
+
+
+def test_trials_are_those_without_ray_whatever_the_batches_and_the_nodes(connected, monkeypatch, tmp_path):
+    plain = facts(goodinit.compare(STARTS, **STUDY))
+    assert len(plain) == 24
+    used = set()
+    original = RayExecutor._opened
+    monkeypatch.setattr(RayExecutor, "_opened", lambda self, *a: (used.add(len(self.flying)), original(self, *a))[1])
+    for most in (1, 5, 256):
+        monkeypatch.setattr(clusters, "MOST_TRIALS", most)
+        assert facts(goodinit.compare(STARTS, **STUDY, cluster="auto", study=tmp_path / f"{most}.db")) == plain
+        assert len(goodinit.open_study(tmp_path / f"{most}.db").trials) == 24
+    assert max(used) <= 6  # two loads for each of the three processors are in flight, and no more
+    node = connected.add_node(**SIZE)
+    assert facts(goodinit.compare(STARTS, **STUDY, cluster="auto")) == plain
+    connected.remove_node(node)
+
+
+def test_tuning_and_mini_batches_too(connected):
+    options = {"tasks": "moons", "learning_rate": "auto", "steps": 30, "seeds": "0-1", "batch_size": 20}
+    plain = goodinit.compare("he_normal", **options, perturbations=0)
+    found = goodinit.compare("he_normal", **options, perturbations=0, cluster="auto")
+    assert found.to_json() == plain.to_json()
+    assert [t.to_dict() for t in found.tuning] == [t.to_dict() for t in plain.tuning]
+
+
+PERSON = """
+import numpy as np, goodinit, sys
+from dataclasses import dataclass
+from goodinit.initializers import Initializer
+from goodinit.datasets import Dataset
+import beside
+
+@dataclass(frozen=True)
+class InScript(beside.Slow):
+    name = "in_script"
+
+if __name__ == "__main__":
+    x = np.linspace(-1, 1, 60).reshape(30, 2)
+    y = (x[:, 0] > 0).astype(np.intp)
+    own = Dataset("own", x, y, x, y, ("a", "b"), ("p", "q"))
+    cluster = sys.argv[1] if len(sys.argv) > 1 else None
+    for data in ({"data": own}, {"data": "own.csv", "target": "label"}):
+        found = goodinit.compare([InScript(), beside.Slow()], **data, steps=20, seeds="0-2", cluster=cluster,
+                                 activation=goodinit.activations.Activation("twice", beside.twice, beside.two, None))
+        print(found.to_json())
+"""
+BESIDE = """
+from dataclasses import dataclass
+from pathlib import Path
+import numpy as np
+from goodinit.initializers import HeNormal
+
+@dataclass(frozen=True)
+class Slow(HeNormal):
+    name = "slow"
+    def law(self, weight):
+        return None
+    def elements(self, weight, stream, start, stop):
+        from further import half
+        with open("SEEN", "a") as seen:
+            seen.write(f"{__file__}\\n")
+        return half(super().elements(weight, stream, start, stop))
+
+def twice(z):
+    return 2 * z
+
+def two(z):
+    return np.full_like(z, 2)
+"""
+
+
+def test_a_persons_modules_script_and_files_travel_with_the_job(nodes, tmp_path):
+    """The nodes import the modules from what was sent, not from the folder of the script, which they might not have."""
+    rows = "".join(f"{i % 7},{i % 5},{'no' if i % 3 else 'yes'}\n" for i in range(40))
+    (tmp_path / "own.csv").write_text("a,b,label\n" + rows)
+    (tmp_path / "beside.py").write_text("import further\n" + BESIDE.replace("SEEN", str(tmp_path / "seen")))
+    (tmp_path / "further.py").write_text("def half(x):\n    return x / 2\n")
+    (tmp_path / "script.py").write_text(PERSON)
+
+    def run(*arguments):
+        line = [sys.executable, "script.py", *arguments]
+        return subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+
+    there = run(nodes.address)
+    sent = set((tmp_path / "seen").read_text().split())
+    (tmp_path / "seen").unlink()
+    here = run()
+    assert there.returncode == 0, there.stderr
+    assert there.stdout == here.stdout != ""
+    assert there.stderr == ""
+    assert set((tmp_path / "seen").read_text().split()) == {str(tmp_path / "beside.py")}
+    assert sent
+    assert not any(Path(each).is_relative_to(tmp_path) for each in sent)
+    folder = Path(sent.pop()).parent
+    assert sorted(p.name for p in folder.iterdir() if p.suffix) == ["beside.py", "further.py"]
+    assert folder.stat().st_mode & 0o077 == 0 or folder.parent.stat().st_mode & 0o077 == 0
+
+
+def test_data_is_sent_once_for_all_batches(connected, monkeypatch):
+    sent = []
+    original = RayExecutor._ask
+
+    def listening(self, what, *arguments):
+        if what in ("stock", "submit"):
+            sent.append(what)
+        return original(self, what, *arguments)
+
+    monkeypatch.setattr(RayExecutor, "_ask", listening)
+    monkeypatch.setattr(clusters, "MOST_TRIALS", 2)
+    examples = np.random.default_rng(0).normal(size=(200, 3))
+    labels = (examples.sum(axis=1) > 0).astype(np.intp)
+    own = goodinit.datasets.Dataset("own", examples, labels, examples, labels, ("a", "b"), ("x", "y", "z"))
+    goodinit.compare("he_normal", data=own, steps=10, seeds="0-9", perturbations=0, cluster="auto")
+    assert sent.count("stock") == 1
+    assert sent.count("submit") == 6  # the first seed, then the others in pairs
+
+
+def test_loads_are_of_about_the_same_work():
+    study = design(["zeros", "he_normal"], tasks=["moons", "classic"], seeds="0-999")
+    place = object.__new__(Cluster)
+    place.engine = "lanes"
+    executor = RayExecutor(place, 0, lambda trained: None)
+    engine = "lanes"
+    place._torch = lambda task: engine == "torch"
+    loads = list(executor._loads(study.batches(study.jobs({}))))
+    assert sum(len(batch.jobs) for load in loads for batch in load) == 4000
+    assert all(len({batch.task.name for batch in load}) == 1 for load in loads)
+    sizes = {load[0].task.name: sum(len(batch.jobs) for batch in load) for load in reversed(loads)}
+    assert sizes["classic"] == 80  # seconds of work each
+    assert 16 < sizes["moons"] <= clusters.MOST_TRIALS
+    heavy = design("he_normal", tasks="deep-relu", seeds="0-2", batch_size=1000)
+    assert Cluster.most(heavy.tasks[0]) == 1
+    halves = clusters._halves(loads[0])
+    assert [job for half in halves for batch in half for job in batch.jobs] == [
+        job for batch in loads[0] for job in batch.jobs
+    ]
+
+
+# ---- crashes, memory, hangs ----
+
+
+def _planted(name, what):
+    """An initializer, sent by value as it is defined here, that does something instead of filling weights."""
+
+    @dataclass(frozen=True)
+    class Planted(HeNormal):
+        def law(self, weight):
+            return None
+
+        def elements(self, weight, stream, start, stop):
+            what()
+            return HeNormal().elements(weight, stream, start, stop)
+
+    Planted.name = name
+    return Planted()
+
+
+def _hang():
+    while True:
+        time.sleep(0.01)
+
+
+def _deaf_hang():
+    """Native code that holds Python's lock: no alarm is heard."""
+    import ctypes
+
+    ctypes.PyDLL(None).sleep(3600)
+
+
+def test_a_crash_and_a_hang_end_as_failed_trials_with_their_reasons(connected, monkeypatch):
+    planted = [_planted("crash", os.abort), _planted("hang", _hang)]
+    found = goodinit.compare(
+        [*planted, "he_normal"], steps=20, seeds="0-1", perturbations=0, cluster="auto", time_limit=0.5
+    )
+    reasons = {trial.place[1::2]: trial.failure for trial in found.trials}
+    for seed in (0, 1):
+        assert "WorkerCrashedError: its process died every time" in reasons["crash", seed]
+        assert reasons["hang", seed] == "TimeoutError: it took longer than the time limit of 0.5 s"
+        assert reasons["he_normal", seed] is None
+    plain = goodinit.compare("he_normal", steps=20, seeds="0-1", perturbations=0)
+    assert [t.to_dict() for t in found.trials if t.failure is None] == [t.to_dict() for t in plain.trials]
+    assert found.ranking()["crash"].summary.divergence.value == 1.0
+
+
+def test_a_hang_that_hears_no_alarm_ends_with_its_process(connected, monkeypatch):
+    monkeypatch.setattr(clusters, "RETRIES", 0)
+    found = goodinit.compare(
+        [_planted("deaf", _deaf_hang)], steps=20, seed=0, perturbations=0, cluster="auto", time_limit=0.5
+    )
+    assert "hung for longer than the time limit of 0.5 s" in found.trials[0].failure
+
+
+def test_a_time_limit_here():
+    with pytest.raises(TimeoutError, match=r"time limit of 0\.05 s"), time_limit(0.05):
+        _hang()
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+    found = goodinit.compare([_planted("hang", _hang), "he_normal"], steps=5, perturbations=0, seed=0, time_limit=0.2)
+    assert [trial.failure for trial in found.trials] == [
+        "TimeoutError: it took longer than the time limit of 0.2 s",
+        None,
+    ]
+    compiled = goodinit.compare("he_normal", steps=10**8, perturbations=0, seed=0, time_limit=0.3)
+    assert "time limit" in compiled.trials[0].failure
+
+
+@pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf"), True, "1"])
+def test_a_time_limit_that_is_none_is_refused(limit):
+    with pytest.raises(GoodinitError, match="time limit"):
+        goodinit.compare("zeros", steps=1, seed=0, time_limit=limit)
+
+
+def test_a_trial_that_eats_the_memory_ends_as_failed(tmp_path):
+    """Ray's memory monitor ends it, on a cluster of its own whose threshold is near what the machine uses now."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    threshold = 1 - (memory.available - 1e9) / memory.total
+    script = """
+import sys, time
+import numpy as np
+import goodinit
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Eater(goodinit.initializers.HeNormal):
+    name = "eater"
+    def law(self, weight):
+        return None
+    def elements(self, weight, stream, start, stop):
+        eaten = []
+        while len(eaten) < 60:
+            eaten.append(np.ones(2**23))  # 64 MiB
+            time.sleep(0.03)
+        time.sleep(3600)
+
+if __name__ == "__main__":
+    found = goodinit.compare([Eater(), "he_normal"], steps=20, seed=0, perturbations=0, cluster="local")
+    print(*(trial.failure for trial in found.trials), sep="\\n")
+"""
+    (tmp_path / "eat.py").write_text(script)
+    variables = {**os.environ, "RAY_memory_usage_threshold": f"{threshold:.4f}", "RAY_memory_monitor_refresh_ms": "100"}
+    done = subprocess.run(
+        [sys.executable, "eat.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=variables,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    eater, healthy = done.stdout.splitlines()
+    assert eater == "OutOfMemoryError: its node ran out of memory every time, and Ray stopped its process"
+    assert healthy == "None"
+
+
+# ---- kills, stops and company ----
+
+COUNTING = """
+import sys, time
+from dataclasses import dataclass
+import goodinit
+from goodinit.comparison import cluster as clusters
+
+clusters.MOST_TRIALS = 1
+
+@dataclass(frozen=True)
+class Counted(goodinit.initializers.HeNormal):
+    name = "counted"
+    def law(self, weight):
+        return None
+    def elements(self, weight, stream, start, stop):
+        if weight.name == "W1":
+            with open("COUNT", "a") as count:
+                count.write(f"{stream.seed}\\n")
+            time.sleep(0.4)
+        return super().elements(weight, stream, start, stop)
+
+if __name__ == "__main__":
+    goodinit.compare(Counted(), data="moons", stream="keyed", steps=20, seeds="0-11", perturbations=0,
+                     cluster=sys.argv[1], study="s.db")
+    print("done")
+"""
+
+
+def _counting(tmp_path, address):
+    (tmp_path / "counting.py").write_text(COUNTING.replace("COUNT", str(tmp_path / "count")))
+    line = [sys.executable, "counting.py", address]
+    return subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _count(tmp_path):
+    path = tmp_path / "count"
+    return path.read_text().split() if path.exists() else []
+
+
+def test_what_ends_while_no_driver_lives_is_not_trained_again(nodes, tmp_path):
+    first = _counting(tmp_path, nodes.address)
+    _until(lambda: len(_count(tmp_path)) >= 3)
+    first.kill()
+    first.communicate()
+    assert len(goodinit.open_study(tmp_path / "s.db").trials) < 12
+    time.sleep(2)  # all that was in flight has ended
+    second = _counting(tmp_path, nodes.address)
+    out, errors = second.communicate(timeout=90)
+    assert (second.returncode, out) == (0, "done\n"), errors
+    assert sorted(map(int, _count(tmp_path))) == list(range(12))
+    assert len(goodinit.open_study(tmp_path / "s.db").trials) == 12
+    assert keepers(nodes.address) == []
+
+
+def test_two_drivers_on_one_study_lose_nothing_and_double_nothing(nodes, tmp_path):
+    both = [_counting(tmp_path, nodes.address) for _ in range(2)]
+    for driver in both:
+        out, errors = driver.communicate(timeout=120)
+        assert (driver.returncode, out) == (0, "done\n"), errors
+    assert len(goodinit.open_study(tmp_path / "s.db").trials) == 12
+
+
+def test_a_killed_keeper_and_node_lose_nothing(connected, monkeypatch, tmp_path):
+    monkeypatch.setattr(clusters, "MOST_TRIALS", 4)
+    node, killed = connected.add_node(**SIZE), []
+
+    def kill(what, trained, total):
+        if trained >= 8 and not killed:
+            (each,) = ray.util.list_named_actors(all_namespaces=True)
+            ray.kill(ray.get_actor(each["name"], namespace=each["namespace"]))
+            connected.remove_node(node, allow_graceful=False)
+            killed.append(each)
+
+    options = {"tasks": "moons", "steps": 2000, "seeds": "0-15", "perturbations": 0}
+    found = goodinit.compare(STARTS, **options, cluster="auto", progress=kill, study=tmp_path / "s.db")
+    assert killed
+    assert facts(found) == facts(goodinit.compare(STARTS, **options))
+
+
+def test_ctrl_c_says_how_to_go_on_and_leaves_nothing_on_the_cluster(nodes, tmp_path):
+    line = [*COMMAND, "--seeds", "0-3", "--steps", "10000000", "--study", "s.db", "--cluster", nodes.address]
+    process = subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    _until(lambda: keepers(nodes.address) != [])
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert errors == "goodinit: stopped; the same command goes on from what s.db holds\n"
+    assert out == ""
+    assert keepers(nodes.address) == []
+
+
+def test_the_command_prints_one_object_and_takes_the_cluster_from_a_file(nodes, tmp_path):
+    text = (
+        f'init = ["zeros", "he_normal"]\nsteps = 20\nperturbations = 0\ncluster = "{nodes.address}"\ntime-limit = 60\n'
+    )
+    (tmp_path / "study.toml").write_text(text)
+    done = subprocess.run(
+        [*COMMAND, "study.toml", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert [trial["failure"] for trial in json.loads(done.stdout)["trials"]] == [None, None]
+    assert done.stderr == ""
+
+
+# ---- what is refused ----
+
+
+def test_nodes_with_another_goodinit_are_refused_by_both_versions(nodes, connected, tmp_path):
+    """A node whose goodinit differs in one file: the study says so, whichever node its loads come to."""
+    source = Path(goodinit.__file__).parent
+    for path in source.rglob("*"):
+        if path.suffix in (".py", ".so", ".json", ".html", ".css", ".js"):
+            copy = tmp_path / "goodinit" / path.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    (tmp_path / "goodinit" / "errors.py").write_text((source / "errors.py").read_text() + "\nMORE = 1\n")
+    other = connected.add_node(**SIZE, env_vars={"PYTHONPATH": str(tmp_path)})
+    try:
+        with pytest.raises(GoodinitError, match=r"has goodinit .*code \w+\), not .*code \w+\); .*install the same"):
+            goodinit.compare(STARTS, tasks="moons", steps=200, seeds="0-199", perturbations=0, cluster="auto")
+    finally:
+        connected.remove_node(other)
+
+
+def test_versions_are_those_of_what_is_installed():
+    import scipy
+
+    found = keeper.versions(("numpy", "scipy", "no-such-package"))
+    assert found["numpy"] == np.__version__
+    assert found["scipy"] == scipy.__version__
+    assert found["no-such-package"] == "none"
+    assert found["Python"] == f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert found["goodinit"].startswith(f"{goodinit_version()} (code ")
+
+
+def goodinit_version():
+    from importlib.metadata import version
+
+    return version("goodinit")
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("nonsense", "give auto, local, or the address"),
+        ("ray://10.0.0.1:10001", "give auto, local, or the address"),
+        ("127.0.0.1:99999", "give auto, local, or the address"),
+        ("127.0.0.1:1", "nothing answers there"),
+        ("no.such.host.invalid:6379", "nothing answers there"),
+    ],
+)
+def test_a_bad_address_is_one_sentence(address, message):
+    with pytest.raises(GoodinitError, match=message):
+        goodinit.compare("zeros", steps=1, seed=0, cluster=address)
+
+
+def test_what_is_no_ray_cluster_is_not_waited_for(monkeypatch, tmp_path):
+    import socket
+
+    monkeypatch.setattr(clusters, "ANSWER", 3.0)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with pytest.raises(GoodinitError, match="no Ray cluster, or it is stuck"):
+            goodinit.compare("zeros", steps=1, seed=0, cluster=f"127.0.0.1:{silent.getsockname()[1]}")
+
+
+def test_without_the_extra_its_name_is_told(tmp_path):
+    hidden = "import sys; sys.modules['ray'] = None; from goodinit.cli import main; main()"
+    line = [sys.executable, "-c", hidden, "compare", "--cluster", "local", "--study", "s.db"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert "pip install 'goodinit[ray]'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_value_refused_on_a_node_is_the_same_error(connected):
+    with pytest.raises(GoodinitError, match=r"cannot be held in float32|float32 cannot hold it"):
+        goodinit.compare("zeros", steps=5, seed=0, learning_rate=1e300, dtype="float32", cluster="auto")
+
+
+def test_a_cluster_without_processors_is_told_and_not_waited_for(monkeypatch):
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setattr(clusters, "PATIENCE", 2.5)
+    empty = Cluster(initialize_head=True, head_node_args={**SIZE, "num_cpus": 0, "include_dashboard": False})
+    try:
+        with pytest.raises(GoodinitError, match="no node had 1 CPU to offer"):
+            goodinit.compare("zeros", steps=5, seed=0, cluster=empty.address)
+    finally:
+        empty.shutdown()
+
+
+def test_only_a_persons_modules_travel(tmp_path, monkeypatch):
+    (tmp_path / "mine_alone.py").write_text("class C: pass\n")
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "__init__.py").write_text("from pack.inner import f\n")
+    (tmp_path / "pack" / "inner.py").write_text("def f(): pass\n")
+    (tmp_path / "pack" / "data.json").write_text("{}")
+    (tmp_path / "pack" / ".hidden").write_text("no")
+    monkeypatch.syspath_prepend(tmp_path)
+    import mine_alone  # type: ignore[import-not-found]
+    import pack  # type: ignore[import-not-found]
+
+    study = design("he_normal", seeds="0-1")
+    load = tuple(study.batches(study.jobs({})))
+    assert shipment.modules_of(shipment.packed(load, {})) is None
+    sent = shipment.modules_of(shipment.packed(load, {"option": mine_alone.C()}))
+    assert sorted(sent.content) == ["mine_alone.py", "pack/__init__.py", "pack/data.json", "pack/inner.py"]
+    assert shipment.modules_of(shipment.packed(load, {"option": pack.f})) == sent
+    assert shipment.modules_of(shipment.packed(load, {}), ["pack.inner"]) == sent
+    monkeypatch.setattr(shipment, "MOST_CODE", 10)
+    with pytest.raises(GoodinitError, match="too much to send"):
+        shipment.modules_of(b".", ["pack"])
+
+
+def test_loads_keep_their_label():
+    study = design(["zeros", "he_normal"], tasks=["moons", "classic"], seeds="0-3")
+    load = tuple(study.batches(study.jobs({})))[-2:]
+    again = shipment.unlabelled(shipment.label(load), study.tasks)
+    assert [batch.jobs for batch in again] == [batch.jobs for batch in load]
+    assert all(isinstance(batch, Batch) and batch.task is study.tasks[1] for batch in again)
+    assert replace(load[0]) == load[0]
