@@ -74,8 +74,12 @@ def one_run(command: list[str], plain: list[dict[str, object]], rng: random.Rand
                     driver.communicate()
                     driver = subprocess.Popen(line, cwd=folder, stdout=subprocess.PIPE, stderr=errors)
                 if len(killed) < kills and time.monotonic() > next_kill:
-                    next_kill = time.monotonic() + rng.uniform(0.3, 3)
-                    killed.append(kill_something(rng, cluster, nodes, driver))
+                    next_kill = time.monotonic() + rng.uniform(0.3, 6)
+                    what = kill_something(rng, cluster, nodes, driver)
+                    if what is None:  # nobody was at work yet
+                        next_kill = time.monotonic() + 0.3
+                    else:
+                        killed.append(what)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     out, _ = driver.communicate(timeout=0.1)
             errors.seek(0)
@@ -91,8 +95,10 @@ def one_run(command: list[str], plain: list[dict[str, object]], rng: random.Rand
             cluster.shutdown()
 
 
-def kill_something(rng: random.Random, cluster: Cluster, nodes: list[object], driver: subprocess.Popen[bytes]) -> str:
-    """Kill the driver, a node or a worker, and say which."""
+def kill_something(
+    rng: random.Random, cluster: Cluster, nodes: list[object], driver: subprocess.Popen[bytes]
+) -> str | None:
+    """Kill the driver, a node or a worker, and say which; None where there is no worker."""
     what = rng.choice(["driver", "node", "worker", "worker"])
     if what == "driver":
         driver.kill()
@@ -106,13 +112,13 @@ def kill_something(rng: random.Random, cluster: Cluster, nodes: list[object], dr
             if line and line[0].startswith(WORKERS) and descends(process):
                 workers.append(process)
         if not workers:
-            return "nobody"
+            return None
         victim = rng.choice(sorted(workers, key=lambda process: process.pid))
         what = victim.info["cmdline"][0]
         try:
             victim.kill()
         except psutil.NoSuchProcess:
-            return "nobody"
+            return None
     return what
 
 

@@ -30,13 +30,13 @@ from goodinit.errors import GoodinitError
 from goodinit.results import Task, Trial
 from goodinit.training import Engine, choose
 
-__all__ = ["Cluster", "RayExecutor", "check_cluster"]
+__all__ = ["Cluster", "RayExecutor", "check_alive", "check_cluster"]
 
 CPUS: Final = 1  # of a load: many loads side by side use a node better than one with many threads
 MOST_TRIALS: Final = 256  # in a load: about a second of what is done for each trial beside training
 VECTOR: Final = 8  # networks that the lanes engine trains side by side in float64
 RETRIES: Final = 2  # by Ray, where a worker or its node is lost
-ANSWER: Final = 15.0  # seconds that a cluster has to say that it lives
+ANSWER: Final = 30.0  # seconds that a cluster has to say that it lives
 PATIENCE: Final = 120.0  # seconds that a cluster which grows by itself has to bring a node that fits
 LEASE: Final = 5.0  # seconds without a word after which a driver is taken to be gone
 IDLE: Final = 3600.0  # seconds that the results of a driver which is gone are kept
@@ -125,11 +125,16 @@ class Cluster:
     def _connect(self) -> None:
         ray = self.ray
         if ray.is_initialized():
+            joined = ray.get_runtime_context().gcs_address
+            if self.address not in ("auto", "local", joined):
+                raise GoodinitError(
+                    f"cluster {self.address}: this process has joined {joined}; call ray.shutdown() first, or use auto"
+                )
             return
         options: dict[str, Any] = {"include_dashboard": False}
         if self.address != "local":
             address = os.environ.get("RAY_ADDRESS", "auto") if self.address == "auto" else self.address
-            _check_alive(address)
+            check_alive(address)
             options = {"address": address}
         try:
             with warnings.catch_warnings():
@@ -215,7 +220,7 @@ class Cluster:
         return most if most < VECTOR else most // VECTOR * VECTOR
 
 
-def _check_alive(address: str) -> None:
+def check_alive(address: str) -> None:
     """Raise GoodinitError unless a cluster answers there within seconds; Ray itself would try for minutes."""
     question = [sys.executable, "-m", "ray.scripts.scripts", "health-check"]
     if address != "auto":
@@ -375,7 +380,9 @@ class RayExecutor:
         ray = self.cluster.ray
         try:
             return ray.get(getattr(self.cluster.keeper, what).remote(self.cluster.driver, *arguments), timeout=ANSWER)
-        except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
+        except ray.exceptions.RayTaskError:
+            raise
+        except ray.exceptions.RayError:  # it died, was stopped for its node's memory, or does not answer
             return None
 
     def _beat(self) -> bool:

@@ -12,7 +12,7 @@ from goodinit.comparison.study import Batch, Job
 from goodinit.comparison.trials import train_batch
 from goodinit.errors import GoodinitError
 from goodinit.results import Task, Trial
-from goodinit.training import Engine
+from goodinit.training import Engine, choose, torch_engine
 
 __all__ = ["Executor", "LocalExecutor", "failed"]
 
@@ -61,6 +61,7 @@ class LocalExecutor:
     def train(self, batch: Batch, progress: Callable[[int], None] = lambda step: None) -> list[Trial]:
         """The batch's trials; a batch that fails is halved until the job that fails is alone."""
         try:
+            self._prepare(batch)
             with time_limit(self.time_limit, deadly=self.deadly):
                 return train_batch(
                     batch,
@@ -78,6 +79,12 @@ class LocalExecutor:
             middle = len(batch.jobs) // 2
             halves = (replace(batch, jobs=batch.jobs[:middle]), replace(batch, jobs=batch.jobs[middle:]))
             return [trial for half in halves for trial in self.train(half, progress)]
+
+    def _prepare(self, batch: Batch) -> None:
+        """What a process does once, and no trial's time is to count: reading the data, imports."""
+        batch.task.source.dataset(batch.jobs[0].seed)
+        if (choose(batch.task.network) if self.engine == "auto" else self.engine) == "torch":
+            torch_engine.device()
 
 
 def failed(task: Task, job: Job, reason: str) -> Trial:

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Final
 
 from goodinit.errors import GoodinitError
@@ -42,7 +43,11 @@ def time_limit(seconds: float | None, *, deadly: bool = False) -> Iterator[None]
             "trains in processes of their own"
         )
 
-    def ring(*_: object) -> None:
+    def ring(_: int, frame: FrameType | None) -> None:
+        while frame is not None:
+            if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+                return  # an import that is broken off leaves half a module behind; the next ring is a second later
+            frame = frame.f_back
         raise TimeoutError(f"it took longer than the time limit of {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, ring)

@@ -84,7 +84,7 @@ def modules_of(blob: bytes, names: Iterable[str] = ()) -> Parcel | None:
 
 def _own(name: str) -> Path | None:
     """The file, or for a package the folder, of a top-level module that is a person's own."""
-    if "." in name or name in ("__main__", "goodinit") or name in sys.stdlib_module_names:
+    if "." in name or name.startswith("__") or name == "goodinit" or name in sys.stdlib_module_names:
         return None
     module = sys.modules.get(name)
     folders = list(getattr(module, "__path__", None) or ())

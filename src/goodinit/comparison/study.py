@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from goodinit.initializers import Initializer
@@ -84,9 +85,14 @@ class Study:
                     jobs += [Job(place, initializer, rate, seed) for rate in rates]
         return jobs
 
+    @cached_property
+    def _identities(self) -> tuple[str, ...]:
+        """The tasks' identities; each costs a look at all of its data."""
+        return tuple(task.identity for task in self.tasks)
+
     def key(self, job: Job) -> str:
         """What a trial is, as a hash: the same for the same trial in any study."""
-        facts = [self.tasks[job.task].identity, str(job.initializer), repr(float(job.learning_rate)), job.seed]
+        facts = [self._identities[job.task], str(job.initializer), repr(float(job.learning_rate)), job.seed]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
     def batches(self, jobs: Iterable[Job]) -> list[Batch]:
