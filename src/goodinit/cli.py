@@ -81,7 +81,8 @@ def compare(
         typer.Option(help="An initialization, as in he_normal or 'normal(std=10)'; repeat for several."),
     ] = None,
     data: Annotated[
-        str | None, typer.Option(metavar="NAME|PATH", help="A built-in data set, or a CSV or NPZ file.")
+        str | None,
+        typer.Option(metavar="NAME|PATH", help="A built-in set, or moons(noise=0.2), or a CSV or NPZ."),
     ] = None,
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The label column of a file.")] = None,
     standardize: Annotated[
@@ -89,6 +90,7 @@ def compare(
     ] = None,
     widths: Annotated[str | None, typer.Option(metavar="N,N,...", help="Sizes of the hidden layers.")] = None,
     activation: Annotated[str | None, typer.Option(metavar="NAME", help="Activation of the hidden layers.")] = None,
+    loss: Annotated[str | None, typer.Option(metavar="NAME", help="cross_entropy or squared_error.")] = None,
     learning_rate: Annotated[
         list[str] | None, typer.Option(metavar="X|auto", help="Step size; repeat for several, auto to tune each start.")
     ] = None,
@@ -151,6 +153,7 @@ def compare(
         "standardize": standardize,
         "widths": None if widths is None else _whole_numbers(widths),
         "activation": activation,
+        "loss": loss,
         "learning_rate": _learning_rates(learning_rate),
         "steps": steps,
         "batch_size": batch_size,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +16,9 @@ from goodinit.initializers import Initializer
 from goodinit.streams import Stream
 from goodinit.weights import Weight
 
-__all__ = ["MLP", "Parameters", "check_widths", "stack"]
+__all__ = ["MLP", "LossName", "Parameters", "check_widths", "stack"]
+
+LossName = Literal["binary_cross_entropy", "cross_entropy", "squared_error"]
 
 Parameters = dict[str, NDArray[np.float64]]
 """`W1, b1, W2, b2, ...`: W of shape (outputs, inputs), b of shape (outputs, 1); an ensemble has a leading axis."""
@@ -44,7 +47,7 @@ class MLP:
 
     widths: tuple[int, ...]
     activation: Activation
-    loss: Literal["binary_cross_entropy", "cross_entropy", "squared_error"]
+    loss: LossName
 
     def __post_init__(self) -> None:
         check_widths(self.widths)
@@ -52,6 +55,22 @@ class MLP:
             raise GoodinitError(f"widths={list(self.widths)}: a network needs inputs and outputs")
         if self.loss == "binary_cross_entropy" and self.widths[-1] != 1:
             raise GoodinitError(f"widths={list(self.widths)}: binary cross-entropy needs one output")
+
+    @property
+    def chance_loss(self) -> float:
+        """The loss of guessing, equal probabilities: ln(classes), or for the squared error that of outputs 1 / classes.
+
+        >>> from goodinit import activations
+        >>> MLP((2, 1), activations.get("relu"), "squared_error").chance_loss
+        0.25
+        """
+        classes = max(2, self.widths[-1])
+        return (classes - 1) / classes**2 if self.loss == "squared_error" else math.log(classes)
+
+    @property
+    def loss_unit(self) -> str:
+        """What the loss is, for a figure's axis."""
+        return "mean squared error" if self.loss == "squared_error" else "mean cross-entropy, nats"
 
     @property
     def depth(self) -> int:

@@ -127,11 +127,11 @@ class Sensitivity:
 class Trial:
     """One training run: what was run, its loss curve, its accuracies, and what was found at its start and its end.
 
-    Losses are mean cross-entropies over the training set in nats. Where the run diverged, `diverged` is true,
-    `diverged_by` is the recorded step by which a number was no longer finite (None where the loss stayed finite
-    but ended far above its start), and the curve ends there. `phase` is `tuning` for a trial that served to choose a
-    learning rate, `failure` the reason where a trial could not be trained at all. `parameters` are those after
-    training, and empty where they were not kept.
+    Losses are means over the training set: cross-entropies in nats, or squared errors. Where the run diverged,
+    `diverged` is true, `diverged_by` is the recorded step by which a number was no longer finite (None where the loss
+    stayed finite but ended far above its start), and the curve ends there. `phase` is `tuning` for a trial that served
+    to choose a learning rate, `failure` the reason where a trial could not be trained at all. `parameters` are those
+    after training, and empty where they were not kept.
     """
 
     task: str

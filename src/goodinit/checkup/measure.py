@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,9 +36,9 @@ class LayerMeasure:
 class NetworkMeasure:
     """A whole network on its training set.
 
-    `chance_loss` is that of equal probabilities, ln(classes). `sure_share` counts examples whose likeliest class
-    has probability 0.99 or more, `sure_and_wrong_share` those of them where it is not their class.
-    `largest_gradients` holds the largest absolute entry of each parameter's gradient.
+    `chance_loss` is that of guessing. `sure_share` counts examples whose likeliest class has probability 0.99 or more,
+    `sure_and_wrong_share` those of them where it is not their class; the squared error has no probabilities, and
+    nothing is sure. `largest_gradients` holds the largest absolute entry of each parameter's gradient.
     """
 
     loss: float
@@ -57,13 +56,13 @@ def measure(network: MLP, parameters: Parameters, X: NDArray[np.float64], Y: NDA
         Z, A = forward(network, parameters, X)
         gradients = backward(network, parameters, Z, A, Y)
         p = probabilities(network, Z[-1])
-        classes = 2 if network.loss == "binary_cross_entropy" else len(p)
-        likeliest = np.maximum(p, 1 - p)[0] if classes == 2 and len(p) == 1 else p.max(axis=0)
+        likeliest = np.maximum(p, 1 - p)[0] if len(p) == 1 else p.max(axis=0)
         wrong = (p[0] > 0.5) != (Y[0] > 0.5) if len(p) == 1 else p.argmax(axis=0) != Y.argmax(axis=0)
-        sure = likeliest >= SURE
+        squared = network.loss == "squared_error"
+        sure = np.zeros_like(likeliest, dtype=bool) if squared else likeliest >= SURE
         return NetworkMeasure(
             loss=float(loss(network, Z[-1], Y)),
-            chance_loss=math.log(classes),
+            chance_loss=network.chance_loss,
             layers=tuple(
                 _layer(network.activation, parameters, layer, Z[layer - 1], A[layer])
                 for layer in range(1, network.depth)

@@ -11,20 +11,21 @@ import numpy as np
 from goodinit import activations, initializers
 from goodinit.activations import Activation
 from goodinit.comparison.study import Study
-from goodinit.datasets import Source
+from goodinit.datasets import Dataset, Source
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.initializers import Initializer
-from goodinit.networks import MLP, check_widths
+from goodinit.networks import MLP, LossName, check_widths
 from goodinit.results import Task
 from goodinit.spec import canonical
 from goodinit.streams import as_stream, check_seed
 from goodinit.training import Schedule
 
-__all__ = ["CLASSIC_INITIALIZATIONS", "TASKS", "TASK_OPTIONS", "design", "parse_seeds"]
+__all__ = ["CLASSIC_INITIALIZATIONS", "LOSSES", "TASKS", "TASK_OPTIONS", "design", "parse_seeds"]
 
 CLASSIC_INITIALIZATIONS: Final = ("zeros", "normal(std=10)", "he_normal")
 GRID: Final = tuple(float(f"{rate:.3g}") for rate in 10.0 ** np.arange(-4, 0.51, 0.5))  # 1e-4, 3.16e-4, ..., 1, 3.16
 TUNING_SEEDS: Final = tuple(range(1_000_000, 1_000_005))
+LOSSES: Final = ("cross_entropy", "squared_error")
 _MOST_PARAMETERS: Final = 50_000_000
 _MOST_TRIALS: Final = 10_000_000
 
@@ -34,6 +35,7 @@ _CLASSIC: Final[Mapping[str, Any]] = {
     "standardize": True,
     "widths": (10, 5),
     "activation": "relu",
+    "loss": "cross_entropy",
     "steps": 15_000,
     "batch_size": None,
     "optimizer": "gradient_descent",
@@ -200,11 +202,7 @@ def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bo
     check_widths(widths)
     source = Source(data, options["target"], options["standardize"])
     examples = source.dataset(0)
-    network = MLP(
-        (len(examples.features), *widths, examples.outputs),
-        activation,
-        "binary_cross_entropy" if examples.outputs == 1 else "cross_entropy",
-    )
+    network = MLP((len(examples.features), *widths, examples.outputs), activation, _loss(options["loss"], examples))
     parameters = sum(weight.size for weight in network.weights)
     if parameters > _MOST_PARAMETERS:
         raise GoodinitError(
@@ -213,6 +211,15 @@ def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bo
     if name is None:
         name = base if not varied or base != "classic" else source.text if data != "circles" else "circles"
     return Task(str(name), source, network, schedule, options["stream"], options["dtype"])
+
+
+def _loss(name: object, examples: Dataset) -> LossName:
+    """The loss as the network's outputs need it: with one output, the cross-entropy is the binary one."""
+    if not isinstance(name, str) or canonical(name) not in LOSSES:
+        raise unknown_name("loss", str(name), LOSSES)
+    if canonical(name) == "squared_error":
+        return "squared_error"
+    return "binary_cross_entropy" if examples.outputs == 1 else "cross_entropy"
 
 
 def _round_interval(steps: int) -> int:

@@ -15,7 +15,7 @@ from goodinit.comparison.result import Comparison
 from goodinit.comparison.store import Store
 from goodinit.comparison.study import Batch, Job, Study
 from goodinit.comparison.tuning import best_rates
-from goodinit.datasets import Dataset
+from goodinit.datasets import CsvText, Dataset
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.initializers import Initializer
 from goodinit.report import OutputFolder
@@ -34,11 +34,12 @@ def compare(
     init: str | Initializer | Sequence[str | Initializer] | None = None,
     *,
     tasks: str | Sequence[str | Mapping[str, Any]] = "classic",
-    data: str | Path | Dataset | None = None,
+    data: str | Path | CsvText | Dataset | None = None,
     target: str | None = None,
     standardize: bool | None = None,
     widths: Sequence[int] | None = None,
     activation: str | Activation | None = None,
+    loss: str | None = None,
     learning_rate: float | str | Sequence[float] | None = None,
     steps: int | None = None,
     batch_size: int | None = None,
@@ -65,11 +66,13 @@ def compare(
     Arguments:
         init: one initialization or several: names, `name(option=value)` texts, or initializers.
         tasks: one named task or several (`goodinit.tasks()`), or mappings of the options below with a `name`.
-        data: a built-in data set (`goodinit.datasets.names()`), the path of a CSV or NPZ file, or a Dataset.
+        data: a built-in data set (`goodinit.datasets.names()`), with options as in `moons(noise=0.3, points=600)`, the
+            path of a CSV or NPZ file, a CSV's text, or a Dataset.
         target: a CSV's label column, or an NPZ's label array.
         standardize: shift and scale a file's features by the training rows' mean and standard deviation.
         widths: the sizes of the hidden layers.
         activation: of the hidden layers, a name of `goodinit.activations.names()`.
+        loss: `cross_entropy`, or `squared_error` of the outputs against 0 and 1.
         learning_rate: one, several, or `auto`: a grid from 1e-4 to 3.16 is tried for each initialization on seeds of
             their own, and the best one is used for the evaluation.
         steps: the number of updates.
@@ -108,6 +111,7 @@ def compare(
         "standardize": standardize,
         "widths": widths,
         "activation": activation,
+        "loss": loss,
         "steps": steps,
         "batch_size": batch_size,
         "optimizer": optimizer,

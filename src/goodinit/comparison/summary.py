@@ -17,8 +17,8 @@ HALF = 0.5  # of the loss of guessing: the target, unless another is given
 
 
 def target_loss(task: Task, given: float | None) -> float:
-    """The training loss that counts as learned: the one given, or half of that of guessing, ln(classes)."""
-    return HALF * math.log(len(task.data.classes)) if given is None else given
+    """The training loss that counts as learned: the one given, or half of that of guessing."""
+    return HALF * task.network.chance_loss if given is None else given
 
 
 def group_names(trials: Sequence[Trial], tuned: bool) -> dict[tuple[str, float], str]:

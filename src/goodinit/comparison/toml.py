@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from goodinit.comparison.design import TASK_OPTIONS, TASKS
+from goodinit.datasets import is_builtin
 from goodinit.errors import GoodinitError, nearest
 
 __all__ = ["load_study"]
@@ -28,6 +29,7 @@ _KINDS: Final[Mapping[str, tuple[str, tuple[type, ...]]]] = {
     "standardize": ("true or false", (bool,)),
     "widths": ("a list of whole numbers", (list,)),
     "activation": ("a text", (str,)),
+    "loss": ("a text", (str,)),
     "steps": (_NUMBERS, (int,)),
     "batch-size": (_NUMBERS, (int,)),
     "optimizer": ("a text", (str,)),
@@ -76,7 +78,7 @@ def load_study(path: str | Path) -> dict[str, Any]:
     tasks = [{key.replace("-", "_"): value for key, value in each.items()} for each in own]
     for table in (options, *tasks):
         data = table.get("data")
-        if isinstance(data, str) and (Path(data).suffix or "/" in data):
+        if isinstance(data, str) and not is_builtin(data) and (Path(data).suffix or "/" in data):
             table["data"] = str(file.parent / data)
     if tasks:
         named = options.get("tasks", [])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import zipfile
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +17,25 @@ from numpy.typing import NDArray
 from goodinit.datasets.base import Dataset, split
 from goodinit.errors import GoodinitError, nearest
 
-__all__ = ["load_file"]
+__all__ = ["CsvText", "load_file", "load_text"]
 
 _DELIMITERS = ",;\t"
 _MOST_CLASSES = 100
+
+
+@dataclass(frozen=True)
+class CsvText:
+    """A CSV file's name and text, for data that is not on disk."""
+
+    name: str
+    text: str = field(repr=False)
+
+
+def load_text(given: CsvText, target: str | None, seed: int, standardize: bool = True) -> Dataset:
+    """What `load_file` makes of a CSV file of that name and text."""
+    path = Path(given.name)
+    X, labels, features = _read_csv(path, io.StringIO(given.text.removeprefix("\ufeff"), newline=""), target)
+    return _prepare(path, X, labels, None, None, features, seed, standardize)
 
 
 def load_file(path: Path, target: str | None, seed: int, standardize: bool = True) -> Dataset:
@@ -35,7 +53,8 @@ def load_file(path: Path, target: str | None, seed: int, standardize: bool = Tru
     try:
         if path.suffix.lower() == ".npz":
             return _prepare(path, *_read_npz(path, target), seed, standardize)
-        X, labels, features = _read_csv(path, target)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            X, labels, features = _read_csv(path, file, target)
         return _prepare(path, X, labels, None, None, features, seed, standardize)
     except (OSError, MemoryError) as error:
         raise GoodinitError(f"{path}: it cannot be read ({error})") from error
@@ -113,17 +132,16 @@ def _listed(names: list[str]) -> str:
     return ", ".join(map(repr, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
-def _read_csv(path: Path, target: str | None) -> tuple[NDArray[np.float64], list[str], tuple[str, ...]]:
+def _read_csv(path: Path, file: TextIO, target: str | None) -> tuple[NDArray[np.float64], list[str], tuple[str, ...]]:
     """The features, labels and feature names of a CSV with a header; comma, semicolon or tab between the values."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-            if "\0" in first:
-                raise GoodinitError(f"{path}: this is no CSV text file; save the table as CSV in UTF-8")
-            file.seek(0)
-            delimiter = max(_DELIMITERS, key=first.count)
-            reader = csv.reader(file, delimiter=delimiter)
-            rows = [(reader.line_num, row) for row in reader if any(row)]
+        first = file.readline()
+        if "\0" in first:
+            raise GoodinitError(f"{path}: this is no CSV text file; save the table as CSV in UTF-8")
+        file.seek(0)
+        delimiter = max(_DELIMITERS, key=first.count)
+        reader = csv.reader(file, delimiter=delimiter)
+        rows = [(reader.line_num, row) for row in reader if any(row)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise GoodinitError(f"{path}: this is no CSV text file ({error}); save the table as CSV in UTF-8") from error
     if not rows:

@@ -10,33 +10,32 @@ from pathlib import Path
 import numpy as np
 
 from goodinit.datasets.base import Dataset
-from goodinit.datasets.builtin import BUILTIN
-from goodinit.datasets.files import load_file
+from goodinit.datasets.builtin import BUILTIN, canonical_text, is_builtin, make, parse
+from goodinit.datasets.files import CsvText, load_file, load_text
 from goodinit.errors import GoodinitError, unknown_name
 
 __all__ = ["Source"]
 
-FIXED = ("circles",)  # built-in sets that are the same for every seed
-
 
 @dataclass(frozen=True)
 class Source:
-    """A built-in data set by name, a file, or a Dataset; `dataset(seed)` gives the examples of a trial's seed.
+    """A built-in data set by name, a file, a CSV's text, or a Dataset; `dataset(seed)` gives a trial's examples.
 
     `text` names it in results, `fingerprint` is a hash of what it holds: two studies on the same data have the same.
     """
 
-    given: str | Path | Dataset = field(repr=False)
+    given: str | Path | CsvText | Dataset = field(repr=False)
     target: str | None = None
     standardize: bool = True
 
     def __post_init__(self) -> None:
-        if isinstance(self.given, str) and self.given in BUILTIN:
+        if self._builtin is not None:
+            object.__setattr__(self, "given", canonical_text(self._builtin))
             if self.target is not None:
                 raise GoodinitError(
                     f"target {self.target!r} goes with a file; the built-in {self.given} has its labels"
                 )
-        elif not isinstance(self.given, Dataset):
+        elif isinstance(self.given, str | Path):
             path = Path(self.given)
             if not (path.suffix or len(path.parts) > 1 or path.exists()):
                 raise unknown_name("data set", str(self.given), BUILTIN, see="or give the path of a CSV or NPZ file")
@@ -45,21 +44,30 @@ class Source:
     @property
     def text(self) -> str:
         """The data's name."""
-        return self.given.name if isinstance(self.given, Dataset) else Path(self.given).name
+        return Path(self.given).name if isinstance(self.given, str | Path) else self.given.name
+
+    @property
+    def _builtin(self) -> str | None:
+        """The text of a built-in set."""
+        return self.given if isinstance(self.given, str) and is_builtin(self.given) else None
 
     @property
     def varies(self) -> bool:
         """Whether the examples depend on the seed."""
-        if isinstance(self.given, Dataset) or self.given in FIXED:
+        if isinstance(self.given, Dataset):
             return False
-        return self.given in BUILTIN or not self.dataset(0).parted
+        if self._builtin is not None:
+            return BUILTIN[parse(self._builtin)[0]].varies
+        return not self.dataset(0).parted
 
     def dataset(self, seed: int) -> Dataset:
         """The examples for that seed: made, or split into those to train and to test on, by the seed alone."""
         if isinstance(self.given, Dataset):
             return self.given
-        if isinstance(self.given, str) and self.given in BUILTIN:
-            return _builtin(self.given, 0 if self.given in FIXED else seed)
+        if self._builtin is not None:
+            return _made(self._builtin, seed if self.varies else 0)
+        if isinstance(self.given, CsvText):
+            return _text(self.given, self.target, seed, self.standardize)
         path = Path(self.given)
         changed = path.stat().st_mtime_ns if path.exists() else 0
         return _file(path, changed, self.target, seed, self.standardize)
@@ -71,16 +79,22 @@ class Source:
         if isinstance(self.given, Dataset):
             for array in (self.given.X_train, self.given.y_train, self.given.X_test, self.given.y_test):
                 digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
-        elif self.given in BUILTIN:
+        elif self._builtin is not None:
             digest.update(f"built-in {self.given}".encode())
         else:
-            digest.update(Path(self.given).read_bytes() + repr((self.target, self.standardize)).encode())
+            content = self.given.text.encode() if isinstance(self.given, CsvText) else Path(self.given).read_bytes()
+            digest.update(content + repr((self.target, self.standardize)).encode())
         return digest.hexdigest()[:16]
 
 
 @lru_cache(maxsize=64)
-def _builtin(name: str, seed: int) -> Dataset:
-    return BUILTIN[name](seed)
+def _made(text: str, seed: int) -> Dataset:
+    return make(text, seed)
+
+
+@lru_cache(maxsize=8)
+def _text(given: CsvText, target: str | None, seed: int, standardize: bool) -> Dataset:
+    return load_text(given, target, seed, standardize)
 
 
 @lru_cache(maxsize=64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -51,7 +50,7 @@ def loss_curves(task: Task, trials: Sequence[Trial]) -> Figure:
 
     figure = Figure(figsize=(9, 5.2), layout="constrained")
     axes = figure.add_subplot()
-    chance = math.log(len(task.data.classes))
+    chance = task.network.chance_loss
     everything = np.array([value for trial in trials for value in (*trial.loss_values, trial.final_loss)])
     everything = everything[np.isfinite(everything)]
     typical = [
@@ -59,6 +58,7 @@ def loss_curves(task: Task, trials: Sequence[Trial]) -> Figure:
         for trial in trials
         if trial.loss_values and not trial.diverged
     ]
+    squared = task.network.loss == "squared_error"
     logarithmic = bool(typical) and max(typical) > 3 * chance
     off_scale = []
     top = float(everything.max(initial=chance))
@@ -81,7 +81,7 @@ def loss_curves(task: Task, trials: Sequence[Trial]) -> Figure:
             off_scale.append(f"{trial.name} starts at {trial.loss_values[0]:,.1f}, above this axis \u2191")
     axes.axhline(chance, color="0.5", linewidth=1, linestyle=":", zorder=0)
     axes.annotate(
-        f"guessing: ln {len(task.data.classes)} = {chance:.4f}",
+        f"guessing: {'' if squared else f'ln {len(task.data.classes)} = '}{chance:.4f}",
         (1, chance),
         xycoords=("axes fraction", "data"),
         xytext=(-6, 4),
@@ -97,7 +97,7 @@ def loss_curves(task: Task, trials: Sequence[Trial]) -> Figure:
     axes.set_xlim(0, trials[0].steps)
     axes.set_xlabel("step")
     scale = ", log scale" if logarithmic else ""
-    axes.set_ylabel(f"training loss (mean cross-entropy, nats{scale})")
+    axes.set_ylabel(f"training loss ({task.network.loss_unit}{scale})")
     axes.set_title(
         f"{task.data.name}: one network, {len(trials)} start{'s' if len(trials) > 1 else ''} "
         f"({'-'.join(map(str, task.network.widths))}, {task.network.activation}, seed {trials[0].seed})"

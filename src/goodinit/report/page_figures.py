@@ -75,7 +75,7 @@ def _rate_map(
     if result.tuned:
         values = {name: dict(result.tuning_curves[task.name, name]) for name in groups}
         chosen = [trials[0].learning_rate for trials in groups.values()]
-        meaning = "median final training loss (nats)"
+        meaning = f"median final training loss ({task.network.loss_unit})"
     else:
         for name, trials in groups.items():
             ranked = summary.ranking[name].summary.iqm.value if summary.ranking else trials[0].test_accuracy

@@ -100,7 +100,7 @@ def lost(trial: Trial) -> bool:
 def learning_curves(task: Task, groups: Groups, target_loss: float) -> Figure:
     """The median training loss of each group over its seeds with its interquartile band, on one axis."""
     seeds = max(len(trials) for trials in groups.values())
-    chance = math.log(len(task.data.classes))
+    chance = task.network.chance_loss
     curves = {name: _quartiles(trials) for name, trials in groups.items()}
     medians = np.concatenate([median for _, _, median, _ in curves.values()])
     shown = medians[np.isfinite(medians) & (medians > 0)]
@@ -148,7 +148,7 @@ def learning_curves(task: Task, groups: Groups, target_loss: float) -> Figure:
         axes.text(0.5, 0.5, "no run has a finite loss", transform=axes.transAxes, ha="center", va="center")
     axes.set_xlim(0, task.schedule.steps)
     axes.set_xlabel("step (updates of the weights)")
-    axes.set_ylabel(f"training loss (mean cross-entropy, nats{', log scale' if logarithmic else ''})")
+    axes.set_ylabel(f"training loss ({task.network.loss_unit}{', log scale' if logarithmic else ''})")
     over = f"median and middle half of {seeds} seeds" if seeds > 1 else f"seed {next(iter(groups.values()))[0].seed}"
     axes.set_title(f"{shorten(task.name, 40)}: training loss, {over}")
     figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
@@ -207,7 +207,7 @@ def final_results(task: Task, groups: Groups, summary: TaskSummary) -> Figure:
         panels[1].set_xlabel("diverged\nor failed")
     left.set_yticks(range(len(names)), labels, fontsize=9)
     left.set_ylim(len(names) - 0.5, -0.5)
-    left.set_xlabel(f"final training loss (nats{', log scale' if logarithmic else ''})")
+    left.set_xlabel(f"final training loss ({task.network.loss_unit}{', log scale' if logarithmic else ''})")
     right.set_xlabel("test accuracy (share correct)")
     seeds = len(summary.seeds)
     figure.suptitle(f"{shorten(task.name, 40)}: how {'every run' if seeds > 1 else 'the run'} ended")

@@ -33,7 +33,7 @@ def summary(task: Task, trials: Sequence[Trial], summaries: Sequence[TaskSummary
     """What was trained, the loss by step, one row a trial, one sentence a trial on why, and what the seeds say."""
     parts: list[RenderableType] = [Text(_headline(task))]
     if len(trials) <= 5:
-        parts += [Text("\nTraining loss (mean cross-entropy, nats):"), _losses(trials)]
+        parts += [Text(f"\nTraining loss ({task.network.loss_unit}):"), _losses(trials)]
     parts += [Text("\nWhat became of each start:"), _outcomes(trials)]
     if trials[0].sensitivity:
         parts.append(Text(_SPREAD.format(repeats=trials[0].sensitivity.repeats)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from goodinit.training.engines import ENGINES, Dtype, Engine, train
 from goodinit.training.optimizers import OPTIMIZERS
 from goodinit.training.reference import accuracy, backward, forward, loss, predict, probabilities
-from goodinit.training.schedule import Run, Schedule, batches
+from goodinit.training.schedule import Run, Schedule, Watch, batches
 
 __all__ = [
     "ENGINES",
@@ -14,6 +14,7 @@ __all__ = [
     "Engine",
     "Run",
     "Schedule",
+    "Watch",
     "accuracy",
     "backward",
     "batches",
