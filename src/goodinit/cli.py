@@ -272,6 +272,26 @@ def bench(
         typer.echo(f"bench.md, bench.json and bench.png are in {written}{os.sep}")
 
 
+@app.command()
+def lab(
+    port: Annotated[
+        int | None, typer.Option(metavar="N", parser=_whole_number, help="Where to serve it; 0 for any free port.")
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+) -> None:
+    """Open the lab: a page, on this machine only, that shows starts side by side and what becomes of them.
+
+    Ctrl-C ends it.
+    """
+    from goodinit import lab as room
+
+    def tell(address: str) -> None:
+        typer.echo(f"The lab is at {address}\nCtrl-C ends it.")
+
+    room.serve(room.PORT if port is None else port, browser=browser, tell=tell)
+    typer.echo("\nThe lab has ended.")
+
+
 class _ProgressBar:
     """A bar on standard error with the trained networks, their rate and the remaining time."""
 

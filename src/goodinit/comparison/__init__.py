@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, TASKS, design
+from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, LOSSES, TASKS, design
+from goodinit.comparison.rerun import PERTURBATIONS, rerun
 from goodinit.comparison.result import Comparison, open_study
-from goodinit.comparison.run import Progress, compare
+from goodinit.comparison.run import Progress, compare, run_study
 from goodinit.comparison.toml import load_study
 
 __all__ = [
     "CLASSIC_INITIALIZATIONS",
+    "LOSSES",
+    "PERTURBATIONS",
     "TASKS",
     "Comparison",
     "Progress",
@@ -16,4 +19,6 @@ __all__ = [
     "design",
     "load_study",
     "open_study",
+    "rerun",
+    "run_study",
 ]

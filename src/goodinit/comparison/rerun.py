@@ -15,11 +15,11 @@ from goodinit.datasets import Dataset, is_builtin
 from goodinit.report import Rerun
 from goodinit.results import Task
 
-__all__ = ["format_seeds", "rerun"]
+__all__ = ["PERTURBATIONS", "format_seeds", "rerun"]
 
 Options = dict[str, Any]
 DEMONSTRATION: Final = (3, *(seed for seed in range(50) if seed != 3))  # the seeds of `compare()` without an option
-PERTURBATIONS: Final = 4
+PERTURBATIONS: Final = 4  # what `compare` takes unless told
 _TOML: Final = "study.toml"
 
 

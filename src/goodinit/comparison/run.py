@@ -11,6 +11,7 @@ from typing import Any
 from goodinit.activations import Activation
 from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, design, parse_seeds
 from goodinit.comparison.executor import Executor, LocalExecutor
+from goodinit.comparison.rerun import PERTURBATIONS
 from goodinit.comparison.result import Comparison
 from goodinit.comparison.store import Store
 from goodinit.comparison.study import Batch, Job, Study
@@ -50,7 +51,7 @@ def compare(
     record_every: int | None = None,
     dtype: str | None = None,
     engine: Engine = "auto",
-    perturbations: int = 4,
+    perturbations: int = PERTURBATIONS,
     margin: float = 0.0,
     target_loss: float | None = None,
     study: str | Path | None = None,

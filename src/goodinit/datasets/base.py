@@ -37,9 +37,17 @@ class Dataset:
     @property
     def targets(self) -> NDArray[np.float64]:
         """The training classes as the loss reads them: (1, examples) of 0 and 1, or one-hot (classes, examples)."""
+        return self._as_targets(self.y_train)
+
+    @property
+    def test_targets(self) -> NDArray[np.float64]:
+        """The test classes as the loss reads them."""
+        return self._as_targets(self.y_test)
+
+    def _as_targets(self, labels: NDArray[np.intp]) -> NDArray[np.float64]:
         if len(self.classes) == 2:
-            return self.y_train[np.newaxis].astype(np.float64)
-        return np.eye(len(self.classes))[:, self.y_train]
+            return labels[np.newaxis].astype(np.float64)
+        return np.eye(len(self.classes))[:, labels]
 
     @property
     def outputs(self) -> int:

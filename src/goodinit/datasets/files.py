@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from goodinit.datasets.base import Dataset, split
 from goodinit.errors import GoodinitError, nearest
 
-__all__ = ["CsvText", "load_file", "load_text"]
+__all__ = ["CsvText", "load_file", "load_text", "read_header"]
 
 _DELIMITERS = ",;\t"
 _MOST_CLASSES = 100
@@ -132,8 +132,14 @@ def _listed(names: list[str]) -> str:
     return ", ".join(map(repr, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
-def _read_csv(path: Path, file: TextIO, target: str | None) -> tuple[NDArray[np.float64], list[str], tuple[str, ...]]:
-    """The features, labels and feature names of a CSV with a header; comma, semicolon or tab between the values."""
+def read_header(given: CsvText) -> tuple[tuple[str, ...], int]:
+    """A CSV's column names and the number of rows below them. Raises GoodinitError for what is no such table."""
+    header, rows = _read_table(Path(given.name), io.StringIO(given.text.removeprefix("\ufeff"), newline=""))
+    return tuple(header), len(rows)
+
+
+def _read_table(path: Path, file: TextIO) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header and the rows with their line numbers, all as long; comma, semicolon or tab between the values."""
     try:
         first = file.readline()
         if "\0" in first:
@@ -157,13 +163,20 @@ def _read_csv(path: Path, file: TextIO, target: str | None) -> tuple[NDArray[np.
     for name, count in Counter(header).items():
         if count > 1 or not name:
             raise GoodinitError(f"{path}: the header has {count} columns named {name!r}; give each its own name")
-    label_at = header.index(_column(path, target, header, "column"))
     if len(rows) < 3:
         raise GoodinitError(f"{path}: it has {len(rows) - 1} rows below the header; training needs more")
-    X, labels = np.empty((len(rows) - 1, len(header) - 1)), []
-    for index, (line, row) in enumerate(rows[1:]):
+    for line, row in rows[1:]:
         if len(row) != len(header):
             raise GoodinitError(f"{path}, line {line}: {len(row)} values where the header has {len(header)} columns")
+    return header, rows[1:]
+
+
+def _read_csv(path: Path, file: TextIO, target: str | None) -> tuple[NDArray[np.float64], list[str], tuple[str, ...]]:
+    """The features, labels and feature names of a CSV with a header."""
+    header, rows = _read_table(path, file)
+    label_at = header.index(_column(path, target, header, "column"))
+    X, labels = np.empty((len(rows), len(header) - 1)), []
+    for index, (line, row) in enumerate(rows):
         if not row[label_at].strip():
             raise GoodinitError(
                 f"{path}, line {line}: the label {header[label_at]!r} is missing; fill it or drop the row"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from goodinit.training.engines import ENGINES, Dtype, Engine, train
 from goodinit.training.optimizers import OPTIMIZERS
-from goodinit.training.reference import accuracy, backward, forward, loss, predict, probabilities
+from goodinit.training.reference import accuracy, backward, decide, deltas, forward, loss, predict, probabilities
 from goodinit.training.schedule import Run, Schedule, Watch, batches
 
 __all__ = [
@@ -18,6 +18,8 @@ __all__ = [
     "accuracy",
     "backward",
     "batches",
+    "decide",
+    "deltas",
     "forward",
     "loss",
     "predict",

@@ -10,7 +10,7 @@ takes an ensemble: parameters with a leading axis, one network a row, all traine
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from goodinit.networks import MLP, Parameters
 from goodinit.training.optimizers import OPTIMIZERS
 from goodinit.training.schedule import Batch, Run, Schedule, Watch, check_rates, check_snapshots
 
-__all__ = ["accuracy", "backward", "forward", "loss", "predict", "probabilities", "train"]
+__all__ = ["accuracy", "backward", "decide", "deltas", "forward", "loss", "predict", "probabilities", "train"]
 
 Array = NDArray[np.float64]
 
@@ -69,24 +69,34 @@ def probabilities(network: MLP, logits: Array) -> Array:
 def backward(network: MLP, parameters: Parameters, Z: list[Array], A: list[Array], Y: Array) -> Parameters:
     """The gradient of the mean loss by each parameter, by the chain rule from the last layer to the first."""
     gradients: Parameters = {}
-    squared = network.loss == "squared_error"
-    dZ = 2 * (Z[-1] - Y) / Y.size if squared else (probabilities(network, Z[-1]) - Y) / Y.shape[-1]
-    for layer in range(network.depth, 0, -1):
+    for layer, dZ in deltas(network, parameters, Z, Y):
         gradients[f"W{layer}"] = dZ @ A[layer - 1].swapaxes(-1, -2)
         gradients[f"b{layer}"] = dZ.sum(axis=-1, keepdims=True)
-        if layer > 1:
-            dA = parameters[f"W{layer}"].swapaxes(-1, -2) @ dZ
-            dZ = dA * network.activation.derivative(Z[layer - 2])
     return gradients
 
 
+def deltas(network: MLP, parameters: Parameters, Z: list[Array], Y: Array) -> Iterator[tuple[int, Array]]:
+    """Each layer with the gradient of the mean loss by its pre-activations, from the last layer to the first."""
+    squared = network.loss == "squared_error"
+    dZ = 2 * (Z[-1] - Y) / Y.size if squared else (probabilities(network, Z[-1]) - Y) / Y.shape[-1]
+    for layer in range(network.depth, 0, -1):
+        yield layer, dZ
+        if layer > 1:
+            dA = parameters[f"W{layer}"].swapaxes(-1, -2) @ dZ
+            dZ = dA * network.activation.derivative(Z[layer - 2])
+
+
 def predict(network: MLP, parameters: Parameters, X: Array) -> NDArray[np.intp]:
-    """The class of each example, shape (..., examples): the likelier one; of equally likely ones the first.
+    """The class of each example, shape (..., examples), by `decide`."""
+    with np.errstate(all="ignore"):  # parameters that diverged still have a prediction
+        return decide(network, forward(network, parameters, X)[0][-1])
+
+
+def decide(network: MLP, logits: Array) -> NDArray[np.intp]:
+    """The class that the logits tell, shape (..., examples): the likelier one; of equally likely ones the first.
 
     With the squared error it is the class whose target, 0 or 1 or a one-hot column, is nearest.
     """
-    with np.errstate(all="ignore"):  # parameters that diverged still have a prediction
-        logits = forward(network, parameters, X)[0][-1]
     if network.loss == "binary_cross_entropy":
         return (logits[..., 0, :] > 0).astype(np.intp)
     if network.widths[-1] == 1:
