@@ -17,7 +17,7 @@ __all__ = ["Job", "Jobs", "Work"]
 
 RUNNING: Final = 2  # at a time: each uses all cores
 WAITING: Final = 30
-HELD: Final = 16  # messages that wait for a slow page
+HELD: Final = 1 << 22  # bytes of messages that wait for a slow page
 STALLED: Final = 30.0  # seconds after which a page that takes no message is given up
 ALIVE: Final = 2.0  # seconds between signs of life while there is nothing to say
 
@@ -36,6 +36,7 @@ class Job:
         self.cancelled = self.ended = False
         self.failure: LabError | None = None
         self.messages: deque[bytes] = deque()
+        self.held = 0  # bytes of those that wait
         self.changed = threading.Condition()
         self.news = asyncio.Event()
 
@@ -51,11 +52,13 @@ class Job:
     def put(self, message: bytes) -> None:
         """Give the page bytes, as `send` does."""
         with self.changed:
-            room = self.changed.wait_for(lambda: self.cancelled or len(self.messages) < HELD, STALLED)
-            if not room:
-                self.cancelled = True
-            self.check()
+            room = self.changed.wait_for(lambda: self.cancelled or self.held < HELD, STALLED)
+            if not room or self.cancelled:
+                self.cancelled, self.held = True, 0
+                self.messages.clear()
+                raise Cancelled
             self.messages.append(message)
+            self.held += len(message)
         self._tell()
 
     def cancel(self) -> None:
@@ -67,8 +70,10 @@ class Job:
     def end(self, event: str | None = None, facts: Any = None) -> None:
         """Say that nothing more will come, after a last event."""
         if event is not None:
+            message = _event(event, facts)
             with self.changed:
-                self.messages.append(_event(event, facts))
+                self.messages.append(message)
+                self.held += len(message)
         self.ended = True
         self._tell()
 
@@ -89,12 +94,9 @@ class Job:
             while True:
                 self.news.clear()
                 ended = self.ended  # before the messages are taken: the last one comes before the end
-                with self.changed:
-                    batch = b"".join(self.messages)
-                    self.messages.clear()
-                    self.changed.notify_all()
-                if batch:
-                    yield batch
+                message = self._take()
+                if message is not None:
+                    yield message
                 elif ended:
                     return
                 else:
@@ -104,6 +106,14 @@ class Job:
                         yield b""
         finally:
             self.cancel()
+
+
+    def _take(self) -> bytes | None:
+        with self.changed:
+            message = self.messages.popleft() if self.messages else None
+            self.held -= len(message or b"")
+            self.changed.notify_all()
+        return message
 
 
 class Jobs:

@@ -205,7 +205,8 @@ def _classes(network: MLP, logits: Array) -> Bytes:
 
 def _byte(share: Array) -> Bytes:
     """A share in 8 bits: above one half, and only there, it is 128 or more."""
-    return np.clip(np.ceil(share * 256) - 1, 0, 255).astype(np.uint8)
+    byte: Bytes = np.clip(np.ceil(share * 256) - 1, 0, 255).astype(np.uint8)
+    return byte
 
 
 def _map(network: MLP, logits: Array) -> tuple[Bytes | None, Bytes | None]:
