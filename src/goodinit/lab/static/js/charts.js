@@ -91,13 +91,13 @@ export class Chart {
 const finite = (value) => (value === null || !Number.isFinite(value) ? null : value);
 const positive = (value) => (value === null || !Number.isFinite(value) ? null : Math.max(value, TINY));
 
-function series({ stroke, dash, width = 1.8, invisible = false }, points) {
+function series({ stroke, dash, width = 1.8, invisible = false, bare = false }, points) {
   return {
     stroke: () => (typeof stroke === "function" ? stroke() : colour(stroke)),
     width: invisible ? 0 : width,
     dash,
     spanGaps: true,
-    points: points ? { show: !dash, size: 6, fill: () => colour("card"), width: 1.6 } : { show: false },
+    points: points ? { show: !dash && !bare, size: 6, fill: () => colour("card"), width: 1.6 } : { show: false },
   };
 }
 

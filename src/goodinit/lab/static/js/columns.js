@@ -9,6 +9,7 @@ import { DecisionMap } from "./map.js";
 import { NetworkPicture, described } from "./net.js";
 import { LETTERS } from "./panel-starts.js";
 import { SamplePicture } from "./samples.js";
+import { faint } from "./theme.js";
 
 const NETWORK = 270; // pixels tall
 
@@ -155,21 +156,11 @@ class Column {
     );
     this.canvases = { map: mapCanvas, net: netCanvas, layers: layerCanvas };
     this.pictures = [
-      { node: mapFigure, draw: (run, f, view) => {
-        const frame = run.frames[f].starts[k];
-        map.draw(run, frame, Math.min(mapFigure.clientWidth, 460), view);
-        mapCanvas.setAttribute("aria-label", t("map.described", { letter, test: percent(frame.test_accuracy), train: percent(frame.train_accuracy) }));
-      } },
-      { node: netFigure, draw: (run, f, view) => {
-        net.draw(run, run.frames[f].starts[k], netFigure.clientWidth, NETWORK, view);
-        netCanvas.setAttribute("aria-label", described(run));
-      } },
+      { node: mapFigure, draw: (run, f, view) => map.draw(run, run.frames[f].starts[k], Math.min(mapFigure.clientWidth, 460), view) },
+      { node: netFigure, draw: (run, f, view) => net.draw(run, run.frames[f].starts[k], netFigure.clientWidth, NETWORK, view) },
       { node: lossFigure, draw: (run, f) => this.chart.loss.mark(run.frames[f].step) },
       { node: accuracyFigure, draw: (run, f) => this.chart.accuracy.mark(run.frames[f].step) },
-      { node: layerFigure, draw: (run, f) => {
-        layers.draw(run, k, f, layerFigure.clientWidth, heightFor(run.network.widths.length - 1));
-        layerCanvas.setAttribute("aria-label", t("layers.described", { layers: run.network.widths.length - 1 }));
-      } },
+      { node: layerFigure, draw: (run, f) => layers.draw(run, k, f, layerFigure.clientWidth, heightFor(run.network.widths.length - 1)) },
       { node: varianceFigure, draw: (run, f) => this.variance(run, f) },
     ];
     for (const picture of this.pictures) picture.visible = picture.node === mapFigure || picture.node === netFigure;
@@ -196,12 +187,20 @@ class Column {
       accuracy: new Chart(this.box.accuracy, { ...over(lines), range: () => [0, 1.02], yFormat: (v) => `${Math.round(v * 100)}%`, height: 110, xLimits: () => this.limits.steps }),
     };
     const layered = { log: true, height: 130, points: true, xFormat: (v) => (Number.isInteger(v) ? String(v) : "") };
-    const both = [{ stroke: `start-${this.k}`, width: 2 }, { stroke: "text", width: 1.4, dash: [4, 4] }];
-    for (const side of ["forward", "backward"]) this.chart[side] = new Chart(this.box[side], { ...layered, lines: both });
+    const own = `start-${this.k}`;
+    const three = [{ stroke: () => faint(own, 0.5), width: 1, bare: true }, { stroke: own, width: 2 }, { stroke: "text", width: 1.4, dash: [4, 4] }];
+    this.zero = {};
+    for (const side of ["forward", "backward"]) {
+      this.chart[side] = new Chart(this.box[side], { ...layered, lines: three });
+      this.zero[side] = said("p", "variance.zero", { class: "zero", hidden: true });
+      this.box[side].append(this.zero[side]);
+    }
     this.all = Object.values(this.chart);
   }
 
   name(run, k) {
+    this.canvases.net.setAttribute("aria-label", described(run));
+    this.canvases.layers.setAttribute("aria-label", t("layers.described", { layers: run.network.widths.length - 1 }));
     this.label.textContent = run.starts[k].gain === 1 ? run.starts[k].spec : `${figure(run.starts[k].gain, 3)} × ${run.starts[k].spec}`;
   }
 
@@ -213,14 +212,16 @@ class Column {
     this.box.accuracy.setAttribute("aria-label", t("curves.accuracyDescribed", { steps: whole(run.scene.steps) }));
   }
 
-  /** Each layer's mean squares at this step, with what theory expects of the start. */
+  /** Each layer's mean squares at this step and at the start, with what theory expects of the start. */
   variance(run, f) {
-    const { layers } = run.frames[f].starts[this.k];
-    const numbers = layers.map((_, i) => i + 1);
+    const now = run.frames[f].starts[this.k].layers;
+    const first = run.frames[0].starts[this.k].layers;
+    const numbers = now.map((_, i) => i + 1);
     const { expected } = run.begun[this.k];
     for (const side of ["forward", "backward"]) {
-      const theory = expected?.[side] ?? numbers.map(() => null);
-      this.chart[side].set([numbers, layers.map((layer) => layer[side]), theory]);
+      const lines = [first.map((layer) => layer[side]), now.map((layer) => layer[side]), expected?.[side] ?? numbers.map(() => null)];
+      this.chart[side].set([numbers, ...lines.map((line) => line.map((value) => value || null))]); // 0 has no place on this axis
+      this.zero[side].hidden = lines[1].some((value) => value);
       this.box[side].setAttribute("aria-label", t(expected?.[side] ? "variance.described" : "variance.noTheory"));
     }
   }
@@ -230,6 +231,8 @@ class Column {
     this.loss.textContent = frame.loss === null ? t("figures.infinite") : figure(frame.loss);
     this.train.textContent = percent(frame.train_accuracy);
     this.test.textContent = percent(frame.test_accuracy);
+    const said = { letter: LETTERS[this.k], test: percent(frame.test_accuracy), train: percent(frame.train_accuracy) };
+    this.canvases.map.setAttribute("aria-label", t("map.described", said));
   }
 
   words(run) {

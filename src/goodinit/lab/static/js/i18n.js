@@ -57,8 +57,8 @@ export function said(tag, key, properties = {}) {
 /** A whole number with the language's separators. */
 export const whole = (value) => new Intl.NumberFormat(current === "zh" ? "zh-CN" : "en").format(value);
 
-/** A share, such as an accuracy, to a tenth of a percent. */
-export const percent = (share) => (share === null || share === undefined ? "–" : `${trim((share * 100).toFixed(1))} %`);
+/** A share, such as an accuracy, to a hundredth of a percent. */
+export const percent = (share) => (share === null || share === undefined ? "–" : `${trim((share * 100).toFixed(2))} %`);
 
 /** A number to `digits` figures, in powers of ten where it is very small or large. */
 export function figure(value, digits = 4) {

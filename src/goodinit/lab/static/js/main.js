@@ -5,7 +5,7 @@ import { Columns } from "./columns.js";
 import { trouble } from "./controls.js";
 import { byId, el, settled } from "./dom.js";
 import { LANGUAGES, language, preferred, said, t, use, whole } from "./i18n.js";
-import { explained, show, unread } from "./messages.js";
+import { explained, show, showAgain, unread } from "./messages.js";
 import { panel } from "./panel.js";
 import { Player } from "./player.js";
 import { Points } from "./points.js";
@@ -107,7 +107,7 @@ class Lab {
         byId("starts").removeAttribute("aria-busy");
         if (!(error instanceof api.Refused)) throw error;
         const key = keyOf(error.field);
-        told.push(t("url.replaced", { what: explained(error) }));
+        told.push(() => t("url.replaced", { what: explained(error) }));
         if (!repair || attempt > 12 || (!key && attempt > 0) || ["busy", "unreachable", "internal", "forbidden"].includes(error.code)) {
           this.refused(error);
           return;
@@ -199,7 +199,8 @@ class Lab {
 
   summary() {
     const parts = this.run.end.starts.map((start) => t("status.start", { name: start.name, test: whole(Math.round(start.test_accuracy * 1000) / 10) }));
-    return `${t("status.done", { steps: whole(this.run.scene.steps) })} ${parts.join(t("list.comma"))}`;
+    const { steps, seeds } = this.run.scene;
+    return `${t(seeds > 1 ? "status.doneSeeds" : "status.done", { steps: whole(steps), seeds })} ${parts.join(t("list.comma"))}`;
   }
 
   status(text) {
@@ -213,7 +214,7 @@ class Lab {
     const control = place.startsWith("inits.") && !place.endsWith("gain") ? place.split(".").slice(0, 2).join(".") : place;
     if (control) trouble(byId("controls"), control, text);
     byId("starts").classList.add("stale");
-    show("error", [...(this.problems ?? []), text]);
+    show("error", [...(this.problems ?? []), () => explained(error)]);
     this.status(key ? `${t(`field.${key}`)}: ${text}` : text);
   }
 
@@ -247,7 +248,7 @@ class Lab {
   /** Take scene and view from the URL; what it says wrongly is named and left at its default. */
   async restore() {
     const { scene, view, problems } = fromHash(location.hash, this.defaults);
-    Object.assign(this, { scene, view, problems: problems.map(unread), restoring: true });
+    Object.assign(this, { scene, view, problems: problems.map((each) => () => unread(each)), restoring: true });
     show("error", this.problems);
     const found = PRESETS.find((preset) => toHash(presetScene(preset, this.defaults), VIEW, this.defaults) === toHash(scene, VIEW, this.defaults));
     this.preset = found?.name ?? null;
@@ -282,7 +283,9 @@ class Lab {
     this.viewing.show(this.view);
     this.draw(this.player.frame);
     this.panel.show(this.scene, this.run, this.files);
+    showAgain();
     if (!this.run) return;
+    if (this.run.complete) this.status(this.summary());
     this.columns.words();
     this.recolour();
   }
@@ -332,7 +335,7 @@ async function open() {
       picture: () => sheet(lab.run, lab.player.frame, lab.columns),
     },
     (text) => {
-      show("note", [text]);
+      show("note", [() => text]);
       lab.status(text);
     },
     (error) => (error instanceof api.Refused ? lab.refused(error) : Promise.reject(error)),
@@ -376,6 +379,6 @@ function dropping(lab) {
 }
 
 open().catch((error) => {
-  show("error", [error.message]);
+  show("error", [() => error.message]);
   throw error;
 });

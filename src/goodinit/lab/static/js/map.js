@@ -65,7 +65,7 @@ export class DecisionMap {
     const colours = cells ? flat() : ramp("class-0", "card", "class-1", 0.62);
     const ink = rgb("text");
     const above = new Uint8Array(fine);
-    const { low, high, part } = (this.between ??= between(size));
+    const { low, high, part } = between(size);
     for (let row = 0; row < fine; row += 1) {
       const [up, down, v] = [low[row] * size, high[row] * size, part[row]];
       let left = 0;
@@ -147,7 +147,9 @@ export class DecisionMap {
 }
 
 /** For each fine pixel of a row: the two sent pixels around it and the part of the way between them. */
+const tables = new Map();
 function between(size) {
+  if (tables.has(size)) return tables.get(size);
   const fine = size * FINE;
   const low = new Uint16Array(fine);
   const high = new Uint16Array(fine);
@@ -158,7 +160,8 @@ function between(size) {
     high[i] = Math.min(size - 1, low[i] + 1);
     part[i] = at - low[i];
   }
-  return { low, high, part };
+  tables.set(size, { low, high, part });
+  return tables.get(size);
 }
 
 function place(run, set, i, size) {

@@ -26,14 +26,25 @@ const short = (given) => {
 /** A sentence on a part of the URL that could not be read. */
 export const unread = ({ key, given, why }) => t(why === "unknown" ? "url.unknown" : "url.unreadable", { key: short(key), given: short(given) });
 
-/** Messages above the pictures. `kind` is error or note; a later call of the same kind replaces the earlier. */
-export function show(kind, texts) {
+const said = new Map(); // kind -> the messages shown, as functions that say them in the page's language
+
+/** Messages above the pictures, each a function that says it. `kind` is error or note; a later call replaces the earlier. */
+export function show(kind, messages) {
+  said.set(kind, messages);
   const box = byId("messages");
   for (const old of box.querySelectorAll(`.${kind}`)) old.remove();
-  for (const text of texts) {
+  for (const say of messages) {
     const close = el("button", { type: "button", class: "small", "aria-label": t("message.close") }, "×");
-    const message = el("div", { class: `message ${kind}` }, el("p", {}, text), close);
-    close.addEventListener("click", () => message.remove());
+    const message = el("div", { class: `message ${kind}` }, el("p", {}, say()), close);
+    close.addEventListener("click", () => {
+      said.set(kind, said.get(kind).filter((each) => each !== say));
+      message.remove();
+    });
     box.append(message);
   }
+}
+
+/** All messages again, in another language. */
+export function showAgain() {
+  for (const [kind, messages] of said) show(kind, messages);
 }

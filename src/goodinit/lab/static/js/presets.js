@@ -24,13 +24,16 @@ export const PRESETS = [
   },
   {
     name: "depth", kind: "both",
-    scene: { ...KEYED, inits: starts("he_normal", "glorot_normal", "pytorch_linear"), hidden: deep(20, 24), data: { name: "moons" }, steps: 600 },
+    scene: {
+      ...KEYED, seed: 1, inits: starts("he_normal", "glorot_normal", "pytorch_linear"), hidden: deep(20, 16), data: { name: "moons" },
+      learning_rate: 0.02, steps: 400,
+    },
   },
   {
     name: "chaos", kind: "both",
     scene: {
-      ...KEYED, inits: starts("variance_scaling(scale=0.5)", "edge_of_chaos", "variance_scaling(scale=6)"), activation: "tanh",
-      hidden: deep(30, 24), data: { name: "moons" }, steps: 1000,
+      ...KEYED, seed: 1, inits: starts("variance_scaling(scale=0.5)", "edge_of_chaos", "variance_scaling(scale=6)"), activation: "tanh",
+      hidden: deep(25, 16), data: { name: "moons" }, learning_rate: 0.02, steps: 500,
     },
   },
   {

@@ -96,8 +96,9 @@ export function fromHash(hash, defaults) {
   const problems = [];
   const inits = [];
   const text = hash.replace(/^#/, "");
-  for (const pair of text === "" ? [] : text.split("&")) {
-    const [key, given] = split(pair);
+  const pairs = text === "" ? [] : text.split("&").map(split);
+  if (pairs.some(([key]) => key === "data")) scene.data = {}; // another set has a noise and a number of points of its own
+  for (const [key, given] of pairs) {
     try {
       if (key === "init") inits.push(start(given));
       else if (key in READ_VIEW) view[key] = READ_VIEW[key](given);
