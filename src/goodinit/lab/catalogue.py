@@ -15,6 +15,7 @@ from goodinit.initializers import Initializer, Scaled
 from goodinit.lab.limits import LIMITS
 from goodinit.lab.scene import NOISE, STREAMS, Scene
 from goodinit.networks import MLP
+from goodinit.streams import KeyedStream
 from goodinit.training import OPTIMIZERS
 
 __all__ = ["catalogue"]
@@ -58,8 +59,7 @@ def _serves(kind: type[Initializer]) -> bool:
     for widths in ((2, 10, 5, 1), (8, 8, 8)):  # some need even or equal widths
         network = MLP(widths, activations.get("relu"), "squared_error")
         try:
-            for weight in network.weights:
-                kind().expected_variance(weight)
+            network.parameters(kind(), KeyedStream(0))
         except GoodinitError:
             continue
         return True
@@ -84,16 +84,12 @@ def _option(kind: type[Initializer], option: Field[Any]) -> dict[str, Any]:
     if isinstance(option.default, bool):
         return {**facts, "type": "boolean"}
     if isinstance(option.default, str):
-        if option.name == "activation":
-            choices = [name for name in activations.names() if _takes(kind, option.name, name)]
-        else:
-            choices = _choices(kind, option.name)
-        return {**facts, "type": "choice", "choices": choices}
+        return {**facts, "type": "choice", "choices": _choices(kind, option.name)}
     facts["type"] = "number"
     if not _takes(kind, option.name, -1e-300):
         facts["low"] = 0
         facts["above"] = not _takes(kind, option.name, 0.0)  # whether the bound itself is refused
-    if not _takes(kind, option.name, 1e6):
+    if _takes(kind, option.name, 1.0) and not _takes(kind, option.name, 1.001):
         facts["high"] = 1
     return facts
 
@@ -107,11 +103,12 @@ def _takes(kind: type[Initializer], option: str, value: object) -> bool:
 
 
 def _choices(kind: type[Initializer], option: str) -> list[str]:
-    """The words that an option takes, from the sentence that refuses another."""
+    """The words that an option takes, from the sentence that refuses another; any activation where it says none."""
     try:
         initializers.get(kind.name, **{option: _PROBE_WORD})
     except GoodinitError as error:
-        return str(error).rpartition("must be one of ")[2].split(", ")
+        listed = str(error).partition("must be one of ")[2]
+        return listed.split(", ") if listed else activations.names()
     return []
 
 

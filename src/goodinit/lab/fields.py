@@ -24,7 +24,7 @@ def read_json(body: bytes) -> dict[str, Any]:
     if deepest > LIMITS["json_depth"]:
         raise _no_json(f"it is nested {deepest} deep, {LIMITS['json_depth']} at most")
     try:
-        given = json.loads(body, parse_constant=_constant)
+        given = json.loads(body.decode(), parse_constant=_constant)
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or a number of thousands of digits
         raise _no_json(str(error).partition("\n")[0][:120]) from None
     if not isinstance(given, dict):

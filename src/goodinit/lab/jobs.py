@@ -107,7 +107,6 @@ class Job:
         finally:
             self.cancel()
 
-
     def _take(self) -> bytes | None:
         with self.changed:
             message = self.messages.popleft() if self.messages else None

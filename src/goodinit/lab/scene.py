@@ -81,22 +81,10 @@ class Scene:
         Raises LabError for data that cannot be trained on, and for more work than the lab takes.
         """
         last = self.seed + (self.seeds if seeds else 1) - 1
+        changed = {name: getattr(self, name) for name in _OPTIONS if getattr(self, name) != getattr(_CLASSIC, name)}
+        options = {**self._data(uploads), **{_OPTIONS[name]: value for name, value in changed.items()}}
         try:
-            study = design(
-                [each.text for each in self.inits],
-                **self._data(uploads),
-                widths=self.hidden,
-                activation=self.activation,
-                loss=self.loss,
-                learning_rate=None if self.learning_rate == Scene.learning_rate else self.learning_rate,
-                steps=self.steps,
-                batch_size=self.batch_size,
-                optimizer=self.optimizer,
-                seeds=range(self.seed, last + 1),
-                stream=self.stream,
-            )
-        except LabError:
-            raise
+            study = design([each.text for each in self.inits], seeds=range(self.seed, last + 1), **options)
         except GoodinitError as error:
             raise LabError("refused", str(error)) from None
         _check_size(study)
@@ -104,6 +92,8 @@ class Scene:
 
     def _data(self, uploads: Uploads) -> dict[str, Any]:
         data = self.data
+        if data == _CLASSIC.data:
+            return {}
         if data.name in BUILTIN:
             given = {"noise": data.noise, "points": data.points}
             options = {name: value for name, value in given.items() if value is not None}
@@ -132,13 +122,20 @@ class Scene:
         return "\n".join(["x1,x2,label", *rows, ""])
 
 
+_CLASSIC: Final = Scene()
+_OPTIONS: Final = {
+    "hidden": "widths",
+    **{name: name for name in ("activation", "loss", "learning_rate", "steps", "batch_size", "optimizer", "stream")},
+}
+"""What a field is called among the options of `goodinit compare`."""
+
+
 def read_scene(given: Any) -> Scene:
     """The scene that a request describes, what it leaves out being the classic experiment's.
 
     Raises LabError that names the field, what was given and what is allowed.
     """
     told = fields.items(given, "", Scene.__dataclass_fields__)
-    usual = Scene()
     read: dict[str, Callable[[Any], Any]] = {
         "data": _read_data,
         "hidden": _read_hidden,
@@ -153,7 +150,7 @@ def read_scene(given: Any) -> Scene:
         "seeds": lambda value: fields.whole(value, "seeds", 1, LIMITS["seeds"]),
         "stream": lambda value: fields.choice(value, "stream", STREAMS),
     }
-    scene = replace(usual, **{name: read[name](value) for name, value in told.items()})
+    scene = replace(_CLASSIC, **{name: read[name](value) for name, value in told.items()})
     fields.whole(scene.seed + scene.seeds - 1, "seed", *LIMITS["seed"])
     return scene
 
