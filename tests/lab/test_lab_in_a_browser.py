@@ -467,7 +467,7 @@ def test_a_bad_csv_is_explained(lab: Lab, text: str, told: str) -> None:
         ("#steps=60&hidden=10,-3&activation=<b>bold</b>", "bold", {"steps": 60, "activation": "relu"}),
         ("#steps=60&data=csv&csv=gone", "CSV", {"steps": 60}),
         ("#steps=60&data=own&own=1,2;3", "own", {"steps": 60}),
-        ("#steps=99999&hidden=128x64", "too much work", {"steps": 99999}),
+        ("#steps=200&hidden=128x64&init=ones", "too much work", {"steps": 200}),
         ("#%%%&steps=60&steps=%E0%A4", "steps", {}),
     ],
 )
@@ -517,9 +517,7 @@ def test_copies_of_the_experiment(lab: Lab) -> None:
     ):
         lab["#share"].click()
         lab[f"#copy-{name}"].click()
-        text = lab["#textbox-text"].inner_text()
-        assert text.startswith(start)
-        assert part in text
+        expect(lab["#textbox-text"]).to_have_text(re.compile(f"^{re.escape(start)}.*{re.escape(part)}", re.DOTALL))
         lab["#textbox-close"].click()
         assert lab["#share-list"].is_hidden()
 

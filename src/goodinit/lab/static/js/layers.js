@@ -32,7 +32,8 @@ export class LayerPicture {
     const columns = run.steps.length;
     for (const side of [0, 1]) {
       const left = gutter + side * (half + GAP);
-      context.imageSmoothingEnabled = false;
+      context.imageSmoothingEnabled = row < 32; // a thin line between two pixels would be lost
+      context.imageSmoothingQuality = "high";
       for (let layer = 0; layer < layers; layer += 1) {
         const top = 20 + layer * row;
         const tall = row - (row > 14 ? 5 : row > 8 ? 1.5 : 0.5);
@@ -76,7 +77,7 @@ export class LayerPicture {
             const ink = side === 1 && bin === rows.length - 1 ? inks[1] : inks[0];
             const at = 4 * ((this.from(side, layer) + bin) * columns + column);
             for (let c = 0; c < 3; c += 1) image.data[at + c] = ink[c];
-            image.data[at + 3] = 255 * Math.min(1, 0.12 + 0.88 * Math.sqrt((count / total) * 3));
+            image.data[at + 3] = 255 * Math.min(1, 0.22 + 0.78 * Math.sqrt((count / total) * 3));
           });
         });
       });
@@ -117,6 +118,14 @@ export class LayerPicture {
 
 /** Each layer's range over all frames so far; the ends that were sent are powers of two, so bins merge whole. */
 function ranges(run, start, layers) {
+  const own = ownRanges(run, start, layers);
+  if (layers <= DETAILED) return own;
+  const hidden = own.slice(0, -1); // without labels, one range for all: a signal that shrinks or grows is seen
+  const all = [Math.min(...hidden.map(([low]) => low)), Math.max(...hidden.map(([, high]) => high))];
+  return [...hidden.map(() => all), own.at(-1)];
+}
+
+function ownRanges(run, start, layers) {
   return Array.from({ length: layers }, (_, layer) => {
     let [low, high] = [0, 0];
     for (const frame of run.frames) {
@@ -140,12 +149,12 @@ function rebinned(sent, [low, high]) {
   return counts;
 }
 
-function heads(context, { gutter, half }) {
+function heads(context, { gutter, half, detailed }) {
   context.fillStyle = colour("muted");
   context.font = "12px system-ui, sans-serif";
   context.textAlign = "left";
   context.textBaseline = "top";
-  context.fillText(t("layers.activations"), gutter, 2);
+  context.fillText(t(detailed ? "layers.activations" : "layers.oneScale"), gutter, 2);
   context.fillText(t("layers.gradients"), gutter + half + GAP, 2);
 }
 

@@ -5,7 +5,7 @@ import { t } from "./i18n.js";
 import { bytes, packed } from "./run.js";
 import { colour, ramp, rgb } from "./theme.js";
 
-const FINE = 4; // pixels of the picture to a pixel that was sent, in each direction
+const FINE = 192; // pixels of the picture in each direction, whatever was sent
 
 /** A picture of one start's frame; `at(x, y)` of a click is told to `clicked` in the data's coordinates. */
 export class DecisionMap {
@@ -60,27 +60,26 @@ export class DecisionMap {
 
   /** Probabilities, interpolated between the sent pixels; in two colours, or shaded with the border drawn. */
   twoClasses(p, size, cells) {
-    const fine = size * FINE;
+    const fine = FINE;
     const [image, put] = this.image(fine);
     const colours = cells ? flat() : ramp("class-0", "card", "class-1", 0.62);
     const ink = rgb("text");
-    const above = new Uint8Array(fine);
+    const above = new Float32Array(fine).fill(NaN);
     const { low, high, part } = between(size);
     for (let row = 0; row < fine; row += 1) {
       const [up, down, v] = [low[row] * size, high[row] * size, part[row]];
-      let left = 0;
+      let left = NaN;
       for (let column = 0; column < fine; column += 1) {
         const [near, far, u] = [low[column], high[column], part[column]];
         const top = p[up + near] * (1 - u) + p[up + far] * u;
         const bottom = p[down + near] * (1 - u) + p[down + far] * u;
         const value = top * (1 - v) + bottom * v;
-        const side = value >= 127.5 ? 1 : 0;
-        const border = (column > 0 && side !== left) || (row > 0 && side !== above[column]);
+        const line = border(value, left, above[column]);
         const at = 4 * (row * fine + column);
         const from = 4 * Math.round(value);
-        for (let c = 0; c < 3; c += 1) image[at + c] = border ? ink[c] : colours[from + c];
+        for (let c = 0; c < 3; c += 1) image[at + c] = colours[from + c] + (ink[c] - colours[from + c]) * line;
         image[at + 3] = 255;
-        above[column] = left = side;
+        above[column] = left = value;
       }
     }
     put();
@@ -146,16 +145,22 @@ export class DecisionMap {
   }
 }
 
+/** How much of a pixel the border covers: its distance from 127.5, in pixels by the slope there. */
+function border(value, left, above) {
+  const slope = Math.max(Math.abs(value - left) || 0, Math.abs(value - above) || 0);
+  return slope < 1e-3 ? 0 : Math.max(0, Math.min(1, 1.3 - Math.abs(value - 127.5) / slope));
+}
+
 /** For each fine pixel of a row: the two sent pixels around it and the part of the way between them. */
 const tables = new Map();
 function between(size) {
   if (tables.has(size)) return tables.get(size);
-  const fine = size * FINE;
+  const fine = FINE;
   const low = new Uint16Array(fine);
   const high = new Uint16Array(fine);
   const part = new Float32Array(fine);
   for (let i = 0; i < fine; i += 1) {
-    const at = Math.min(size - 1, Math.max(0, (i + 0.5) / FINE - 0.5));
+    const at = Math.min(size - 1, Math.max(0, ((i + 0.5) * size) / fine - 0.5));
     low[i] = Math.floor(at);
     high[i] = Math.min(size - 1, low[i] + 1);
     part[i] = at - low[i];
