@@ -215,3 +215,21 @@ def test_a_seed_that_is_missing_is_told():
     found = goodinit.compare(["zeros", "he_normal"], seeds="0-2", **FAST)
     with pytest.raises(GoodinitError, match="some seeds are missing"):
         replace(found, trials=found.trials[:-1]).ranking()
+
+
+def test_squared_error_trains_and_is_told(tmp_path):
+    result = goodinit.compare(["zeros", "he_normal"], loss="squared_error", steps=3000, learning_rate=0.1, seed=1)
+    zeros, he = result.trials
+    assert zeros.loss_values[0] == 0.5  # outputs 0 against half of the targets 1
+    assert zeros.final_loss == pytest.approx(0.25, abs=1e-9)  # the mean of the targets is all that it can learn
+    assert he.test_accuracy > 0.9
+    assert result.task.chance_loss == 0.25
+    assert "identical-units" in {finding.code for finding in zeros.findings}
+    assert "output-saturated" not in {finding.code for finding in he.findings}
+    assert "mean squared error" in str(result)
+    page = result.report(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "--loss squared_error" in page
+    three = goodinit.compare("he_normal", data="blobs", loss="squared_error", steps=300, learning_rate=0.1)
+    assert three.trials[0].test_accuracy > 0.9
+    with pytest.raises(goodinit.GoodinitError, match="loss 'hinge' is not known; choose one of"):
+        goodinit.compare(loss="hinge")

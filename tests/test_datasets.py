@@ -1,5 +1,7 @@
 """Built-in data and a person's own files: what is read, and what is refused with which sentence."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,59 @@ def test_circles_are_the_published_points():
     data = datasets.load("circles", seed=99)
     assert np.array_equal(data.X_test, X)
     assert np.array_equal(data.y_test, y)
+
+
+@pytest.mark.parametrize("name", datasets.names())
+def test_a_built_in_set_with_its_own_options_is_the_set(name):
+    kind = datasets.BUILTIN[name]
+    options = ", ".join(f"{option}={value}" for option, value in kind.options().items())
+    data, told = datasets.load(name, seed=5), datasets.load(f"{name}({options})", seed=5)
+    assert told.name == data.name == name
+    np.testing.assert_array_equal(told.X_train, data.X_train)
+    assert datasets.Source(f"{name}({options})").fingerprint == datasets.Source(name).fingerprint
+    assert datasets.Source(name).varies == (name != "circles")
+
+
+@pytest.mark.parametrize("name", ["circles", "moons", "spirals", "xor", "blobs"])
+def test_noise_and_points_of_a_built_in_set(name):
+    clean, noisy = (datasets.load(f"{name}(noise={noise}, points=600)") for noise in (0, 0.5))
+    assert (len(clean.y_train), len(clean.y_test)) == (600, 200)
+    assert noisy.name == f"{name}(noise=0.5, points=600)"
+    np.testing.assert_array_equal(clean.y_train, noisy.y_train)
+    moved = (noisy.X_train - clean.X_train).std()
+    assert moved == pytest.approx(0.5, rel=4 / np.sqrt(2 * noisy.X_train.size))  # four standard errors
+
+
+def test_wrong_options_of_a_built_in_set():
+    for text, message in {
+        "moons(nose=1)": "no option 'nose'; it takes noise and points",
+        "digits(noise=1)": "it takes no option",
+        "moons(noise=-1)": "noise must be a finite number of at least 0",
+        "moons(noise=inf)": "noise must be",
+        "moons(noise=true)": "noise must be",
+        "moons(points=2)": "points must be a whole number from 6",
+        "moons(points=1e5)": "points must be a whole number",
+        "moons(points=10000000)": "points must be a whole number",
+    }.items():
+        with pytest.raises(GoodinitError, match=re.escape(message)):
+            datasets.load(text)
+
+
+def test_a_csv_in_memory_is_the_file(tmp_path):
+    text = "\ufeffsize;shade;kind\r\n" + table(40).replace(",", ";")
+    path = tmp_path / "a.csv"
+    path.write_bytes(text.encode())
+    held, read = datasets.CsvText("a.csv", text), path
+    for seed in (0, 7):
+        a, b = (datasets.load(each, "kind", seed) for each in (held, read))
+        assert (a.name, a.classes, a.features, a.note) == (b.name, b.classes, b.features, b.note)
+        np.testing.assert_array_equal(a.X_train, b.X_train)
+        np.testing.assert_array_equal(a.y_test, b.y_test)
+    sources = [datasets.Source(each, "kind") for each in (held, read)]
+    assert sources[0].fingerprint == sources[1].fingerprint
+    assert sources[0].varies
+    with pytest.raises(GoodinitError, match=r"a\.csv: there is no column 'kid'"):
+        datasets.load(held, "kid")
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])

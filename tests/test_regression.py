@@ -198,7 +198,6 @@ def test_targets_that_cannot_be_predicted(tmp_path, text, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"data": "circles", "loss": "squared_error"}, "circles has classes, so leave the loss out"),
         ({"data": "wave", "loss": "cross_entropy"}, "wave has numbers to predict"),
         ({"loss": "mse"}, "loss 'mse' is not known"),
         ({"data": "wave", "margin": 1.0}, "difference in accuracy or R\u00b2"),

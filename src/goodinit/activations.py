@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from scipy import special
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.spec import canonical, format_spec, parse_spec
 
-__all__ = ["Activation", "get", "is_known", "names"]
+__all__ = ["Activation", "get", "is_known", "names", "option"]
 
 Array = NDArray[Any]
 
@@ -220,6 +221,18 @@ _OPTIONS = {"leaky_relu": "slope", "elu": "alpha", "sine": "frequency"}
 def names() -> list[str]:
     """The names in the table, in its order."""
     return list(_TABLE)
+
+
+def option(name: str) -> tuple[str, float] | None:
+    """The name and the default of an activation's one option, None where it has none.
+
+    >>> option("leaky_relu")
+    ('slope', 0.01)
+    """
+    if name not in _OPTIONS:
+        return None
+    default = inspect.signature(_TABLE[name]).parameters[_OPTIONS[name]].default
+    return _OPTIONS[name], float(default)
 
 
 def is_known(text: str) -> bool:

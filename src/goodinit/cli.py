@@ -85,7 +85,8 @@ def compare(
         typer.Option(help="An initialization, as in he_normal or 'normal(std=10)'; repeat for several."),
     ] = None,
     data: Annotated[
-        str | None, typer.Option(metavar="NAME|PATH", help="A built-in data set, or a CSV or NPZ file.")
+        str | None,
+        typer.Option(metavar="NAME|PATH", help="A built-in set, or moons(noise=0.2), or a CSV or NPZ."),
     ] = None,
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The label or target column of a file.")] = None,
     standardize: Annotated[
@@ -163,9 +164,9 @@ def compare(
         "data": data,
         "target": target,
         "standardize": standardize,
-        "loss": loss,
         "widths": None if widths is None else _whole_numbers(widths),
         "activation": activation,
+        "loss": loss,
         "learning_rate": _learning_rates(learning_rate),
         "steps": steps,
         "batch_size": batch_size,
@@ -286,6 +287,26 @@ def bench(
     typer.echo(benchmark.to_json(result) if json else benchmark.markdown(result))
     if written is not None and not json:
         typer.echo(f"bench.md, bench.json and bench.png are in {written}{os.sep}")
+
+
+@app.command()
+def lab(
+    port: Annotated[
+        int | None, typer.Option(metavar="N", parser=_whole_number, help="Where to serve it; 0 for any free port.")
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+) -> None:
+    """Open the lab: a page, on this machine only, that shows starts side by side and what becomes of them.
+
+    Ctrl-C ends it.
+    """
+    from goodinit import lab as room
+
+    def tell(address: str) -> None:
+        typer.echo(f"The lab is at {address}\nCtrl-C ends it.")
+
+    room.serve(room.PORT if port is None else port, browser=browser, tell=tell)
+    typer.echo("\nThe lab has ended.")
 
 
 class _ProgressBar:

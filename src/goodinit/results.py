@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
+
+import numpy as np
 
 from goodinit.datasets import Dataset, Source
 from goodinit.networks import MLP, Parameters
@@ -54,6 +56,7 @@ class Yardstick:
 
 
 CLASSIFICATION: Final = Yardstick("accuracy", "accuracy", "share correct", "mean cross-entropy, nats", "guessing", True)
+SQUARED: Final = replace(CLASSIFICATION, loss="mean squared error", guess="predicting the mean")
 REGRESSION: Final = Yardstick("r2", "R²", "share of the variance", "mean squared error", "predicting the mean", False)
 
 
@@ -92,15 +95,23 @@ class Task:
     @property
     def yardstick(self) -> Yardstick:
         """What the task's results are measured in."""
-        return REGRESSION if self.network.loss == "squared_error" else CLASSIFICATION
+        if self.data.regression:
+            return REGRESSION
+        return SQUARED if self.network.loss == "squared_error" else CLASSIFICATION
+
+    @property
+    def chance_loss(self) -> float:
+        """The training loss of guessing, with seed 0's data: ln(classes); of a squared error the targets' variance."""
+        if self.network.loss == "squared_error":
+            return float(np.var(self.data.targets, axis=1).mean())
+        return math.log(len(self.data.classes))
 
     @property
     def chance(self) -> str:
         """The guess that losses are held against, with its loss, as figures tell it."""
-        loss = self.data.chance_loss
-        if self.data.regression:
-            return f"{self.yardstick.guess}: {loss:.4g}"
-        return f"{self.yardstick.guess}: ln {len(self.data.classes)} = {loss:.4f}"
+        if self.network.loss == "squared_error":
+            return f"{self.yardstick.guess}: {self.chance_loss:.4g}"
+        return f"{self.yardstick.guess}: ln {len(self.data.classes)} = {self.chance_loss:.4f}"
 
     @property
     def identity(self) -> str:
@@ -318,7 +329,8 @@ class TaskSummary:
 class LayerForecast:
     """One layer: its weight's expected and realised standard deviation, and the signals it is predicted to see.
 
-    `preactivation_variance` is that of the layer's outputs before the activation, for inputs of mean square 1;
+    `preactivation_variance` is that of the layer's outputs before the activation, for inputs of mean square 1
+    unless told;
     `activation_square` is the mean square after it (None for the last layer, which has none); `gradient_square` is the
     mean square of the loss's gradient by the pre-activations, in units of the last layer's. They are those of a wide
     network with independent weights of mean 0, and None where the initializer's weights have another mean.

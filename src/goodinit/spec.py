@@ -64,7 +64,8 @@ def _format_value(value: Any) -> str:
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(_format_value, value))}]"
     text = str(value)
-    return text if re.fullmatch(r"[A-Za-z_]\w*", text) else f'"{text}"'
+    quote = "'" if '"' in text else '"'
+    return text if re.fullmatch(r"[A-Za-z_]\w*", text) else f"{quote}{text}{quote}"
 
 
 class _Parser:

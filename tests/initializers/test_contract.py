@@ -69,6 +69,9 @@ CONTRACT = [
     ("sparse(sparsity=0.2, counts=nonzeros, per=input, std=2)", CONV, 3 * 5),
     ("sinusoidal", LINEAR, None),
     ("zero_hadamard", LINEAR, None),
+    ("scaled", LINEAR, NORMAL),
+    ("scaled(of=orthogonal, gain=0.5)", LSTM, 3 * 100 / 102),
+    ("scaled(of='he_normal(activation=\"leaky_relu(slope=0.2)\")', gain=3)", CONV, NORMAL),
 ]
 ROWS = pytest.mark.parametrize(("text", "weight", "kurtosis"), CONTRACT, ids=[row[0] for row in CONTRACT])
 

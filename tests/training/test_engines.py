@@ -55,3 +55,53 @@ def test_what_is_not_known_is_refused():
         trained(dtype="float16")
     with pytest.raises(GoodinitError, match="float64 only"):
         trained(engine="reference", dtype="float32")
+
+
+@pytest.mark.parametrize("engine", ["reference", "lanes", "torch"])
+@pytest.mark.parametrize("optimizer", ["gradient_descent", "momentum", "adam"])
+@pytest.mark.parametrize("size", [None, 2])
+def test_watching_sees_what_is_kept_and_changes_no_bit(engine, optimizer, size):
+    schedule = Schedule(optimizer, learning_rate=0.3, steps=23, batch_size=size, record_every=4)
+    order = [slice(None)] * 23 if size is None else [np.array([step % 5, (step + 2) % 5]) for step in range(23)]
+    seen = []
+    options = {"snapshots": [0, 1, 7, 8, 23], "engine": engine}
+    kept = train(NETWORK, START, X, Y, schedule, order, **options)
+    told = train(NETWORK, START, X, Y, schedule, order, **options, watch=lambda *snapshot: seen.append(snapshot))
+    assert [step for step, _ in seen] == [0, 1, 7, 8, 23]
+    assert told.snapshots == {}
+    for step, parameters in seen:
+        for name, value in parameters.items():
+            np.testing.assert_array_equal(value, kept.snapshots[step][name], err_msg=f"{name} at {step}")
+    np.testing.assert_array_equal(told.losses, kept.losses)
+    np.testing.assert_array_equal(told.final_loss, kept.final_loss)
+
+
+@pytest.mark.parametrize("engine", ["reference", "lanes"])
+def test_what_a_watch_raises_stops_the_training(engine):
+    seen = []
+
+    def watch(step, parameters):
+        seen.append(step)
+        if step == 2:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        trained(engine=engine, snapshots=range(6), watch=watch)
+    assert seen == [0, 1, 2]
+
+
+@pytest.mark.parametrize("engine", ["reference", "lanes"])
+def test_a_watch_sees_networks_that_diverged_stand_still(engine):
+    network = MLP((2, 4, 1), activations.get("linear"), "squared_error")
+    start = {name: np.concatenate([value, value * 10]) for name, value in START.items()}
+    schedule = Schedule(learning_rate=1e50, steps=40, record_every=2)
+    seen = {}
+    with np.errstate(all="ignore"):
+        options = {"snapshots": [0, 3, 30, 40], "engine": engine}
+        kept = train(network, start, X, Y, schedule, [slice(None)] * 40, **options)
+        told = train(network, start, X, Y, schedule, [slice(None)] * 40, **options, watch=seen.__setitem__)
+    assert told.diverged_by == kept.diverged_by
+    assert None not in told.diverged_by
+    for step, parameters in seen.items():
+        for name, value in parameters.items():
+            np.testing.assert_array_equal(value, kept.snapshots[step][name], err_msg=f"{name} at {step}")

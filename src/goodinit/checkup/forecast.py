@@ -13,8 +13,12 @@ from goodinit.theory.maps import derivative_moment, second_moment
 __all__ = ["forecast"]
 
 
-def forecast(initializer: Initializer, network: MLP, stream: int | Stream = 0) -> tuple[LayerForecast, ...]:
-    """The layers of the network under that initializer, the weights drawn from the stream.
+def forecast(
+    initializer: Initializer, network: MLP, stream: int | Stream = 0, input_square: float = 1.0
+) -> tuple[LayerForecast, ...]:
+    """The layers of the network under that initializer, the weights drawn from the stream, for such inputs.
+
+    `input_square` is the mean square of the inputs.
 
     >>> from goodinit import activations, initializers
     >>> network = MLP((100, 100, 10), activations.get("relu"), "cross_entropy")
@@ -27,7 +31,9 @@ def forecast(initializer: Initializer, network: MLP, stream: int | Stream = 0) -
     drawn = network.parameters(initializer, source)
     variances = [initializer.expected_variance(weight) for weight in weights]
     centred = all(initializer.expected_mean(weight) == 0 for weight in weights)
-    signals = _signals(network, initializer, variances) if centred else [(None, None, None)] * len(weights)
+    signals = (
+        _signals(network, initializer, variances, input_square) if centred else [(None, None, None)] * len(weights)
+    )
     return tuple(
         LayerForecast(
             name=weight.name,
@@ -44,10 +50,9 @@ def forecast(initializer: Initializer, network: MLP, stream: int | Stream = 0) -
 
 
 def _signals(
-    network: MLP, initializer: Initializer, variances: list[float]
+    network: MLP, initializer: Initializer, variances: list[float], square: float
 ) -> list[tuple[float | None, float | None, float | None]]:
     bias_variance = initializer.bias_std() ** 2
-    square = 1.0
     forward: list[float] = []
     squares: list[float] = []
     for weight, variance in zip(network.weights, variances, strict=True):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, TASKS, design
+from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, LOSSES, TASKS, design
 from goodinit.comparison.plan import Plan, estimate
+from goodinit.comparison.rerun import PERTURBATIONS, rerun
 from goodinit.comparison.result import Comparison, open_study
-from goodinit.comparison.run import Progress, compare
+from goodinit.comparison.run import Progress, compare, run_study
 from goodinit.comparison.toml import load_study
 
 __all__ = [
     "CLASSIC_INITIALIZATIONS",
+    "LOSSES",
+    "PERTURBATIONS",
     "TASKS",
     "Comparison",
     "Plan",
@@ -19,4 +22,6 @@ __all__ = [
     "estimate",
     "load_study",
     "open_study",
+    "rerun",
+    "run_study",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 from goodinit import activations, initializers
 from goodinit.activations import Activation
 from goodinit.comparison.study import Study
-from goodinit.datasets import Dataset, Source
+from goodinit.datasets import Dataset, Source, is_builtin
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.initializers import Initializer
 from goodinit.networks import MLP, Loss, check_widths
@@ -20,7 +20,7 @@ from goodinit.spec import canonical
 from goodinit.streams import as_stream, check_seed
 from goodinit.training import Schedule
 
-__all__ = ["CLASSIC_INITIALIZATIONS", "TASKS", "TASK_OPTIONS", "design", "parse_seeds"]
+__all__ = ["CLASSIC_INITIALIZATIONS", "LOSSES", "TASKS", "TASK_OPTIONS", "design", "parse_seeds"]
 
 CLASSIC_INITIALIZATIONS: Final = ("zeros", "normal(std=10)", "he_normal")
 GRID: Final = tuple(float(f"{rate:.3g}") for rate in 10.0 ** np.arange(-4, 0.51, 0.5))  # 1e-4, 3.16e-4, ..., 1, 3.16
@@ -208,12 +208,12 @@ def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bo
         canonical(str(options["optimizer"])), options["learning_rate"], steps, options["batch_size"], every
     )
     check_widths(widths)
-    if options["loss"] not in (None, *LOSSES):
+    loss = None if options["loss"] is None else canonical(str(options["loss"]))
+    if loss not in (None, *LOSSES):
         raise unknown_name("loss", str(options["loss"]), LOSSES)
-    regression = None if options["loss"] is None else options["loss"] == "squared_error"
-    source = Source(data, options["target"], options["standardize"], regression)
+    source = _source(data, options["target"], options["standardize"], loss)
     examples = source.dataset(0)
-    network = MLP((len(examples.features), *widths, examples.outputs), activation, _loss(examples))
+    network = MLP((len(examples.features), *widths, examples.outputs), activation, _loss(loss, examples))
     parameters = sum(weight.size for weight in network.weights)
     if parameters > _MOST_PARAMETERS:
         raise GoodinitError(
@@ -224,8 +224,19 @@ def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bo
     return Task(str(name), source, network, schedule, options["stream"], options["dtype"])
 
 
-def _loss(data: Dataset) -> Loss:
-    if data.regression:
+def _source(data: Any, target: str | None, standardize: bool, loss: str | None) -> Source:
+    """The data, where the loss tells what a file's target is: a number to predict, or a class."""
+    told = isinstance(data, Dataset) or (isinstance(data, str) and is_builtin(data))
+    source = Source(data, target, standardize, None if told or loss is None else loss == "squared_error")
+    if loss == "cross_entropy" and source.dataset(0).regression:
+        raise GoodinitError(
+            f"the loss cross_entropy needs classes; {source.text} has numbers to predict, so leave it out"
+        )
+    return source
+
+
+def _loss(told: str | None, data: Dataset) -> Loss:
+    if data.regression or told == "squared_error":
         return "squared_error"
     return "binary_cross_entropy" if data.outputs == 1 else "cross_entropy"
 

@@ -6,21 +6,20 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
-from goodinit import activations, datasets
+from goodinit import activations
 from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, TASKS, design
 from goodinit.comparison.study import Study
-from goodinit.datasets import Dataset
+from goodinit.datasets import Dataset, is_builtin
 from goodinit.report import Rerun
 from goodinit.results import Task
 
-__all__ = ["format_seeds", "rerun"]
+__all__ = ["PERTURBATIONS", "format_seeds", "rerun"]
 
 Options = dict[str, Any]
 DEMONSTRATION: Final = (3, *(seed for seed in range(50) if seed != 3))  # the seeds of `compare()` without an option
-PERTURBATIONS: Final = 4
+PERTURBATIONS: Final = 4  # what `compare` takes unless told
 _TOML: Final = "study.toml"
 
 
@@ -91,13 +90,13 @@ def _tables(tasks: Any) -> list[Mapping[str, Any]]:
 
 def _options(task: Task) -> Options:
     """Every option that makes this task."""
-    given, file = task.source.given, not isinstance(task.source.given, Dataset)
+    file = not isinstance(task.source.given, Dataset)
     known = activations.is_known(task.network.activation.name)
     return {
-        "data": Path(given).name if file else _Own("data"),  # type: ignore[arg-type]  # a Dataset is no file
+        "data": task.source.text if file else _Own("data"),
         "target": task.source.target,
         "standardize": task.source.standardize,
-        "loss": "squared_error" if task.data.regression and _is_file(task) else None,
+        "loss": "squared_error" if task.network.loss == "squared_error" else None,
         "widths": list(task.network.widths[1:-1]),
         "activation": task.network.activation.name if known else _Own("activation"),
         "learning_rate": task.schedule.learning_rate,
@@ -108,10 +107,6 @@ def _options(task: Task) -> Options:
         "record_every": task.schedule.record_every,
         "dtype": task.dtype,
     }
-
-
-def _is_file(task: Task) -> bool:
-    return not isinstance(task.source.given, Dataset) and task.source.given not in datasets.names()
 
 
 @lru_cache(maxsize=64)
@@ -231,8 +226,8 @@ def _notes(study: Study, own: bool) -> list[str]:
         given = task.source.given
         if isinstance(given, Dataset):
             notes.append(f"data stands for the Dataset {given.name!r}, which was made in Python.")
-        elif isinstance(given, Path) or Path(given).name != given or Path(given).suffix:
-            notes.append(f"The file {Path(given).name} is not part of this page; run this in the folder that holds it.")
+        elif not (isinstance(given, str) and is_builtin(given)):
+            notes.append(f"The file {task.source.text} is not part of this page; run this in the folder that holds it.")
         if not activations.is_known(task.network.activation.name):
             notes.append(f"activation stands for the Activation {task.network.activation.name!r}, made in Python.")
     if own:

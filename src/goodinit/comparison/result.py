@@ -186,6 +186,10 @@ class Comparison(_Table):
         """
         return report.write_page(self._for_report(), path, overwrite)
 
+    def report_html(self) -> str:
+        """The report's page as text, without the folder of figures: one self-contained HTML file."""
+        return report.page_html(self._for_report())
+
     def _for_report(self) -> StudyResult:
         study = self.study
         repeats = [trial.sensitivity.repeats for trial in self.shown if trial.sensitivity]

@@ -16,11 +16,12 @@ from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, design, parse_se
 from goodinit.comparison.executor import Executor, LocalExecutor
 from goodinit.comparison.limits import check_time_limit
 from goodinit.comparison.plan import Plan, estimate
+from goodinit.comparison.rerun import PERTURBATIONS
 from goodinit.comparison.result import Comparison
 from goodinit.comparison.store import Store
 from goodinit.comparison.study import Batch, Job, Study
 from goodinit.comparison.tuning import best_rates
-from goodinit.datasets import Dataset
+from goodinit.datasets import CsvText, Dataset
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.initializers import Initializer
 from goodinit.report import OutputFolder
@@ -41,7 +42,7 @@ def compare(
     init: str | Initializer | Sequence[str | Initializer] | None = None,
     *,
     tasks: str | Sequence[str | Mapping[str, Any]] = "classic",
-    data: str | Path | Dataset | None = None,
+    data: str | Path | CsvText | Dataset | None = None,
     target: str | None = None,
     standardize: bool | None = None,
     loss: str | None = None,
@@ -57,7 +58,7 @@ def compare(
     record_every: int | None = None,
     dtype: str | None = None,
     engine: Engine = "auto",
-    perturbations: int = 4,
+    perturbations: int = PERTURBATIONS,
     margin: float = 0.0,
     target_loss: float | None = None,
     study: str | Path | None = None,
@@ -76,12 +77,14 @@ def compare(
     Arguments:
         init: one initialization or several: names, `name(option=value)` texts, or initializers.
         tasks: one named task or several (`goodinit.tasks()`), or mappings of the options below with a `name`.
-        data: a built-in data set (`goodinit.datasets.names()`), the path of a CSV or NPZ file, or a Dataset.
+        data: a built-in data set (`goodinit.datasets.names()`), with options as in `moons(noise=0.3, points=600)`, the
+            path of a CSV or NPZ file, a CSV's text, or a Dataset.
         target: a CSV's column of labels or targets, or an NPZ's array of them.
         standardize: shift and scale a file's features, and a target of numbers, by the training rows' mean and standard
             deviation.
-        loss: `squared_error` to predict a file's target as a number (regression), `cross_entropy` for classes; None
-            means what built-in data is made for, and classes for a file.
+        loss: `squared_error` to predict a file's target as a number (regression), or to compare outputs with 0 and 1
+            where built-in data or a Dataset has classes; `cross_entropy` for classes; None means what built-in data is
+            made for, and classes for a file.
         widths: the sizes of the hidden layers.
         activation: of the hidden layers, a name of `goodinit.activations.names()`.
         learning_rate: one, several, or `auto`: a grid from 1e-4 to 3.16 is tried for each initialization on seeds of

@@ -47,15 +47,16 @@ class Parcel:
 def source_of(task: Task) -> Parcel:
     """The task's data as it travels: arrays, a file's bytes, or the name of a built-in set."""
     source = task.source
-    if isinstance(source.given, datasets.Dataset) or source.given in datasets.names():
+    if not isinstance(source.given, str | Path) or datasets.is_builtin(str(source.given)):
         return Parcel(f"data-{source.fingerprint}", source)
     path = Path(source.given)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise GoodinitError(f"{path}: it cannot be read ({error})") from error
-    digest = hashlib.sha256(content + repr((path.name, source.target, source.standardize)).encode()).hexdigest()
-    return Parcel(f"file-{digest}", (path.name, content, source.target, source.standardize))
+    how = source.target, source.standardize, source.regression
+    digest = hashlib.sha256(content + repr((path.name, how)).encode()).hexdigest()
+    return Parcel(f"file-{digest}", (path.name, content, how))
 
 
 def modules_of(blob: bytes, names: Iterable[str] = ()) -> Parcel | None:
@@ -162,8 +163,8 @@ def _open_source(digest: str, reference: Any) -> datasets.Source:
     if digest not in _sources:
         content = ray.get(reference)
         if not isinstance(content, datasets.Source):
-            name, data, target, standardize = content
-            content = datasets.Source(_written(digest, {name: data}) / name, target, standardize)
+            name, data, how = content
+            content = datasets.Source(_written(digest, {name: data}) / name, *how)
         if len(_sources) >= 8:  # a worker serves one study, and few tasks of it at a time
             _sources.clear()
         _sources[digest] = content

@@ -18,7 +18,7 @@ HALF = 0.5  # of the loss of guessing: the target, unless another is given
 
 def target_loss(task: Task, given: float | None) -> float:
     """The training loss that counts as learned: the one given, or half of that of guessing (with seed 0's data)."""
-    return HALF * task.data.chance_loss if given is None else given
+    return HALF * task.chance_loss if given is None else given
 
 
 def group_names(trials: Sequence[Trial], tuned: bool) -> dict[tuple[str, float], str]:

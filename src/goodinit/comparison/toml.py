@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from goodinit.comparison.design import TASK_OPTIONS, TASKS
+from goodinit.datasets import is_builtin
 from goodinit.errors import GoodinitError, nearest
 
 __all__ = ["load_study"]
@@ -79,7 +80,7 @@ def load_study(path: str | Path) -> dict[str, Any]:
     tasks = [{key.replace("-", "_"): value for key, value in each.items()} for each in own]
     for table in (options, *tasks):
         data = table.get("data")
-        if isinstance(data, str) and (Path(data).suffix or "/" in data):
+        if isinstance(data, str) and not is_builtin(data) and (Path(data).suffix or "/" in data):
             table["data"] = str(file.parent / data)
     if tasks:
         named = options.get("tasks", [])

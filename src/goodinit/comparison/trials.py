@@ -16,7 +16,7 @@ from goodinit.results import Finding, Sensitivity, Task, Trial
 from goodinit.streams import KeyedStream, as_stream
 from goodinit.training import Engine, Run, accuracy, batches, r_squared, train
 
-__all__ = ["PERTURBATION", "train_batch"]
+__all__ = ["PERTURBATION", "train_batch", "trial_of"]
 
 PERTURBATION: Final = 1e-15  # relative: four or five units in the last place of float64
 CHAOTIC: Final = 1e-6  # a curve that such a perturbation moves further than this amplifies rounding
@@ -60,12 +60,13 @@ def train_batch(
         threads=threads,
     )
     return [
-        _trial(task, job, start, run, slice(at * copies, (at + 1) * copies))
+        trial_of(task, job, start, run, slice(at * copies, (at + 1) * copies))
         for at, (job, start) in enumerate(zip(jobs, starts, strict=True))
     ]
 
 
-def _trial(task: Task, job: Job, start: Parameters, run: Run, members: slice) -> Trial:
+def trial_of(task: Task, job: Job, start: Parameters, run: Run, members: slice) -> Trial:
+    """The trial of a start, from a run whose `members` are that start and its perturbed copies."""
     examples, own = task.source.dataset(job.seed), members.start
     X, Y = np.ascontiguousarray(examples.X_train.T), examples.targets
     trained = {name: np.asarray(value[own], dtype=np.float64) for name, value in run.parameters.items()}

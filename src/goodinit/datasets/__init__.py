@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from goodinit.datasets.base import Dataset
-from goodinit.datasets.builtin import BUILTIN
+from goodinit.datasets.builtin import BUILTIN, Builtin, is_builtin
+from goodinit.datasets.files import CsvText
 from goodinit.datasets.source import Source
 from goodinit.streams import check_seed
 
-__all__ = ["Dataset", "Source", "load", "names"]
+__all__ = ["BUILTIN", "Builtin", "CsvText", "Dataset", "Source", "is_builtin", "load", "names"]
 
 
 def names() -> list[str]:
@@ -18,7 +19,7 @@ def names() -> list[str]:
 
 
 def load(
-    data: str | Path | Dataset,
+    data: str | Path | CsvText | Dataset,
     target: str | None = None,
     seed: int = 0,
     standardize: bool = True,
@@ -27,7 +28,8 @@ def load(
     """A built-in data set by name, or one from a CSV or NPZ file.
 
     Arguments:
-        data: a name from `names()`, a path, or a Dataset, which comes back as it is.
+        data: a name from `names()`, with options as in `moons(noise=0.3, points=600)`, a path, a CSV's text, or a
+            Dataset, which comes back as it is.
         target: the column of labels or targets of a CSV, or that array of an NPZ (default `y`).
         seed: makes or splits the built-in sets other than `circles`, and chooses a file's test rows (a quarter, of
             each class where there are classes).

@@ -62,9 +62,17 @@ class Dataset:
     @property
     def targets(self) -> NDArray[np.float64]:
         """What the loss compares outputs with: (1, examples) of 0 and 1 or of numbers, one-hot (classes, examples)."""
+        return self._as_targets(self.y_train)
+
+    @property
+    def test_targets(self) -> NDArray[np.float64]:
+        """The test examples' targets, as `targets`."""
+        return self._as_targets(self.y_test)
+
+    def _as_targets(self, y: NDArray[np.intp] | NDArray[np.float64]) -> NDArray[np.float64]:
         if len(self.classes) <= 2:
-            return self.y_train[np.newaxis].astype(np.float64)
-        return np.eye(len(self.classes))[:, self.y_train]
+            return y[np.newaxis].astype(np.float64)
+        return np.eye(len(self.classes))[:, y]
 
     @property
     def outputs(self) -> int:

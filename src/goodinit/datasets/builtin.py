@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -10,136 +12,234 @@ from numpy.typing import NDArray
 
 from goodinit.datasets.base import Dataset, split
 from goodinit.datasets.scaling import scaled
+from goodinit.errors import GoodinitError, unknown_name
+from goodinit.spec import format_spec, parse_spec
 from goodinit.streams import KeyedStream
 
-__all__ = ["BUILTIN"]
+__all__ = ["BUILTIN", "Builtin", "canonical_text", "is_builtin", "make", "parse"]
 
-TRAIN, TEST = 300, 100  # as many points as the classic experiment has
-NOISE = 0.1
+TRAIN = 300  # as many points as the classic experiment has
+TESTED = 3  # one point to test on for so many to train on: its 100
+FEWEST, MOST = 2 * TESTED, 1_000_000
+
+Points = tuple[Any, Any, Any, Any]
 
 
-def circles(seed: int) -> Dataset:
-    """Two circles, one inside the other: the classic experiment's own points, whatever the seed.
+@dataclass(frozen=True)
+class Builtin:
+    """A data set that is made or read here.
 
-    scikit-learn's `make_circles` with noise 0.05: 300 points to train (NumPy seed 1), 100 to test (seed 2).
+    `make` takes the seed, the noise and the number of points to train on; the set has the options whose defaults are
+    given here, `noise` from 0 on and `points`. `varies` says that the examples depend on the seed. Without `classes`
+    numbers are to be predicted, called `target`. `standardized` sets are scaled by the training rows.
     """
+
+    summary: str
+    classes: tuple[str, ...]
+    features: tuple[str, ...]
+    make: Callable[[int, float, int], Points]
+    noise: float | None = None
+    points: int | None = TRAIN
+    varies: bool = True
+    image: tuple[int, int] | None = None
+    target: str = "y"
+    standardized: bool = False
+
+    def options(self) -> dict[str, float | int]:
+        """The options and their defaults."""
+        given = {"noise": self.noise, "points": self.points}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def _circles(seed: int, noise: float, points: int) -> Points:
+    """scikit-learn's `make_circles`: NumPy seed 1 to train, seed 2 to test, whatever the seed."""
     from sklearn.datasets import make_circles
 
-    X_train, y_train = make_circles(n_samples=TRAIN, noise=0.05, random_state=1)
-    X_test, y_test = make_circles(n_samples=TEST, noise=0.05, random_state=2)
-    return _plane("circles", X_train, y_train, X_test, y_test, ("outer", "inner"))
+    train = make_circles(n_samples=points, noise=noise, random_state=1)
+    return *train, *make_circles(n_samples=points // TESTED, noise=noise, random_state=2)
 
 
-def moons(seed: int) -> Dataset:
-    """Two interleaved half circles, noise 0.1."""
+def _moons(seed: int, noise: float, points: int) -> Points:
     from sklearn.datasets import make_moons
 
-    X_train, y_train = make_moons(n_samples=TRAIN, noise=0.1, random_state=_state(seed, "moons/train"))
-    X_test, y_test = make_moons(n_samples=TEST, noise=0.1, random_state=_state(seed, "moons/test"))
-    return _plane("moons", X_train, y_train, X_test, y_test, ("upper", "lower"))
+    train = make_moons(n_samples=points, noise=noise, random_state=_state(seed, "moons/train"))
+    return *train, *make_moons(n_samples=points // TESTED, noise=noise, random_state=_state(seed, "moons/test"))
 
 
-def blobs(seed: int) -> Dataset:
-    """Three normal clouds around the corners of a triangle, one a class."""
+def _blobs(seed: int, noise: float, points: int) -> Points:
     from sklearn.datasets import make_blobs
 
     angles = np.array([90, 210, 330]) * np.pi / 180
     centres = 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    X_train, y_train = make_blobs(TRAIN, centers=centres, cluster_std=0.6, random_state=_state(seed, "blobs/train"))
-    X_test, y_test = make_blobs(TEST, centers=centres, cluster_std=0.6, random_state=_state(seed, "blobs/test"))
-    return _plane("blobs", X_train, y_train, X_test, y_test, ("top", "left", "right"))
+
+    def clouds(examples: int, name: str) -> tuple[Any, Any]:
+        X, y = make_blobs(examples, centers=centres, cluster_std=noise, random_state=_state(seed, name))[:2]
+        return X, y
+
+    return *clouds(points, "blobs/train"), *clouds(points // TESTED, "blobs/test")
 
 
-def spirals(seed: int) -> Dataset:
-    """Two spirals of a turn and a half around each other, noise 0.05."""
-
+def _spirals(seed: int, noise: float, points: int) -> Points:
     def arms(examples: int, name: str) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         stream = KeyedStream(seed)
         y = np.arange(examples) % 2
         turn = np.sqrt(stream.uniform(f"{name}/turn", 0, examples))  # even along the arm's area
         angle = 3 * np.pi * turn + np.pi * y
         arm = turn[:, np.newaxis] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        return arm + 0.05 * stream.normal(f"{name}/noise", 0, 2 * examples).reshape(-1, 2), y
+        return arm + noise * stream.normal(f"{name}/noise", 0, 2 * examples).reshape(-1, 2), y
 
-    return _plane("spirals", *arms(TRAIN, "spirals/train"), *arms(TEST, "spirals/test"), ("first", "second"))
+    return *arms(points, "spirals/train"), *arms(points // TESTED, "spirals/test")
 
 
-def xor(seed: int) -> Dataset:
-    """Points of a square in four quarters; opposite quarters share a class. No noise: the border is a gap of 0.1."""
+def _xor(seed: int, noise: float, points: int) -> Points:
+    """Without noise the border is a gap of 0.1; noise moves the points after their classes are told."""
 
     def square(examples: int, name: str) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         stream = KeyedStream(seed)
         inside = 0.05 + 0.95 * stream.uniform(f"{name}/distance", 0, 2 * examples)
         X = (inside * stream.signs(f"{name}/quarter", 0, 2 * examples)).reshape(-1, 2)
-        return X, (X.prod(axis=1) < 0).astype(np.intp)
+        moved = noise * stream.normal(f"{name}/noise", 0, 2 * examples).reshape(-1, 2) if noise else 0.0
+        return X + moved, (X.prod(axis=1) < 0).astype(np.intp)
 
-    return _plane("xor", *square(TRAIN, "xor/train"), *square(TEST, "xor/test"), ("same sign", "opposite signs"))
+    return *square(points, "xor/train"), *square(points // TESTED, "xor/test")
 
 
-def digits(seed: int) -> Dataset:
-    """1,797 handwritten digits of 8 x 8 pixels (Alpaydin & Kaynak 1998, from scikit-learn), scaled to [0, 1]."""
+def _digits(seed: int, noise: float, points: int) -> Points:
     from sklearn.datasets import load_digits
 
     data: Any = load_digits()
     X, y = data.data / 16.0, data.target.astype(np.intp)
     train, test = split(y, seed)
-    pixels = tuple(f"pixel {row},{column}" for row in range(8) for column in range(8))
-    return Dataset("digits", X[train], y[train], X[test], y[test], tuple("0123456789"), pixels)
+    return X[train], y[train], X[test], y[test]
 
 
-def wave(seed: int) -> Dataset:
-    """Regression: y = sin(2 pi x) + sin(5 pi x) / 2 for x even in [-1, 1], with normal noise of deviation 0.1.
-
-    The noise bounds what can be learned: the function's variance is 5/8, so that R² ends near 1 - 0.01 / 0.635.
-    """
+def _wave(seed: int, noise: float, points: int) -> Points:
+    """The noise bounds what can be learned: the function's variance is 5/8, so that R² ends near 1 - 0.01 / 0.635."""
 
     def line(examples: int, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         stream = KeyedStream(seed)
         x = 2 * stream.uniform(f"{name}/x", 0, examples) - 1
         y = np.sin(2 * np.pi * x) + np.sin(5 * np.pi * x) / 2
-        return x[:, np.newaxis], y + NOISE * stream.normal(f"{name}/noise", 0, examples)
+        return x[:, np.newaxis], y + noise * stream.normal(f"{name}/noise", 0, examples)
 
-    X_train, y_train = line(TRAIN, "wave/train")
-    X_test, y_test = line(TEST, "wave/test")
-    note = "target as it is, with noise of standard deviation 0.1"
-    return Dataset("wave", X_train, y_train, X_test, y_test, (), ("x",), note)
+    return *line(points, "wave/train"), *line(points // TESTED, "wave/test")
 
 
-def diabetes(seed: int) -> Dataset:
-    """Regression: how far diabetes went in a year, 442 patients, 10 features (Efron et al. 2004, from scikit-learn)."""
+def _diabetes(seed: int, noise: float, points: int) -> Points:
     from sklearn.datasets import load_diabetes
 
     data: Any = load_diabetes(scaled=False)
     train, test = split(np.zeros(len(data.target), dtype=np.intp), seed)
-    raw = Dataset(
-        "diabetes",
-        data.data[train],
-        data.target[train],
-        data.data[test],
-        data.target[test],
+    return data.data[train], data.target[train], data.data[test], data.target[test]
+
+
+_PLANE: Final = ("x1", "x2")
+_PIXELS: Final = tuple(f"pixel {row},{column}" for row in range(8) for column in range(8))
+
+BUILTIN: Final[dict[str, Builtin]] = {
+    "circles": Builtin(
+        "two circles, one inside the other: the classic experiment's own points, whatever the seed",
+        ("outer", "inner"),
+        _PLANE,
+        _circles,
+        noise=0.05,
+        varies=False,
+    ),
+    "moons": Builtin("two interleaved half circles", ("upper", "lower"), _PLANE, _moons, noise=0.1),
+    "spirals": Builtin(
+        "two spirals of a turn and a half around each other", ("first", "second"), _PLANE, _spirals, noise=0.05
+    ),
+    "xor": Builtin(
+        "points of a square in four quarters; opposite quarters share a class",
+        ("same sign", "opposite signs"),
+        _PLANE,
+        _xor,
+        noise=0.0,
+    ),
+    "blobs": Builtin(
+        "three normal clouds around the corners of a triangle, one a class",
+        ("top", "left", "right"),
+        _PLANE,
+        _blobs,
+        noise=0.6,
+    ),
+    "digits": Builtin(
+        "1,797 handwritten digits of 8 x 8 pixels (Alpaydin & Kaynak 1998, from scikit-learn), scaled to [0, 1]",
+        tuple("0123456789"),
+        _PIXELS,
+        _digits,
+        points=None,
+        image=(8, 8),
+    ),
+    "wave": Builtin(
+        "numbers to predict: y = sin(2 pi x) + sin(5 pi x) / 2 for x even in [-1, 1], with normal noise",
         (),
-        tuple(data.feature_names),
+        ("x",),
+        _wave,
+        noise=0.1,
+    ),
+    "diabetes": Builtin(
+        "numbers to predict: how far diabetes went in a year, 442 patients (Efron et al. 2004, from scikit-learn)",
+        (),
+        ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"),
+        _diabetes,
+        points=None,
         target="progression",
-    )
-    return scaled(raw)
-
-
-BUILTIN: Final[dict[str, Callable[[int], Dataset]]] = {
-    "circles": circles,
-    "moons": moons,
-    "spirals": spirals,
-    "xor": xor,
-    "blobs": blobs,
-    "digits": digits,
-    "wave": wave,
-    "diabetes": diabetes,
+        standardized=True,
+    ),
 }
+
+
+def is_builtin(text: str) -> bool:
+    """Whether the text, options or not, names a built-in data set."""
+    return text.partition("(")[0].strip() in BUILTIN
+
+
+def parse(text: str) -> tuple[str, dict[str, float | int]]:
+    """The name and the options, all of them, that `name` or `name(noise=..., points=...)` tells.
+
+    Raises GoodinitError for an option that the set does not have, or a value out of range.
+    """
+    name, given = parse_spec(text)
+    if name not in BUILTIN:
+        raise unknown_name("data set", name, BUILTIN, see="or give the path of a CSV or NPZ file")
+    known = BUILTIN[name].options()
+    for option in given:
+        if option not in known:
+            takes = f"it takes {' and '.join(known)}" if known else "it takes no option"
+            raise GoodinitError(f"data set {name!r} has no option {option!r}; {takes}")
+    options = {**known, **given}
+    noise, points = options.get("noise", 0.0), options.get("points", TRAIN)
+    if isinstance(noise, bool) or not isinstance(noise, int | float) or not (math.isfinite(noise) and noise >= 0):
+        raise GoodinitError(f"{name}(noise={noise}): noise must be a finite number of at least 0")
+    if isinstance(points, bool) or not isinstance(points, int) or not FEWEST <= points <= MOST:
+        raise GoodinitError(f"{name}(points={points}): points must be a whole number from {FEWEST} to {MOST:,}")
+    return name, options
+
+
+def canonical_text(text: str) -> str:
+    """The shortest text of the same data: `moons(noise=0.1)` is `moons`."""
+    name, options = parse(text)
+    usual = BUILTIN[name].options()
+    return format_spec(name, {option: value for option, value in options.items() if value != usual[option]})
+
+
+def make(text: str, seed: int) -> Dataset:
+    """The examples of `name` or `name(noise=..., points=...)` for that seed. Raises what `parse` does."""
+    name, options = parse(text)
+    kind = BUILTIN[name]
+    X_train, y_train, X_test, y_test = kind.make(seed, float(options.get("noise", 0.0)), int(options.get("points", 0)))
+    note = ""
+    if kind.classes:
+        y_train, y_test = y_train.astype(np.intp), y_test.astype(np.intp)
+    elif not kind.standardized:
+        note = f"target as it is, with noise of standard deviation {options['noise']:g}"
+    data = Dataset(
+        canonical_text(text), X_train, y_train, X_test, y_test, kind.classes, kind.features, note, target=kind.target
+    )
+    return scaled(data) if kind.standardized else data
 
 
 def _state(seed: int, name: str) -> np.random.RandomState:
     """A generator for scikit-learn, seeded by the first word of that name's stream."""
     return np.random.RandomState(int(KeyedStream(seed).words(name, 0, 1)[0] >> np.uint64(32)))
-
-
-def _plane(name: str, X_train: Any, y_train: Any, X_test: Any, y_test: Any, classes: tuple[str, ...]) -> Dataset:
-    return Dataset(name, X_train, y_train.astype(np.intp), X_test, y_test.astype(np.intp), classes, ("x1", "x2"))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import zipfile
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +18,26 @@ from goodinit.datasets.base import Dataset, split
 from goodinit.datasets.scaling import scaled
 from goodinit.errors import GoodinitError, nearest
 
-__all__ = ["load_file"]
+__all__ = ["CsvText", "load_file", "load_text", "read_header"]
 
 _DELIMITERS = ",;\t"
 _MOST_CLASSES = 100
+
+
+@dataclass(frozen=True)
+class CsvText:
+    """A CSV file's name and text, for data that is not on disk."""
+
+    name: str
+    text: str = field(repr=False)
+
+
+def load_text(
+    given: CsvText, target: str | None, seed: int, standardize: bool = True, regression: bool = False
+) -> Dataset:
+    """What `load_file` makes of a CSV file of that name and text."""
+    file = io.StringIO(given.text.removeprefix("\ufeff"), newline="")
+    return _of_csv(Path(given.name), file, target, seed, standardize, regression)
 
 
 def load_file(path: Path, target: str | None, seed: int, standardize: bool = True, regression: bool = False) -> Dataset:
@@ -37,14 +56,19 @@ def load_file(path: Path, target: str | None, seed: int, standardize: bool = Tru
     try:
         if path.suffix.lower() == ".npz":
             read = _read_npz(path, target, regression)
-            name = target or "y"
-        else:
-            X, labels, features, name = _read_csv(path, target, regression)
-            read = X, labels, None, None, features
-        data = _numbers(path, *read, name, seed) if regression else _classified(path, *read, seed)
-        return scaled(data) if standardize else data
+            data = _numbers(path, *read, target or "y", seed) if regression else _classified(path, *read, seed)
+            return scaled(data) if standardize else data
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return _of_csv(path, file, target, seed, standardize, regression)
     except (OSError, MemoryError) as error:
         raise GoodinitError(f"{path}: it cannot be read ({error})") from error
+
+
+def _of_csv(path: Path, file: TextIO, target: str | None, seed: int, standardize: bool, regression: bool) -> Dataset:
+    X, labels, features, name = _read_csv(path, file, target, regression)
+    read = X, labels, None, None, features
+    data = _numbers(path, *read, name, seed) if regression else _classified(path, *read, seed)
+    return scaled(data) if standardize else data
 
 
 def _numbers(
@@ -124,22 +148,22 @@ def _listed(names: list[str]) -> str:
     return ", ".join(map(repr, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
-def _read_csv(
-    path: Path, target: str | None, regression: bool
-) -> tuple[NDArray[np.float64], list[str], tuple[str, ...], str]:
-    """The features, labels, features' names and label's name of a CSV with a header.
+def read_header(given: CsvText) -> tuple[tuple[str, ...], int]:
+    """A CSV's column names and the number of rows below them. Raises GoodinitError for what is no such table."""
+    header, rows = _read_table(Path(given.name), io.StringIO(given.text.removeprefix("\ufeff"), newline=""))
+    return tuple(header), len(rows)
 
-    Between the values is a comma, a semicolon or a tab.
-    """
+
+def _read_table(path: Path, file: TextIO) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header and the rows with their line numbers, all as long; comma, semicolon or tab between the values."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-            if "\0" in first:
-                raise GoodinitError(f"{path}: this is no CSV text file; save the table as CSV in UTF-8")
-            file.seek(0)
-            delimiter = max(_DELIMITERS, key=first.count)
-            reader = csv.reader(file, delimiter=delimiter)
-            rows = [(reader.line_num, row) for row in reader if any(row)]
+        first = file.readline()
+        if "\0" in first:
+            raise GoodinitError(f"{path}: this is no CSV text file; save the table as CSV in UTF-8")
+        file.seek(0)
+        delimiter = max(_DELIMITERS, key=first.count)
+        reader = csv.reader(file, delimiter=delimiter)
+        rows = [(reader.line_num, row) for row in reader if any(row)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise GoodinitError(f"{path}: this is no CSV text file ({error}); save the table as CSV in UTF-8") from error
     if not rows:
@@ -155,13 +179,22 @@ def _read_csv(
     for name, count in Counter(header).items():
         if count > 1 or not name:
             raise GoodinitError(f"{path}: the header has {count} columns named {name!r}; give each its own name")
-    label_at = header.index(_column(path, target, header, "column"))
     if len(rows) < 3:
         raise GoodinitError(f"{path}: it has {len(rows) - 1} rows below the header; training needs more")
-    X, labels = np.empty((len(rows) - 1, len(header) - 1)), []
-    for index, (line, row) in enumerate(rows[1:]):
+    for line, row in rows[1:]:
         if len(row) != len(header):
             raise GoodinitError(f"{path}, line {line}: {len(row)} values where the header has {len(header)} columns")
+    return header, rows[1:]
+
+
+def _read_csv(
+    path: Path, file: TextIO, target: str | None, regression: bool
+) -> tuple[NDArray[np.float64], list[str], tuple[str, ...], str]:
+    """The features, labels, features' names and label's name of a CSV with a header."""
+    header, rows = _read_table(path, file)
+    label_at = header.index(_column(path, target, header, "column"))
+    X, labels = np.empty((len(rows), len(header) - 1)), []
+    for index, (line, row) in enumerate(rows):
         if not row[label_at].strip():
             raise GoodinitError(
                 f"{path}, line {line}: the label {header[label_at]!r} is missing; fill it or drop the row"

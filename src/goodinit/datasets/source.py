@@ -10,36 +10,35 @@ from pathlib import Path
 import numpy as np
 
 from goodinit.datasets.base import Dataset
-from goodinit.datasets.builtin import BUILTIN
-from goodinit.datasets.files import load_file
+from goodinit.datasets.builtin import BUILTIN, canonical_text, is_builtin, make, parse
+from goodinit.datasets.files import CsvText, load_file, load_text
 from goodinit.errors import GoodinitError, unknown_name
 
 __all__ = ["Source"]
 
-FIXED = ("circles",)  # built-in sets that are the same for every seed
-
 
 @dataclass(frozen=True)
 class Source:
-    """A built-in data set by name, a file, or a Dataset; `dataset(seed)` gives the examples of a trial's seed.
+    """A built-in data set by name, a file, a CSV's text, or a Dataset; `dataset(seed)` gives a trial's examples.
 
     `text` names it in results, `fingerprint` is a hash of what it holds: two studies on the same data have the same.
     `regression` says that a file's target is a number to predict; None takes what built-in data and a Dataset are, and
-    classes for a file.
+    classes for a file or a CSV's text.
     """
 
-    given: str | Path | Dataset = field(repr=False)
+    given: str | Path | CsvText | Dataset = field(repr=False)
     target: str | None = None
     standardize: bool = True
     regression: bool | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.given, str) and self.given in BUILTIN:
+        if self._builtin is not None:
+            object.__setattr__(self, "given", canonical_text(self._builtin))
             if self.target is not None:
                 raise GoodinitError(
                     f"target {self.target!r} goes with a file; the built-in {self.given} has its labels"
                 )
-        elif not isinstance(self.given, Dataset):
+        elif isinstance(self.given, str | Path):
             path = Path(self.given)
             if not (path.suffix or len(path.parts) > 1 or path.exists()):
                 raise unknown_name("data set", str(self.given), BUILTIN, see="or give the path of a CSV or NPZ file")
@@ -47,27 +46,35 @@ class Source:
         _ = self.fingerprint  # of the bytes that were read
         if self.regression is not None and self.regression != data.regression:
             has, needs = ("numbers to predict", "classes") if data.regression else ("classes", "numbers to predict")
-            loss = "squared_error" if self.regression else "cross_entropy"
-            raise GoodinitError(f"the loss {loss} needs {needs}; {data.name} has {has}, so leave the loss out")
+            raise GoodinitError(f"{data.name} has {has}, not {needs}; say nothing of it, or give other data")
 
     @property
     def text(self) -> str:
         """The data's name."""
-        return self.given.name if isinstance(self.given, Dataset) else Path(self.given).name
+        return Path(self.given).name if isinstance(self.given, str | Path) else self.given.name
+
+    @property
+    def _builtin(self) -> str | None:
+        """The text of a built-in set."""
+        return self.given if isinstance(self.given, str) and is_builtin(self.given) else None
 
     @property
     def varies(self) -> bool:
         """Whether the examples depend on the seed."""
-        if isinstance(self.given, Dataset) or self.given in FIXED:
+        if isinstance(self.given, Dataset):
             return False
-        return self.given in BUILTIN or not self.dataset(0).parted
+        if self._builtin is not None:
+            return BUILTIN[parse(self._builtin)[0]].varies
+        return not self.dataset(0).parted
 
     def dataset(self, seed: int) -> Dataset:
         """The examples for that seed: made, or split into those to train and to test on, by the seed alone."""
         if isinstance(self.given, Dataset):
             return self.given
-        if isinstance(self.given, str) and self.given in BUILTIN:
-            return _builtin(self.given, 0 if self.given in FIXED else seed)
+        if self._builtin is not None:
+            return _made(self._builtin, seed if self.varies else 0)
+        if isinstance(self.given, CsvText):
+            return _text(self.given, self.target, seed, self.standardize, bool(self.regression))
         return self._first if seed == 0 else self._read(seed)
 
     def _read(self, seed: int) -> Dataset:
@@ -95,11 +102,12 @@ class Source:
         if isinstance(self.given, Dataset):
             for array in (self.given.X_train, self.given.y_train, self.given.X_test, self.given.y_test):
                 digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
-        elif self.given in BUILTIN:
+        elif self._builtin is not None:
             digest.update(f"built-in {self.given}".encode())
         else:
             how = (self.target, self.standardize, *(["regression"] if self.regression else []))
-            digest.update(Path(self.given).read_bytes() + repr(how).encode())
+            content = self.given.text.encode() if isinstance(self.given, CsvText) else Path(self.given).read_bytes()
+            digest.update(content + repr(how).encode())
         return digest.hexdigest()[:16]
 
 
@@ -108,8 +116,13 @@ def _changed(path: Path) -> int:
 
 
 @lru_cache(maxsize=64)
-def _builtin(name: str, seed: int) -> Dataset:
-    return BUILTIN[name](seed)
+def _made(text: str, seed: int) -> Dataset:
+    return make(text, seed)
+
+
+@lru_cache(maxsize=8)
+def _text(given: CsvText, target: str | None, seed: int, standardize: bool, regression: bool) -> Dataset:
+    return load_text(given, target, seed, standardize, regression)
 
 
 @lru_cache(maxsize=64)

@@ -12,6 +12,7 @@ from goodinit.initializers.deep import EdgeOfChaos, RandomWalk, Siren
 from goodinit.initializers.deterministic import Sinusoidal, ZeroHadamard
 from goodinit.initializers.distributions import Normal, TruncatedNormal, Uniform
 from goodinit.initializers.orthogonal import DeltaOrthogonal, Orthogonal
+from goodinit.initializers.scaled import Scaled
 from goodinit.initializers.sparse import Sparse
 from goodinit.initializers.structured import BilinearUpsampling, Dirac, Identity, LooksLinear
 from goodinit.initializers.variance_scaling import (
@@ -47,6 +48,7 @@ __all__ = [
     "Orthogonal",
     "PytorchLinear",
     "RandomWalk",
+    "Scaled",
     "Sinusoidal",
     "Siren",
     "Sparse",
@@ -88,6 +90,7 @@ _CLASSES: Final[tuple[type[Initializer], ...]] = (
     Sparse,
     Sinusoidal,
     ZeroHadamard,
+    Scaled,
 )
 _BY_NAME: Final = {name: cls for cls in _CLASSES for name in (cls.name, *cls.aliases)}
 
@@ -130,7 +133,7 @@ def get(initializer: str | Initializer, **options: Any) -> Initializer:
     if name not in _BY_NAME:
         raise unknown_name("initializer", name, _BY_NAME, see="goodinit show lists them all")
     cls, options = _BY_NAME[name], {**written, **options}
-    known = [f.name for f in fields(cls)]
+    known = [f.name for f in fields(cls) if f.init]
     for option in options:
         if option not in known:
             close = nearest(option, known)

@@ -86,8 +86,8 @@ class Initializer(ABC):
         return values.astype(dtype, copy=False).reshape(weight.shape)
 
     def __str__(self) -> str:
-        options = {f.name: getattr(self, f.name) for f in fields(self)}
-        return format_spec(self.name, {f.name: options[f.name] for f in fields(self) if options[f.name] != f.default})
+        options = {f: getattr(self, f.name) for f in fields(self) if f.init}
+        return format_spec(self.name, {f.name: value for f, value in options.items() if value != f.default})
 
     def _check_number(
         self, option: str, low: float = -math.inf, above: float = -math.inf, high: float = math.inf

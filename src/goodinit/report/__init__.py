@@ -5,7 +5,7 @@ from __future__ import annotations
 from goodinit.report.catalogue import activation, catalogue, entry, forecast
 from goodinit.report.figures import decision_boundaries, figures, loss_curves
 from goodinit.report.folder import OutputFolder, write_file
-from goodinit.report.page import Rerun, StudyResult, notebook_html, write_page
+from goodinit.report.page import Rerun, StudyResult, notebook_html, page_html, write_page
 from goodinit.report.phases import depth_scales, phase_diagram, theory_figures
 from goodinit.report.tables import summary, text
 
@@ -22,6 +22,7 @@ __all__ = [
     "forecast",
     "loss_curves",
     "notebook_html",
+    "page_html",
     "phase_diagram",
     "summary",
     "text",

@@ -57,7 +57,7 @@ def loss_curves(task: Task, trials: Sequence[Trial]) -> Figure:
 
     figure = Figure(figsize=(9, 5.2), layout="constrained")
     axes = figure.add_subplot()
-    chance = task.data.chance_loss
+    chance = task.chance_loss
     everything = np.array([value for trial in trials for value in (*trial.loss_values, trial.final_loss)])
     everything = everything[np.isfinite(everything)]
     typical = [
@@ -66,7 +66,8 @@ def loss_curves(task: Task, trials: Sequence[Trial]) -> Figure:
         if trial.loss_values and not trial.diverged
     ]
     ends = [trial.final_loss for trial in trials if trial.final_loss > 0]
-    falls = task.data.regression and min(ends, default=chance) < chance / 10  # which is where squared errors matter
+    squared = task.network.loss == "squared_error"
+    falls = squared and min(ends, default=chance) < chance / 10  # which is where squared errors matter
     logarithmic = bool(typical) and (max(typical) > 3 * chance or falls)
     off_scale = []
     top = float(everything.max(initial=chance))

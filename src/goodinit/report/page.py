@@ -24,7 +24,7 @@ from goodinit.results import Task, TaskSummary, Trial
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["Rerun", "StudyResult", "notebook_html", "write_page"]
+__all__ = ["Rerun", "StudyResult", "notebook_html", "page_html", "write_page"]
 
 _FIGURE_KINDS: Final = (".png", ".svg")
 
@@ -89,12 +89,18 @@ def write_page(result: StudyResult, path: str | Path, overwrite: bool = False) -
     return place
 
 
+def page_html(result: StudyResult) -> str:
+    """The page alone, for a browser to keep: it names no files beside it."""
+    drawn = drawings(result)
+    return _page(result, drawn, {drawing.name: draw.render(drawing)[1] for drawing in drawn}, None)
+
+
 def notebook_html(result: StudyResult) -> str:
     """The summary as HTML for a notebook's output: tables with a style of their own, and no page around them."""
     return _environment().get_template("summary.html").render(parts.page_facts(result))
 
 
-def _page(result: StudyResult, drawn: Sequence[Drawing], svgs: Mapping[str, bytes], folder: str) -> str:
+def _page(result: StudyResult, drawn: Sequence[Drawing], svgs: Mapping[str, bytes], folder: str | None) -> str:
     from markupsafe import Markup, escape
 
     shown: dict[str, list[dict[str, Any]]] = {}

@@ -72,7 +72,7 @@ def _rate_map(
     if result.tuned:
         values = {name: dict(result.tuning_curves[task.name, name]) for name in groups}
         chosen = [trials[0].learning_rate for trials in groups.values()]
-        meaning = f"median final training loss ({'mean square' if task.data.regression else 'nats'})"
+        meaning = f"median final training loss ({task.yardstick.loss})"
     else:
         for name, trials in groups.items():
             ranked = summary.ranking[name].summary.iqm.value if summary.ranking else trials[0].test_score

@@ -94,7 +94,7 @@ def lost(trial: Trial) -> bool:
 def learning_curves(task: Task, groups: Groups, target_loss: float) -> Figure:
     """The median training loss of each group over its seeds with its interquartile band, on one axis."""
     seeds = max(len(trials) for trials in groups.values())
-    chance = task.data.chance_loss
+    chance = task.chance_loss
     curves = {name: _quartiles(trials) for name, trials in groups.items()}
     medians = np.concatenate([median for _, _, median, _ in curves.values()])
     shown = medians[np.isfinite(medians) & (medians > 0)]
@@ -129,9 +129,10 @@ def learning_curves(task: Task, groups: Groups, target_loss: float) -> Figure:
         if seeds > 1:
             lower, upper = (np.clip(edge, bottom / 10, top * 10) for edge in (low, high))
             axes.fill_between(steps, lower, upper, color=colour, alpha=0.2 if len(groups) <= 6 else 0.08, lw=0)
+    guess = "the mean" if task.network.loss == "squared_error" else "guessing"
     higher, lower_line = ("bottom", "top") if chance >= target_loss else ("top", "bottom")
     for level, words, side in (
-        (chance, f"{'the mean' if task.data.regression else 'guessing'}: {chance:.3g}", higher),
+        (chance, f"{guess}: {chance:.3g}", higher),
         (target_loss, f"learned: {target_loss:.3g}", lower_line),
     ):
         if bottom < level < top:
@@ -202,7 +203,7 @@ def final_results(task: Task, groups: Groups, summary: TaskSummary) -> Figure:
         panels[1].set_xlabel("diverged\nor failed")
     left.set_yticks(range(len(names)), labels, fontsize=9)
     left.set_ylim(len(names) - 0.5, -0.5)
-    unit = "mean square" if task.data.regression else "nats"
+    unit = "mean square" if task.network.loss == "squared_error" else "nats"
     left.set_xlabel(f"final training loss ({unit}{', log scale' if logarithmic else ''})")
     right.set_xlabel(f"{task.yardstick.test} ({task.yardstick.share})")
     seeds = len(summary.seeds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.networks import MLP, Parameters
 from goodinit.training import lanes, reference, torch_engine
-from goodinit.training.schedule import Batch, Run, Schedule
+from goodinit.training.schedule import Batch, Run, Schedule, Watch
 
 __all__ = ["ENGINES", "Dtype", "Engine", "choose", "train"]
 
@@ -69,6 +70,7 @@ def train(
     *,
     learning_rates: NDArray[np.float64] | None = None,
     snapshots: Iterable[int] = (),
+    watch: Watch | None = None,
     engine: Engine = "auto",
     dtype: Dtype = "float64",
     threads: int | None = None,
@@ -85,6 +87,8 @@ def train(
         progress: called with the number of finished steps, about a hundred times.
         learning_rates: a learning rate for each network, in place of the schedule's.
         snapshots: steps before which the parameters are kept; `schedule.steps` is the end.
+        watch: is given each snapshot in place of keeping it, as soon as training is there (torch: at the end). What
+            it raises stops the training.
         engine: reference (NumPy), lanes (compiled), torch, or auto for the fastest of them.
         dtype: float64, or float32 for speed; the reference engine computes in float64 only.
         threads: of the lanes engine; None takes all processors this process may use.
@@ -111,11 +115,12 @@ def train(
             progress,
             learning_rates=learning_rates,
             snapshots=snapshots,
+            watch=watch,
             dtype=dtype,
             threads=threads,
         )
     if chosen == "torch":
-        return torch_engine.train(
+        run = torch_engine.train(
             network,
             start,
             X,
@@ -127,8 +132,22 @@ def train(
             snapshots=snapshots,
             dtype=dtype,
         )
+        if watch is None:
+            return run
+        for step, parameters in run.snapshots.items():
+            watch(step, parameters)
+        return replace(run, snapshots={})
     return reference.train(
-        network, start, X, Y, schedule, batches, progress, learning_rates=learning_rates, snapshots=snapshots
+        network,
+        start,
+        X,
+        Y,
+        schedule,
+        batches,
+        progress,
+        learning_rates=learning_rates,
+        snapshots=snapshots,
+        watch=watch,
     )
 
 

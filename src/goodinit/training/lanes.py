@@ -13,7 +13,7 @@ the recorded step at which the divergence was noted.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -26,7 +26,7 @@ from goodinit import activations
 from goodinit.errors import GoodinitError
 from goodinit.networks import MLP, Parameters
 from goodinit.spec import parse_spec
-from goodinit.training.schedule import Batch, Run, Schedule, check_rates, check_snapshots
+from goodinit.training.schedule import Batch, Run, Schedule, Watch, check_rates, check_snapshots
 
 __all__ = ["available", "native", "supports", "train"]
 
@@ -77,6 +77,7 @@ def train(
     *,
     learning_rates: NDArray[np.float64] | None = None,
     snapshots: Iterable[int] = (),
+    watch: Watch | None = None,
     dtype: Literal["float64", "float32"] = "float64",
     threads: int | None = None,
     layout: Literal["auto", "grouped", "alone"] = "auto",
@@ -93,6 +94,7 @@ def train(
         progress: called with the number of finished steps, for every hundredth of them.
         learning_rates: a learning rate for each network, in place of the schedule's.
         snapshots: steps before which the parameters are kept; `schedule.steps` is the end.
+        watch: is given each snapshot as soon as training is there, in place of keeping it.
         dtype: of all arithmetic; losses are averaged in float64 either way.
         threads: None takes all processors this process may use.
         layout: `grouped` fills vectors with networks, `alone` with the examples of one network; the same bits.
@@ -123,7 +125,8 @@ def train(
     if not (np.isfinite(rates) & (rates > 0)).all():
         raise GoodinitError(f"learning rate {schedule.learning_rate}: {dtype} cannot hold it; use float64")
     told = _Told(progress, max(1, schedule.steps // 100))
-    kept_steps = check_snapshots(snapshots, schedule.steps)
+    wanted = check_snapshots(snapshots, schedule.steps)
+    kept_steps = wanted if watch is None else []
     kept = [np.full_like(each, np.nan) for _ in kept_steps for each in parameters]
 
     name, options = parse_spec(network.activation.name)
@@ -131,7 +134,16 @@ def train(
     final_loss = np.full(networks, np.nan)
     diverged_by = np.full(networks, -1, dtype=np.int64)
     state: dict[str, NDArray[Any] | None] = {"first": None, "second": None}
-    for chunk in _chunks(batches, schedule.steps, examples):
+
+    def named(arrays: list[NDArray[Any]]) -> Parameters:
+        return {name: array.astype(np.float64, copy=False) for name, array in zip(_names(network), arrays, strict=True)}
+
+    def show(step: int) -> None:
+        if watch is not None and step in wanted:
+            watch(step, named([each.copy() for each in parameters]))
+
+    show(0)
+    for chunk in _chunks(batches, schedule.steps, examples, () if watch is None else wanted):
         if chunk.end < schedule.steps and state["first"] is None:  # the optimizer's averages outlive this call
             size = sum(each[0].size for each in parameters)
             for which in {"momentum": ["first"], "adam": ["first", "second"]}.get(schedule.optimizer, []):
@@ -162,12 +174,9 @@ def train(
             layout=layout,
             progress=lambda done, begin=chunk.begin: told.up_to(begin + done),
         )
+        show(chunk.end)
     told.up_to(schedule.steps)
     progress(schedule.steps)
-
-    def named(arrays: list[NDArray[Any]]) -> Parameters:
-        return {name: array.astype(np.float64, copy=False) for name, array in zip(_names(network), arrays, strict=True)}
-
     per_snapshot = len(parameters)
     return Run(
         schedule.recorded,
@@ -252,8 +261,9 @@ class _Chunk:
     indices: NDArray[np.int32] | None
 
 
-def _chunks(batches: Iterable[Batch], steps: int, examples: int) -> Iterator[_Chunk]:
-    """The batches as arrays for the compiled code, a bounded number of indices at a time."""
+def _chunks(batches: Iterable[Batch], steps: int, examples: int, cuts: Sequence[int]) -> Iterator[_Chunk]:
+    """The batches as arrays for the compiled code, a bounded number of indices at a time, cut at these steps too."""
+    ends = set(cuts)
     everything = np.arange(examples, dtype=np.int32)
     begin, held, full = 0, 0, True
     kept: list[NDArray[np.int32]] = []
@@ -269,7 +279,7 @@ def _chunks(batches: Iterable[Batch], steps: int, examples: int) -> Iterator[_Ch
         if step > steps:
             raise GoodinitError(f"there are more batches than the {steps} steps of the schedule")
         whole = isinstance(batch, slice) and batch == slice(None)
-        if step - 1 > begin and (whole != full or held >= _CHUNK):
+        if step - 1 > begin and (whole != full or held >= _CHUNK or step - 1 in ends):
             yield chunk(step - 1)
             begin, held, kept = step - 1, 0, []
         full = whole

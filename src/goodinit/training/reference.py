@@ -10,7 +10,7 @@ takes an ensemble: parameters with a leading axis, one network a row, all traine
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,20 @@ from scipy import special
 
 from goodinit.networks import MLP, Parameters
 from goodinit.training.optimizers import OPTIMIZERS
-from goodinit.training.schedule import Batch, Run, Schedule, check_rates, check_snapshots
+from goodinit.training.schedule import Batch, Run, Schedule, Watch, check_rates, check_snapshots
 
-__all__ = ["accuracy", "backward", "forward", "loss", "predict", "probabilities", "r_squared", "train"]
+__all__ = [
+    "accuracy",
+    "backward",
+    "decide",
+    "deltas",
+    "forward",
+    "loss",
+    "predict",
+    "probabilities",
+    "r_squared",
+    "train",
+]
 
 Array = NDArray[np.float64]
 
@@ -55,7 +66,12 @@ def loss(network: MLP, logits: Array, Y: Array) -> Array:
 
 
 def probabilities(network: MLP, logits: Array) -> Array:
-    """The sigmoid of one logit, or the softmax over several; the same shape."""
+    """The sigmoid of one logit, or the softmax over several; the same shape.
+
+    The squared error has no probabilities: its outputs, clipped to 0..1, stand for them.
+    """
+    if network.loss == "squared_error":
+        return np.clip(logits, 0, 1)
     if network.loss == "binary_cross_entropy":
         return np.asarray(special.expit(logits))
     return np.asarray(special.softmax(logits, axis=-2))
@@ -64,23 +80,38 @@ def probabilities(network: MLP, logits: Array) -> Array:
 def backward(network: MLP, parameters: Parameters, Z: list[Array], A: list[Array], Y: Array) -> Parameters:
     """The gradient of the mean loss by each parameter, by the chain rule from the last layer to the first."""
     gradients: Parameters = {}
-    squared = network.loss == "squared_error"
-    dZ = 2 * (Z[-1] - Y) / Y.size if squared else (probabilities(network, Z[-1]) - Y) / Y.shape[-1]
-    for layer in range(network.depth, 0, -1):
+    for layer, dZ in deltas(network, parameters, Z, Y):
         gradients[f"W{layer}"] = dZ @ A[layer - 1].swapaxes(-1, -2)
         gradients[f"b{layer}"] = dZ.sum(axis=-1, keepdims=True)
-        if layer > 1:
-            dA = parameters[f"W{layer}"].swapaxes(-1, -2) @ dZ
-            dZ = dA * network.activation.derivative(Z[layer - 2])
     return gradients
 
 
+def deltas(network: MLP, parameters: Parameters, Z: list[Array], Y: Array) -> Iterator[tuple[int, Array]]:
+    """Each layer with the gradient of the mean loss by its pre-activations, from the last layer to the first."""
+    squared = network.loss == "squared_error"
+    dZ = 2 * (Z[-1] - Y) / Y.size if squared else (probabilities(network, Z[-1]) - Y) / Y.shape[-1]
+    for layer in range(network.depth, 0, -1):
+        yield layer, dZ
+        if layer > 1:
+            dA = parameters[f"W{layer}"].swapaxes(-1, -2) @ dZ
+            dZ = dA * network.activation.derivative(Z[layer - 2])
+
+
 def predict(network: MLP, parameters: Parameters, X: Array) -> NDArray[np.intp]:
-    """The class of each example, shape (..., examples): the likelier one; of equally likely ones the first."""
+    """The class of each example, shape (..., examples), by `decide`."""
     with np.errstate(all="ignore"):  # parameters that diverged still have a prediction
-        logits = forward(network, parameters, X)[0][-1]
+        return decide(network, forward(network, parameters, X)[0][-1])
+
+
+def decide(network: MLP, logits: Array) -> NDArray[np.intp]:
+    """The class that the logits tell, shape (..., examples): the likelier one; of equally likely ones the first.
+
+    With the squared error it is the class whose target, 0 or 1 or a one-hot column, is nearest.
+    """
     if network.loss == "binary_cross_entropy":
         return (logits[..., 0, :] > 0).astype(np.intp)
+    if network.widths[-1] == 1:
+        return (logits[..., 0, :] > 0.5).astype(np.intp)
     return np.asarray(logits.argmax(axis=-2))
 
 
@@ -114,13 +145,14 @@ def train(
     *,
     learning_rates: NDArray[np.float64] | None = None,
     snapshots: Iterable[int] = (),
+    watch: Watch | None = None,
 ) -> Run:
     """Train an ensemble from `start`, which is left as it is.
 
     X is (inputs, examples), Y (outputs, examples); `start` has a leading axis of k networks. `batches` gives the
     examples of each step. `progress` is called with the number of finished steps, about a hundred times.
     `learning_rates`, of shape (k,), takes the place of the schedule's; `snapshots` are the steps before which the
-    parameters are kept.
+    parameters are kept, or, with `watch`, given to it as training proceeds and not kept.
     """
     parameters = {name: value.copy() for name, value in start.items()}
     update = OPTIMIZERS[schedule.optimizer]()
@@ -131,6 +163,7 @@ def train(
     diverged_by: list[int | None] = [None] * networks
     stopped: dict[int, Parameters] = {}  # a network that diverged stands still
     kept: dict[int, Parameters] = {}
+    keep: Watch = watch or kept.__setitem__
     often = max(1, schedule.steps // 100)
 
     def record(step: int) -> Array:
@@ -156,7 +189,8 @@ def train(
                 if None not in diverged_by:
                     break
             if step in wanted:
-                kept[step] = current()
+                keep(step, current())
+                wanted.remove(step)
             Z, A = forward(network, parameters, X[:, batch])
             update(parameters, backward(network, parameters, Z, A, Y[:, batch]), rates)
             if (step + 1) % often == 0:
@@ -164,5 +198,6 @@ def train(
         final_loss = record(schedule.steps)
     progress(schedule.steps)
     final = current()
-    kept.update({step: final for step in wanted if step not in kept})
+    for step in wanted:
+        keep(step, final)
     return Run(schedule.recorded, losses, final_loss, final, tuple(diverged_by), kept)

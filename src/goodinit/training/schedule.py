@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,10 +14,13 @@ from goodinit.networks import Parameters
 from goodinit.streams import Stream
 from goodinit.training.optimizers import OPTIMIZERS
 
-__all__ = ["Batch", "Run", "Schedule", "batches", "check_rates", "check_snapshots"]
+__all__ = ["Batch", "Run", "Schedule", "Watch", "batches", "check_rates", "check_snapshots"]
 
 Batch = NDArray[np.intp] | slice
 """The examples of one step: their numbers, or a slice of them all."""
+
+Watch = Callable[[int, Parameters], None]
+"""Told the parameters before a step, in the order of the steps; they are its own to keep."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,30 @@
+"""The lab: an interactive page, served on this machine only, that shows starts and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from goodinit.errors import GoodinitError
+
+__all__ = ["PORT", "serve"]
+
+PORT = 8642
+
+
+def serve(port: int = PORT, *, browser: bool = True, tell: Callable[[str], None] = lambda address: None) -> None:
+    """Serve the lab on 127.0.0.1 until Ctrl-C, and open it in the browser.
+
+    Arguments:
+        port: 0 takes any free one.
+        browser: whether to open the page.
+        tell: told the address once the page can be opened.
+
+    Raises GoodinitError where FastAPI or Uvicorn is not installed, or the port cannot be used.
+    """
+    try:
+        from goodinit.lab.server import serve as run
+    except ImportError as error:
+        raise GoodinitError(
+            f"the lab needs FastAPI and Uvicorn, which cannot be imported ({error}); pip install 'goodinit[lab]'"
+        ) from None
+    run(port, browser, tell)

@@ -1,0 +1,134 @@
+"""What the page can choose from: `/api/catalogue`."""
+
+from __future__ import annotations
+
+from dataclasses import Field, fields
+from functools import cache
+from importlib.metadata import version
+from typing import Any, Final
+
+from goodinit import activations, initializers
+from goodinit.comparison import LOSSES
+from goodinit.datasets import BUILTIN
+from goodinit.errors import GoodinitError
+from goodinit.initializers import Initializer, Scaled
+from goodinit.lab.limits import LIMITS
+from goodinit.lab.scene import CLASSED, NOISE, STREAMS, Scene
+from goodinit.networks import MLP
+from goodinit.streams import KeyedStream
+from goodinit.training import OPTIMIZERS
+
+__all__ = ["catalogue"]
+
+_FINDINGS: Final = (
+    "identical-units",
+    "zero-gradient",
+    "output-saturated",
+    "loss-above-chance",
+    "dead-units",
+    "saturated-units",
+    "vanishing-signal",
+    "exploding-signal",
+    "diverged",
+)
+_PROBE_WORD: Final = "?"
+
+
+@cache
+def catalogue() -> dict[str, Any]:
+    """Initializers, activations, data, and everything else that has a name or a bound."""
+    return {
+        "version": version("goodinit"),
+        "defaults": Scene().to_dict(),
+        "limits": LIMITS,
+        "initializers": [_initializer(kind) for kind in initializers.catalogue() if _serves(kind)],
+        "activations": [{"name": name, "options": _activation_options(name)} for name in activations.names()],
+        "data": [*(_data(name) for name in CLASSED), {"name": "own"}, {"name": "csv"}],
+        "losses": list(LOSSES),
+        "optimizers": list(OPTIMIZERS),
+        "streams": list(STREAMS),
+        "seed": {"low": LIMITS["seed"][0], "high": LIMITS["seed"][1]},
+        "findings": [{"code": code} for code in _FINDINGS],
+    }
+
+
+def _serves(kind: type[Initializer]) -> bool:
+    """Whether an initializer can fill a fully connected network; a gain on any of them has a slider of its own."""
+    if kind is Scaled:
+        return False
+    for widths in ((2, 10, 5, 1), (8, 8, 8)):  # some need even or equal widths
+        network = MLP(widths, activations.get("relu"), "squared_error")
+        try:
+            network.parameters(kind(), KeyedStream(0))
+        except GoodinitError:
+            continue
+        return True
+    return False
+
+
+def _initializer(kind: type[Initializer]) -> dict[str, Any]:
+    return {
+        "name": kind.name,
+        "aliases": list(kind.aliases),
+        "summary": kind.summary,
+        "formula": kind.formula,
+        "reference": kind.reference,
+        "activations": list(kind.activations),
+        "options": [_option(kind, option) for option in fields(kind) if option.init],
+    }
+
+
+def _option(kind: type[Initializer], option: Field[Any]) -> dict[str, Any]:
+    """An option's type by its default; a word's choices and a number's bounds by what the initializer refuses."""
+    facts: dict[str, Any] = {"name": option.name, "default": option.default}
+    if isinstance(option.default, bool):
+        return {**facts, "type": "boolean"}
+    if isinstance(option.default, str):
+        return {**facts, "type": "choice", "choices": _choices(kind, option.name)}
+    facts["type"] = "number"
+    if not _takes(kind, option.name, -1e-300):
+        facts["low"] = 0
+        facts["above"] = not _takes(kind, option.name, 0.0)  # whether the bound itself is refused
+    if _takes(kind, option.name, 1.0) and not _takes(kind, option.name, 1.001):
+        facts["high"] = 1
+    return facts
+
+
+def _takes(kind: type[Initializer], option: str, value: object) -> bool:
+    try:
+        initializers.get(kind.name, **{option: value})
+    except GoodinitError:
+        return False
+    return True
+
+
+def _choices(kind: type[Initializer], option: str) -> list[str]:
+    """The words that an option takes, from the sentence that refuses another; any activation where it says none."""
+    try:
+        initializers.get(kind.name, **{option: _PROBE_WORD})
+    except GoodinitError as error:
+        listed = str(error).partition("must be one of ")[2]
+        return listed.split(", ") if listed else activations.names()
+    return []
+
+
+def _activation_options(name: str) -> list[dict[str, Any]]:
+    option = activations.option(name)
+    if option is None:
+        return []
+    return [{"name": option[0], "type": "number", "default": option[1]}]
+
+
+def _data(name: str) -> dict[str, Any]:
+    kind = BUILTIN[name]
+    points = LIMITS["points"]
+    return {
+        "name": name,
+        "summary": kind.summary,
+        "features": len(kind.features),
+        "classes": list(kind.classes),
+        "seeded": kind.varies,
+        "image": list(kind.image) if kind.image else None,
+        "noise": None if kind.noise is None else {"default": kind.noise, "low": 0, "high": NOISE[name]},
+        "points": None if kind.points is None else {"default": kind.points, "low": points[0], "high": points[1]},
+    }

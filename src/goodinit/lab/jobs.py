@@ -1,0 +1,205 @@
+"""Trainings for pages: a bounded number at a time, one a page, each stopped when its page goes on or goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+from goodinit.errors import GoodinitError
+from goodinit.lab.errors import BusyError, Cancelled, LabError
+
+__all__ = ["Job", "Jobs", "Work"]
+
+RUNNING: Final = 2  # at a time: each uses all cores
+WAITING: Final = 30
+HELD: Final = 1 << 22  # bytes of messages that wait for a slow page
+STALLED: Final = 30.0  # seconds after which a page that takes no message is given up
+ALIVE: Final = 2.0  # seconds between signs of life while there is nothing to say
+
+
+def _event(name: str, facts: Any) -> bytes:
+    """One server-sent event. What is no JSON, such as nan, is a mistake of ours and raises."""
+    text = json.dumps(facts, separators=(",", ":"), allow_nan=False)
+    return f"event: {name}\ndata: {text}\n\n".encode()
+
+
+class Job:
+    """One training: it sends events, a page reads them. Messages are made in the training's thread."""
+
+    def __init__(self, client: str | None, loop: asyncio.AbstractEventLoop) -> None:
+        self.client, self.loop = client, loop
+        self.cancelled = self.ended = False
+        self.failure: LabError | None = None
+        self.messages: deque[bytes] = deque()
+        self.held = 0  # bytes of those that wait
+        self.changed = threading.Condition()
+        self.news = asyncio.Event()
+
+    def check(self) -> None:
+        """Raise Cancelled where the page has gone on."""
+        if self.cancelled:
+            raise Cancelled
+
+    def send(self, event: str, facts: Any) -> None:
+        """Give the page an event; waits while the page is slow. Raises Cancelled where it has gone on."""
+        self.put(_event(event, facts))
+
+    def put(self, message: bytes) -> None:
+        """Give the page bytes, as `send` does."""
+        with self.changed:
+            room = self.changed.wait_for(lambda: self.cancelled or self.held < HELD, STALLED)
+            if not room or self.cancelled:
+                self.cancelled, self.held = True, 0
+                self.messages.clear()
+                raise Cancelled
+            self.messages.append(message)
+            self.held += len(message)
+        self._tell()
+
+    def cancel(self) -> None:
+        """Stop the training at its next sign of progress."""
+        with self.changed:
+            self.cancelled = True
+            self.changed.notify_all()
+
+    def end(self, event: str | None = None, facts: Any = None) -> None:
+        """Say that nothing more will come, after a last event."""
+        if event is not None:
+            message = _event(event, facts)
+            with self.changed:
+                self.messages.append(message)
+                self.held += len(message)
+        self.ended = True
+        self._tell()
+
+    def _tell(self) -> None:
+        try:
+            self.loop.call_soon_threadsafe(self.news.set)
+        except RuntimeError:  # the server has ended
+            self.cancelled = True
+
+    def fail(self, error: LabError) -> None:
+        """Say why nothing more will come."""
+        self.failure = error
+        self.end("error", error.to_dict())
+
+    async def read(self) -> AsyncIterator[bytes]:
+        """The messages as they come, and nothing now and then while none does; leaving off cancels the job."""
+        try:
+            while True:
+                self.news.clear()
+                ended = self.ended  # before the messages are taken: the last one comes before the end
+                message = self._take()
+                if message is not None:
+                    yield message
+                elif ended:
+                    return
+                else:
+                    try:
+                        await asyncio.wait_for(self.news.wait(), ALIVE)
+                    except TimeoutError:
+                        yield b""
+        finally:
+            self.cancel()
+
+    def _take(self) -> bytes | None:
+        with self.changed:
+            message = self.messages.popleft() if self.messages else None
+            self.held -= len(message or b"")
+            self.changed.notify_all()
+        return message
+
+
+class Jobs:
+    """Runs jobs in two threads, and lets some more wait."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.waiting: deque[tuple[Job, Work]] = deque()
+        self.running: set[Job] = set()
+        self.closed = False
+        self.threads = [
+            threading.Thread(target=self._serve, name=f"goodinit-lab-training-{number}", daemon=True)
+            for number in range(RUNNING)
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def start(self, client: str | None, work: Work) -> Job:
+        """Start a page's job, in place of the one it had. Raises BusyError where too many wait."""
+        job = Job(client, asyncio.get_running_loop())
+        if client is not None:
+            self.cancel(client)
+        with self.changed:
+            if self.closed or len(self.waiting) >= WAITING:
+                raise BusyError
+            self.waiting.append((job, work))
+            self.changed.notify()
+        return job
+
+    def cancel(self, client: str) -> bool:
+        """Stop a page's job; whether there was one."""
+        return self._cancel(lambda job: job.client == client and not job.cancelled)
+
+    def leave(self, job: Job) -> None:
+        """Stop a job whose page is gone, and forget it where it has not begun."""
+        self._cancel(lambda other: other is job)
+
+    def close(self) -> None:
+        """Stop all jobs and end the threads."""
+        with self.changed:
+            self.closed = True
+            self.changed.notify_all()
+        self._cancel(lambda job: True)
+
+    def _cancel(self, which: Callable[[Job], bool]) -> bool:
+        with self.changed:
+            skipped = [job for job, _ in self.waiting if which(job)]
+            running = [job for job in self.running if which(job)]
+            self.waiting = deque(each for each in self.waiting if each[0] not in skipped)
+        for job in running:
+            job.cancel()
+        for job in skipped:
+            job.cancel()
+            job.end("cancelled", {})
+        return bool(skipped or running)
+
+    def _serve(self) -> None:
+        while True:
+            with self.changed:
+                self.changed.wait_for(lambda: self.closed or self.waiting)
+                if not self.waiting:
+                    return
+                job, work = self.waiting.popleft()
+                self.running.add(job)
+            try:
+                _run(job, work)
+            finally:
+                with self.changed:
+                    self.running.discard(job)
+
+
+def _run(job: Job, work: Work) -> None:
+    try:
+        job.check()
+        work(job)
+    except Cancelled:
+        job.end("cancelled", {})
+    except LabError as error:
+        job.fail(error)
+    except GoodinitError as error:
+        job.fail(LabError("refused", str(error)))
+    except Exception:
+        logging.getLogger("goodinit.lab").exception("a training failed")
+        message = "the lab failed at this scene; the terminal it was started from says how"
+        job.fail(LabError("internal", message, status=500))
+    else:
+        job.end()
+
+
+Work = Callable[[Job], None]

@@ -1,0 +1,31 @@
+"""What the lab takes at most, so that no request can make it work or hold more than that."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+__all__ = ["LIMITS"]
+
+LIMITS: Final[dict[str, Any]] = {
+    "inits": 4,
+    "gain": (0.01, 100.0),
+    "hidden_layers": 64,
+    "width": 128,
+    "weights": 100_000,
+    "learning_rate": (1e-10, 1e4),
+    "steps": 100_000,
+    "seed": (0, 2**32 - 1),  # what both streams take
+    "seeds": 100,
+    "points": (20, 1000),
+    "own_points": 2000,
+    "own_classes": 8,
+    "own_coordinate": 1000.0,
+    "csv_bytes": 1 << 20,
+    "csv_files": 16,
+    "csv_features": 100,
+    "csv_rows": 5000,
+    "values": 4_000_000,  # units x examples of a network, what a frame computes at once
+    "work": 2e12,  # multiplications and additions, some ten seconds on two cores
+    "json_bytes": 1 << 18,
+    "json_depth": 8,
+}

@@ -1,0 +1,270 @@
+"""A scene: what the page's controls say, checked field by field, and the study that it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
+
+from goodinit import activations, initializers
+from goodinit.comparison import CLASSIC_INITIALIZATIONS, LOSSES, design
+from goodinit.comparison.study import Study
+from goodinit.datasets import BUILTIN, CsvText, Source
+from goodinit.errors import GoodinitError
+from goodinit.initializers import Scaled
+from goodinit.lab import fields
+from goodinit.lab.errors import LabError
+from goodinit.lab.limits import LIMITS
+from goodinit.lab.uploads import Uploads
+from goodinit.scenes import affordable
+from goodinit.spec import format_spec
+from goodinit.training import OPTIMIZERS
+
+__all__ = ["CLASSED", "NOISE", "OWN", "STREAMS", "Choice", "Data", "Scene", "read_scene"]
+
+OWN: Final = "points.csv"  # what a person's own points are called outside the page
+STREAMS: Final = ("randomstate", "keyed")
+CLASSED: Final = tuple(name for name, kind in BUILTIN.items() if kind.classes)
+NOISE: Final = {"circles": 0.5, "moons": 0.5, "spirals": 0.3, "xor": 0.5, "blobs": 2.0}
+"""The most noise the page offers."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which data: a built-in set with its options, the page's own points, or an uploaded CSV."""
+
+    name: str = "circles"
+    noise: float | None = 0.05
+    points: int | None = 300
+    own: tuple[tuple[float, float, int], ...] = ()
+    csv: str | None = None
+    target: str | None = None
+    standardize: bool = True
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One start: an initializer's text, and what its weights are multiplied by."""
+
+    spec: str
+    gain: float = 1.0
+
+    @property
+    def text(self) -> str:
+        """The initializer with its gain, as `goodinit compare` takes it."""
+        return self.spec if self.gain == 1 else str(Scaled(self.spec, self.gain))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that the page's controls say; the defaults are the classic experiment. See docs/lab.md."""
+
+    data: Data = field(default_factory=Data)
+    hidden: tuple[int, ...] = (10, 5)
+    activation: str = "relu"
+    loss: str = "cross_entropy"
+    inits: tuple[Choice, ...] = tuple(Choice(text) for text in CLASSIC_INITIALIZATIONS)
+    learning_rate: float = 0.01
+    optimizer: str = "gradient_descent"
+    steps: int = 15_000
+    batch_size: int | None = None
+    seed: int = 3
+    seeds: int = 1
+    stream: str = "randomstate"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it, every field told."""
+        return asdict(self)
+
+    def study(self, uploads: Uploads, *, seeds: bool = True) -> Study:
+        """The study that `goodinit compare` would run for this scene; without `seeds`, of its first seed alone.
+
+        Raises LabError for data that cannot be trained on, and for more work than the lab takes.
+        """
+        last = self.seed + (self.seeds if seeds else 1) - 1
+        changed = {name: getattr(self, name) for name in _OPTIONS if getattr(self, name) != getattr(_CLASSIC, name)}
+        options = {**self._data(uploads), **{_OPTIONS[name]: value for name, value in changed.items()}}
+        try:
+            study = design([each.text for each in self.inits], seeds=range(self.seed, last + 1), **options)
+        except GoodinitError as error:
+            raise LabError("refused", str(error)) from None
+        _check_size(study)
+        return study
+
+    def _data(self, uploads: Uploads) -> dict[str, Any]:
+        data = self.data
+        if data == _CLASSIC.data:
+            return {}
+        if data.name in BUILTIN:
+            given = {"noise": data.noise, "points": data.points}
+            options = {name: value for name, value in given.items() if value is not None}
+            return {"data": format_spec(data.name, options)}
+        if data.name == "own":
+            return {"data": CsvText(OWN, self.own_csv()), "target": "label", "standardize": False}
+        file = uploads.get(str(data.csv))
+        named = f"data.{'target' if data.target is not None else 'csv'}"
+        try:
+            examples = Source(file.csv, data.target or file.columns[-1], data.standardize).dataset(self.seed)
+        except GoodinitError as error:
+            raise LabError("bad-data", str(error), field=named, given=file.csv.name) from None
+        count = len(examples.y_train) + len(examples.y_test)
+        for what, size, most in (
+            ("features", len(examples.features), LIMITS["csv_features"]),
+            ("rows", count, LIMITS["csv_rows"]),
+        ):
+            if size > most:
+                message = f"{file.csv.name} has {size:,} {what}; the lab takes {most:,}, goodinit compare any number"
+                raise LabError("too-much-work", message, field="data.csv", given=size, allowed={"most": most})
+        return {"data": file.csv, "target": data.target or file.columns[-1], "standardize": data.standardize}
+
+    def own_csv(self) -> str:
+        """The page's own points as a CSV file."""
+        rows = [f"{x!r},{y!r},{label}" for x, y, label in self.data.own]
+        return "\n".join(["x1,x2,label", *rows, ""])
+
+
+_CLASSIC: Final = Scene()
+_OPTIONS: Final = {
+    "hidden": "widths",
+    **{name: name for name in ("activation", "loss", "learning_rate", "steps", "batch_size", "optimizer", "stream")},
+}
+"""What a field is called among the options of `goodinit compare`."""
+
+
+def read_scene(given: Any) -> Scene:
+    """The scene that a request describes, what it leaves out being the classic experiment's.
+
+    Raises LabError that names the field, what was given and what is allowed.
+    """
+    told = fields.items(given, "", Scene.__dataclass_fields__)
+    read: dict[str, Callable[[Any], Any]] = {
+        "data": _read_data,
+        "hidden": _read_hidden,
+        "activation": _read_activation,
+        "loss": lambda value: fields.choice(value, "loss", LOSSES),
+        "inits": _read_inits,
+        "learning_rate": lambda value: fields.number(value, "learning_rate", *LIMITS["learning_rate"]),
+        "optimizer": lambda value: fields.choice(value, "optimizer", OPTIMIZERS),
+        "steps": lambda value: fields.whole(value, "steps", 1, LIMITS["steps"]),
+        "batch_size": lambda value: None if value is None else fields.whole(value, "batch_size", 1, LIMITS["csv_rows"]),
+        "seed": lambda value: fields.whole(value, "seed", *LIMITS["seed"]),
+        "seeds": lambda value: fields.whole(value, "seeds", 1, LIMITS["seeds"]),
+        "stream": lambda value: fields.choice(value, "stream", STREAMS),
+    }
+    scene = replace(_CLASSIC, **{name: read[name](value) for name, value in told.items()})
+    fields.whole(scene.seed + scene.seeds - 1, "seed", *LIMITS["seed"])
+    if scene.loss == "squared_error" and scene.data.name in (
+        "own",
+        "csv",
+    ):  # a file's target is a number there
+        message = "loss = 'squared_error': it predicts numbers from a file; the lab shows classes, with cross_entropy"
+        raise LabError("unknown-name", message, field="loss", given=scene.loss, allowed={"choices": ["cross_entropy"]})
+    return scene
+
+
+def _read_data(given: Any) -> Data:
+    told = fields.items(given, "data", Data.__dataclass_fields__)
+    name = fields.choice(told.get("name", "circles"), "data.name", [*CLASSED, "own", "csv"])
+    if name == "own":
+        return Data(name, None, None, own=_read_own(told.get("own", [])))
+    if name == "csv":
+        target = told.get("target")
+        return Data(
+            name,
+            None,
+            None,
+            csv=fields.text(told.get("csv"), "data.csv"),
+            target=None if target is None else fields.text(target, "data.target"),
+            standardize=fields.boolean(told.get("standardize", True), "data.standardize"),
+        )
+    kind = BUILTIN[name]
+    noise, points = told.get("noise"), told.get("points")
+    for option, value, usual in (("noise", noise, kind.noise), ("points", points, kind.points)):
+        if value is not None and usual is None:
+            message = f"data.{option} = {value!r:.40}: {name} has no {option}; leave it out"
+            raise LabError("unknown-field", message, field=f"data.{option}", given=value)
+    return Data(
+        name,
+        kind.noise if noise is None else fields.number(noise, "data.noise", 0, NOISE[name]),
+        kind.points if points is None else fields.whole(points, "data.points", *LIMITS["points"]),
+    )
+
+
+def _read_own(given: Any) -> tuple[tuple[float, float, int], ...]:
+    most = LIMITS["own_coordinate"]
+    points = []
+    for number, each in enumerate(fields.array(given, "data.own", 4, LIMITS["own_points"])):
+        name = f"data.own.{number}"
+        x, y, label = fields.array(each, name, 3, 3)
+        points.append(
+            (
+                fields.number(x, f"{name}.0", -most, most),
+                fields.number(y, f"{name}.1", -most, most),
+                fields.whole(label, f"{name}.2", 0, LIMITS["own_classes"] - 1),
+            )
+        )
+    counts = {label: sum(1 for point in points if point[2] == label) for *_, label in points}
+    if len(counts) < 2 or min(counts.values()) < 2:
+        told = ", ".join(f"{count} of class {label}" for label, count in sorted(counts.items()))
+        message = f"data.own: there are {told}; give two classes or more, with two points each at least"
+        raise LabError("bad-data", message, field="data.own", given=told)
+    return tuple(points)
+
+
+def _read_hidden(given: Any) -> tuple[int, ...]:
+    widths = fields.array(given, "hidden", 0, LIMITS["hidden_layers"])
+    return tuple(fields.whole(width, f"hidden.{at}", 1, LIMITS["width"]) for at, width in enumerate(widths))
+
+
+def _read_activation(given: Any) -> str:
+    word = fields.text(given, "activation")
+    try:
+        return activations.get(word).name
+    except GoodinitError as error:
+        known = {"choices": activations.names()}
+        raise LabError("unknown-name", str(error), field="activation", given=word, allowed=known) from None
+
+
+def _read_inits(given: Any) -> tuple[Choice, ...]:
+    chosen: list[Choice] = []
+    for at, each in enumerate(fields.array(given, "inits", 1, LIMITS["inits"])):
+        name = f"inits.{at}"
+        told: Mapping[str, Any] = (
+            {"spec": each} if isinstance(each, str) else fields.items(each, name, ("spec", "gain"))
+        )
+        spec = fields.text(told.get("spec"), f"{name}.spec", 400)
+        gain = fields.number(told.get("gain", 1), f"{name}.gain", *LIMITS["gain"])
+        try:
+            choice = Choice(str(initializers.get(spec)), gain)
+            repeated = choice.text in [other.text for other in chosen]
+        except GoodinitError as error:
+            raise LabError("bad-initializer", str(error), field=f"{name}.spec", given=spec) from None
+        if repeated:
+            message = f"{name}: {choice.text} is there already; choose another or another gain"
+            raise LabError("repeated", message, field=f"{name}.spec", given=choice.text)
+        chosen.append(choice)
+    return tuple(chosen)
+
+
+def _check_size(study: Study) -> None:
+    """Refuse a network, or a training, that is too large for a page."""
+    task = study.tasks[0]
+    weights = sum(weight.size for weight in task.network.weights)
+    data = task.source.dataset(study.seeds[0])
+    examples = len(data.y_train)
+    taken = min(task.schedule.batch_size or examples, examples)
+    starts = len(study.initializers)
+    frames = affordable(task.network, data, starts) * starts * weights * 6.0 * (examples + len(data.y_test))
+    trainings = starts * (len(study.seeds) + 1 if len(study.seeds) > 1 else 1)
+    work = trainings * weights * 6.0 * taken * task.schedule.steps + frames  # forward, and twice backward, of 2 each
+    for field_, what, size, most in (
+        ("hidden", "weights", weights, LIMITS["weights"]),
+        ("hidden", "values of units over examples", sum(task.network.widths) * examples, LIMITS["values"]),
+        ("steps", "operations", work, LIMITS["work"]),
+    ):
+        if size > most:
+            message = (
+                f"this scene has {size:.3g} {what}, the lab takes {most:.3g}; choose fewer steps, seeds, units or "
+                "points, or take it to goodinit compare"
+            )
+            raise LabError("too-much-work", message, field=field_, given=size, allowed={"most": most})

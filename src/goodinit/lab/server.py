@@ -1,0 +1,105 @@
+"""The lab's server: on this machine only, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+import threadpoolctl
+import uvicorn
+
+from goodinit.errors import GoodinitError
+from goodinit.lab.app import Lab
+
+__all__ = ["serve"]
+
+HOST: Final = "127.0.0.1"
+CONNECTIONS: Final = 256  # open at a time; more are answered 503 at once
+
+
+class _Server(uvicorn.Server):
+    """Says when it serves, and stops the trainings before it waits for their pages."""
+
+    def __init__(self, config: uvicorn.Config, lab: Lab, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.lab, self.ready = lab, ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.lab.jobs.close()
+        super().handle_exit(sig, frame)
+
+
+def serve(port: int, browser: bool, tell: Callable[[str], None]) -> None:
+    """Serve the lab on a port of 127.0.0.1, 0 for any free one, until Ctrl-C; `tell` is told the address.
+
+    Raises GoodinitError where the port is taken or is none.
+    """
+    place = _bound(port)
+    address = f"http://{HOST}:{place.getsockname()[1]}/"
+
+    def ready() -> None:
+        tell(address)
+        if browser and _has_screen():
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+    # The pictures' matrix products are small, and the engine has threads of its own: more for BLAS only get in its
+    # way, twentyfold on a busy machine.
+    threadpoolctl.threadpool_limits(1, user_api="blas")
+    lab = Lab()
+    config = uvicorn.Config(
+        lab.app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        lifespan="on",
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=2,
+    )
+    server = _Server(config, lab, ready)
+    try:
+        server.run(sockets=[place])
+    except KeyboardInterrupt:  # which uvicorn raises again when it has ended
+        pass
+    finally:
+        lab.close()
+        place.close()
+    if not server.started:
+        raise GoodinitError(f"the lab could not be served at {address}")
+
+
+def _bound(port: int) -> socket.socket:
+    """A socket of that port."""
+    if not 0 <= port <= 65535:
+        raise GoodinitError(f"port {port}: give a whole number from 1 to 65535, or 0 for any free one")
+    place = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if os.name == "posix":  # elsewhere it would share a port that is taken
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        place.bind((HOST, port))
+        place.listen(128)
+    except OSError as error:
+        place.close()
+        raise GoodinitError(
+            f"port {port} cannot be used ({error.strerror or error}); choose another with --port, or --port 0 for any"
+        ) from None
+    return place
+
+
+def _has_screen() -> bool:
+    """Whether a browser would open beside the terminal, not in it."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))

@@ -1,0 +1,70 @@
+// The server, which does all the numerical work: its catalogue, a training as a stream of events, texts and files.
+
+const CLIENT = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** What the server refused, and why: code, field, given, allowed and an English message. */
+export class Refused extends Error {
+  constructor(error) {
+    super(error.message);
+    Object.assign(this, { code: error.code, field: error.field ?? null, given: error.given ?? null, allowed: error.allowed ?? null });
+  }
+}
+
+async function asked(path, options) {
+  let answer;
+  try {
+    answer = await fetch(path, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refused({ code: "unreachable", message: String(error.message) });
+  }
+  if (answer.ok) return answer;
+  let told = null;
+  try {
+    told = (await answer.json()).error;
+  } catch {
+    // Not the lab's own answer; the status has to do.
+  }
+  throw new Refused(told ?? { code: "internal", message: `HTTP ${answer.status}` });
+}
+
+const post = (path, body, signal) =>
+  asked(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), signal });
+
+export const catalogue = async () => (await asked("api/catalogue")).json();
+export const asPython = async (scene) => (await (await post("api/python", { scene })).json()).text;
+export const asCommand = async (scene) => (await (await post("api/command", { scene })).json()).text;
+export const report = async (scene) => (await post("api/report", { client: CLIENT, scene })).blob();
+
+/** Send a person's CSV; the answer has its id, columns and a guess of the target. */
+export async function sendCsv(file) {
+  const path = `api/csv?name=${encodeURIComponent(file.name)}`;
+  return (await asked(path, { method: "POST", headers: { "Content-Type": "text/csv" }, body: file })).json();
+}
+
+/** Train a scene; `heard(name, data)` is called for every event, in order. Aborting the signal ends the training. */
+export async function train(scene, heard, signal) {
+  const answer = await post("api/train", { client: CLIENT, scene }, signal);
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) event(block, heard);
+  }
+}
+
+function event(block, heard) {
+  let name = "";
+  let data = "";
+  for (const line of block.split("\n")) {
+    if (line.startsWith("event: ")) name = line.slice(7);
+    else if (line.startsWith("data: ")) data += line.slice(6);
+  }
+  if (!name) return;
+  const told = JSON.parse(data || "{}");
+  if (name === "error") throw new Refused(told.error);
+  heard(name, told);
+}

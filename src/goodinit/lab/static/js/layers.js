@@ -1,0 +1,189 @@
+// Activations and gradients of every layer of one start, over training: a strip a layer, the histogram at this step at its right.
+
+import { fitted } from "./dom.js";
+import { t } from "./i18n.js";
+import { colour, rgb } from "./theme.js";
+
+const GAP = 14; // between activations and gradients
+const LIVE = 0.3; // of a strip's width is the histogram at this step
+const DETAILED = 10; // up to so many layers have labels and a histogram at this step
+const DECADES = [-16, 4]; // of the gradients' bins
+
+/** How tall the picture wants to be for so many layers. */
+export const heightFor = (layers) => 20 + (layers <= DETAILED ? layers * Math.max(34, 58 - 4 * layers) : Math.max(layers * 6, 340)) + 18;
+
+export class LayerPicture {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.strips = document.createElement("canvas");
+    this.made = null;
+  }
+
+  draw(run, start, frameNumber, width, height) {
+    const context = fitted(this.canvas, width, height);
+    const layers = run.frames[0].starts[start].layers.length;
+    const detailed = layers <= DETAILED;
+    const gutter = detailed ? 26 : 22;
+    const half = (width - gutter - GAP) / 2;
+    const row = (height - 38) / layers;
+    const area = { gutter, half, row, layers, strip: detailed ? half * (1 - LIVE) - 4 : half, detailed };
+    this.remake(run, start, area);
+    heads(context, area);
+    const columns = run.steps.length;
+    for (const side of [0, 1]) {
+      const left = gutter + side * (half + GAP);
+      context.imageSmoothingEnabled = row < 32; // a thin line between two pixels would be lost
+      context.imageSmoothingQuality = "high";
+      for (let layer = 0; layer < layers; layer += 1) {
+        const top = 20 + layer * row;
+        const tall = row - (row > 14 ? 5 : row > 8 ? 1.5 : 0.5);
+        context.fillStyle = colour("sunk");
+        context.fillRect(left, top, area.strip, tall);
+        const bins = this.bins[side];
+        context.drawImage(this.strips, 0, this.from(side, layer), columns, bins, left, top, area.strip, tall);
+        if (detailed) this.live(context, run, start, frameNumber, layer, side, left + area.strip + 4, top, half * LIVE, tall);
+      }
+      playhead(context, left + (area.strip * (frameNumber + 0.5)) / columns, height);
+    }
+    labels(context, area, height);
+  }
+
+  from(side, layer) {
+    return side === 0 ? layer * this.bins[0] : this.layers * this.bins[0] + layer * this.bins[1];
+  }
+
+  /** The strips of all layers as one small picture: a column a frame, a row a bin. Made anew when frames have come. */
+  remake(run, start, area) {
+    const key = [run.frames.length, start, colour("text")].join();
+    if (this.made === key && this.run === run) return;
+    [this.made, this.run, this.layers] = [key, run, area.layers];
+    this.ranges = ranges(run, start, area.layers);
+    this.bins = [32, 41]; // the gradients' last row is the share that is exactly zero
+    const columns = run.steps.length;
+    this.strips.width = columns;
+    this.strips.height = area.layers * 73;
+    const context = this.strips.getContext("2d");
+    const image = context.createImageData(columns, this.strips.height);
+    const inks = [rgb(`start-${start}`), rgb("negative")];
+    run.frames.forEach((frame, column) => {
+      frame.starts[start].layers.forEach((sent, layer) => {
+        const sides = [rebinned(sent.activations, this.ranges[layer]), sent.gradients && [...sent.gradients.counts].reverse()];
+        sides.forEach((counts, side) => {
+          if (!counts) return;
+          const total = counts.reduce((a, b) => a + b, side === 1 ? sent.gradients.zero : 0) || 1;
+          const rows = side === 1 ? [...counts, sent.gradients.zero] : counts;
+          rows.forEach((count, bin) => {
+            if (!count) return;
+            const ink = side === 1 && bin === rows.length - 1 ? inks[1] : inks[0];
+            const at = 4 * ((this.from(side, layer) + bin) * columns + column);
+            for (let c = 0; c < 3; c += 1) image.data[at + c] = ink[c];
+            image.data[at + 3] = 255 * Math.min(1, 0.22 + 0.78 * Math.sqrt((count / total) * 3));
+          });
+        });
+      });
+    });
+    context.putImageData(image, 0, 0);
+  }
+
+  live(context, run, start, frameNumber, layer, side, left, top, width, height) {
+    const sent = run.frames[frameNumber].starts[start].layers[layer];
+    const counts =
+      side === 0 ? rebinned(sent.activations, this.ranges[layer]) : sent.gradients && [...sent.gradients.counts].reverse();
+    if (!counts) return;
+    const rows = side === 1 ? [...counts, sent.gradients.zero] : counts;
+    const most = Math.max(...rows, 1);
+    const tall = height / rows.length;
+    rows.forEach((count, bin) => {
+      if (!count) return;
+      context.fillStyle = side === 1 && bin === rows.length - 1 ? colour("negative") : colour(`start-${start}`);
+      context.fillRect(left, top + bin * tall, Math.max(1, (width * count) / most), Math.max(1, tall - 0.4));
+    });
+    if (height < 22) return;
+    context.fillStyle = colour("muted");
+    context.font = "10px system-ui, sans-serif";
+    context.textAlign = "right";
+    context.textBaseline = "top";
+    const [low, high] = side === 0 ? this.ranges[layer] : [null, null];
+    if (side === 0) {
+      context.fillText(short(high), left + width, top);
+      context.textBaseline = "bottom";
+      context.fillText(short(low), left + width, top + height);
+    } else if (layer === 0) {
+      context.fillText(`1e${DECADES[1]}`, left + width, top);
+      context.textBaseline = "bottom";
+      context.fillText(t("layers.zero"), left + width, top + height);
+    }
+  }
+}
+
+/** Each layer's range over all frames so far; the ends that were sent are powers of two, so bins merge whole. */
+function ranges(run, start, layers) {
+  const own = ownRanges(run, start, layers);
+  if (layers <= DETAILED) return own;
+  const hidden = own.slice(0, -1); // without labels, one range for all: a signal that shrinks or grows is seen
+  const all = [Math.min(...hidden.map(([low]) => low)), Math.max(...hidden.map(([, high]) => high))];
+  return [...hidden.map(() => all), own.at(-1)];
+}
+
+function ownRanges(run, start, layers) {
+  return Array.from({ length: layers }, (_, layer) => {
+    let [low, high] = [0, 0];
+    for (const frame of run.frames) {
+      const sent = frame.starts[start].layers[layer].activations;
+      if (sent) [low, high] = [Math.min(low, sent.range[0]), Math.max(high, sent.range[1])];
+    }
+    return [low, high];
+  });
+}
+
+/** Counts in 32 bins from the range's top to its bottom; each sent bin goes where its middle lies. */
+function rebinned(sent, [low, high]) {
+  if (!sent) return null;
+  const counts = new Array(32).fill(0);
+  const [from, to] = sent.range;
+  const wide = (to - from) / sent.counts.length;
+  sent.counts.forEach((count, i) => {
+    const part = high > low ? (from + (i + 0.5) * wide - low) / (high - low) : 0.5;
+    counts[Math.min(31, Math.max(0, Math.floor((1 - part) * 32)))] += count;
+  });
+  return counts;
+}
+
+function heads(context, { gutter, half, detailed }) {
+  context.fillStyle = colour("muted");
+  context.font = "12px system-ui, sans-serif";
+  context.textAlign = "left";
+  context.textBaseline = "top";
+  context.fillText(t(detailed ? "layers.activations" : "layers.oneScale"), gutter, 2);
+  context.fillText(t("layers.gradients"), gutter + half + GAP, 2);
+}
+
+function labels(context, { gutter, row, layers, half, strip }, height) {
+  context.fillStyle = colour("muted");
+  context.font = "11px system-ui, sans-serif";
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  const every = Math.max(1, Math.ceil(14 / row));
+  for (let layer = 0; layer < layers; layer += 1) {
+    if (layer % every === 0 || layer === layers - 1) context.fillText(String(layer + 1), gutter - 6, 20 + (layer + 0.5) * row - 2);
+  }
+  context.textAlign = "left";
+  context.textBaseline = "bottom";
+  for (const left of [gutter, gutter + half + GAP]) {
+    context.textAlign = "left";
+    context.fillText(t("layers.start"), left, height);
+    context.textAlign = "right";
+    context.fillText(t("layers.end"), left + strip, height);
+  }
+}
+
+function playhead(context, x, height) {
+  context.strokeStyle = colour("text");
+  context.lineWidth = 1.2;
+  context.beginPath();
+  context.moveTo(x, 18);
+  context.lineTo(x, height - 16);
+  context.stroke();
+}
+
+const short = (value) => (Math.abs(value) >= 1e4 || (value !== 0 && Math.abs(value) < 1e-2) ? value.toExponential(0) : String(+value.toPrecision(3)));

@@ -1,0 +1,71 @@
+// Test examples that are no points of a plane: images as they are, others as a cell; each with what the network says of it.
+
+import { fitted } from "./dom.js";
+import { t } from "./i18n.js";
+import { shape } from "./map.js";
+import { bytes, packed } from "./run.js";
+import { colour, rgb } from "./theme.js";
+
+const ACROSS = 8;
+
+export class SamplePicture {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.image = document.createElement("canvas");
+  }
+
+  draw(run, frame, size, view) {
+    const context = fitted(this.canvas, size, size);
+    const { samples, image, classes } = run.data;
+    const said = frame.samples && packed(frame.samples, "class", bytes);
+    if (!samples || !said) {
+      context.fillStyle = colour("muted");
+      context.textAlign = "center";
+      context.fillText(frame.diverged ? t("map.diverged") : t("map.none"), size / 2, size / 2);
+      return;
+    }
+    const rows = Math.ceil(samples.count / ACROSS);
+    const [wide, tall] = [size / ACROSS, size / rows];
+    if (image) this.paint(samples, image);
+    context.font = `600 ${Math.min(13, tall * 0.26)}px system-ui, sans-serif`;
+    for (let i = 0; i < samples.count; i += 1) {
+      const [left, top] = [(i % ACROSS) * wide, Math.floor(i / ACROSS) * tall];
+      const side = Math.min(wide - 6, tall * 0.68);
+      const x = left + (wide - side) / 2;
+      const wrong = said[i] !== samples.labels[i];
+      if (image) {
+        context.imageSmoothingEnabled = false;
+        context.drawImage(this.image, 0, i * image[0], image[1], image[0], x, top + 2, side, side);
+      } else {
+        context.beginPath();
+        shape(context, samples.labels[i], left + wide / 2, top + 2 + side / 2, side / 3);
+        context.fillStyle = colour(`class-${samples.labels[i] % 10}`);
+        context.fill();
+      }
+      if (wrong && view.wrong) {
+        context.strokeStyle = colour("negative");
+        context.lineWidth = 2;
+        context.strokeRect(x, top + 2, side, side);
+      }
+      context.fillStyle = wrong && view.wrong ? colour("negative") : colour("muted");
+      context.textAlign = "center";
+      context.textBaseline = "top";
+      context.fillText(`${wrong && view.wrong ? "✕ " : ""}${classes[said[i]]}`, left + wide / 2, top + side + 4, wide - 2);
+    }
+  }
+
+  paint(samples, [rows, columns]) {
+    if (this.painted === samples && this.ink === colour("text")) return;
+    [this.painted, this.ink] = [samples, colour("text")];
+    const [paper, ink] = [rgb("sunk"), rgb("text")];
+    this.image.width = columns;
+    this.image.height = rows * samples.count;
+    const context = this.image.getContext("2d");
+    const made = context.createImageData(columns, rows * samples.count);
+    samples.values.forEach((value, i) => {
+      for (let c = 0; c < 3; c += 1) made.data[4 * i + c] = paper[c] + (ink[c] - paper[c]) * value;
+      made.data[4 * i + 3] = 255;
+    });
+    context.putImageData(made, 0, 0);
+  }
+}

@@ -1,0 +1,635 @@
+"""The lab's page in Chromium, with the real server: every control, the presets, both languages, wrong input."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+CHROMIUM = Path("/usr/bin/chromium")
+SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+SERVE = "from goodinit.lab import serve; serve(0, browser=False, tell=lambda address: print(address, flush=True))"
+SMALL = "#data=moons&hidden=4&steps=60&init=he_normal&init=zeros"  # a scene that trains in a moment
+PATIENCE = 20_000  # milliseconds, on a machine that does much else
+
+
+def missing(what: str) -> None:
+    """Without a browser the tests are skipped on a person's machine; where CI is set it must be there."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing, and CI is set")
+    pytest.skip(f"{what} is missing")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    try:
+        from playwright.sync_api import expect, sync_playwright
+    except ImportError:
+        missing("Playwright")
+        raise
+    if not CHROMIUM.exists():
+        missing(str(CHROMIUM))
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=SWITCHES)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def address(browser: Browser) -> Iterator[str]:
+    with subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+        server.terminate()
+
+
+class Lab:
+    """One page of the lab, and what it said and asked for."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page, self.address = page, address
+        self.wrong: list[str] = []
+        self.asked: list[str] = []
+        self.trained: list[dict[str, Any]] = []
+        page.set_default_timeout(PATIENCE)
+        page.on("console", lambda message: self.wrong.append(message.text))
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        page.on("request", self._asked)
+
+    def _asked(self, request: Any) -> None:
+        self.asked.append(request.url)
+        if request.url.endswith("/api/train"):
+            self.trained.append(request.post_data_json["scene"])
+
+    def open(self, hash_: str = SMALL) -> Lab:
+        self.page.goto(self.address + hash_)
+        return self.trained_all()
+
+    def trained_all(self) -> Lab:
+        """Wait until the training that was asked for last is here whole."""
+        self.page.locator("#starts:not([aria-busy]) .outcome").first.wait_for()
+        return self
+
+    def __getitem__(self, selector: str) -> Any:
+        return self.page.locator(selector)
+
+    def does(self, act: Callable[[], Any]) -> dict[str, Any]:
+        """Do something and give back the scene that was sent to be trained because of it."""
+        with self.page.expect_request("**/api/train") as asked:
+            act()
+        scene: dict[str, Any] = asked.value.post_data_json["scene"]
+        return scene
+
+    def figure(self, start: int, name: str) -> str:
+        return self[f".start >> nth={start}"].locator(f".figure-{name}").inner_text()
+
+    def refusals_are_expected(self) -> None:
+        """The browser itself writes a refused or failed request to the console: that alone is no fault of the page."""
+        self.wrong = [text for text in self.wrong if not text.startswith("Failed to load resource")]
+
+    def url_has(self, part: str) -> None:
+        """Wait until the link says so."""
+
+        def said(url: str) -> bool:
+            return part in unquote(urlsplit(url).fragment).replace("+", " ").split("&")
+
+        self.page.wait_for_url(said)
+
+    def hash(self) -> str:
+        return unquote(urlsplit(self.page.url).fragment)
+
+    def picture(self, selector: str) -> str:
+        drawn: str = self[selector].first.evaluate("canvas => canvas.toDataURL()")
+        return drawn
+
+    def number(self, selector: str, value: object) -> None:
+        self[selector].fill(str(value))
+        self[selector].press("Tab")
+
+
+@pytest.fixture(scope="module")
+def calm(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser of a person who wants no motion: a training's end is shown at once."""
+    context = browser.new_context(
+        viewport={"width": 1600, "height": 1000}, locale="en", reduced_motion="reduce", accept_downloads=True
+    )
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def lab(calm: BrowserContext, address: str) -> Iterator[Lab]:
+    page = calm.new_page()
+    lab = Lab(page, address)
+    yield lab
+    page.close()
+    assert lab.wrong == []
+    foreign = [url for url in lab.asked if not url.startswith((address, f"blob:{address}"))]
+    assert foreign == []
+
+
+def expect(locator: Any) -> Any:
+    from playwright.sync_api import expect as playwright_expect
+
+    return playwright_expect(locator)
+
+
+def test_the_classic_experiment(lab: Lab) -> None:
+    lab.open("")
+    figures = [(lab.figure(start, "train"), lab.figure(start, "test")) for start in range(3)]
+    assert figures == [("50 %", "50 %"), ("83 %", "86 %"), ("99.33 %", "96 %")]
+    assert lab["#clock"].inner_text() == "step 15,000 of 15,000"
+    assert lab["#preset-classic"].get_attribute("aria-pressed") == "true"
+    codes = lab[".finding"].evaluate_all("all => all.map(each => each.dataset.code)")
+    assert codes[:3] == ["identical-units", "zero-gradient", "dead-units"]
+    assert "healthy" in codes
+    expect(lab[".start >> nth=1"]).to_contain_text("the first loss is 1773.6, 2559 times the 0.6931 of guessing")
+    assert lab["#starts h2"].all_inner_texts() == ["A\nzeros", "B\nnormal(std=10)", "C\nhe_normal"]
+    assert lab.hash() == ""
+    lab["#reset"].click()
+    expect(lab["#clock"]).to_have_text("step 0 of 15,000")
+    assert lab.figure(1, "loss") == "1774"
+    lab.url_has("at=0")
+    expect(lab["#status"]).to_contain_text("Trained for 15,000 steps.")
+
+
+PRESETS = {  # what the sentences of each say, as the page shows it
+    "symmetry": {(0, "test"): "50 %", (1, "test"): "88 %", (2, "test"): "100 %"},
+    "small": {(0, "loss"): "0.6931", (1, "loss"): "0.6925", (2, "test"): "95 %"},
+    "large": {(0, "test"): "48 %", (2, "test"): "96 %"},
+    "depth": {(0, "loss"): "0.003054", (1, "loss"): "0.6931", (2, "loss"): "0.6931"},
+    "chaos": {(0, "loss"): "0.6931", (1, "test"): "99 %", (2, "test"): "82 %"},
+    "dead": {(0, "loss"): "0.6931", (1, "test"): "95 %"},
+    "orthogonal": {(0, "test"): "99 %", (1, "test"): "86 %"},
+}
+
+
+def test_a_preset_shows_what_it_says(lab: Lab) -> None:
+    lab.open()
+    for name, claims in PRESETS.items():
+        lab.does(lab[f"#preset-{name}"].click)
+        lab["#starts.stale, #starts[aria-busy]"].wait_for(state="detached")
+        lab.trained_all()
+        expect(lab[".outcome"]).to_have_count(len(lab.trained[-1]["inits"]))
+        found = {place: lab.figure(*place) for place in claims}
+        assert found == claims, name
+        assert lab[f"#preset-{name}"].get_attribute("aria-pressed") == "true"
+        assert len(re.findall(r"[.](?= |$)", lab["#reason p"].inner_text())) == 2, name
+
+
+def test_every_control_sends_what_it_says_and_the_link_brings_it_back(lab: Lab, calm: BrowserContext) -> None:
+    lab.open()
+
+    def slide(selector: str) -> None:
+        lab[selector].focus()
+        lab.page.keyboard.press("End")
+
+    controls: list[tuple[Callable[[], Any], str, Any, str]] = [
+        (lab.page.get_by_text("spirals", exact=True).click, "data.name", "spirals", "data=spirals"),
+        (lambda: lab.number("#c-data-noise", 0.2), "data.noise", 0.2, "noise=0.2"),
+        (lambda: slide("#c-data-noise-slider"), "data.noise", 0.3, "noise=0.3"),
+        (lambda: lab.number("#c-data-points", 120), "data.points", 120, "points=120"),
+        (lambda: slide("#c-data-points-slider"), "data.points", 1000, "points=1000"),
+        (lambda: lab.number("#c-hidden", "6,3"), "hidden", [6, 3], "hidden=6,3"),
+        (lab["#more-0"].click, "hidden", [7, 3], "hidden=7,3"),
+        (lab["#fewer-1"].click, "hidden", [7, 2], "hidden=7,2"),
+        (lab["#add-layer"].click, "hidden", [7, 2, 2], "hidden=7,2,2"),
+        (lab["#drop-0"].click, "hidden", [2, 2], "hidden=2,2"),
+        (lab["#remove-layer"].click, "hidden", [2], "hidden=2"),
+        (lambda: lab.number("#c-hidden", "3x6"), "hidden", [3] * 6, "hidden=3x6"),
+        (lambda: lab["#c-activation"].select_option("leaky_relu"), "activation", "leaky_relu", "activation=leaky_relu"),
+        (
+            lambda: lab.number("#c-activation-slope", 0.2),
+            "activation",
+            "leaky_relu(slope=0.2)",
+            "activation=leaky_relu(slope=0.2)",
+        ),
+        (lambda: lab["#c-loss"].select_option("squared_error"), "loss", "squared_error", "loss=squared_error"),
+        (lambda: lab["#start-1"].select_option("normal"), "inits.1.spec", "normal", "init=normal"),
+        (lambda: lab.number("#start-1-std", 0.7), "inits.1.spec", "normal(std=0.7)", "init=normal(std=0.7)"),
+        (lambda: lab.number("#gain-1", 2.5), "inits.1.gain", 2.5, "init=2.5*normal(std=0.7)"),
+        (lambda: slide("#gain-1-slider"), "inits.1.gain", 100, "init=100*normal(std=0.7)"),
+        (
+            lambda: lab["#start-0-mode"].select_option("fan_out"),
+            "inits.0.spec",
+            "he_normal(mode=fan_out)",
+            "init=he_normal(mode=fan_out)",
+        ),
+        (lab["#add-start"].click, "inits.2.spec", "he_normal", "init=he_normal"),
+        (lab["#add-start"].click, "inits.3.spec", "glorot_normal", "init=glorot_normal"),
+        (lab["#remove-start-0"].click, "inits.0.spec", "normal(std=0.7)", "init=100*normal(std=0.7)"),
+        (lambda: lab.number("#c-learning_rate", 0.03), "learning_rate", 0.03, "rate=0.03"),
+        (lambda: slide("#c-learning_rate-slider"), "learning_rate", 10, "rate=10"),
+        (lambda: lab["#c-optimizer"].select_option("adam"), "optimizer", "adam", "optimizer=adam"),
+        (lambda: lab.number("#c-steps", 50), "steps", 50, "steps=50"),
+        (lambda: lab.number("#c-batch_size", 16), "batch_size", 16, "batch=16"),
+        (lambda: lab.number("#c-seed", 11), "seed", 11, "seed=11"),
+        (lab["#another-seed"].click, "seed", 12, "seed=12"),
+        (lambda: lab.number("#c-seeds", 3), "seeds", 3, "seeds=3"),
+        (lambda: lab["#c-stream"].select_option("keyed"), "stream", "keyed", "stream=keyed"),
+    ]
+    for act, path, value, in_url in controls:
+        sent: Any = lab.does(act)
+        for part in path.split("."):
+            sent = sent[int(part)] if part.isdecimal() else sent[part]
+        assert sent == value, path
+        lab.url_has(in_url)
+    lab.trained_all()
+    expect(lab["#status"]).to_contain_text("from 3 seeds")
+    assert lab["#messages .error"].count() == 0
+
+    other = Lab(calm.new_page(), lab.address).open("#" + lab.page.url.partition("#")[2])
+    assert other.trained == [lab.trained[-1]]
+    assert other["#c-activation"].input_value() == "leaky_relu"
+    assert other["#c-activation-slope"].input_value() == "0.2"
+    assert [other[f"#start-{k}"].input_value() for k in range(3)] == ["normal", "he_normal", "glorot_normal"]
+    assert [other[f"#c-{name}"].input_value() for name in ("hidden", "steps", "batch_size", "seed")] == [
+        "3x6", "50", "16", "12",
+    ]  # fmt: skip
+    assert [other.figure(k, "loss") for k in range(3)] == [lab.figure(k, "loss") for k in range(3)]
+    other.page.close()
+
+
+def test_four_starts_at_most_and_one_at_least(lab: Lab) -> None:
+    lab.open("#hidden=4&steps=20&init=ones")
+    assert lab["#remove-start-0"].is_disabled()
+    for _ in range(3):
+        lab.does(lab["#add-start"].click)
+    lab.trained_all()
+    assert lab["#add-start"].is_disabled()
+    assert lab[".start"].count() == 4
+    assert lab["#together .legend li"].count() == 4
+
+
+def test_playing(browser: Browser, address: str) -> None:
+    """Play, pause, one step, reset, the slider, the speed and the keys; a page opened plays by itself."""
+    context = browser.new_context(viewport={"width": 1600, "height": 1000}, locale="en")
+    lab = Lab(context.new_page(), address)
+    lab.page.goto(address + SMALL)
+    expect(lab["#play"]).to_have_attribute("aria-label", "Pause (space)")
+    lab.trained_all()
+    lab["#speed"].select_option("4")
+    expect(lab["#clock"]).to_have_text("step 60 of 60")
+    expect(lab["#play"]).to_have_attribute("aria-label", "Play (space)")
+
+    def step() -> int:
+        return int(lab["#clock"].inner_text().split()[1])
+
+    lab["#reset"].click()
+    assert step() == 0
+    first = lab.picture(".map")
+    lab["#step"].click()
+    assert step() == 1
+    lab["#step"].click()
+    lab["#back"].click()
+    assert step() == 1
+    lab["#scrub"].evaluate(
+        "slider => { slider.value = slider.max; slider.dispatchEvent(new Event('input', {bubbles: true})); }"
+    )
+    assert step() == 60
+    last = lab.picture(".map")
+    assert first != last
+    lab["#scrub"].evaluate("slider => { slider.value = 0; slider.dispatchEvent(new Event('input', {bubbles: true})); }")
+    assert (step(), lab.picture(".map")) == (0, first)
+    lab["body"].click(position={"x": 5, "y": 5})
+    press = lab.page.keyboard.press
+    press("End")
+    assert (step(), lab.picture(".map")) == (60, last)
+    press("ArrowLeft")
+    assert step() == 59
+    press("ArrowRight")
+    assert step() == 60
+    press("Home")
+    assert step() == 0
+    lab["#speed"].select_option("0.25")
+    lab["#speed"].blur()
+    press("Space")
+    expect(lab["#clock"]).not_to_have_text("step 0 of 60")
+    press("Space")
+    expect(lab["#play"]).to_have_attribute("aria-label", "Play (space)")
+    paused = step()
+    assert 0 < paused < 60
+    lab.page.wait_for_timeout(250)
+    assert step() == paused
+    lab.url_has(f"at={paused}")
+    moment = Lab(context.new_page(), address).open("#" + lab.page.url.partition("#")[2])
+    assert moment["#clock"].inner_text() == f"step {paused} of 60"
+    assert (lab.wrong, moment.wrong) == ([], [])
+    context.close()
+
+
+def test_how_it_is_shown(lab: Lab) -> None:
+    lab.open("#data=moons&hidden=4&steps=60&rate=0.5&init=he_normal&init=zeros")
+    lab.page.set_viewport_size({"width": 1600, "height": 3000})
+    lab["#c-scale"].wait_for()
+    for act, selector, in_url in (
+        (lambda: lab["#c-cells"].check(), ".map", "cells=1"),
+        (lambda: lab["#c-wrong"].uncheck(), ".map", "wrong=0"),
+        (lambda: lab["#c-test"].check(), ".map", "test=1"),
+        (lambda: lab["#c-links"].select_option("gradient"), ".net", "links=gradient"),
+        (lambda: lab["#c-scale"].select_option("linear"), ".loss canvas", "scale=linear"),
+    ):
+        before, trainings = lab.picture(selector), len(lab.trained)
+        act()
+        lab.url_has(in_url)
+        assert lab.picture(selector) != before, in_url
+        assert len(lab.trained) == trainings, "a view is not trained"
+    view = lab.hash()
+    lab.page.reload()
+    lab.trained_all()
+    assert lab.hash() == view
+    assert [lab[f"#c-{name}"].is_checked() for name in ("cells", "wrong", "test")] == [True, False, True]
+    assert [lab[f"#c-{name}"].input_value() for name in ("links", "scale")] == ["gradient", "linear"]
+
+
+def test_every_picture_is_drawn(lab: Lab) -> None:
+    lab.open()
+    lab.page.set_viewport_size({"width": 1600, "height": 3200})
+    expect(lab["#together canvas"]).to_have_count(2)
+    lab.page.wait_for_timeout(300)
+    colours = lab["#pictures canvas"].evaluate_all(
+        """all => all.map(canvas => {
+            const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+            return new Set(new Uint32Array(data.buffer)).size;
+        })"""
+    )
+    assert len(colours) == 2 * 7 + 2
+    assert min(colours) > 8, colours
+    assert lab["#pictures [role=img]:not([aria-label])"].count() == 0
+
+
+def test_digits_show_what_is_mistaken(lab: Lab) -> None:
+    lab.open("#data=digits&hidden=16&steps=200&rate=0.5&init=he_normal&init=zeros")
+    assert float(lab.figure(0, "test").split()[0]) > 80
+    assert float(lab.figure(1, "test").split()[0]) < 15
+    before = lab.picture(".map")
+    lab["#c-wrong"].uncheck()
+    assert lab.picture(".map") != before
+    assert lab[".points"].is_hidden()
+
+
+def test_points_by_click_and_by_coordinates(lab: Lab) -> None:
+    lab.open()
+    area = lab[".map"].first.bounding_box()
+    lab[".map"].first.click(position={"x": area["width"] / 2, "y": 4})
+    assert len(lab.trained) == 1, "clicks add nothing until a class is chosen"
+    lab["label[for=point-mode-1]"].click()
+    sent = lab.does(lambda: lab[".map"].first.click(position={"x": area["width"] / 2, "y": 4}))
+    assert (sent["data"]["name"], len(sent["data"]["own"])) == ("own", 401)
+    x, y, label = sent["data"]["own"][-1]
+    assert label == 1
+    assert abs(x - 0.5) < 0.4
+    assert y > 1
+    shifted = lab.does(lambda: lab[".map"].first.click(position={"x": area["width"] / 2, "y": 30}, modifiers=["Shift"]))
+    assert shifted["data"]["own"][-1][2] == 0
+    lab["#point-x"].fill("0.25")
+    lab["#point-y"].fill("-0.5")
+    assert lab.does(lab["#point-add"].click)["data"]["own"][-1] == [0.25, -0.5, 1]
+    lab.trained_all()
+    assert lab.hash().count(";") == 402
+    assert len(lab.does(lab["#point-undo"].click)["data"]["own"]) == 402
+    assert lab.does(lab["#point-clear"].click)["data"]["name"] == "moons"
+    lab.trained_all()
+
+
+CSV = "width,height,kind\n" + "".join(
+    f"{x},{y},{'tall' if y > x else 'wide'}\n" for x in range(8) for y in range(8) if x != y
+)
+DROP = """([text, name]) => {
+    const files = new DataTransfer();
+    files.items.add(new File([text], name, {type: "text/csv"}));
+    for (const type of ["dragenter", "dragover", "drop"])
+        document.body.dispatchEvent(new DragEvent(type, {dataTransfer: files, bubbles: true, cancelable: true}));
+}"""
+
+
+def test_a_csv_by_drop_and_by_its_button(lab: Lab, tmp_path: Path) -> None:
+    lab.open()
+    sent = lab.does(lambda: lab.page.evaluate(DROP, [CSV, "shapes.csv"]))
+    assert (sent["data"]["name"], sent["data"]["target"]) == ("csv", "kind")
+    lab.trained_all()
+    expect(lab[".csv"]).to_contain_text("shapes.csv: 56 rows")
+    assert lab["#c-data-target option"].all_inner_texts() == ["width", "height", "kind"]
+    assert not lab.does(lab["#c-data-standardize"].uncheck)["data"]["standardize"]
+    lab.trained_all()
+    file = tmp_path / "again.csv"
+    file.write_text(CSV)
+    lab.does(lambda: lab["#csv-file"].set_input_files(file))
+    lab.trained_all()
+    expect(lab[".csv"]).to_contain_text("again.csv: 56 rows")
+    assert lab["#messages .error"].count() == 0
+    assert lab["#drop"].is_hidden()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "empty"),
+        ("a,b,label\n1,2\n3,4,x\n", "line 2"),
+        ("a,<img src=x onerror=alert(1)>,label\n1,nope,x\n2,3,y\n", "nope"),
+        ("\x00\x01\x02", ""),
+    ],
+)
+def test_a_bad_csv_is_explained(lab: Lab, text: str, told: str) -> None:
+    lab.open()
+    lab.page.evaluate(DROP, [text, "bad<b>.csv"])
+    expect(lab["#messages .error"].first).to_contain_text(told)
+    assert lab["#messages img, #controls img, b"].count() == 0
+    assert lab[".start"].count() == 2, "the pictures stay"
+    lab.does(lab["#preset-dead"].click)
+    lab.trained_all()
+    assert lab["#messages .error"].count() == 0
+    lab.refusals_are_expected()
+
+
+@pytest.mark.parametrize(
+    ("hash_", "told", "kept"),
+    [
+        ("#steps=-5&data=moons&hidden=4&init=ones", "-5 is outside of 1 to 100,000", {"hidden": [4]}),
+        ("#steps=60&rate=abc&data=moons", "rate=abc", {"steps": 60, "learning_rate": 0.01}),
+        ("#steps=60&colour=red", "colour", {"steps": 60}),
+        ("#steps=60&data=<script>alert(1)</script>", "<script>alert(1)</script>", {"steps": 60}),
+        ("#steps=60&init=he_normal&init=nope(x=1)&hidden=3", "nope", {"steps": 60, "hidden": [3]}),
+        ("#steps=60&init=he_normal&init=he_normal", "same", {"steps": 60}),
+        ("#steps=60&hidden=10,-3&activation=<b>bold</b>", "bold", {"steps": 60, "activation": "relu"}),
+        ("#steps=60&data=csv&csv=gone", "CSV", {"steps": 60}),
+        ("#steps=60&data=own&own=1,2;3", "own", {"steps": 60}),
+        ("#steps=200&hidden=128x64&init=ones", "too much work", {"steps": 200}),
+        ("#%%%&steps=60&steps=%E0%A4", "steps", {}),
+    ],
+)
+def test_a_bad_link_gives_a_message_and_a_page(lab: Lab, hash_: str, told: str, kept: dict[str, Any]) -> None:
+    lab.open(hash_)
+    expect(lab["#messages"]).to_contain_text(told)
+    assert lab[".start .map"].count() >= 1
+    for name, value in kept.items():
+        assert lab.trained[-1][name] == value
+    assert lab["script:not([src]), #messages b, #pictures b"].count() == 0
+    lab.refusals_are_expected()
+
+
+def test_a_value_that_is_refused_is_told_at_its_control(lab: Lab) -> None:
+    lab.open()
+    lab.number("#c-steps", 10**9)
+    expect(lab["#c-steps-trouble"]).to_have_text("Steps: 1000000000 is outside of 1 to 100,000.")
+    assert lab["#c-steps"].get_attribute("aria-invalid") == "true"
+    lab["#c-hidden"].fill("ten")
+    lab["#c-hidden"].press("Tab")
+    expect(lab["#c-hidden-trouble"]).to_have_text("Give widths such as 10,5 or 16x20.")
+    lab.number("#c-steps", 30)
+    lab.trained_all()
+    assert lab["[aria-invalid]"].count() == 0
+    assert lab["#messages .error"].count() == 0
+    lab.refusals_are_expected()
+
+
+def test_a_server_that_is_gone_is_told(lab: Lab) -> None:
+    lab.open()
+    lab.page.route("**/api/train", lambda route: route.abort())
+    lab["#another-seed"].click()
+    expect(lab["#messages .error"]).to_have_text(re.compile("does not answer"))
+    lab.page.unroute("**/api/train")
+    lab.does(lab["#another-seed"].click)
+    lab.trained_all()
+    assert lab["#messages .error"].count() == 0
+    lab.refusals_are_expected()
+
+
+def test_copies_of_the_experiment(lab: Lab) -> None:
+    lab.open()
+    for name, start, part in (
+        ("python", "import goodinit", "he_normal"),
+        ("command", "goodinit compare", "--init he_normal"),
+        ("link", lab.address, "hidden=4"),
+    ):
+        lab["#share"].click()
+        lab[f"#copy-{name}"].click()
+        expect(lab["#textbox-text"]).to_have_text(re.compile(f"^{re.escape(start)}.*{re.escape(part)}", re.DOTALL))
+        lab["#textbox-close"].click()
+        assert lab["#share-list"].is_hidden()
+
+
+def test_a_picture_and_a_report_are_saved(lab: Lab) -> None:
+    lab.open()
+    for name, file in (("save-picture", "goodinit-lab.png"), ("make-report", "goodinit-report.html")):
+        lab["#share"].click()
+        with lab.page.expect_download() as saved:
+            lab[f"#{name}"].click()
+        assert saved.value.suggested_filename == file
+        content = Path(saved.value.path()).read_bytes()
+        if file.endswith("png"):
+            assert content[:8] == b"\x89PNG\r\n\x1a\n"
+            width, height = struct.unpack(">II", content[16:24])
+            assert (width, height > 1000) == (2 * (24 + 2 * (360 + 24)), True)
+        else:
+            assert content.lower().startswith(b"<!doctype html>")
+            assert b"he_normal" in content
+        expect(lab["#messages .note"]).to_have_text(re.compile(f"Saved as {file}"))
+
+
+def test_both_languages(browser: Browser, address: str) -> None:
+    """Chinese by the browser's language, English by the switch, which lasts; nothing is left in the other language."""
+    context = browser.new_context(viewport={"width": 1600, "height": 1000}, locale="zh-CN", reduced_motion="reduce")
+    lab = Lab(context.new_page(), address).open("#steps=60&colour=red")
+    assert lab["html"].get_attribute("lang") == "zh-CN"
+    assert lab.page.title() == "goodinit 实验室"
+    expect(lab["#clock"]).to_have_text("第 60 / 60 步")
+    expect(lab[".start >> nth=0"]).to_contain_text("孪生单元权重相同")
+    english = lab["body"].evaluate(
+        """body => {
+            const own = "code, option, .formula, #lang-en, .exact-point, label[for^=start-], #status, [hidden], " +
+                "noscript";
+            const walker = document.createTreeWalker(body, NodeFilter.SHOW_TEXT);
+            const found = [];
+            while (walker.nextNode())
+                if (!walker.currentNode.parentElement.closest(own))
+                    found.push(...walker.currentNode.textContent.match(/[A-Za-z]{3,}/g) ?? []);
+            return found;
+        }"""
+    )
+    names = {"goodinit", "ReLU", "tanh", "Glorot", "CSV", "logit", "Shift", "Home", "End", "colour"}
+    assert set(english) - names == set()
+    expect(lab["#messages .error"]).to_have_text(re.compile("链接中的 colour 不是"))
+    lab["#lang-en"].click()
+    expect(lab["#messages .error"]).to_have_text(re.compile("The link names colour"))
+    expect(lab["#clock"]).to_have_text("step 60 of 60")
+    assert not re.search("[\u4e00-\u9fff]", lab["#pictures"].inner_text() + lab["#controls"].inner_text())
+    lab.page.reload()
+    lab.trained_all()
+    assert lab["html"].get_attribute("lang") == "en"
+    lab["#lang-zh"].click()
+    expect(lab["#panel summary"].nth(1)).to_have_text("起点")
+    assert lab.wrong == []
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1600])
+def test_no_sideways_scrolling_and_the_right_colours(browser: Browser, address: str, width: int, scheme: Any) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": 844}, color_scheme=scheme, locale="en", reduced_motion="reduce"
+    )
+    lab = Lab(context.new_page(), address).open()
+    assert lab.page.evaluate("document.documentElement.scrollWidth") <= width
+    background = "getComputedStyle(document.body).backgroundColor"
+    light, dark = "rgb(244, 246, 248)", "rgb(15, 18, 22)"
+    assert lab.page.evaluate(background) == (light if scheme == "light" else dark)
+    assert lab["#panel"].evaluate("panel => panel.open") == (width == 1600)
+    other = "dark" if scheme == "light" else "light"
+    lab["#theme"].select_option(other)
+    assert lab.page.evaluate(background) == (light if other == "light" else dark)
+    assert lab.wrong == []
+    context.close()
+
+
+def test_every_control_has_a_name_and_can_be_reached(lab: Lab) -> None:
+    lab.open()
+    nameless = lab["button, input, select, summary, canvas[role=img]"].evaluate_all(
+        """all => all.filter(each => each.checkVisibility() && !(
+            each.getAttribute("aria-label") || each.labels?.length || each.getAttribute("aria-labelledby")
+            || each.textContent.trim())).map(each => each.outerHTML)"""
+    )
+    assert nameless == []
+    unreachable = lab["button, input, select"].evaluate_all(
+        "all => all.filter(each => each.tabIndex < 0 && each.id !== 'csv-file').map(each => each.outerHTML)"
+    )
+    assert unreachable == []
+    lab["#another-seed"].focus()
+    lab.page.keyboard.press("Tab")
+    width = lab.page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+    assert float(width.removesuffix("px")) >= 2
+
+
+TEXTS = Path(__file__).parents[2] / "src/goodinit/lab/static"
+
+
+def test_both_languages_have_the_same_texts_and_all_are_used() -> None:
+    texts = {name: json.loads((TEXTS / f"texts/{name}.json").read_text("utf-8")) for name in ("en", "zh")}
+    assert list(texts["en"]) == list(texts["zh"])
+    for key, english in texts["en"].items():
+        assert english.strip()
+        assert texts["zh"][key].strip()
+        in_chinese = set(re.findall(r"\{\w+\}", texts["zh"][key]))
+        assert in_chinese <= set(re.findall(r"\{\w+\}", english)) | {"{given}"}, key
+    code = (TEXTS / "index.html").read_text("utf-8")
+    code += "".join(path.read_text("utf-8") for path in sorted((TEXTS / "js").glob("*.js")))
+    made = set(re.findall(r"`([a-z]+(?:\.[a-z]+)*\.)\$\{", code))
+    unused = [key for key in texts["en"] if f'"{key}"' not in code and not key.startswith(tuple(made))]
+    assert unused == []
+    asked = set(re.findall(r'\b(?:t|said)\((?:"[a-z]+\d?", )?"([a-z]+\.[A-Za-z.]+)"', code))
+    asked |= set(re.findall(r'data-t(?:-label|-title)?="([^"]+)"', code))
+    assert asked - set(texts["en"]) == set()
+    assert len(asked) > 60
