@@ -126,7 +126,7 @@ def _cell(cell: str, into: int, state: int, units: int, end: str = "") -> dict[s
 
 
 def _attention(layer: nn.MultiheadAttention) -> dict[str, Meaning]:
-    """The input projections; the output's is a layer of its own. `bias_k` and `bias_v` are one further key and value."""
+    """The input projections; the output has a layer of its own. `bias_k` and `bias_v` are one more key and value."""
     size = layer.embed_dim
     found = {name: Meaning("bias") for name in ("in_proj_bias", "bias_k", "bias_v")}
     found["in_proj_weight"] = Meaning("attention", Weight.packed("in_proj_weight", size, (size,) * 3))
