@@ -9,7 +9,24 @@ try:
 except ImportError as error:
     raise GoodinitError("PyTorch is not installed, and a model needs it: pip install 'goodinit[torch]'") from error
 
+from goodinit.pytorch.draw import draw
+from goodinit.pytorch.initialize import initialize
 from goodinit.pytorch.layers import ROLES, Meaning, Role, register_rule
+from goodinit.pytorch.plan import DEFAULTS, Rules
 from goodinit.pytorch.read import ModelWeight, read_model
+from goodinit.pytorch.record import Filled, Initialization
 
-__all__ = ["ROLES", "Meaning", "ModelWeight", "Role", "read_model", "register_rule"]
+__all__ = [
+    "DEFAULTS",
+    "ROLES",
+    "Filled",
+    "Initialization",
+    "Meaning",
+    "ModelWeight",
+    "Role",
+    "Rules",
+    "draw",
+    "initialize",
+    "read_model",
+    "register_rule",
+]

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
@@ -232,9 +233,11 @@ def _read(uses: list[_Use], names: dict[int, list[str]], strip: _Stripper) -> Mo
 
 
 def _kind(module: nn.Module) -> str:
-    """The class's name, without what `parametrize` puts before it."""
+    """The class's name, without what `parametrize` puts before it, and attention's own subclass of Linear."""
     cls = type(module)
-    return cls.__mro__[1].__name__ if parametrize.is_parametrized(module) else cls.__name__
+    if parametrize.is_parametrized(module):
+        cls = cls.__mro__[1]
+    return "Linear" if cls is NonDynamicallyQuantizableLinear else cls.__name__
 
 
 def _one(uses: list[_Use]) -> tuple[Meaning | None, str | None]:
