@@ -9,8 +9,8 @@ try:
 except ImportError as error:
     raise GoodinitError("PyTorch is not installed, and a model needs it: pip install 'goodinit[torch]'") from error
 
-from goodinit.pytorch.draw import draw
-from goodinit.pytorch.initialize import initialize
+from goodinit.pytorch.drawing import draw
+from goodinit.pytorch.filling import initialize
 from goodinit.pytorch.layers import ROLES, Meaning, Role, register_rule
 from goodinit.pytorch.plan import DEFAULTS, Rules
 from goodinit.pytorch.read import ModelWeight, read_model

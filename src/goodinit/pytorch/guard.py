@@ -15,6 +15,7 @@ from torch.nn.parameter import is_lazy
 
 from goodinit.errors import GoodinitError
 from goodinit.pytorch.calling import mapped
+from goodinit.pytorch.copies import copied
 
 __all__ = ["plain_model", "runnable", "untouched"]
 
@@ -47,7 +48,7 @@ def runnable(model: Any) -> torch.nn.Module:
     if not any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
         return model
     try:
-        return copy.deepcopy(model)
+        return copied(model)
     except Exception as error:
         raise GoodinitError(
             "the model has lazily built parameters and cannot be copied to build them there "

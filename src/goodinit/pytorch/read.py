@@ -17,7 +17,7 @@ from goodinit.errors import GoodinitError
 from goodinit.pytorch.layers import Meaning, Role, meanings
 from goodinit.weights import Weight
 
-__all__ = ["Form", "ModelWeight", "own_name", "read_model"]
+__all__ = ["Form", "ModelWeight", "identity", "read_model"]
 
 Form = Literal["plain", "parametrized", "weight_norm", "original"]
 _WRAPPERS: Final = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")  # torch.compile, FSDP, ...
@@ -83,18 +83,19 @@ def read_model(model: nn.Module) -> tuple[ModelWeight, ...]:
         raise GoodinitError(f"a model of type {type(model).__name__} was given; give a torch.nn.Module")
     _refuse_quantized(model)
     strip = _Stripper(model)
-    names: dict[int, list[str]] = {}
+    names: dict[Any, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        names.setdefault(id(parameter), []).append(name)
-    uses: dict[int, list[_Use]] = {}
+        names.setdefault(identity(parameter), []).append(name)
+    uses: dict[Any, list[_Use]] = {}
     for use in _uses(model):
-        uses.setdefault(id(use.holders[0]), []).append(use)
+        uses.setdefault(identity(use.holders[0]), []).append(use)
     return tuple(_read(found, names, strip) for found in uses.values())
 
 
-def own_name(model: nn.Module, name: str) -> str:
-    """The name of a parameter, a buffer or a module without the prefixes of wrappers."""
-    return _Stripper(model)(name)
+def identity(tensor: torch.Tensor) -> Any:
+    """What two tensors share if they are one: being the same object, or lying in the same place of memory."""
+    plain = type(tensor) in (torch.Tensor, nn.Parameter) and tensor.device.type != "meta" and tensor.numel() > 0
+    return (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride()) if plain else id(tensor)
 
 
 class _Use(NamedTuple):
@@ -204,7 +205,7 @@ def _means(
     return meaning, None
 
 
-def _read(uses: list[_Use], names: dict[int, list[str]], strip: _Stripper) -> ModelWeight:
+def _read(uses: list[_Use], names: dict[Any, list[str]], strip: _Stripper) -> ModelWeight:
     first = uses[0]
     name = strip(_joined(first.path, first.local))
     meaning, reason = _one(uses)
@@ -212,12 +213,12 @@ def _read(uses: list[_Use], names: dict[int, list[str]], strip: _Stripper) -> Mo
     if meaning is not None and first.shape is not None:
         weight = Weight.elementwise(name, first.shape) if meaning.weight is None else replace(meaning.weight, name=name)
     held = first.holders[-1]
-    raw = names[id(first.holders[0])]
+    raw = names[identity(first.holders[0])]
     padding = [row for use in uses if (row := getattr(use.module, "padding_idx", None)) is not None]
     return ModelWeight(
         name=name,
         aliases=tuple(strip(other) for other in raw[1:]),
-        parameters=tuple(names[id(holder)][0] for holder in first.holders),
+        parameters=tuple(names[identity(holder)][0] for holder in first.holders),
         module=first.path,
         kind=_kind(first.module),
         role="unknown" if meaning is None else meaning.role,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from torch.nn.parameter import is_lazy
 
 from goodinit.errors import GoodinitError
 from goodinit.pytorch.calling import call_model, mapped
+from goodinit.pytorch.copies import copied
 from goodinit.pytorch.guard import runnable, untouched
 from goodinit.pytorch.trace import Trace, Tracer
 
@@ -51,7 +51,9 @@ def shaped(model: nn.Module, inputs: Any) -> _Shaped:
         given = stack.enter_context(untouched(model, inputs))
         with torch.no_grad():
             call_model(own, given)
-    return _Shaped(own, seen)
+    fresh = copied(model)  # the one that ran has statistics of the batch in its norms
+    build(fresh, seen)
+    return _Shaped(fresh, seen)
 
 
 def build(model: nn.Module, lazies: Lazies) -> None:
@@ -72,7 +74,11 @@ def traced(model: nn.Module, inputs: Any) -> Trace | None:
     if inputs is None:
         return None
     if any(parameter.device.type == "meta" for parameter in model.parameters()):
-        model, inputs = copy.deepcopy(model).to("meta"), mapped(_on_meta, inputs)
+        model, inputs = copied(model).to("meta"), mapped(_on_meta, inputs)
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), Tracer(model) as tracer:
+            tracer.feed(inputs)
+            call_model(model, inputs)
+        return tracer.trace()
     with untouched(model, inputs) as own, torch.no_grad(), Tracer(model) as tracer:
         tracer.feed(own)
         call_model(model, own)

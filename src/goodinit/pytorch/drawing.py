@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from goodinit.errors import GoodinitError, nearest
 from goodinit.initializers import Initializer, get
 from goodinit.pytorch.fill import Box, draw_box
-from goodinit.pytorch.initialize import Prepared, prepare, state_of
+from goodinit.pytorch.filling import Prepared, prepare, state_of
 from goodinit.pytorch.plan import WITHOUT_FANS, Rules
 from goodinit.streams import KeyedStream
 from goodinit.weights import Weight

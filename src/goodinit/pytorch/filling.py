@@ -15,10 +15,10 @@ from torch.nn.parameter import is_lazy
 
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer, get
-from goodinit.pytorch.fill import Moments, fill
+from goodinit.pytorch.fill import Moments, fill, local_box
 from goodinit.pytorch.guard import plain_model
 from goodinit.pytorch.plan import Assignment, Rules, plan
-from goodinit.pytorch.read import read_model
+from goodinit.pytorch.read import identity, read_model
 from goodinit.pytorch.ready import Lazies, buffers_for, build, materialized, shaped, traced
 from goodinit.pytorch.record import Filled, Initialization
 from goodinit.pytorch.staging import Staged, is_staged, stage
@@ -89,11 +89,13 @@ def state_of(
     inner, concrete = plain_model(model), ready.model
     values = buffers_for(concrete, buffers, torch.device("cpu"), persistent=True)
     drawn = {name for each in ready.made if each.initializer is not None for name in each.weight.parameters}
-    names = {id(p): name for name, p in concrete.named_parameters()}
+    names: dict[Any, str] = {}
+    for name, parameter in concrete.named_parameters():
+        names.setdefault(identity(parameter), name)
     state: dict[str, Tensor] = {}
     made: dict[str, Tensor] = {}
     for key, tensor in concrete.state_dict(keep_vars=True).items():
-        name = names.get(id(tensor), key)
+        name = names.get(identity(tensor), key)
         if name in made:
             state[key] = made[name]
             continue
@@ -124,7 +126,8 @@ def _write(ready: Prepared, held: Mapping[str, Tensor]) -> dict[str, Moments]:
             moments[weight.name] = staged.moments
             for name, value in staged.values.items():
                 if name in held:
-                    held[name].copy_(value)
+                    here, box = local_box(held[name])
+                    here.copy_(value if box is None else value[tuple(slice(*span) for span in box)])
     return moments
 
 
