@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from goodinit.datasets import Dataset, Source
+from goodinit.factories import ModelFactory
 from goodinit.networks import MLP, Parameters
 from goodinit.statistics import Ranking
 from goodinit.training import Dtype, Schedule
@@ -34,14 +35,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained: data, network, schedule, and the stream that the initial weights come from.
+    """What is trained: data, network or model, schedule, and the stream that the initial weights come from.
 
     The schedule's learning rate is the one of a trial that names none.
     """
 
     name: str
     source: Source
-    network: MLP
+    network: MLP | ModelFactory
     schedule: Schedule
     stream: str
     dtype: Dtype = "float64"
@@ -71,9 +72,7 @@ class Task:
                 "classes": list(data.classes),
                 "note": data.note,
             },
-            "widths": list(self.network.widths),
-            "activation": self.network.activation.name,
-            "loss": self.network.loss,
+            **self.network.facts,
             "optimizer": schedule.optimizer,
             "learning_rate": schedule.learning_rate,
             "steps": schedule.steps,

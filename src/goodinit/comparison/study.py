@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from goodinit.factories import ModelFactory
 from goodinit.initializers import Initializer
 from goodinit.results import Phase, Task
 
@@ -106,8 +107,10 @@ class Study:
 
 
 def _largest(task: Task) -> int:
-    """How many networks of a task make a batch."""
-    weights = sum(weight.size for weight in task.network.weights)
+    """How many networks of a task make a batch; of somebody's models one, so that each is kept as it ends."""
+    if isinstance(task.network, ModelFactory):
+        return 1
+    weights = task.network.size
     examples = min(task.schedule.batch_size or len(task.data.y_train), len(task.data.y_train))
     work = 6.0 * weights * examples * task.schedule.steps  # a product forward, and two backward, of 2 operations each
     wanted = max(FULL, int(BATCH_WORK / work) // FULL * FULL)

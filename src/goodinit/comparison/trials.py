@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit import checkup
+from goodinit.comparison.model_tasks import BLOWN_UP, train_models
 from goodinit.comparison.study import Batch, Job
-from goodinit.networks import Parameters, stack
+from goodinit.networks import MLP, Parameters, stack
 from goodinit.results import Finding, Sensitivity, Task, Trial
 from goodinit.streams import KeyedStream, as_stream
 from goodinit.training import Engine, Run, accuracy, batches, train
@@ -20,7 +21,6 @@ __all__ = ["PERTURBATION", "train_batch"]
 
 PERTURBATION: Final = 1e-15  # relative: four or five units in the last place of float64
 CHAOTIC: Final = 1e-6  # a curve that such a perturbation moves further than this amplifies rounding
-BLOWN_UP: Final = 10  # a run that ends so many times above both its first loss and chance has diverged
 
 
 def train_batch(
@@ -36,6 +36,8 @@ def train_batch(
     and the trials say how far that moves their curves.
     """
     task, jobs = batch.task, batch.jobs
+    if not isinstance(task.network, MLP):
+        return train_models(batch, progress)
     examples = task.source.dataset(jobs[0].seed)
     starts = [task.network.parameters(job.initializer, as_stream(job.seed, task.stream)) for job in jobs]
     copies = 1 + perturbations
@@ -58,21 +60,21 @@ def train_batch(
         dtype=task.dtype,
     )
     return [
-        _trial(task, job, start, run, slice(at * copies, (at + 1) * copies))
+        _trial(task, task.network, job, start, run, slice(at * copies, (at + 1) * copies))
         for at, (job, start) in enumerate(zip(jobs, starts, strict=True))
     ]
 
 
-def _trial(task: Task, job: Job, start: Parameters, run: Run, members: slice) -> Trial:
+def _trial(task: Task, network: MLP, job: Job, start: Parameters, run: Run, members: slice) -> Trial:
     examples, own = task.source.dataset(job.seed), members.start
     X, Y = np.ascontiguousarray(examples.X_train.T), examples.targets
     trained = {name: np.asarray(value[own], dtype=np.float64) for name, value in run.parameters.items()}
-    before, after = (checkup.measure(task.network, p, X, Y) for p in (start, trained))
+    before, after = (checkup.measure(network, p, X, Y) for p in (start, trained))
     final_loss, diverged_by = float(run.final_loss[own]), run.diverged_by[own]
     diverged = diverged_by is not None or final_loss > BLOWN_UP * max(before.loss, before.chance_loss)
     found = checkup.findings(before)
     train_accuracy, test_accuracy = (
-        float(accuracy(task.network, trained, points.T, labels))
+        float(accuracy(network, trained, points.T, labels))
         for points, labels in ((examples.X_train, examples.y_train), (examples.X_test, examples.y_test))
     )
     sensitivity = _sensitivity(run.losses[members])
