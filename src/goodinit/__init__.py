@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goodinit import activations, datasets, initializers, theory
+from goodinit.checkup.model_check import Checkup, check
 from goodinit.comparison import Comparison, compare, open_study
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer
@@ -22,10 +23,12 @@ if TYPE_CHECKING:  # models need torch, and are imported by those who use them
     from goodinit.pytorch import Initialization, Rules
 
 __all__ = [
+    "Checkup",
     "Comparison",
     "GoodinitError",
     "Weight",
     "activations",
+    "check",
     "compare",
     "datasets",
     "draw",

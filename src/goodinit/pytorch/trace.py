@@ -105,8 +105,8 @@ class Observer:
     def activated(self, calls: tuple[int, ...], name: str, output: Tensor) -> None:
         """An activation was applied to the output of these calls."""
 
-    def summed(self, stream: Tensor, calls: tuple[int, ...], total: Tensor, normed: bool) -> None:
-        """The output of these calls was added to a value it was computed from."""
+    def summed(self, stream: Tensor, branch: Tensor, calls: tuple[int, ...], total: Tensor, scale: float) -> None:
+        """The output of these calls, times `scale`, was added to a value it was computed from."""
 
     def lost(self, name: str, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], loss: Any) -> None:
         """A loss was computed."""
@@ -131,6 +131,14 @@ class Tracer(TorchFunctionMode):
         self._open: list[LayerCall] = []
         self._seen: set[str] = set()
         self._uses: dict[str, int] = {}
+
+    def call(self, index: int) -> LayerCall:
+        """The layer call of that number, as far as it is known by now."""
+        return self._open[index]
+
+    def last(self) -> LayerCall | None:
+        """The latest layer call."""
+        return self._open[-1] if self._open else None
 
     def trace(self) -> Trace:
         """What was seen until now."""
@@ -319,11 +327,12 @@ class Tracer(TorchFunctionMode):
     def _sum(self, data: Known, result: Any) -> None:
         (one_tensor, one), (other_tensor, other) = data
         total = tensors_in(result)
-        for branch, stream, kept in ((one, other, other_tensor), (other, one, one_tensor)):
+        ways = ((one, other, one_tensor, other_tensor), (other, one, other_tensor, one_tensor))
+        for branch, stream, added, kept in ways:
             if branch.node != stream.node and self._descends(branch.node, stream.node):
                 self._change(branch.calls, residual=True)
                 if total and branch.calls:
-                    self.observer.summed(kept, branch.calls, total[0], branch.normed)
+                    self.observer.summed(kept, added, branch.calls, total[0], branch.scale)
                 self._put(result, data)
                 return
         calls = tuple(dict.fromkeys((*one.calls, *other.calls)))
@@ -334,7 +343,7 @@ class Tracer(TorchFunctionMode):
         first = data[0][1]
         same = _same(first)
         if len(data) == 1:
-            factor = next((float(a) for a in args if isinstance(a, int | float) and not isinstance(a, bool)), None)
+            factor = self._factor(args)
             if factor is not None:
                 same["scale"] = first.scale * factor
             self._put(result, data, **same, plain=first.plain and factor is not None)
@@ -345,6 +354,15 @@ class Tracer(TorchFunctionMode):
                 self._normed(value, data, result)
                 return
         self._put(result, data)  # a gate: two signals are multiplied
+
+    def _factor(self, args: tuple[Any, ...]) -> float | None:
+        """The number that a signal is multiplied by: written down, or a parameter's size."""
+        for each in args:
+            if isinstance(each, int | float) and not isinstance(each, bool):
+                return float(each)
+            if isinstance(each, Tensor) and self._value(each).names and each.dtype.is_floating_point and each.numel():
+                return float(each.detach().float().square().mean().sqrt())
+        return None
 
     def _descends(self, node: int, ancestor: int) -> bool:
         """Whether a value was computed from another; values are numbered in the order they were made."""

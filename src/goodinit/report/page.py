@@ -24,7 +24,7 @@ from goodinit.results import Task, TaskSummary, Trial
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["Rerun", "StudyResult", "notebook_html", "write_page"]
+__all__ = ["Rerun", "StudyResult", "notebook_html", "template_environment", "write_page"]
 
 _FIGURE_KINDS: Final = (".png", ".svg")
 
@@ -91,7 +91,7 @@ def write_page(result: StudyResult, path: str | Path, overwrite: bool = False) -
 
 def notebook_html(result: StudyResult) -> str:
     """The summary as HTML for a notebook's output: tables with a style of their own, and no page around them."""
-    return _environment().get_template("summary.html").render(parts.page_facts(result))
+    return template_environment().get_template("summary.html").render(parts.page_facts(result))
 
 
 def _page(result: StudyResult, drawn: Sequence[Drawing], svgs: Mapping[str, bytes], folder: str) -> str:
@@ -110,14 +110,15 @@ def _page(result: StudyResult, drawn: Sequence[Drawing], svgs: Mapping[str, byte
         shown.setdefault(drawing.task, []).append(facts)
     facts = parts.page_facts(result)
     return (
-        _environment()
+        template_environment()
         .get_template("page.html")
         .render(**facts, figures=shown, folder=folder, environment=parts.environment(datetime.now(UTC)))
     )
 
 
 @cache
-def _environment() -> Environment:
+def template_environment() -> Environment:
+    """The templates of pages, which escape whatever they are given."""
     from importlib.resources import files
 
     from jinja2 import Environment, FunctionLoader, StrictUndefined
