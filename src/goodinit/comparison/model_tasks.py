@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from goodinit.checkup.model_check import check
 from goodinit.comparison.study import Batch, Job
 from goodinit.datasets import Dataset
 from goodinit.errors import GoodinitError
@@ -232,8 +233,11 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
 
 
 def _findings(model: nn.Module, inputs: Any, targets: Any, kind: str) -> tuple[Finding, ...]:
-    """What the checkup of the model's start finds on some examples; nothing where it cannot be checked."""
-    return ()
+    """What the checkup of the model's start finds on some examples."""
+    from goodinit.pytorch.loop import loss_of, rows
+
+    checked = check(model, inputs, targets, loss=lambda output, y: loss_of(kind, rows(output, len(y)), y))
+    return checked.findings
 
 
 def _trial(

@@ -22,7 +22,18 @@ from goodinit.errors import GoodinitError
 from goodinit.pytorch.calling import tensors_in
 from goodinit.streams import KeyedStream
 
-__all__ = ["OPTIMIZERS", "LoopRun", "outputs_of", "score_of", "seeded", "to_tensor", "train_model"]
+__all__ = [
+    "OPTIMIZERS",
+    "LoopRun",
+    "all_outputs",
+    "loss_of",
+    "outputs_of",
+    "rows",
+    "score_of",
+    "seeded",
+    "to_tensor",
+    "train_model",
+]
 
 _CHUNK: Final = 1024  # examples measured at a time
 
@@ -63,14 +74,19 @@ def to_tensor(array: NDArray[Any], device: torch.device, dtype: torch.dtype) -> 
 
 
 def outputs_of(model: nn.Module, X: Tensor) -> Tensor:
-    """The first tensor of what the model gives: (examples, outputs), or (examples,) as one column."""
-    found = tensors_in(model(X))
-    if not found or found[0].dim() not in (1, 2) or len(found[0]) != len(X):
+    """What the model gives for the inputs, a row an example."""
+    return rows(model(X), len(X))
+
+
+def rows(output: Any, examples: int) -> Tensor:
+    """The first tensor of an output, as (examples, outputs). Raises GoodinitError where it has another form."""
+    found = tensors_in(output)
+    if not found or found[0].dim() not in (1, 2) or len(found[0]) != examples:
         shape = tuple(found[0].shape) if found else None
         raise GoodinitError(
-            f"the model gives outputs of shape {shape} for {len(X)} examples; it must give one row an example"
+            f"the model gives outputs of shape {shape} for {examples} examples; it must give one row an example"
         )
-    return found[0].reshape(len(X), -1)
+    return found[0].reshape(examples, -1)
 
 
 def loss_of(kind: str, outputs: Tensor, targets: Tensor) -> Tensor:
