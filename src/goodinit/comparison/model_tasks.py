@@ -254,6 +254,7 @@ def _trial(
             how = f"a number was no longer finite by step {run.diverged_by}"
         text = f"{how} at learning rate {job.learning_rate:g}; try a tenth of it"
         found = (*found, Finding("diverged", "severe", text))
+    measure = "test R²" if task.network.loss == "squared_error" else "test accuracy"
     return Trial(
         task=task.name,
         phase=job.phase,
@@ -270,24 +271,27 @@ def _trial(
         diverged_by=run.diverged_by,
         sensitivity=None,
         findings=found,
-        why=_why(run, first, chance, found, scores[1], diverged, job.learning_rate),
+        why=_why(run, first, chance, found, f"{measure} {scores[1]:.4g}", diverged, job.learning_rate),
     )
 
 
 def _why(
-    run: LoopRun, first: float, chance: float, found: Sequence[Finding], score: float, diverged: bool, rate: float
+    run: LoopRun, first: float, chance: float, found: Sequence[Finding], score: str, diverged: bool, rate: float
 ) -> str:
     """What stood out at the start, then where training led: each part of it measured."""
     severe = [finding.message for finding in found if finding.severity == "severe" and finding.code != "diverged"]
-    cause = "; ".join(severe[:3]) or f"the first loss, {first:.4g}, is held against {chance:.4g} of guessing"
+    near = "near" if chance / 2 < first < 2 * chance else "held against"
+    cause = "; ".join(severe[:2]) or f"the checkup finds nothing severe; the first loss, {first:.4g}, is {near} the "
+    if not severe:
+        cause += f"{chance:.4g} of guessing"
     if run.diverged_by is not None:
         outcome = f"a number was no longer finite by step {run.diverged_by:,}: the learning rate {rate:g} is too large"
     elif diverged:
         outcome = f"training diverged, from a loss of {first:.5g} to {run.final_loss:.5g}"
-    elif math.isclose(first, run.final_loss, rel_tol=1e-6):
-        outcome = f"the loss stays at {first:.6g}, test score {score:.4g}"
+    elif math.isclose(first, run.final_loss, rel_tol=1e-3):
+        outcome = f"the loss stays near {first:.5g}, {score}"
     else:
         verb = "falls" if run.final_loss < first else "rises"
-        outcome = f"the loss {verb} from {first:.5g} to {run.final_loss:.3g}, test score {score:.4g}"
+        outcome = f"the loss {verb} from {first:.5g} to {run.final_loss:.3g}, {score}"
     sentence = f"{cause}; {outcome}."
     return sentence[0].upper() + sentence[1:]

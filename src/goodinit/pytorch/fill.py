@@ -20,7 +20,7 @@ from goodinit.weights import Weight
 
 __all__ = ["Box", "Moments", "draw_box", "fill", "is_whole", "local_box"]
 
-_PIECE: Final = 1 << 20  # elements drawn at a time: the processors' caches hold them while they are measured
+_PIECE: Final = 1 << 21  # elements drawn at a time: few enough to be measured while a cache holds them
 _SUMMED: Final = 1 << 16  # float32's own sums of so many are good to five digits
 _DIRECT: Final = (torch.float32, torch.float64)
 
