@@ -6,6 +6,9 @@ import copy
 import math
 import os
 import signal
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -583,3 +586,42 @@ def test_a_registered_rule_lets_a_layer_of_ones_own_be_filled() -> None:
         model = Mine()
         goodinit.initialize(model, seed=0)
     assert model.kernel.std().item() == pytest.approx(math.sqrt(2 / 100), rel=0.02)
+
+
+def test_what_cannot_be_written_is_refused_before() -> None:
+    expanded = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    expanded[1].weight.data = torch.zeros(1, 3).expand(3, 3)
+    with torch.inference_mode():
+        inference = nn.Linear(2, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # scripting is deprecated, and still there
+        scripted = torch.jit.script(nn.Linear(2, 2))
+    for model, message in ((expanded, "expanded"), (inference, "inference_mode"), (scripted, "is scripted")):
+        before = state(model)
+        with pytest.raises(GoodinitError, match=message):
+            goodinit.initialize(model, seed=0)
+        assert same(state(model), before)
+
+    class Numbers(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.turns = nn.Parameter(torch.zeros(2, dtype=torch.complex64))
+            self.layer = nn.Linear(2, 2)
+
+    with pytest.raises(GoodinitError, match=r"turns: its dtype is complex64.*'keep'"):
+        goodinit.initialize(Numbers(), seed=0)
+    assert goodinit.initialize(Numbers(), seed=0, rules={"turns": None}).size == 6
+
+
+def test_without_torch_the_error_names_the_extra() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import goodinit\n"
+        "for call in (lambda: goodinit.initialize(0, seed=0), lambda: goodinit.draw(0, seed=0)):\n"
+        "    try: call()\n"
+        "    except goodinit.GoodinitError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.count("pip install 'goodinit[torch]'") == 2
+    light = "import sys, goodinit; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", light], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -222,6 +222,8 @@ def _made_model(name: str | None, base: str, changes: Mapping[str, Any]) -> Task
             raise GoodinitError(
                 f"{option}={changes[option]!r} goes with a network of goodinit's own; a model has its own"
             )
+    import goodinit.pytorch  # noqa: F401  # where PyTorch is missing, it says which extra to install
+
     options, given = {**model_defaults(base), **changes}, changes.get("data", TASKS[base].get("data"))
     schedule = _schedule(options)
     source = Source(own_data(options["model"]) if given is None else given, options["target"], options["standardize"])

@@ -42,8 +42,8 @@ def prepare(
 ) -> Prepared:
     """The plan for a model, and the values of what must be ready before. The model is as it was."""
     stream = KeyedStream(seed)
+    read_model(model)  # refuses what it cannot read before the inputs are run
     inner = plain_model(model)
-    read_model(inner)  # refuses what it cannot read before the inputs are run
     concrete, lazies = shaped(inner, inputs)
     made = plan(concrete, read_model(concrete), init, rules, traced(concrete, inputs))
     for each in made:
@@ -150,7 +150,12 @@ def _writable(model: nn.Module, made: Assignment) -> None:
     if made.initializer is None:
         return
     for name in made.weight.parameters:
-        if model.get_parameter(name).is_inference():
+        parameter = model.get_parameter(name)
+        if any(step == 0 and size > 1 for step, size in zip(parameter.stride(), parameter.shape, strict=True)):
+            raise GoodinitError(
+                f"{name} is expanded: several elements are one number in memory; make it a clone() first"
+            )
+        if parameter.is_inference():
             raise GoodinitError(
                 f"{name} was made in torch.inference_mode and cannot be written; make the model outside"
             )

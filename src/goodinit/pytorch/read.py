@@ -77,11 +77,11 @@ def read_model(model: nn.Module) -> tuple[ModelWeight, ...]:
     >>> [(each.name, each.role, each.weight.fan_in) for each in read_model(up)]
     [('weight', 'weight', 64), ('bias', 'bias', 1)]
 
-    Raises GoodinitError for something that is no model, and for a quantized one.
+    Raises GoodinitError for something that is no model, and for a quantized or scripted one.
     """
     if not isinstance(model, nn.Module):
         raise GoodinitError(f"a model of type {type(model).__name__} was given; give a torch.nn.Module")
-    _refuse_quantized(model)
+    _refuse(model)
     strip = _Stripper(model)
     names: dict[Any, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
@@ -185,8 +185,6 @@ def _means(
         return None, f"{kind} is lazy: its shape is told by the first batch"
     if not holders[-1].dtype.is_floating_point:
         return None, f"its dtype is {_short(holders[-1].dtype)}, no floating-point number"
-    if isinstance(module, torch.jit.ScriptModule):
-        return None, "it belongs to a scripted module; initialize the model that was scripted"
     if local == "_flat_param":
         return None, "it is several parameters that FSDP made one; initialize the model before it is wrapped"
     try:
@@ -280,10 +278,14 @@ def _short(dtype: Any) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _refuse_quantized(model: nn.Module) -> None:
+def _refuse(model: nn.Module) -> None:
+    """Refuse models whose weights are no plain parameters any more."""
     for path, module in model.named_modules():
+        what = path or "the model"
+        if isinstance(module, torch.jit.ScriptModule):
+            raise GoodinitError(f"{what} is scripted; initialize the model before it is scripted")
         if type(module).__module__.startswith(("torch.ao.nn.quantized", "torch.nn.quantized")):
             raise GoodinitError(
-                f"{path or 'the model'} is a quantized {type(module).__name__}, whose weights are whole numbers; "
-                "initialize the model before it is quantized"
+                f"{what} is a quantized {type(module).__name__}, whose weights are whole numbers; initialize the model "
+                "before it is quantized"
             )
