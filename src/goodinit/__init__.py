@@ -6,19 +6,129 @@ catalogue, `goodinit.theory` says what each should do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from goodinit import activations, datasets, initializers, theory
+from goodinit.checkup.model_check import Checkup, check
 from goodinit.comparison import Comparison, compare, open_study
 from goodinit.errors import GoodinitError
+from goodinit.initializers import Initializer
 from goodinit.weights import Weight
 
+if TYPE_CHECKING:  # models need torch, and are imported by those who use them
+    import torch
+
+    from goodinit.pytorch import Initialization, Rules
+
 __all__ = [
+    "Checkup",
     "Comparison",
     "GoodinitError",
     "Weight",
     "activations",
+    "check",
     "compare",
     "datasets",
+    "draw",
+    "initialize",
     "initializers",
     "open_study",
     "theory",
 ]
+
+
+def initialize(
+    model: torch.nn.Module,
+    init: str | Initializer = "he_normal",
+    *,
+    seed: int,
+    inputs: Any = None,
+    rules: Rules | None = None,
+    device: str | torch.device = "cpu",
+    buffers: Mapping[str, torch.Tensor] | None = None,
+) -> Initialization:
+    """Fill a PyTorch model in place with an initializer, and say weight by weight what was done.
+
+    Every layer gets its own fans: a grouped convolution those of a group, a transposed one those that its stride
+    leaves, gates and packed projections each their own. With `inputs` the model is run once to learn which activation
+    follows each layer, and an initializer that takes a gain gets that activation's; without, it keeps its own.
+    Biases start at 0, an LSTM's forget gates at 1, norms at 1 and 0, recurrent matrices orthogonal, embeddings
+    normal; `goodinit.pytorch.DEFAULTS` lists them. All of that `rules` can change.
+
+    A weight's values depend on the seed, its name and its element alone: not on the device, the dtype (up to its
+    rounding), other weights, sharding, or the state of PyTorch. Nothing but values is changed: no mode, gradient or
+    hook.
+
+    Arguments:
+        model: any `torch.nn.Module`; one on the meta device gets memory, a lazy one needs `inputs`.
+        init: what the weights get: a name of `goodinit.initializers.names()`, a text such as `normal(std=0.02)`, or an
+            initializer.
+        seed: a whole number of at least 0.
+        inputs: a batch: a tensor, a tuple of positional arguments, or a dict of keywords.
+        rules: what differs, `{key: initializer}`: the key is a pattern of names such as `"*.embed.weight"`, a role
+            such as `"embedding"`, or a class of modules, whose biases are left alone; the value an initializer, `None`
+            to keep what is there, or `"init"`. The first that matches counts.
+        device: where a model on the meta device is to be.
+        buffers: the values of buffers that the meta device did not keep, by name.
+
+    Returns an Initialization: a table when printed, `.weights`, `.cautions`, `.to_dict()`.
+
+    >>> import torch
+    >>> model = torch.nn.Sequential(torch.nn.Linear(100, 50), torch.nn.Tanh(), torch.nn.Linear(50, 1))
+    >>> done = initialize(model, seed=0, inputs=torch.zeros(1, 100))
+    >>> done["0.weight"].initializer, done["2.weight"].initializer, done["0.bias"].initializer
+    ('he_normal(activation=tanh)', 'he_normal(activation=linear)', 'zeros')
+
+    Raises GoodinitError that names every parameter that cannot be filled, and what to do; the model is then as it was.
+    """
+    from goodinit import pytorch
+
+    return pytorch.initialize(model, init, seed=seed, inputs=inputs, rules=rules, device=device, buffers=buffers)
+
+
+def draw(
+    model: torch.nn.Module | Mapping[str, Weight | Sequence[int]],
+    init: str | Initializer = "he_normal",
+    *,
+    seed: int,
+    inputs: Any = None,
+    rules: Rules | None = None,
+    buffers: Mapping[str, torch.Tensor] | None = None,
+    slices: Mapping[str, Sequence[slice]] | None = None,
+    path: str | Path | None = None,
+    overwrite: bool = False,
+) -> dict[str, torch.Tensor]:
+    """The state dict that `initialize` would leave a model with, on the CPU; the model stays as it is.
+
+    Arguments:
+        model: a `torch.nn.Module`, also on the meta device; or a mapping of names to Weights, or to plain shapes for
+            initializers that need no fans.
+        init, seed, inputs, rules, buffers: as for `initialize`.
+        slices: parts of weights, `{name: (slice(0, 128),)}`: only these are drawn, each without the memory of the rest.
+            This serves a process that keeps a shard of a weight.
+        path: a safetensors file to write, whole or not at all; tied weights are written once.
+        overwrite: replace a file at `path`.
+
+    >>> import torch
+    >>> model = torch.nn.Linear(3, 2)
+    >>> whole = draw(model, seed=0)["weight"]
+    >>> bool((draw(model, seed=0, slices={"weight": (slice(1, 2),)})["weight"] == whole[1:2]).all())
+    True
+
+    Raises GoodinitError as `initialize` does, and where the file is there already or cannot be written.
+    """
+    from goodinit import pytorch
+
+    return pytorch.draw(
+        model,
+        init,
+        seed=seed,
+        inputs=inputs,
+        rules=rules,
+        buffers=buffers,
+        slices=slices,
+        path=path,
+        overwrite=overwrite,
+    )

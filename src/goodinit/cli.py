@@ -84,6 +84,11 @@ def compare(
         list[str] | None,
         typer.Option(help="An initialization, as in he_normal or 'normal(std=10)'; repeat for several."),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:FUNCTION", help="A function that makes your own PyTorch model, to be trained."),
+    ] = None,
+    device: Annotated[str | None, typer.Option(metavar="NAME", help="Where models are trained: cpu or cuda.")] = None,
     data: Annotated[
         str | None,
         typer.Option(metavar="NAME|PATH", help="A built-in set, or moons(noise=0.2), or a CSV or NPZ."),
@@ -102,7 +107,9 @@ def compare(
     ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", parser=_whole_number, help="Number of updates.")] = None,
     batch_size: Annotated[int | None, typer.Option(metavar="N", parser=_whole_number, help="Examples a step.")] = None,
-    optimizer: Annotated[str | None, typer.Option(metavar="NAME", help="gradient_descent, momentum or adam.")] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="gradient_descent, momentum, adam, adamw.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", parser=_whole_number, help="One seed.")] = None,
     seeds: Annotated[str | None, typer.Option(metavar="0-19", help="Several seeds, as in 0-19 or 0,2,5-9.")] = None,
     stream: Annotated[
@@ -161,6 +168,8 @@ def compare(
     given = {
         "tasks": task or None,
         "init": init or None,
+        "model": model,
+        "device": device,
         "data": data,
         "target": target,
         "standardize": standardize,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,21 @@ class MLP:
     def depth(self) -> int:
         """The number of layers with weights."""
         return len(self.widths) - 1
+
+    @property
+    def size(self) -> int:
+        """The number of weights, biases left out."""
+        return sum(weight.size for weight in self.weights)
+
+    @property
+    def description(self) -> str:
+        """The network in a few words."""
+        return f"{list(self.widths)}, {self.activation}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {"widths": list(self.widths), "activation": self.activation.name, "loss": self.loss}
 
     @property
     def weights(self) -> tuple[Weight, ...]:

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from goodinit.datasets import Dataset, Source
+from goodinit.factories import ModelFactory
 from goodinit.networks import MLP, Parameters
 from goodinit.statistics import Ranking
 from goodinit.training import Dtype, Schedule
@@ -62,27 +63,48 @@ REGRESSION: Final = Yardstick("r2", "R²", "share of the variance", "mean square
 
 @dataclass(frozen=True)
 class Finding:
-    """One judgement: a code, how severe it is, and one sentence with the measured evidence."""
+    """One judgement: a code, how severe it is, and one sentence with the measured evidence.
+
+    A finding about a model also says `where` (a layer, a parameter, or nothing for the whole), what was `measured` and
+    what was `expected`, and its `remedy`: Python that can be pasted where `model`, `inputs`, `torch` and `goodinit`
+    are at hand.
+    """
 
     code: str
     severity: Literal["severe", "warning", "info"]
     message: str
+    where: str | None = None
+    measured: float | None = None
+    expected: float | None = None
+    remedy: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
         return {"code": self.code, "severity": self.severity, "message": self.message}
 
+    def details(self) -> dict[str, Any]:
+        """All of it, as the JSON of a model's checkup holds it."""
+        measured = None if self.measured is None else _number(self.measured)
+        expected = None if self.expected is None else _number(self.expected)
+        return {
+            **self.to_dict(),
+            "where": self.where,
+            "measured": measured,
+            "expected": expected,
+            "remedy": self.remedy or None,
+        }
+
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained: data, network, schedule, and the stream that the initial weights come from.
+    """What is trained: data, network or model, schedule, and the stream that the initial weights come from.
 
     The schedule's learning rate is the one of a trial that names none.
     """
 
     name: str
     source: Source
-    network: MLP
+    network: MLP | ModelFactory
     schedule: Schedule
     stream: str
     dtype: Dtype = "float64"
@@ -91,6 +113,18 @@ class Task:
     def data(self) -> Dataset:
         """The examples of seed 0: every seed has as many, of the same features and classes."""
         return self.source.dataset(0)
+
+    @property
+    def mlp(self) -> MLP:
+        """The network of a task that trains goodinit's own; for code that is not reached with a person's model."""
+        if not isinstance(self.network, MLP):
+            raise TypeError(f"{self.network.text} is a model, not a network of goodinit's own")
+        return self.network
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules of a person that the task needs where it is trained."""
+        return () if isinstance(self.network, MLP) else (self.network.make.__module__,)
 
     @property
     def yardstick(self) -> Yardstick:
@@ -134,9 +168,7 @@ class Task:
                 "note": data.note,
                 **({"target": data.target} if data.regression else {}),
             },
-            "widths": list(self.network.widths),
-            "activation": self.network.activation.name,
-            "loss": self.network.loss,
+            **self.network.facts,
             "optimizer": schedule.optimizer,
             "learning_rate": schedule.learning_rate,
             "steps": schedule.steps,

@@ -23,12 +23,12 @@ from typing import Any, Final
 
 from goodinit.comparison import keeper as on_nodes
 from goodinit.comparison import shipment
-from goodinit.comparison.executor import failed
+from goodinit.comparison.executor import engine_of, failed
 from goodinit.comparison.shipment import Load, Parcel
 from goodinit.comparison.study import BATCH_WORK, Batch, operations
 from goodinit.errors import GoodinitError
 from goodinit.results import Task, Trial
-from goodinit.training import Engine, choose
+from goodinit.training import Engine
 
 __all__ = ["Cluster", "RayExecutor", "check_alive", "check_cluster"]
 
@@ -187,7 +187,7 @@ class Cluster:
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
     def _torch(self, task: Task) -> bool:
-        return self.engine == "torch" or (self.engine == "auto" and choose(task.network) == "torch")
+        return engine_of(task, self.engine) == "torch"
 
     def lost(self, how: str) -> GoodinitError:
         """The error for a cluster that is gone."""
@@ -348,7 +348,7 @@ class RayExecutor:
             "keep": cluster.keep,
         }
         blob = shipment.packed(load, options)
-        code = shipment.modules_of(blob, getattr(task, "modules", ()))
+        code = shipment.modules_of(blob, task.modules)
         place = load[0].jobs[0].task
         if place not in self.parcels:
             self.parcels[place] = shipment.source_of(task)

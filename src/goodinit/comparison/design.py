@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, cast
 
 import numpy as np
 
 from goodinit import activations, initializers
 from goodinit.activations import Activation
+from goodinit.comparison.model_tasks import OwnStart, check_model, own_data, read_factory
 from goodinit.comparison.study import Study
 from goodinit.datasets import Dataset, Source, is_builtin
 from goodinit.errors import GoodinitError, unknown_name
+from goodinit.factories import ModelFactory
 from goodinit.initializers import Initializer
 from goodinit.networks import MLP, Loss, check_widths
 from goodinit.results import Task
 from goodinit.spec import canonical
 from goodinit.streams import as_stream, check_seed
-from goodinit.training import Schedule
+from goodinit.training import OPTIMIZERS, Dtype, Schedule
+from goodinit.training.schedule import FOR_MODELS
 
-__all__ = ["CLASSIC_INITIALIZATIONS", "LOSSES", "TASKS", "TASK_OPTIONS", "design", "parse_seeds"]
+__all__ = ["CLASSIC_INITIALIZATIONS", "LOSSES", "TASKS", "TASK_OPTIONS", "design", "model_defaults", "parse_seeds"]
 
 CLASSIC_INITIALIZATIONS: Final = ("zeros", "normal(std=10)", "he_normal")
 GRID: Final = tuple(float(f"{rate:.3g}") for rate in 10.0 ** np.arange(-4, 0.51, 0.5))  # 1e-4, 3.16e-4, ..., 1, 3.16
@@ -43,7 +47,19 @@ _CLASSIC: Final[Mapping[str, Any]] = {
     "stream": "randomstate",
     "record_every": None,
     "dtype": "float64",
+    "model": None,
+    "device": "cpu",
 }
+_MODEL: Final[Mapping[str, Any]] = {
+    "stream": "keyed",
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "steps": 1000,
+    "batch_size": 64,
+}
+"""What a task of a person's own model changes of the one it is like."""
+MODEL_INITIALIZATIONS: Final = ("default", "he_normal")
+_NOT_OF_MODELS: Final = ("widths", "activation", "stream", "dtype")
 TASK_OPTIONS: Final = tuple(_CLASSIC)
 _SMALL: Final = {"stream": "keyed", "widths": (16, 16), "optimizer": "momentum", "learning_rate": 0.05, "steps": 2000}
 _DIGITS: Final = {"data": "digits", "stream": "keyed", "optimizer": "momentum", "batch_size": 64}
@@ -76,7 +92,7 @@ TASKS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 def design(
-    init: str | Initializer | Sequence[str | Initializer] = CLASSIC_INITIALIZATIONS,
+    init: str | Initializer | Sequence[str | Initializer] | None = None,
     *,
     tasks: str | Sequence[str | Mapping[str, Any]] = "classic",
     learning_rate: float | str | Sequence[float] | None = None,
@@ -84,7 +100,6 @@ def design(
     **options: Any,
 ) -> Study:
     """The study that these options describe; the defaults are the classic experiment. See `compare`."""
-    chosen = _initializers(init)
     rates, tune = _learning_rates(learning_rate)
     if len(rates) == 1 and not tune:
         options["learning_rate"] = rates[0]
@@ -92,11 +107,16 @@ def design(
     if not given:
         raise GoodinitError(f"no task was given; name at least one of {', '.join(TASKS)}")
     made = tuple(_task(each, options) for each in given)
+    models = any(isinstance(task.network, ModelFactory) for task in made)
+    chosen = _initializers((MODEL_INITIALIZATIONS if models else CLASSIC_INITIALIZATIONS) if init is None else init)
     names = [task.name for task in made]
     for name in names:
         if names.count(name) > 1:
             raise GoodinitError(f"two tasks are called {name!r}; give each its own name")
     for task in made:
+        if isinstance(task.network, ModelFactory):
+            check_model(task.network, task.data, chosen)
+            continue
         for weight in task.network.weights:
             for initializer in chosen:
                 initializer.expected_variance(weight)  # refuses a weight that it cannot fill
@@ -168,7 +188,8 @@ def _initializers(init: str | Initializer | Sequence[str | Initializer]) -> list
     given = [init] if isinstance(init, str | Initializer) or not isinstance(init, Sequence) else list(init)
     if not given:
         raise GoodinitError("no initialization was given; name at least one, such as he_normal")
-    chosen = [initializers.get(each) for each in given]
+    own = OwnStart()
+    chosen = [own if each in (own.name, *own.aliases) else initializers.get(each) for each in given]
     texts = [str(each) for each in chosen]
     for text in texts:
         if texts.count(text) > 1:
@@ -190,27 +211,53 @@ def _task(given: str | Mapping[str, Any], options: Mapping[str, Any]) -> Task:
     for option in changes:
         if option not in TASK_OPTIONS:
             raise unknown_name("option", option, TASK_OPTIONS)
+    if changes.get("model") is not None:
+        return _made_model(name, base, changes)
+    if changes.get("optimizer") in FOR_MODELS:
+        raise GoodinitError(
+            f"optimizer {changes['optimizer']} goes with a model; choose one of {', '.join(OPTIMIZERS)}"
+        )
     return _made(name, base, {**_CLASSIC, **TASKS[base], **changes}, varied=bool(changes))
 
 
+def model_defaults(base: str) -> Mapping[str, Any]:
+    """The options of a model's task that is like a named one."""
+    return {**_CLASSIC, **TASKS[base], **_MODEL}
+
+
+def _made_model(name: str | None, base: str, changes: Mapping[str, Any]) -> Task:
+    """The task of a person's own model, on the data told or on what its factory brings."""
+    for option in _NOT_OF_MODELS:
+        if changes.get(option) is not None:
+            raise GoodinitError(
+                f"{option}={changes[option]!r} goes with a network of goodinit's own; a model has its own"
+            )
+    import goodinit.pytorch  # noqa: F401  # where PyTorch is missing, it says which extra to install
+
+    options, given = {**model_defaults(base), **changes}, changes.get("data", TASKS[base].get("data"))
+    schedule = _schedule(options)
+    loss = _told_loss(options["loss"])
+    source = _source(
+        own_data(options["model"]) if given is None else given, options["target"], options["standardize"], loss
+    )
+    if loss == "squared_error" and not source.dataset(0).regression:
+        raise GoodinitError(f"the loss squared_error needs numbers to predict with a model; {source.text} has classes")
+    factory = read_factory(options["model"], source.dataset(0), str(options["device"]))
+    factory = replace(factory, brings_data=given is None)
+    return Task(str(name or factory.text), source, factory, schedule, "keyed", cast(Dtype, factory.dtype))
+
+
 def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bool) -> Task:
-    data, widths, steps = options["data"], options["widths"], options["steps"]
+    data, widths = options["data"], options["widths"]
     if isinstance(widths, str) or not isinstance(widths, Sequence):
         raise GoodinitError(f"widths={widths!r}: give the hidden layers' sizes as a list, such as [10, 5]")
     if options["dtype"] not in ("float64", "float32"):
         raise GoodinitError(f"dtype {options['dtype']!r} is not known; choose float64 or float32")
     as_stream(0, options["stream"])
     activation: Activation = activations.get(options["activation"])
-    every = options["record_every"]
-    if every is None:
-        every = _round_interval(steps) if isinstance(steps, int) and steps >= 1 else 1
-    schedule = Schedule(
-        canonical(str(options["optimizer"])), options["learning_rate"], steps, options["batch_size"], every
-    )
+    schedule = _schedule(options)
     check_widths(widths)
-    loss = None if options["loss"] is None else canonical(str(options["loss"]))
-    if loss not in (None, *LOSSES):
-        raise unknown_name("loss", str(options["loss"]), LOSSES)
+    loss = _told_loss(options["loss"])
     source = _source(data, options["target"], options["standardize"], loss)
     examples = source.dataset(0)
     network = MLP((len(examples.features), *widths, examples.outputs), activation, _loss(loss, examples))
@@ -222,6 +269,13 @@ def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bo
     if name is None:
         name = base if not varied or base != "classic" else source.text if data != "circles" else "circles"
     return Task(str(name), source, network, schedule, options["stream"], options["dtype"])
+
+
+def _told_loss(given: object) -> str | None:
+    loss = None if given is None else canonical(str(given))
+    if loss not in (None, *LOSSES):
+        raise unknown_name("loss", str(given), LOSSES)
+    return loss
 
 
 def _source(data: Any, target: str | None, standardize: bool, loss: str | None) -> Source:
@@ -239,6 +293,13 @@ def _loss(told: str | None, data: Dataset) -> Loss:
     if data.regression or told == "squared_error":
         return "squared_error"
     return "binary_cross_entropy" if data.outputs == 1 else "cross_entropy"
+
+
+def _schedule(options: Mapping[str, Any]) -> Schedule:
+    steps, every = options["steps"], options["record_every"]
+    if every is None:
+        every = _round_interval(steps) if isinstance(steps, int) and steps >= 1 else 1
+    return Schedule(canonical(str(options["optimizer"])), options["learning_rate"], steps, options["batch_size"], every)
 
 
 def _round_interval(steps: int) -> int:

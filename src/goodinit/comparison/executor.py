@@ -11,10 +11,11 @@ from goodinit.comparison.limits import time_limit
 from goodinit.comparison.study import Batch, Job
 from goodinit.comparison.trials import train_batch
 from goodinit.errors import GoodinitError
+from goodinit.networks import MLP
 from goodinit.results import Task, Trial
 from goodinit.training import Engine, choose, torch_engine
 
-__all__ = ["Executor", "LocalExecutor", "failed"]
+__all__ = ["Executor", "LocalExecutor", "engine_of", "failed"]
 
 
 class Executor(Protocol):
@@ -83,8 +84,15 @@ class LocalExecutor:
     def _prepare(self, batch: Batch) -> None:
         """What a process does once, and no trial's time is to count: reading the data, imports."""
         batch.task.source.dataset(batch.jobs[0].seed)
-        if (choose(batch.task.network) if self.engine == "auto" else self.engine) == "torch":
+        if engine_of(batch.task, self.engine) == "torch":
             torch_engine.device()
+
+
+def engine_of(task: Task, engine: Engine) -> Engine:
+    """The engine that trains a task's networks; a person's models are PyTorch's."""
+    if not isinstance(task.network, MLP):
+        return "torch"
+    return choose(task.network) if engine == "auto" else engine
 
 
 def failed(task: Task, job: Job, reason: str) -> Trial:

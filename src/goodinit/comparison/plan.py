@@ -12,6 +12,7 @@ import numpy as np
 from goodinit import checkup
 from goodinit.comparison.study import Batch, Job, Study
 from goodinit.comparison.tuning import best_rates
+from goodinit.factories import ModelFactory
 from goodinit.networks import stack
 from goodinit.results import Task, Trial
 from goodinit.streams import KeyedStream, as_stream
@@ -65,7 +66,7 @@ def estimate(
     (20, 0, True)
     """
     missing = missing_jobs(study, tuned, stored)
-    if engine is None:
+    if engine is None or any(isinstance(task.network, ModelFactory) for task in study.tasks):
         return Plan(study.size, study.size - len(missing), None)
     seconds: float | None = 0.0
     for place, task in enumerate(study.tasks):
@@ -92,7 +93,7 @@ def _sample(study: Study, task: Task, jobs: list[Job]) -> tuple[Job, ...]:
     """Some jobs of the largest batch."""
     largest = max(study.batches(jobs), key=lambda batch: len(batch.jobs)).jobs
     examples = min(task.schedule.batch_size or len(task.data.y_train), len(task.data.y_train))
-    work = 6.0 * sum(weight.size for weight in task.network.weights) * examples
+    work = 6.0 * sum(weight.size for weight in task.mlp.weights) * examples
     return largest[: max(1, min(SAMPLE, int(SAMPLE_WORK / work)))]
 
 
@@ -103,7 +104,7 @@ def _seconds_a_network(batch: Batch, engine: Engine) -> float | None:
     X, Y = np.ascontiguousarray(examples.X_train.T), examples.targets
     rates = np.array([job.learning_rate for job in jobs])
     began = time.perf_counter()
-    starts = [task.network.parameters(job.initializer, as_stream(job.seed, task.stream)) for job in jobs]
+    starts = [task.mlp.parameters(job.initializer, as_stream(job.seed, task.stream)) for job in jobs]
     drawing = (time.perf_counter() - began) / len(jobs)
     ensemble = stack(starts)
 
@@ -111,7 +112,7 @@ def _seconds_a_network(batch: Batch, engine: Engine) -> float | None:
         short = replace(schedule, steps=steps, record_every=steps)
         order = batches(Y.shape[1], short, KeyedStream(jobs[0].seed))
         began = time.perf_counter()
-        train(task.network, ensemble, X, Y, short, order, learning_rates=rates, engine=engine, dtype=task.dtype)
+        train(task.mlp, ensemble, X, Y, short, order, learning_rates=rates, engine=engine, dtype=task.dtype)
         return time.perf_counter() - began
 
     try:
@@ -124,7 +125,7 @@ def _seconds_a_network(batch: Batch, engine: Engine) -> float | None:
     except (ArithmeticError, MemoryError, RuntimeError, ValueError):  # the run itself will say what is wrong
         return None
     began = time.perf_counter()
-    checkup.measure(task.network, starts[0], X, Y)
+    checkup.measure(task.mlp, starts[0], X, Y)
     measures = 2 * (time.perf_counter() - began)  # of the start and of the end
     each_step = max(taken - once, 0.0) / max(steps - 1, 1)
     batch_size = min(schedule.batch_size or Y.shape[1], Y.shape[1])

@@ -9,9 +9,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from goodinit import activations
-from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, TASKS, design
+from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, TASKS, design, model_defaults
 from goodinit.comparison.study import Study
 from goodinit.datasets import Dataset, is_builtin
+from goodinit.factories import ModelFactory
 from goodinit.report import Rerun
 from goodinit.results import Task
 
@@ -91,6 +92,8 @@ def _tables(tasks: Any) -> list[Mapping[str, Any]]:
 def _options(task: Task) -> Options:
     """Every option that makes this task."""
     file = not isinstance(task.source.given, Dataset)
+    if isinstance(task.network, ModelFactory):
+        return _options_of_model(task, task.network)
     known = activations.is_known(task.network.activation.name)
     return {
         "data": task.source.text if file else _Own("data"),
@@ -109,6 +112,24 @@ def _options(task: Task) -> Options:
     }
 
 
+def _options_of_model(task: Task, factory: ModelFactory) -> Options:
+    file = not isinstance(task.source.given, Dataset)
+    data: Options = {"target": task.source.target, "standardize": task.source.standardize}
+    if not factory.brings_data:
+        data["data"] = task.source.text if file else _Own("data")
+        data["loss"] = "squared_error" if task.data.regression else None
+    return {
+        "model": factory.text if ":" in factory.text else _Own(factory.text),
+        "device": factory.device,
+        **data,
+        "learning_rate": task.schedule.learning_rate,
+        "steps": task.schedule.steps,
+        "batch_size": task.schedule.batch_size,
+        "optimizer": task.schedule.optimizer,
+        "record_every": task.schedule.record_every,
+    }
+
+
 @lru_cache(maxsize=64)
 def _base(name: str) -> Task:
     return design("zeros", tasks=name).tasks[0]
@@ -121,8 +142,11 @@ def _usual_interval(name: str, steps: int) -> int:
 
 def _changes(task: Task, base: str, study: Study) -> Options:
     """What the task's options change of a named task's; without the learning rate where the study has its own."""
-    usual = {**_options(_base(base)), "record_every": _usual_interval(base, task.schedule.steps)}
+    own = model_defaults(base) if isinstance(task.network, ModelFactory) else _options(_base(base))
+    usual = {**own, "record_every": _usual_interval(base, task.schedule.steps)}
     changes = {key: value for key, value in _options(task).items() if value != usual[key]}
+    if isinstance(task.network, ModelFactory) and base == "classic" and "data" in _options(task):
+        changes["data"] = _options(task)["data"]  # or the factory would be asked for it
     if study.learning_rates:
         changes.pop("learning_rate", None)
     return changes
@@ -228,7 +252,9 @@ def _notes(study: Study, own: bool) -> list[str]:
             notes.append(f"data stands for the Dataset {given.name!r}, which was made in Python.")
         elif not (isinstance(given, str) and is_builtin(given)):
             notes.append(f"The file {task.source.text} is not part of this page; run this in the folder that holds it.")
-        if not activations.is_known(task.network.activation.name):
+        if isinstance(task.network, ModelFactory):
+            notes.append(f"{task.network.text} makes the model: run this where it can be imported.")
+        elif not activations.is_known(task.network.activation.name):
             notes.append(f"activation stands for the Activation {task.network.activation.name!r}, made in Python.")
     if own:
         notes.append("There is no command line for an object that was made in Python.")

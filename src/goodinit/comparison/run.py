@@ -12,7 +12,7 @@ from typing import Any
 
 from goodinit.activations import Activation
 from goodinit.comparison.cluster import Cluster, check_cluster
-from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, design, parse_seeds
+from goodinit.comparison.design import design, parse_seeds
 from goodinit.comparison.executor import Executor, LocalExecutor
 from goodinit.comparison.limits import check_time_limit
 from goodinit.comparison.plan import Plan, estimate
@@ -42,6 +42,8 @@ def compare(
     init: str | Initializer | Sequence[str | Initializer] | None = None,
     *,
     tasks: str | Sequence[str | Mapping[str, Any]] = "classic",
+    model: str | Callable[[], Any] | None = None,
+    device: str | None = None,
     data: str | Path | CsvText | Dataset | None = None,
     target: str | None = None,
     standardize: bool | None = None,
@@ -77,6 +79,10 @@ def compare(
     Arguments:
         init: one initialization or several: names, `name(option=value)` texts, or initializers.
         tasks: one named task or several (`goodinit.tasks()`), or mappings of the options below with a `name`.
+        model: a person's own PyTorch model in place of the network: a function that gives a new `torch.nn.Module`, or
+            (model, data), as the function itself, `MODULE:FUNCTION` or `file.py:FUNCTION`. An initialization may then
+            be `default`, the model's own start.
+        device: where models are trained: cpu, or one GPU such as cuda.
         data: a built-in data set (`goodinit.datasets.names()`), with options as in `moons(noise=0.3, points=600)`, the
             path of a CSV or NPZ file, a CSV's text, or a Dataset.
         target: a CSV's column of labels or targets, or an NPZ's array of them.
@@ -91,7 +97,7 @@ def compare(
             their own, and the best one is used for the evaluation.
         steps: the number of updates.
         batch_size: examples a step; None takes the task's, all for the classic one.
-        optimizer: gradient_descent, momentum (0.9) or adam.
+        optimizer: gradient_descent, momentum (0.9), adam, or for models adamw (weight decay 0.01).
         seed, seeds: one seed, or several as `0-19` or a list. A seed gives initial weights, batches' order, and data
             that is made or split, each from its own stream; every initialization gets the same data and order.
         stream: where weights come from: `randomstate` (the classic experiment's) or `keyed` (by seed and weight name).
@@ -126,6 +132,8 @@ def compare(
     if seed is not None and seeds is not None:
         raise GoodinitError(f"seed {seed} and seeds {seeds!r} were given; give one of them")
     options = {
+        "model": model,
+        "device": device,
         "data": data,
         "target": target,
         "standardize": standardize,
@@ -150,7 +158,7 @@ def compare(
     else:
         chosen_seeds = parse_seeds(seeds if seeds is not None else CLASSIC_SEED if seed is None else seed)
     plan = design(
-        CLASSIC_INITIALIZATIONS if init is None else init,
+        init,
         tasks=tasks,
         learning_rate=learning_rate,
         seeds=chosen_seeds,

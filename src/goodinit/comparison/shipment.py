@@ -23,6 +23,7 @@ from goodinit import datasets
 from goodinit.comparison.executor import LocalExecutor
 from goodinit.comparison.study import Batch, Job
 from goodinit.errors import GoodinitError
+from goodinit.factories import is_of_a_file
 from goodinit.results import Task, Trial
 
 __all__ = ["Load", "Parcel", "agreed", "fulfil", "label", "modules_of", "packed", "source_of", "unlabelled"]
@@ -106,8 +107,18 @@ def _travels(path: Path, root: Path) -> bool:
 
 def packed(load: Load, options: dict[str, Any]) -> bytes:
     """A load and how to train it, without its data."""
+    for name in load[0].task.modules:
+        if is_of_a_file(name):
+            _by_value(name)
     task: Task = replace(load[0].task, source=None)  # type: ignore[arg-type]  # it comes in a parcel of its own
     return _pickled((task, [batch.jobs for batch in load], options))
+
+
+def _by_value(module: str) -> None:
+    """Have what a module defines travel whole: no other process can import it by its name."""
+    from ray import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[module])  # type: ignore[no-untyped-call]
 
 
 def label(load: Load) -> bytes:

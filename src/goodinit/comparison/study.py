@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from goodinit.factories import ModelFactory
 from goodinit.initializers import Initializer
 from goodinit.results import Phase, Task
 
@@ -112,14 +113,16 @@ class Study:
 
 
 def _largest(task: Task) -> int:
-    """How many networks of a task make a batch."""
-    weights = sum(weight.size for weight in task.network.weights)
+    """How many networks of a task make a batch; of somebody's models one, so that each is kept as it ends."""
+    if isinstance(task.network, ModelFactory):
+        return 1
     wanted = max(FULL, int(BATCH_WORK / operations(task)) // FULL * FULL)
-    return max(1, min(wanted, BATCH_NUMBERS // weights))
+    return max(1, min(wanted, BATCH_NUMBERS // task.network.size))
 
 
 def operations(task: Task) -> float:
     """The multiplications and additions that train one network of a task."""
-    weights = sum(weight.size for weight in task.network.weights)
     examples = min(task.schedule.batch_size or len(task.data.y_train), len(task.data.y_train))
-    return 6.0 * weights * examples * task.schedule.steps  # a product forward, and two backward, of 2 operations each
+    return (
+        6.0 * task.network.size * examples * task.schedule.steps
+    )  # a product forward, and two backward, of 2 operations each

@@ -38,6 +38,8 @@ _KINDS: Final[Mapping[str, tuple[str, tuple[type, ...]]]] = {
     "stream": ("a text", (str,)),
     "record-every": (_NUMBERS, (int,)),
     "dtype": ("a text", (str,)),
+    "model": ("a text such as my_models:make", (str,)),
+    "device": ("a text", (str,)),
 }
 _TASK_KEYS: Final = ("name", "like", *(option.replace("_", "-") for option in TASK_OPTIONS))
 _ITEMS: Final[Mapping[str, tuple[type, ...]]] = {

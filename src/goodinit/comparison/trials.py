@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit import checkup
+from goodinit.comparison.model_tasks import BLOWN_UP, train_models
 from goodinit.comparison.study import Batch, Job
-from goodinit.networks import Parameters, stack
+from goodinit.networks import MLP, Parameters, stack
 from goodinit.results import Finding, Sensitivity, Task, Trial
 from goodinit.streams import KeyedStream, as_stream
 from goodinit.training import Engine, Run, accuracy, batches, r_squared, train
@@ -20,7 +21,6 @@ __all__ = ["PERTURBATION", "train_batch", "trial_of"]
 
 PERTURBATION: Final = 1e-15  # relative: four or five units in the last place of float64
 CHAOTIC: Final = 1e-6  # a curve that such a perturbation moves further than this amplifies rounding
-BLOWN_UP: Final = 10  # a run that ends so many times above both its first loss and chance has diverged
 
 
 def train_batch(
@@ -37,8 +37,10 @@ def train_batch(
     and the trials say how far that moves their curves.
     """
     task, jobs = batch.task, batch.jobs
+    if not isinstance(task.network, MLP):
+        return train_models(batch, progress)
     examples = task.source.dataset(jobs[0].seed)
-    starts = [task.network.parameters(job.initializer, as_stream(job.seed, task.stream)) for job in jobs]
+    starts = [task.mlp.parameters(job.initializer, as_stream(job.seed, task.stream)) for job in jobs]
     copies = 1 + perturbations
     members = [
         start if copy == 0 else _perturbed(start, job.seed, copy)
@@ -47,7 +49,7 @@ def train_batch(
     ]
     X, Y = np.ascontiguousarray(examples.X_train.T), examples.targets
     run = train(
-        task.network,
+        task.mlp,
         stack(members),
         X,
         Y,
@@ -70,7 +72,7 @@ def trial_of(task: Task, job: Job, start: Parameters, run: Run, members: slice) 
     examples, own = task.source.dataset(job.seed), members.start
     X, Y = np.ascontiguousarray(examples.X_train.T), examples.targets
     trained = {name: np.asarray(value[own], dtype=np.float64) for name, value in run.parameters.items()}
-    before, after = (checkup.measure(task.network, p, X, Y) for p in (start, trained))
+    before, after = (checkup.measure(task.mlp, p, X, Y) for p in (start, trained))
     final_loss, diverged_by = float(run.final_loss[own]), run.diverged_by[own]
     diverged = diverged_by is not None or final_loss > BLOWN_UP * max(before.loss, before.chance_loss)
     found = checkup.findings(before)
@@ -113,7 +115,7 @@ def trial_of(task: Task, job: Job, start: Parameters, run: Run, members: slice) 
 
 def _score(task: Task, parameters: Parameters, X: NDArray[np.float64], answers: NDArray[Any]) -> float:
     """The task's score; nan where it is not finite."""
-    score = float((r_squared if task.yardstick.score == "r2" else accuracy)(task.network, parameters, X, answers))
+    score = float((r_squared if task.yardstick.score == "r2" else accuracy)(task.mlp, parameters, X, answers))
     return score if math.isfinite(score) else math.nan
 
 

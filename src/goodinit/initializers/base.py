@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -30,7 +30,8 @@ class Initializer(ABC):
 
     The class attributes are its facts, shown by `goodinit show` and read by the tests: `name` as people write
     it, `aliases`, one-sentence `summary`, `formula`, `reference`, the `activations` it was derived for (empty:
-    any), and `elsewhere`, what the same name means in other frameworks.
+    any), `elsewhere`, what the same name means in other frameworks, and `follows`, the option that the activation
+    after a layer decides: `activation`, `gain`, or none where the rule's formula leaves it out.
     """
 
     name: ClassVar[str]
@@ -40,6 +41,7 @@ class Initializer(ABC):
     aliases: ClassVar[tuple[str, ...]] = ()
     activations: ClassVar[tuple[str, ...]] = ()
     elsewhere: ClassVar[Mapping[str, str]] = {}
+    follows: ClassVar[Literal["activation", "gain"] | None] = None
 
     @abstractmethod
     def elements(self, weight: Weight, stream: Stream, start: int, stop: int) -> NDArray[np.float64]:

@@ -39,6 +39,7 @@ class EdgeOfChaos(Scaled):
     formula = "Var w = sigma_w^2 / fan_in with chi_1 = sigma_w^2 E[phi'(sqrt(q*) z)^2] = 1"
     reference = "Poole et al. 2016; Schoenholz, Gilmer, Ganguli & Sohl-Dickstein 2017, Deep Information Propagation"
     elsewhere = _NOWHERE
+    follows = "activation"
 
     activation: str = "tanh"
     bias_variance: float = 0.0
@@ -73,6 +74,7 @@ class RandomWalk(Scaled):
     reference = "Sussillo & Abbott 2014, Random walk initialization for training very deep feedforward networks"
     activations = ("relu", "linear")
     elsewhere = _NOWHERE
+    follows = "activation"
 
     activation: str = "relu"
 

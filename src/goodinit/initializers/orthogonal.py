@@ -57,6 +57,7 @@ class Orthogonal(MatrixInitializer):
             "JAX": "one matrix a tensor, fails in half precision; Flax keeps a tensor a gate, and so draws each alone",
         }
     )
+    follows = "gain"
 
     gain: float = 1.0
 
@@ -107,6 +108,7 @@ class DeltaOrthogonal(MatrixInitializer):
     reference = "Xiao, Bahri, Sohl-Dickstein, Schoenholz & Pennington 2018, Dynamical isometry and CNNs"
     activations = ("linear", "tanh")
     elsewhere = MappingProxyType({"PyTorch": "none", "Keras": "none", "JAX": "the same, but groups are not told apart"})
+    follows = "gain"
 
     gain: float = 1.0
 

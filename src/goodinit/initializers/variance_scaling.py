@@ -169,6 +169,7 @@ class LecunUniform(Scaled):
 @dataclass(frozen=True)
 class _Glorot(Scaled):
     _mode = "fan_avg"
+    follows = "gain"
 
     gain: float = 1.0
 
@@ -210,6 +211,8 @@ class GlorotUniform(_Glorot):
 
 @dataclass(frozen=True)
 class _He(Scaled):
+    follows = "activation"
+
     activation: str = "relu"
     mode: str = "fan_in"
 

@@ -249,17 +249,17 @@ def _read_inits(given: Any) -> tuple[Choice, ...]:
 def _check_size(study: Study) -> None:
     """Refuse a network, or a training, that is too large for a page."""
     task = study.tasks[0]
-    weights = sum(weight.size for weight in task.network.weights)
+    weights = sum(weight.size for weight in task.mlp.weights)
     data = task.source.dataset(study.seeds[0])
     examples = len(data.y_train)
     taken = min(task.schedule.batch_size or examples, examples)
     starts = len(study.initializers)
-    frames = affordable(task.network, data, starts) * starts * weights * 6.0 * (examples + len(data.y_test))
+    frames = affordable(task.mlp, data, starts) * starts * weights * 6.0 * (examples + len(data.y_test))
     trainings = starts * (len(study.seeds) + 1 if len(study.seeds) > 1 else 1)
     work = trainings * weights * 6.0 * taken * task.schedule.steps + frames  # forward, and twice backward, of 2 each
     for field_, what, size, most in (
         ("hidden", "weights", weights, LIMITS["weights"]),
-        ("hidden", "values of units over examples", sum(task.network.widths) * examples, LIMITS["values"]),
+        ("hidden", "values of units over examples", sum(task.mlp.widths) * examples, LIMITS["values"]),
         ("steps", "operations", work, LIMITS["work"]),
     ):
         if size > most:

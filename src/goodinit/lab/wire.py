@@ -35,7 +35,7 @@ def packed(values: NDArray[Any] | None) -> str | None:
 
 def scene(told: Scene, film: Film, moments: Sequence[int]) -> dict[str, Any]:
     """The event `scene`: everything that stays the same throughout the film."""
-    network, data, view = film.task.network, film.data, film.view
+    network, data, view = film.task.mlp, film.data, film.view
     layers = [
         {"layer": layer, "units": count, "of": network.widths[layer]} for layer, count in view.drawn.items() if layer
     ]

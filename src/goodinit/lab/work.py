@@ -26,7 +26,7 @@ def train(scene: Scene, study: Study) -> Callable[[Job], None]:
         began = time.perf_counter()
         task = study.tasks[0]
         film = Film(task, study.initializers, scene.seed)
-        steps = moments(scene.steps, affordable(task.network, film.data, len(study.initializers)))
+        steps = moments(scene.steps, affordable(task.mlp, film.data, len(study.initializers)))
         job.send("scene", wire.scene(scene, film, steps))
         job.send("begin", {"starts": [wire.opening(each) for each in film.openings()]})
         frames = _Frames(job)

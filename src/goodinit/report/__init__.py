@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from goodinit.report.catalogue import activation, catalogue, entry, forecast
+from goodinit.report.checkup_page import checkup_html, write_checkup
+from goodinit.report.checkup_tables import checkup_table
 from goodinit.report.figures import decision_boundaries, figures, loss_curves
 from goodinit.report.folder import OutputFolder, write_file
 from goodinit.report.page import Rerun, StudyResult, notebook_html, page_html, write_page
@@ -15,6 +17,8 @@ __all__ = [
     "StudyResult",
     "activation",
     "catalogue",
+    "checkup_html",
+    "checkup_table",
     "decision_boundaries",
     "depth_scales",
     "entry",
@@ -27,6 +31,7 @@ __all__ = [
     "summary",
     "text",
     "theory_figures",
+    "write_checkup",
     "write_file",
     "write_page",
 ]

@@ -62,7 +62,7 @@ def _score(value: float) -> str:
 
 def _predictions(task: Task, trial: Trial, data: Dataset, X: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(all="ignore"):
-        outputs = forward(task.network, trial.parameters, X.T)[0][-1][0]
+        outputs = forward(task.mlp, trial.parameters, X.T)[0][-1][0]
     return _own_unit(data, np.where(np.isfinite(outputs), outputs, np.nan))
 
 

@@ -97,7 +97,7 @@ def page_html(result: StudyResult) -> str:
 
 def notebook_html(result: StudyResult) -> str:
     """The summary as HTML for a notebook's output: tables with a style of their own, and no page around them."""
-    return _environment().get_template("summary.html").render(parts.page_facts(result))
+    return template_environment().get_template("summary.html").render(parts.page_facts(result))
 
 
 def _page(result: StudyResult, drawn: Sequence[Drawing], svgs: Mapping[str, bytes], folder: str | None) -> str:
@@ -116,14 +116,15 @@ def _page(result: StudyResult, drawn: Sequence[Drawing], svgs: Mapping[str, byte
         shown.setdefault(drawing.task, []).append(facts)
     facts = parts.page_facts(result)
     return (
-        _environment()
+        template_environment()
         .get_template("page.html")
         .render(**facts, figures=shown, folder=folder, environment=parts.environment(datetime.now(UTC)))
     )
 
 
 @cache
-def _environment() -> Environment:
+def template_environment() -> Environment:
+    """The templates of pages, which escape whatever they are given."""
     from importlib.resources import files
 
     from jinja2 import Environment, FunctionLoader, StrictUndefined

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from goodinit.factories import ModelFactory
+from goodinit.networks import MLP
 from goodinit.report.study_figures import lost
 from goodinit.results import Task, TaskSummary, Trial
 from goodinit.statistics import Estimate, PairComparison, RankedGroup, Ranking
@@ -155,6 +157,12 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def _units(network: MLP | ModelFactory) -> str:
+    if isinstance(network, ModelFactory):
+        return f"the model {network.description}, on {network.device}"
+    return f"{_widths(network.widths)} units, {network.activation.name}"
+
+
 def _what_was_run(result: StudyResult, task: Task, groups: Mapping[str, Sequence[Trial]]) -> list[tuple[str, str]]:
     data, schedule, network = task.data, task.schedule, task.network
     per_seed = "made or split anew by each seed" if task.source.varies else "the same for every seed"
@@ -170,7 +178,7 @@ def _what_was_run(result: StudyResult, task: Task, groups: Mapping[str, Sequence
             f"{data.name}: {len(data.y_train):,} examples to train, {len(data.y_test):,} to test, "
             f"{per_seed}; {count(len(data.features), 'feature')}, {kind}{note}",
         ),
-        ("network", f"{_widths(network.widths)} units, {network.activation.name}, {network.loss.replace('_', ' ')}"),
+        ("network", f"{_units(network)}, {network.loss.replace('_', ' ')}"),
         ("training", f"{schedule.optimizer.replace('_', ' ')}, {schedule.steps:,} steps, {size}, {task.dtype}"),
         ("learning rate", _rates(result, task, groups)),
         ("initializations", listed(starts) if len(starts) <= _MOST_NAMED else f"{len(starts)}, see the tables"),

@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from goodinit.networks import MLP
 from goodinit.results import CLASSIFICATION, REGRESSION, Task, TaskSummary, Trial
 from goodinit.statistics import Estimate, Ranking
 
@@ -80,6 +81,10 @@ def _steps(steps: float) -> str:
     return f"{steps:,.0f}" if math.isfinite(steps) else "never, for half"
 
 
+def _called(task: Task) -> str:
+    return f"{'Network' if isinstance(task.network, MLP) else 'Model'} {task.network.description}"
+
+
 def _headline(task: Task) -> str:
     data, schedule = task.data, task.schedule
     batch = f"batches of {schedule.batch_size}" if schedule.batch_size else "full batch"
@@ -87,7 +92,7 @@ def _headline(task: Task) -> str:
     note += f"; {data.note}" if data.note else ""
     return (
         f"{data.name}: {len(data.y_train)} points to train, {len(data.y_test)} to test{note}. "
-        f"Network {list(task.network.widths)}, {task.network.activation}; {schedule.optimizer.replace('_', ' ')}, "
+        f"{_called(task)}; {schedule.optimizer.replace('_', ' ')}, "
         f"learning rate {schedule.learning_rate:g}, {schedule.steps:,} steps, {batch}."
     )
 

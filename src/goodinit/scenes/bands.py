@@ -68,7 +68,7 @@ def _groups(batch: Batch) -> Iterator[tuple[Job, ...]]:
 
 def _curves(task: Task, jobs: Sequence[Job], moments: Sequence[int], progress: Callable[[int], None]) -> Array:
     """The four quantities at each moment, (moments, quantities, jobs); the jobs share their examples and order."""
-    data, network = task.source.dataset(jobs[0].seed), task.network
+    data, network = task.source.dataset(jobs[0].seed), task.mlp
     X, X_test = (np.ascontiguousarray(each.T) for each in (data.X_train, data.X_test))
     size = max(1, VALUES // (sum(network.widths) * max(X.shape[1], X_test.shape[1])))
     curves = np.empty((len(moments), len(QUANTITIES), len(jobs)))

@@ -54,20 +54,18 @@ class Film:
     def __init__(self, task: Task, initializers: Sequence[Initializer], seed: int) -> None:
         self.task, self.initializers, self.seed = task, tuple(initializers), seed
         self.data = task.source.dataset(seed)
-        self.view = view(task.network, self.data)
-        self.camera = Camera(task.network, self.data, self.view)
+        self.view = view(task.mlp, self.data)
+        self.camera = Camera(task.mlp, self.data, self.view)
         self.last: list[Frame] = []
 
     @cached_property
     def starts(self) -> list[Parameters]:
         """Each start's parameters."""
-        return [
-            self.task.network.parameters(each, as_stream(self.seed, self.task.stream)) for each in self.initializers
-        ]
+        return [self.task.mlp.parameters(each, as_stream(self.seed, self.task.stream)) for each in self.initializers]
 
     def openings(self) -> list[Opening]:
         """What each start is like before any training."""
-        network, X = self.task.network, self.camera.X
+        network, X = self.task.mlp, self.camera.X
         with np.errstate(all="ignore"):  # a start may be too large for any forecast
             input_square = float((X**2).mean())
             forecasts = [
@@ -95,7 +93,7 @@ class Film:
 
         task = self.task
         run = train(
-            task.network,
+            task.mlp,
             stack(self.starts),
             self.camera.X,
             self.camera.Y,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,9 @@ from goodinit.networks import Parameters
 from goodinit.streams import Stream
 from goodinit.training.optimizers import OPTIMIZERS
 
-__all__ = ["Batch", "Run", "Schedule", "Watch", "batches", "check_rates", "check_snapshots"]
+__all__ = ["FOR_MODELS", "Batch", "Run", "Schedule", "Watch", "batches", "check_rates", "check_snapshots"]
+
+FOR_MODELS: Final = ("adamw",)  # what a person's own model may be trained with besides
 
 Batch = NDArray[np.intp] | slice
 """The examples of one step: their numbers, or a slice of them all."""
@@ -37,8 +40,8 @@ class Schedule:
     record_every: int = 1000
 
     def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise unknown_name("optimizer", str(self.optimizer), OPTIMIZERS)
+        if self.optimizer not in (*OPTIMIZERS, *FOR_MODELS):
+            raise unknown_name("optimizer", str(self.optimizer), (*OPTIMIZERS, *FOR_MODELS))
         rate = self.learning_rate
         number = isinstance(rate, int | float | np.floating) and not isinstance(rate, bool)
         if not number or not math.isfinite(rate) or rate <= 0:

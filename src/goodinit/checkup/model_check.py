@@ -1,0 +1,137 @@
+"""`check`: is a model's start healthy, and if not, what is to be changed?"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from goodinit import report
+from goodinit.checkup.model_findings import model_findings
+from goodinit.checkup.step import OPTIMIZERS, Step
+from goodinit.errors import GoodinitError
+from goodinit.model_records import LayerStart, ModelStart
+from goodinit.results import Finding
+
+if TYPE_CHECKING:  # models need torch, and are imported by those who use them
+    import torch
+
+__all__ = ["Checkup", "check"]
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What was measured of a model at its start, and the findings drawn from it.
+
+    It prints as a table, shows itself in a notebook, and `report` writes it as a page. `start` holds every number;
+    `layers` are its layer calls in execution order.
+    """
+
+    start: ModelStart
+    findings: tuple[Finding, ...]
+
+    @property
+    def layers(self) -> tuple[LayerStart, ...]:
+        """One record a layer call, in execution order."""
+        return self.start.layers
+
+    @property
+    def healthy(self) -> bool:
+        """Whether no finding is severe."""
+        return not any(finding.severity == "severe" for finding in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it: numbers that are not finite, and what was not measured, are null."""
+        return {
+            "healthy": self.healthy,
+            "findings": [finding.details() for finding in self.findings],
+            **self.start.to_dict(),
+        }
+
+    def to_json(self) -> str:
+        """One JSON object."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    def report(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+        """Write the checkup as one HTML page that needs nothing else, and return its place.
+
+        Raises GoodinitError where the file exists and `overwrite` is not set, or cannot be written.
+        """
+        return report.write_checkup(self.start, self.findings, path, overwrite=overwrite)
+
+    def _repr_html_(self) -> str:
+        return report.checkup_html(self.start, self.findings)
+
+    def __rich__(self) -> Any:
+        return report.checkup_table(self.start, self.findings)
+
+    def __str__(self) -> str:
+        return report.text(report.checkup_table(self.start, self.findings))
+
+
+def check(
+    model: torch.nn.Module,
+    inputs: Any,
+    targets: Any = None,
+    *,
+    loss: Callable[..., Any] | None = None,
+    learning_rate: float | None = None,
+    optimizer: str = "sgd",
+    curvature: bool = False,
+    jacobian: bool = False,
+    rounding: bool = False,
+) -> Checkup:
+    """Run a model once on a batch, and say layer by layer whether its start is healthy.
+
+    The model runs forward, and backward where there is a loss, in the mode that it is in; it is left as it was, to the
+    bit: parameters, buffers, modes, gradients, hooks and random state. Sizes, dead units and gradients are those of the
+    whole batch; correlations and ranks are estimated from 32 inputs and 512 features, saturation from 16,384
+    values. That takes at most about four times the model's own pass.
+
+    Arguments:
+        model: any `torch.nn.Module`. `torch.compile`'s is looked into; one with lazily built parameters is run as a
+            copy.
+        inputs: a tensor, a tuple of positional arguments, or a dict of keywords that the model is called with.
+        targets: what the loss compares the output with.
+        loss: a callable of (output, targets), or of the output where no targets are given. It may be left out where the
+            output carries its own `.loss`, and where only the forward side is wanted.
+        learning_rate: the one training will start with, for the size of the first step.
+        optimizer: `sgd`, `momentum`, `adam`, `adamw` or another of PyTorch's.
+        curvature: also measure the largest eigenvalue of the loss's Hessian, which bounds the learning rate. Tens of
+            passes.
+        jacobian: also measure the extreme singular values of the output by the input, of one example. As many
+            passes as there are outputs.
+        rounding: also measure how far a change of the weights by one part in 65,536 spreads. Two passes.
+
+    Raises GoodinitError where the model or the loss cannot be run, naming their own error.
+
+    >>> import goodinit, torch
+    >>> model = torch.nn.Sequential(torch.nn.Linear(20, 50), torch.nn.ReLU(), torch.nn.Linear(50, 3))
+    >>> _ = goodinit.initialize(model, "orthogonal", seed=0)
+    >>> batch, classes = torch.randn(64, 20), torch.randint(0, 3, (64,))
+    >>> checkup = goodinit.check(model, batch, classes, loss=torch.nn.functional.cross_entropy)
+    >>> checkup.healthy, [layer.name for layer in checkup.layers]
+    (True, ['0', '2'])
+    """
+    import goodinit.pytorch  # noqa: F401  # where PyTorch is missing, it says which extra to install
+    from goodinit.checkup.model_measure import Dear, measure_model
+
+    rate = _rate(learning_rate)
+    if optimizer not in OPTIMIZERS:
+        raise GoodinitError(f"optimizer={optimizer!r} is not known; choose one of {', '.join(OPTIMIZERS)}")
+    if loss is not None and not callable(loss):
+        raise GoodinitError(f"loss={loss!r}: give a callable of (output, targets), such as F.cross_entropy")
+    start = measure_model(model, inputs, targets, loss, Step(optimizer, rate), Dear(curvature, jacobian, rounding))
+    return Checkup(start, model_findings(start))
+
+
+def _rate(given: float | None) -> float | None:
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given) or given <= 0:
+        raise GoodinitError(f"learning_rate={given!r} must be a number above 0")
+    return float(given)

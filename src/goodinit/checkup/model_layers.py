@@ -1,0 +1,146 @@
+"""Records of layer calls: what was measured of each, beside what theory expects from what lies before and behind it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from goodinit.checkup.model_signals import CallSignals, SumSignals, histogram
+from goodinit.checkup.model_theory import expected_std, moments
+from goodinit.model_records import LayerStart, ParameterStart, SumStart
+from goodinit.pytorch.trace import LayerCall, Trace
+
+__all__ = ["layers_of", "sums_of"]
+
+
+def layers_of(
+    trace: Trace, signals: Mapping[int, CallSignals], parameters: Mapping[str, ParameterStart]
+) -> tuple[LayerStart, ...]:
+    """The layer calls in execution order."""
+    told = [_Told(call, signals[call.index], parameters) for call in trace.calls]
+    consumers: dict[int, list[int]] = {}
+    for call in trace.calls:
+        for source in call.sources:
+            consumers.setdefault(source, []).append(call.index)
+    return tuple(_layer(each, told, consumers.get(each.call.index, [])) for each in told)
+
+
+class _Told:
+    """One call with its numbers, and what is known of its weight."""
+
+    def __init__(self, call: LayerCall, signals: CallSignals, parameters: Mapping[str, ParameterStart]) -> None:
+        self.call, self.signals, self.numbers = call, signals, signals.read()
+        weight = parameters[call.weight]
+        bias = next((parameters[name] for name in call.parameters[1:] if len(parameters[name].shape) == 1), None)
+        computed = "weight" in self.numbers
+        self.std = self.numbers["weight"] if computed else weight.std
+        self.square = self.numbers["weight_square"] if computed else weight.rms**2
+        self.bias_square = 0.0 if bias is None else bias.rms**2
+        embeds = call.kind == "embedding"
+        known = weight.role != "tied embedding"
+        self.fan_in = 1.0 if embeds else (weight.fan_in if known else None) or signals.contracted
+        self.fan_out = weight.fan_out if known and not computed else None
+        if call.kind in ("linear", "matmul") and self.fan_out is None and call.output_shape:
+            self.fan_out = float(call.output_shape[-1])
+        if call.kind in ("bilinear", "recurrent"):  # a product of two signals; many steps in one
+            self.fan_in = self.fan_out = None
+
+    def of(self, name: str) -> float | None:
+        return self.numbers.get(name)
+
+    def moments(self) -> tuple[float, float] | None:
+        """(E[phi^2], E[phi'^2]) of what follows, at the measured size."""
+        rms = self.of("rms")
+        return None if rms is None else moments(self.call.activation, rms * rms)
+
+
+def _layer(told: _Told, every: Sequence[_Told], consumers: Sequence[int]) -> LayerStart:
+    call, numbers = told.call, told.numbers
+    rms, entering = told.of("rms"), told.of("input")
+    expected = _expected_rms(told, every)
+    gradient = told.of("gradient")
+    after = told.moments() if call.activation is not None else None
+    gained = rms is not None and entering is not None and entering > 0
+    return LayerStart(
+        name=call.module,
+        kind=call.kind,
+        weight=call.weight,
+        number=call.number,
+        shape=call.output_shape,
+        activation=call.activation,
+        residual=call.residual,
+        norm_before=call.norm_before,
+        norm_after=call.norm_after,
+        varied=call.varied,
+        fan_in=told.fan_in,
+        weight_std=told.std,
+        weight_std_expected=_expected_weight_std(told),
+        mean=numbers.get("mean", 0.0),
+        rms=rms if rms is not None else 0.0,
+        rms_expected=expected,
+        gain=rms / entering if gained and rms is not None and entering is not None else None,
+        gain_expected=expected / entering if gained and expected is not None and entering is not None else None,
+        activation_rms=told.of("activation"),
+        activation_rms_expected=math.sqrt(after[0]) if after is not None and not call.norm_after else None,
+        dead_share=told.of("dead"),
+        saturated_share=told.of("saturated"),
+        spread=_number(told.of("spread")),
+        effective_rank=_number(told.of("rank")),
+        rank_limit=told.signals.rank_limit if _number(told.of("rank")) is not None else None,
+        largest=numbers.get("largest", 0.0),
+        finite=all(math.isfinite(numbers[name]) for name in ("largest", "activation") if name in numbers),
+        gradient_rms=gradient,
+        gradient_rms_expected=_expected_gradient(told, every, consumers),
+        gradient_norm=None if gradient is None else gradient * math.sqrt(told.signals.elements),
+        susceptibility=_susceptibility(told, every),
+        underflow_share=told.of("underflow"),
+        outputs=histogram(told.signals.outputs),
+        gradients=histogram(told.signals.gradients, powers=True),
+    )
+
+
+def _expected_weight_std(told: _Told) -> float | None:
+    if told.call.kind == "embedding" or told.fan_in is None:
+        return None
+    return expected_std(told.call.activation, told.fan_in)
+
+
+def _expected_rms(told: _Told, every: Sequence[_Told]) -> float | None:
+    """sqrt(fan_in E[w^2] E[x^2] + E[b^2]), x by theory from the layer before, or as measured."""
+    if told.fan_in is None:
+        return None
+    if told.call.kind == "embedding":
+        return math.sqrt(told.square)
+    entering = told.of("input")
+    square = None if entering is None else entering**2
+    if told.call.plain:
+        before = every[told.call.sources[0]].moments()
+        square = before[0] if before is not None and told.call.input_activation else square
+    return None if square is None else math.sqrt(told.fan_in * told.square * square + told.bias_square)
+
+
+def _expected_gradient(told: _Told, every: Sequence[_Told], consumers: Sequence[int]) -> float | None:
+    """sqrt(fan_out E[w^2] E[phi'^2]) times the gradient behind, where one layer is all that uses this output."""
+    if len(consumers) != 1:
+        return None
+    behind = every[consumers[0]]
+    gradient, slopes = behind.of("gradient"), told.moments()
+    if not behind.call.plain or gradient is None or behind.fan_out is None or slopes is None or told.call.norm_after:
+        return None
+    return gradient * math.sqrt(behind.fan_out * behind.square * slopes[1])
+
+
+def _susceptibility(told: _Told, every: Sequence[_Told]) -> float | None:
+    if not told.call.plain or told.fan_in is None:
+        return None
+    before = every[told.call.sources[0]].moments()
+    return None if before is None else told.fan_in * told.square * before[1]
+
+
+def _number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def sums_of(signals: Sequence[SumSignals]) -> tuple[SumStart, ...]:
+    """The residual additions in execution order."""
+    return tuple(SumStart(each.calls, float(each.stream), float(each.total), abs(each.scale)) for each in signals)

@@ -1,0 +1,199 @@
+"""One run of a model forward, and one backward where there is a loss: everything that a checkup measures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from goodinit.checkup import model_extras as extras
+from goodinit.checkup.model_layers import layers_of, sums_of
+from goodinit.checkup.model_signals import FEWEST_FEATURES, FirstNotFinite, Signals, spread
+from goodinit.checkup.model_weights import parameters_of
+from goodinit.checkup.step import Step
+from goodinit.errors import GoodinitError
+from goodinit.model_records import ModelStart
+from goodinit.pytorch.calling import call_model, describe, mapped, tensors_in
+from goodinit.pytorch.guard import runnable, untouched
+from goodinit.pytorch.trace import Tracer
+
+__all__ = ["Dear", "measure_model"]
+
+Loss = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Dear:
+    """Which of the dear measures are asked for."""
+
+    curvature: bool = False
+    jacobian: bool = False
+    rounding: bool = False
+
+
+def measure_model(
+    model: torch.nn.Module, inputs: Any, targets: Any, loss: Loss | None, step: Step, dear: Dear
+) -> ModelStart:
+    """Measure a model's start; it is left as it was, to the bit, however this ends."""
+    lazy = model
+    model = runnable(model)
+    notes = (
+        ["lazily built parameters were drawn on a copy, as the model's own first call will"]
+        if model is not lazy
+        else []
+    )
+    with untouched(model, inputs) as own, torch.inference_mode(False):
+        targets = mapped(lambda tensor: tensor.detach().clone(), targets)
+        return _Run(model, own, targets, loss).start(step, dear, notes)
+
+
+class _Run:
+    """One run of a model: forward, its loss, backward."""
+
+    def __init__(self, model: torch.nn.Module, inputs: Any, targets: Any, loss: Loss | None) -> None:
+        self.model, self.inputs, self.targets, self.loss = model, inputs, targets, loss
+        first = next((tensor for tensor in tensors_in(inputs) if tensor.dim()), None)
+        self.examples = None if first is None else first.shape[0]
+        self.gradients: dict[str, Tensor | None] | None = None
+        self.failure: str | None = None
+
+    def start(self, step: Step, dear: Dear, notes: list[str]) -> ModelStart:
+        """Everything that is measured, as records."""
+        model, state = self.model, torch.get_rng_state()
+        wanted = self._wants_gradients()
+        signals: Signals
+        tracer = Tracer(model)
+        tracer.observer = signals = Signals(self.examples, wanted, tracer.call)
+        with torch.set_grad_enabled(wanted):
+            with tracer:
+                tracer.feed(self.inputs)
+                output = call_model(model, self.inputs)
+                total = self._total(output)
+            if total is None and self.loss is None and self.targets is not None:
+                raise GoodinitError(
+                    "targets were given, but no loss: say loss=torch.nn.functional.cross_entropy, or another callable "
+                    "of (output, targets)"
+                )
+            if total is not None and wanted:
+                self._backward(total)
+        value = None if total is None else float(total.detach())
+        trace = tracer.trace()
+        parameters = parameters_of(model, trace, self.gradients, step)
+        layers = layers_of(trace, signals.calls, {each.name: each for each in parameters})
+        losses = None if value is None else signals.losses.start(value, output, self.targets)
+        start = ModelStart(
+            model=type(model).__name__,
+            dtype=_dtype(model),
+            training=model.training,
+            examples=self.examples,
+            layers=layers,
+            parameters=parameters,
+            sums=sums_of(signals.sums),
+            input_spread=self._input_spread(),
+            loss=losses,
+            backward=self.gradients is not None,
+            backward_failure=self.failure,
+            learning_rate=step.learning_rate,
+            optimizer=step.optimizer,
+        )
+        self.gradients = None
+        del output, total
+        start = replace(start, first_not_finite=self._first_not_finite(start, state))
+        return self._dear(start, dear, notes, state)
+
+    def _wants_gradients(self) -> bool:
+        return any(parameter.requires_grad for parameter in self.model.parameters())
+
+    def _total(self, output: Any) -> Tensor | None:
+        """The loss, one number: the callable's, or the one that the output carries."""
+        if self.loss is None:
+            carried = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
+            total = carried if isinstance(carried, Tensor) and carried.numel() == 1 else None
+            return None if total is None else total.reshape(())
+        try:
+            total = self.loss(output) if self.targets is None else self.loss(output, self.targets)
+        except Exception as error:
+            raise GoodinitError(
+                f"the loss cannot be computed of the model's output ({describe(output)}) and the targets "
+                f"({describe(self.targets)}): {type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(total, Tensor) or total.numel() != 1:
+            what = describe(total)
+            raise GoodinitError(f"the loss gave {what}; it must give one number, a tensor of one element")
+        return total.reshape(())
+
+    def _backward(self, total: Tensor) -> None:
+        """Gradients without a trace on the parameters: nothing is added to their `.grad`."""
+        if not total.requires_grad:
+            self.failure = "the loss depends on no parameter that asks for a gradient"
+            self.gradients = {}
+            return
+        own = {name: each for name, each in self.model.named_parameters() if each.requires_grad}
+        try:
+            gradients = torch.autograd.grad(total, list(own.values()), allow_unused=True)
+        except RuntimeError as error:
+            self.failure = f"{type(error).__name__}: {error}"
+            return
+        self.gradients = dict(zip(own, gradients, strict=True))
+
+    def _input_spread(self) -> float | None:
+        """How the inputs differ from each other, where they are numbers with some features."""
+        for tensor in tensors_in(self.inputs):
+            if tensor.dtype.is_floating_point and tensor.dim() > 1:
+                if tensor[0].numel() < FEWEST_FEATURES:
+                    return None
+                numbers: dict[str, Tensor] = {}
+                spread(tensor.detach(), self.examples, numbers)
+                return float(numbers["spread"]) if "spread" in numbers else None
+        return None
+
+    def _first_not_finite(self, start: ModelStart, state: Tensor) -> str | None:
+        """Where the first number appears that is not finite; the model is run once more only where there is one."""
+        bad = next((each.name for each in start.parameters if not each.finite), None)
+        if bad is not None:
+            return f"parameter {bad}"
+        if any(t.dtype.is_floating_point and not bool(torch.isfinite(t).all()) for t in tensors_in(self.inputs)):
+            return "the inputs"
+        lost = start.loss is not None and not math.isfinite(start.loss.total)
+        if not lost and all(layer.finite for layer in start.layers):
+            return None
+        tracer = Tracer(self.model)
+        tracer.observer = first = FirstNotFinite(tracer.last)
+        torch.set_rng_state(state)
+        with torch.no_grad(), tracer:
+            tracer.feed(self.inputs)
+            self._total(call_model(self.model, self.inputs))
+        return first.found or ("the loss" if lost else None)
+
+    def _dear(self, start: ModelStart, dear: Dear, notes: list[str], state: Tensor) -> ModelStart:
+        facts: dict[str, Any] = {}
+
+        def again() -> Any:
+            torch.set_rng_state(state)
+            return call_model(self.model, self.inputs)
+
+        def total() -> Tensor | None:
+            return self._total(again())
+
+        if dear.curvature:
+            facts["curvature"], note = extras.curvature(self.model, total)
+            notes.append(note)
+        if dear.jacobian:
+            torch.set_rng_state(state)
+            facts["singular"], note = extras.singular_values(self.model, self.inputs)
+            notes.append(note)
+        if dear.rounding:
+            facts["rounding"], note = extras.rounding(self.model, again)
+            notes.append(note)
+        return replace(start, notes=tuple(note for note in notes if note), **facts)
+
+
+def _dtype(model: torch.nn.Module) -> str:
+    dtype = next((p.dtype for p in model.parameters() if p.dtype.is_floating_point), torch.float32)
+    if torch.is_autocast_enabled():
+        dtype = torch.get_autocast_gpu_dtype()
+    return str(dtype).removeprefix("torch.")

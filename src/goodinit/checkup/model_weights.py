@@ -1,0 +1,158 @@
+"""A model's parameters at the start: their sizes, what these should be, their twins, and their gradients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from goodinit.checkup.model_signals import size
+from goodinit.checkup.model_theory import expected_std
+from goodinit.checkup.step import Step
+from goodinit.model_records import ParameterStart
+from goodinit.pytorch.read import ModelWeight, read_model
+from goodinit.pytorch.trace import Trace
+
+__all__ = ["parameters_of"]
+
+_NEAR: Final = 1e-4  # relative: gradients of twins as near as this are the same but for rounding
+_SAME_HASH: Final = 1e-5  # relative to a row's norm: rows farther apart are not looked at
+
+
+def parameters_of(
+    model: torch.nn.Module, trace: Trace, gradients: Mapping[str, Tensor | None] | None, step: Step
+) -> tuple[ParameterStart, ...]:
+    """Every parameter of the model, measured; `gradients` by name, None where none were taken."""
+    read = {name: weight for weight in read_model(model) for name in weight.parameters}
+    activation = {call.weight: call.activation for call in reversed(trace.calls) if not call.residual}
+    for call in trace.calls:
+        activation.setdefault(call.weight, None)
+    found: list[ParameterStart] = []
+    kept: dict[tuple[object, ...], list[tuple[str, Tensor]]] = {}
+    unused = set(trace.unused)
+    for name, parameter in model.named_parameters():
+        gradient = gradients.get(name) if gradients is not None else None
+        facts = _measured(parameter.detach(), read.get(name), gradient)
+        facts["std_expected"] = _expected(read.get(name), activation.get(name), name in activation)
+        same_as, same_gradient = _same(kept, name, parameter.detach(), facts, gradients)
+        found.append(
+            ParameterStart(
+                name=name,
+                shape=tuple(parameter.shape),
+                trainable=parameter.requires_grad,
+                used=name not in unused,
+                has_gradient=None if gradients is None else gradient is not None,
+                update_to_weight=step.size(math.hypot(facts["mean"], facts["std"]), facts["gradient_rms"]),
+                same_as=same_as,
+                same_gradient=same_gradient,
+                **facts,
+            )
+        )
+    return tuple(found)
+
+
+def _expected(weight: ModelWeight | None, activation: str | None, called: bool) -> float | None:
+    """What theory wants; an embedding's size, and that of what no batch has used, is a matter of taste."""
+    if weight is None or weight.weight is None or weight.form != "plain":
+        return None
+    if weight.role in ("attention", "recurrent input", "recurrent hidden", "recurrent projection"):
+        return expected_std(None, weight.weight.fan_in)
+    if weight.role == "weight" and called:
+        return expected_std(activation, weight.weight.fan_in)
+    return None
+
+
+def _measured(values: Tensor, weight: ModelWeight | None, gradient: Tensor | None) -> dict[str, object]:
+    total = values.numel()
+    wide = values if values.dtype in (torch.float32, torch.float64) else values.float()
+    if wide.is_complex():
+        wide = torch.view_as_real(wide)
+    mean = float(wide.mean()) if total else 0.0
+    low, high = torch.aminmax(wide) if total else (wide.new_zeros(()), wide.new_zeros(()))
+    std = 0.0 if bool(low == high) else float(size(wide - mean))  # a constant's mean is off by rounding
+    told = None if weight is None else weight.weight
+    rms = math.hypot(mean, std)
+    gradient_rms = None if gradient is None else float(size(gradient.detach()))
+    parts = told.parts if told is not None else ()
+    out_axis = told.out_axis if told is not None else 0
+    part_std: tuple[float, ...] = ()
+    if len(parts) > 1 and total:
+        part_std = tuple(float(size(part - part.mean())) for part in wide.split(list(parts), dim=out_axis))
+    units, twins, twin_gradients = _twins(wide, weight, gradient)
+    return {
+        "role": "unknown" if weight is None else weight.role,
+        "kind": "" if weight is None else weight.kind,
+        "fan_in": None if told is None else float(told.fan_in),
+        "fan_out": None if told is None else float(told.fan_out),
+        "parts": parts,
+        "mean": mean,
+        "std": std,
+        "part_std": part_std,
+        "finite": math.isfinite(mean) and math.isfinite(std),
+        "gradient_rms": gradient_rms,
+        "gradient_to_weight": gradient_rms / rms if gradient_rms is not None and rms > 0 else None,
+        "units": units,
+        "twins": twins,
+        "twin_gradients": twin_gradients,
+    }
+
+
+def _twins(
+    values: Tensor, weight: ModelWeight | None, gradient: Tensor | None
+) -> tuple[int | None, int | None, bool | None]:
+    """How many output units there are, how many have the weights of another, and whether those get its gradients."""
+    told = None if weight is None else weight.weight
+    if told is None or weight is None or weight.form != "plain" or values.dim() < 2 or told.kind == "embedding":
+        return None, None, None
+    rows = _rows(values, told.out_axis)
+    units = len(rows)
+    if units < 2 or rows.shape[1] == 0:
+        return units, 0, None
+    generator = torch.Generator().manual_seed(0)  # one of our own: the global one stays as it is
+    direction = torch.randn(rows.shape[1], generator=generator).to(rows)
+    mixed, order = (rows @ direction).sort()
+    reach = _SAME_HASH * torch.linalg.vector_norm(direction) * rows.abs().amax()
+    near = torch.nonzero(mixed.diff().abs() <= reach).reshape(-1)
+    if not len(near):
+        return units, 0, None
+    one, other = order[near], order[near + 1]
+    same = (rows[one] == rows[other]).all(1)
+    one, other = one[same], other[same]
+    twins = len(torch.cat([one, other]).unique())
+    if gradient is None or not twins:
+        return units, twins, None
+    moved = _rows(gradient.detach().to(values), told.out_axis)
+    apart = (moved[one] - moved[other]).abs().amax()
+    return units, twins, bool(apart <= _NEAR * moved.abs().amax())
+
+
+def _rows(values: Tensor, out_axis: int) -> Tensor:
+    """One row an output unit; those of the groups of a transposed convolution share theirs."""
+    return values.movedim(out_axis, 0).reshape(values.shape[out_axis], -1)
+
+
+def _same(
+    kept: dict[tuple[object, ...], list[tuple[str, Tensor]]],
+    name: str,
+    values: Tensor,
+    facts: Mapping[str, object],
+    gradients: Mapping[str, Tensor | None] | None,
+) -> tuple[str | None, bool | None]:
+    """An earlier parameter with the very same values, unless all of them are one constant."""
+    if values.dim() < 2 or not facts["std"] or values.numel() < 4:
+        return None, None
+    others = kept.setdefault((tuple(values.shape), values.dtype, facts["mean"], facts["std"]), [])
+    twin = next((other for other in others if torch.equal(other[1], values)), None)
+    if twin is None:
+        others.append((name, values))
+        return None, None
+    if gradients is None or gradients.get(name) is None or gradients.get(twin[0]) is None:
+        return twin[0], None
+    mine, its = gradients[name], gradients[twin[0]]
+    assert mine is not None
+    assert its is not None
+    apart, reach = (mine - its).abs().amax(), its.abs().amax()
+    return twin[0], bool(apart <= _NEAR * reach) and bool(reach > 0)

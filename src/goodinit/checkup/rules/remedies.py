@@ -1,0 +1,85 @@
+"""Remedies: Python that can be pasted, in the names `model`, `inputs`, `targets`, `torch` and `goodinit`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from goodinit.model_records import LayerStart, ModelStart, ParameterStart
+
+__all__ = ["biases_of", "expression", "initialize", "listed", "redraw", "scale", "wrapped"]
+
+_BOUNDED = ("tanh", "softsign", "hard_tanh", "sigmoid")
+_MOST_NAMED = 3
+
+
+def expression(name: str) -> str:
+    """A parameter's name as Python, `blocks.3.fc.weight` being `model.blocks[3].fc.weight`."""
+    parts = name.split(".")
+    if all(part.isdigit() or part.isidentifier() for part in parts):
+        return "model" + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in parts)
+    return f"model.get_parameter({name!r})"
+
+
+def initialize(start: ModelStart) -> str:
+    """Draw the whole model anew, orthogonal, which keeps sizes best in deep networks.
+
+    The gain follows each layer's activation; for activations that are bounded it is 1, since any larger one leads into
+    chaos with depth.
+    """
+    names = [layer.activation for layer in start.layers if layer.activation is not None]
+    sines = [name for name in names if name.startswith("sine")]
+    bounded = [name for name in names if name in _BOUNDED]
+    if 2 * len(sines) > len(names):
+        return 'goodinit.initialize(model, "siren", seed=0, inputs=inputs)'
+    init = "orthogonal(gain=1)" if 2 * len(bounded) > len(names) else "orthogonal"
+    return f'goodinit.initialize(model, "{init}", seed=0, inputs=inputs)'
+
+
+def redraw(start: ModelStart, layer: LayerStart) -> str:
+    """Draw one layer's weight anew with the standard deviation that theory wants, and set its biases to 0."""
+    if layer.weight_std_expected is None:
+        return initialize(start)
+    lines = [f"torch.nn.init.normal_({expression(layer.weight)}, std={layer.weight_std_expected:.4g})"]
+    lines += [f"torch.nn.init.zeros_({expression(name)})" for name in biases_of(start, layer)]
+    return "\n".join(lines)
+
+
+def biases_of(start: ModelStart, layer: LayerStart) -> list[str]:
+    """The names of a layer's biases."""
+    path = layer.weight.rpartition(".")[0]
+    return [
+        each.name
+        for each in start.parameters
+        if each.role in ("bias", "gate bias") and each.name.rpartition(".")[0] == path
+    ]
+
+
+def scale(names: Sequence[str], factor: float, zeroed: Sequence[str] = ()) -> str:
+    """Multiply parameters by a number, and set others to 0."""
+    given = f"{factor:.3g}"
+    lines = ["with torch.no_grad():"]
+    if len(names) == 1:
+        lines.append(f"    {expression(names[0])}.mul_({given})")
+    elif names:
+        lines.append("    for name in (")
+        lines += [f"        {name!r}," for name in names]
+        lines += ["    ):", f"        model.get_parameter(name).mul_({given})"]
+    lines += [f"    {expression(name)}.zero_()" for name in zeroed]
+    return "\n".join(lines)
+
+
+def wrapped(parameter: ParameterStart) -> str:
+    """Draw one parameter anew with the standard deviation that theory wants of it."""
+    std = parameter.std_expected
+    if std is None or not math.isfinite(std):
+        return ""
+    return f"torch.nn.init.normal_({expression(parameter.name)}, std={std:.4g})"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names as a sentence lists them, not all of many."""
+    names = list(dict.fromkeys(names))
+    if len(names) > _MOST_NAMED + 1:
+        return f"{', '.join(names[:_MOST_NAMED])} and {len(names) - _MOST_NAMED} more"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

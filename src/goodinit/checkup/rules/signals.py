@@ -1,0 +1,327 @@
+"""Rules over what goes forward: its size, its dead and saturated parts, its collapse, and the residual stream."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from statistics import median
+from typing import Final
+
+from goodinit.checkup.measure import NEAR_BOUND
+from goodinit.checkup.model_theory import baseline_saturation
+from goodinit.checkup.rules.remedies import initialize, listed, redraw, scale
+from goodinit.model_records import LayerStart, ModelStart, SumStart
+from goodinit.results import Finding
+
+__all__ = ["RULES", "anew", "ends", "hidden"]
+
+SIGNAL_RATIO: Final = 1e2  # of the rms of the last layers over the first
+DEAD: Final = 0.95
+MANY_DEAD: Final = 0.75  # half of the units are dead by chance where all inputs are nearly the same
+SATURATED: Final = 0.5
+MANY_SATURATED: Final = 0.25
+COLLAPSED: Final = 1e-3  # spread of the last layer's outputs, and 10 times that for a warning
+LOST: Final = 1e-2  # of the spread at the start
+LARGE: Final = 5.0  # times what theory wants
+MANY: Final = 3  # layers, from which the whole model is drawn anew
+GROWTH: Final = 10.0  # of a residual stream
+DOUBLING: Final = 1.5  # its mean growth in variance a block from which it is exponential
+UNSCALED_GROWTH: Final = 2.5
+FULL_SIZE: Final = 0.7
+FEWEST_BLOCKS: Final = 8
+FEWEST_SUMS: Final = 4
+HALF_LARGEST: Final = 65504.0
+UNDERFLOWN: Final = 0.5
+
+
+def hidden(start: ModelStart) -> list[LayerStart]:
+    """The layers that a signal goes through on its way: without tables, and without the last, which is the output."""
+    through = [layer for layer in start.layers if layer.varied and layer.kind != "embedding" and math.prod(layer.shape)]
+    return through[:-1]
+
+
+def ends(values: Sequence[float]) -> tuple[float, float]:
+    """The medians of the first and the last three, of the first and the last where there are fewer than six."""
+    if len(values) < 6:
+        return values[0], values[-1]
+    return median(values[:3]), median(values[-3:])
+
+
+def not_finite(start: ModelStart) -> Iterator[Finding]:
+    """Numbers that are infinite or none, and where the first of them appears."""
+    where = start.first_not_finite
+    if where is None:
+        return
+    if where == "the inputs":
+        remedy = "inputs = torch.nan_to_num(inputs)"
+    elif where.startswith("parameter "):
+        remedy = initialize(start)
+    else:
+        finite = [layer.rms for layer in start.layers if layer.finite and math.isfinite(layer.rms)]
+        grown = bool(finite) and max(finite) > 1e4
+        remedy = anew(start) if grown else f"# no weight is the cause: look at {where}"
+    yield Finding(
+        "not-finite",
+        "severe",
+        f"numbers are not finite (nan or inf); the first of them appear in {where}",
+        where=where.removeprefix("parameter "),
+        remedy=remedy,
+    )
+
+
+def signal_size(start: ModelStart) -> Iterator[Finding]:
+    """Outputs that shrink or grow by a factor of a hundred from the first layers to the last."""
+    layers = [layer for layer in hidden(start) if layer.finite and layer.rms > 0 and math.isfinite(layer.rms)]
+    if len(layers) < 2:
+        return
+    first, last = ends([layer.rms for layer in layers])
+    ratio = last / first
+    if 1 / SIGNAL_RATIO <= ratio <= SIGNAL_RATIO:
+        return
+    code, verb = ("vanishing-signal", "shrink") if ratio < 1 else ("exploding-signal", "grow")
+    each = ratio ** (1 / (len(layers) - 1))
+    yield Finding(
+        code,
+        "severe",
+        f"outputs {verb} by a factor of {ratio:.2g} from {layers[0].title} (rms {first:.3g}) to {layers[-1].title} "
+        f"(rms {last:.3g}), {each:.3g} a layer; sound weights keep it near 1",
+        where=layers[-1].title,
+        measured=ratio,
+        expected=1.0,
+        remedy=anew(start),
+    )
+
+
+def huge_weights(start: ModelStart) -> Iterator[Finding]:
+    """Layers that multiply their input by far more than theory wants."""
+    found = []
+    for layer in start.layers:
+        if layer.norm_after or layer.weight_std_expected is None or layer.kind == "embedding":
+            continue
+        times = layer.weight_std / layer.weight_std_expected
+        if times > LARGE and layer.gain is not None and layer.gain > LARGE:
+            found.append((times, layer))
+    if not found:
+        return
+    times, worst = max(found, key=lambda pair: pair[0])
+    yield Finding(
+        "weight-too-large",
+        "warning",
+        f"{listed([layer.title for _, layer in found])}: the weights are too large; in {worst.title} their standard "
+        f"deviation is {worst.weight_std:.3g}, {times:.3g} times the {worst.weight_std_expected:.3g} that fan in "
+        f"{worst.fan_in:g}{_before(worst)} wants",
+        where=worst.title,
+        measured=worst.weight_std,
+        expected=worst.weight_std_expected,
+        remedy=_redrawn(start, [layer for _, layer in found]),
+    )
+
+
+def _redrawn(start: ModelStart, layers: Sequence[LayerStart]) -> str:
+    """Draw these layers anew; all of the model where they are many."""
+    if len(layers) > MANY:
+        return initialize(start)
+    return "\n".join(dict.fromkeys(redraw(start, layer) for layer in layers))
+
+
+def _before(layer: LayerStart) -> str:
+    return f" before {layer.activation}" if layer.activation else ""
+
+
+def dead(start: ModelStart) -> Iterator[Finding]:
+    """Units that no example switches on."""
+    for severity, low, high in (("severe", DEAD, 2.0), ("warning", MANY_DEAD, DEAD)):
+        layers = [
+            layer
+            for layer in start.layers
+            if layer.dead_share is not None and low <= layer.dead_share < high and layer.varied and layer.rms > 0
+        ]
+        if not layers:
+            continue
+        worst = max(layers, key=lambda layer: layer.dead_share or 0.0)
+        yield Finding(
+            "dead-units",
+            "severe" if severity == "severe" else "warning",
+            f"{worst.dead_share:.0%} of the units of {listed([layer.title for layer in layers])} are dead: "
+            f"{worst.activation} gives them no gradient for any example; what reaches it in {worst.title} has mean "
+            f"{worst.mean:.3g} and rms {worst.rms:.3g}",
+            where=worst.title,
+            measured=worst.dead_share,
+            expected=0.0,
+            remedy=_redrawn(start, layers),
+        )
+
+
+def saturated(start: ModelStart) -> Iterator[Finding]:
+    """Activations at the flat ends of a bounded activation, beyond what standard normal inputs would give."""
+    for severity, low, high in (("severe", SATURATED, 2.0), ("warning", MANY_SATURATED, SATURATED)):
+        layers = [layer for layer in start.layers if low <= _excess(layer) < high]
+        if not layers:
+            continue
+        worst = max(layers, key=_excess)
+        assert worst.activation is not None
+        usual = baseline_saturation(worst.activation, NEAR_BOUND)
+        yield Finding(
+            "saturated-units",
+            "severe" if severity == "severe" else "warning",
+            f"{worst.saturated_share:.0%} of the outputs of {listed([layer.title for layer in layers])} are "
+            "saturated by "
+            f"{worst.activation}, where its gradient is nearly zero; of standard normal inputs it would be "
+            f"{usual:.0%}, "
+            f"and those of {worst.title} have rms {worst.rms:.3g}",
+            where=worst.title,
+            measured=worst.saturated_share,
+            expected=usual,
+            remedy=initialize(start) if len(layers) > MANY else _redrawn(start, layers),
+        )
+
+
+def _excess(layer: LayerStart) -> float:
+    """The saturated share beyond the usual one, as a share of the rest."""
+    if layer.saturated_share is None or layer.activation is None or not layer.varied:
+        return 0.0
+    usual = baseline_saturation(layer.activation, NEAR_BOUND)
+    return (layer.saturated_share - usual) / (1 - usual)
+
+
+def collapsed(start: ModelStart) -> Iterator[Finding]:
+    """Different inputs that become the same, which the size of the outputs does not show."""
+    spreads = [(layer, layer.spread) for layer in hidden(start) if layer.spread is not None]
+    if len(spreads) < 2 or (start.input_spread is not None and start.input_spread < LOST):
+        return
+    first = start.input_spread if start.input_spread is not None else spreads[0][1]
+    layer, last = spreads[-1]
+    assert first is not None
+    assert last is not None
+    if not first > 0 or last >= 10 * COLLAPSED or last / first >= 10 * LOST:
+        return
+    severe = last < COLLAPSED and last / first < LOST
+    yield Finding(
+        "collapsed",
+        "severe" if severe else "warning",
+        f"different inputs become the same: their outputs in {layer.title} have a mean cosine of {1 - last:.6f}, "
+        "though "
+        f"that of the inputs is {1 - first:.3f}; the outputs' rms is {layer.rms:.3g} all the same",
+        where=layer.title,
+        measured=1 - last,
+        expected=1 - first,
+        remedy=initialize(start),
+    )
+
+
+def residual_growth(start: ModelStart) -> Iterator[Finding]:
+    """A residual stream that grows from block to block, since no branch is scaled down."""
+    sums = _sums(start)
+    if len(sums) < FEWEST_SUMS:
+        return
+    total, mean = _grown(sums)
+    if _exponential(sums):
+        yield _growth(start, sums, total, mean, "severe")
+        return
+    later = sums[-1].total_rms / sums[1].total_rms
+    if len(sums) >= FEWEST_BLOCKS and later >= UNSCALED_GROWTH and _unscaled(start, sums):
+        yield _growth(start, sums, later, mean, "warning")
+
+
+def anew(start: ModelStart) -> str:
+    """Draw the model anew; scale the branches where a residual stream is what grows."""
+    sums = _sums(start)
+    return _scaled_branches(start, sums, True) if _exponential(sums) else initialize(start)
+
+
+def _sums(start: ModelStart) -> list[SumStart]:
+    return [each for each in start.sums if each.stream_rms > 0 and each.total_rms > 0 and math.isfinite(each.total_rms)]
+
+
+def _grown(sums: Sequence[SumStart]) -> tuple[float, float]:
+    """By how much the stream's rms grows in all, and its variance in the mean of an addition."""
+    logs = [2 * math.log(each.total_rms / each.stream_rms) for each in sums]
+    return math.exp(min(sum(logs) / 2, 700)), math.exp(sum(logs) / len(logs))
+
+
+def _exponential(sums: Sequence[SumStart]) -> bool:
+    if len(sums) < FEWEST_SUMS:
+        return False
+    total, mean = _grown(sums)
+    return total >= GROWTH and mean >= DOUBLING
+
+
+def _unscaled(start: ModelStart, sums: Sequence[SumStart]) -> bool:
+    """Whether the weights at the ends of branches are as large, for their fan, as the others of the model."""
+    scales = {index: each.scale for each in sums for index in each.calls}
+
+    def sizes(ending: bool) -> list[float]:
+        return [
+            layer.weight_std / layer.weight_std_expected * scales.get(place, 1.0)
+            for place, layer in enumerate(start.layers)
+            if (place in scales) == ending and layer.weight_std_expected and not layer.norm_after
+        ]
+
+    ended, others = sizes(True), sizes(False)
+    return bool(ended) and median(ended) >= FULL_SIZE * (median(others) if others else 1.0)
+
+
+def _growth(start: ModelStart, sums: Sequence[SumStart], total: float, mean: float, severity: str) -> Finding:
+    names = _ending(start, sums)
+    return Finding(
+        "residual-growth",
+        "severe" if severity == "severe" else "warning",
+        f"the residual stream grows by a factor of {total:.3g} over {len(sums)} additions, {mean:.3g} in variance "
+        "each: "
+        f"the branches that end in {listed(names) if names else 'no layer'} are not scaled with depth",
+        where=names[0].rpartition(".")[0] if names else None,
+        measured=total,
+        expected=math.sqrt(math.e),
+        remedy=_scaled_branches(start, sums, severity == "severe"),
+    )
+
+
+def _ending(start: ModelStart, sums: Sequence[SumStart]) -> list[str]:
+    """The weights that branches end in."""
+    return list(dict.fromkeys(start.layers[index].weight for each in sums for index in each.calls))
+
+
+def _scaled_branches(start: ModelStart, sums: Sequence[SumStart], to_one: bool) -> str:
+    """Multiply the ends of the branches so that all of them together add as much as the stream that they meet."""
+    names = _ending(start, sums)
+    if not names:
+        return initialize(start)
+    branch = median(math.sqrt(max((s.total_rms / s.stream_rms) ** 2 - 1, 0.0)) for s in sums)
+    size = branch if to_one and branch > 1 else 1.0
+    own = {each.name for each in start.parameters if each.role == "bias" and each.rms > 0}
+    biases = [bias for name in names if (bias := f"{name.rpartition('.')[0]}.bias".lstrip(".")) in own]
+    return scale([*names, *biases], 1 / (math.sqrt(len(sums)) * size))
+
+
+def half_precision(start: ModelStart) -> Iterator[Finding]:
+    """Numbers near the ends of what float16 can hold."""
+    half = start.dtype == "float16"
+    over = [layer for layer in start.layers if layer.finite and layer.largest >= HALF_LARGEST / 4]
+    if over:
+        worst = max(over, key=lambda layer: layer.largest)
+        yield Finding(
+            "float16-overflow",
+            "warning",
+            f"the largest output of {worst.title} is {worst.largest:.3g}, and {len(over)} of {len(start.layers)} layer "
+            "calls come near 65,504, where float16 ends",
+            where=worst.title,
+            measured=worst.largest,
+            expected=HALF_LARGEST,
+            remedy=_redrawn(start, over),
+        )
+    under = [layer for layer in start.layers if (layer.underflow_share or 0.0) >= UNDERFLOWN]
+    if under:
+        worst = max(under, key=lambda layer: layer.underflow_share or 0.0)
+        yield Finding(
+            "float16-underflow",
+            "warning" if half else "info",
+            f"{worst.underflow_share:.0%} of the gradients at {worst.title} would be 0 in float16 (below 2^-25), and "
+            f"more than half at {len(under)} of {len(start.layers)} layer calls: scale the loss",
+            where=worst.title,
+            measured=worst.underflow_share,
+            expected=0.0,
+            remedy="scaler = torch.amp.GradScaler()  # scaler.scale(loss).backward(), scaler.step(optimizer)",
+        )
+
+
+RULES: Final = (not_finite, signal_size, huge_weights, dead, saturated, collapsed, residual_growth, half_precision)

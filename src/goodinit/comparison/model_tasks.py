@@ -1,0 +1,297 @@
+"""A person's own PyTorch model as a task: read once, then made afresh, filled and trained for every trial."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goodinit.checkup.model_check import check
+from goodinit.comparison.study import Batch, Job
+from goodinit.datasets import Dataset
+from goodinit.errors import GoodinitError
+from goodinit.factories import ModelFactory, load_factory, source_fingerprint
+from goodinit.initializers import Initializer
+from goodinit.results import Finding, Task, Trial
+from goodinit.streams import KeyedStream, Stream
+from goodinit.training import batches
+from goodinit.weights import Weight
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from goodinit.pytorch.loop import LoopRun
+
+__all__ = ["BLOWN_UP", "OwnStart", "check_model", "own_data", "read_factory", "train_models"]
+
+BLOWN_UP: Final = 10  # a run that ends so many times above both its first loss and chance has diverged
+_SHOWN: Final = 32  # examples that the model is run on to learn its activations and to check its start
+
+
+@dataclass(frozen=True)
+class OwnStart(Initializer):
+    """The start that a model's own code gives it, drawn from PyTorch's generator under the trial's seed."""
+
+    name = "default"
+    aliases = ("as_is",)
+    summary = "a model's own start, as its code draws it"
+    formula = "whatever the layers' reset_parameters draw"
+    reference = "the model's own code"
+
+    def elements(self, weight: Weight, stream: Stream, start: int, stop: int) -> NDArray[np.float64]:
+        """Refused: what a model's own code draws is no rule for a weight."""
+        raise self._refused()
+
+    def expected_variance(self, weight: Weight) -> float:
+        """Refused, as `elements` is."""
+        raise self._refused()
+
+    def _refused(self) -> GoodinitError:
+        return GoodinitError("default is the start that a PyTorch model has of its own; it goes with a model")
+
+
+def read_factory(given: str | Callable[[], Any], data: Dataset | None, device: str = "cpu") -> ModelFactory:
+    """The model that a function makes, tried on the data once: what it gives decides its loss.
+
+    Raises GoodinitError where the function fails, gives no model, or the model's outputs do not fit the data.
+    """
+    import torch
+
+    from goodinit import pytorch
+    from goodinit.pytorch.guard import untouched
+    from goodinit.pytorch.loop import outputs_of, seeded
+    from goodinit.pytorch.ready import shaped
+
+    text, make = load_factory(given)
+    with seeded(0, "model"):
+        model, own = _made(make, text)
+        examples = data or _dataset(own, text)
+        _check_device(device)
+        inputs = _inputs(model, examples.X_train[:_SHOWN], "cpu")
+        model = shaped(model, inputs).model
+        with untouched(model, inputs) as x, torch.no_grad():
+            outputs = _try(lambda: outputs_of(model.eval(), x), text)
+    read = pytorch.read_model(model)
+    listed = [(each.name, each.shape, str(each.dtype), each.kind) for each in read]
+    classes = {type(module) for module in model.modules()}
+    return ModelFactory(
+        text,
+        make,
+        source_fingerprint([make, *classes], repr(sorted(listed))),
+        tuple(each.weight or Weight.elementwise(each.name, each.shape or ()) for each in read),
+        _loss(examples, outputs.shape[1], text),
+        str(read[0].dtype).removeprefix("torch.") if read else "float32",
+        str(device),
+        data is None,
+    )
+
+
+def own_data(given: str | Callable[[], Any]) -> Dataset:
+    """The data that a factory brings. Raises GoodinitError where it gives a model only."""
+    from goodinit.pytorch.loop import seeded
+
+    text, make = load_factory(given)
+    with seeded(0, "model"):
+        return _dataset(_made(make, text)[1], text)
+
+
+def check_model(factory: ModelFactory, data: Dataset, chosen: Sequence[Initializer]) -> None:
+    """Refuse initializers that cannot fill the model, before anything is trained."""
+    from goodinit.pytorch.filling import prepare
+    from goodinit.pytorch.loop import seeded
+
+    with seeded(0, "model"):
+        model, _ = _made(factory.make, factory.text)
+        inputs = _inputs(model, data.X_train[:_SHOWN], "cpu")
+        for initializer in chosen:
+            if not isinstance(initializer, OwnStart):
+                prepare(model, initializer, 0, inputs)
+
+
+def _made(make: Callable[[], Any], text: str) -> tuple[nn.Module, Any]:
+    from torch import nn
+
+    made = _try(make, text)
+    model, data = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
+    if not isinstance(model, nn.Module):
+        raise GoodinitError(
+            f"{text} gave a {type(model).__name__}; it must give a new torch.nn.Module, or (model, data)"
+        )
+    return model, data
+
+
+def _try(call: Callable[[], Any], text: str) -> Any:
+    try:
+        return call()
+    except GoodinitError:
+        raise
+    except Exception as error:
+        raise GoodinitError(f"{text} failed: {type(error).__name__}: {error}") from error
+
+
+def _dataset(given: Any, text: str) -> Dataset:
+    """The factory's data: a Dataset, or (X_train, y_train, X_test, y_test)."""
+    if isinstance(given, Dataset):
+        return given
+    if given is None:
+        raise GoodinitError(f"{text} gives a model without data; name some with data, or return (model, data)")
+    if not isinstance(given, Sequence) or len(given) != 4:
+        raise GoodinitError(f"{text}: data must be a goodinit.datasets.Dataset or (X_train, y_train, X_test, y_test)")
+    X_train, y_train, X_test, y_test = (np.asarray(each) for each in given)
+    for X, y in ((X_train, y_train), (X_test, y_test)):
+        if y.dtype.kind not in "iub" or y.ndim != 1 or len(X) != len(y) or not len(y) or y.min() < 0:
+            raise GoodinitError(f"{text}: labels must be class numbers from 0, one for each of {len(X)} examples")
+    classes = tuple(str(number) for number in range(int(y_train.max()) + 1))
+    if len(classes) < 2 or y_test.max() >= len(classes):
+        raise GoodinitError(
+            f"{text}: the labels to train on name {len(classes)} classes; at least two, and all there are"
+        )
+    features = tuple(f"input {number}" for number in range(math.prod(X_train.shape[1:])))
+    name = text.rpartition(":")[2]
+    return Dataset(
+        name, X_train, y_train.astype(np.intp), X_test, y_test.astype(np.intp), classes, features, parted=True
+    )
+
+
+def _loss(data: Dataset, outputs: int, text: str) -> Any:
+    count = len(data.classes)
+    if count == 2 and outputs == 1:
+        return "binary_cross_entropy"
+    if count == 0 and outputs == 1:
+        return "squared_error"
+    if count and outputs == count:
+        return "cross_entropy"
+    wanted = f"{count} classes need {count} outputs" if count else "numbers to predict need one output"
+    raise GoodinitError(f"{text}: the model gives {outputs} outputs an example, and {data.name} has others: {wanted}")
+
+
+def _inputs(model: nn.Module, X: NDArray[Any], device: str) -> Any:
+    import torch
+
+    from goodinit.pytorch.loop import to_tensor
+
+    dtypes = [parameter.dtype for parameter in model.parameters() if parameter.dtype.is_floating_point]
+    return to_tensor(X, torch.device(device), dtypes[0] if dtypes else torch.float32)
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise GoodinitError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}; choose cpu") from error
+
+
+def train_models(batch: Batch, progress: Callable[[int], None] = lambda step: None) -> list[Trial]:
+    """The trials of a batch's jobs, one model after the other."""
+    return [_train(batch.task, job, progress) for job in batch.jobs]
+
+
+def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
+    import torch
+
+    from goodinit import pytorch
+    from goodinit.pytorch.loop import all_outputs, loss_of, score_of, seeded, train_model
+
+    factory: Any = task.network
+    device = torch.device(factory.device)
+    data = task.source.dataset(job.seed)
+    with seeded(job.seed, "model"):
+        model, _ = _made(factory.make, factory.text)
+    shown = _inputs(model, data.X_train[:_SHOWN], "cpu")
+    if isinstance(job.initializer, OwnStart):
+        with seeded(job.seed, "model/lazy"), torch.no_grad():
+            model(shown[:1]) if any(torch.nn.parameter.is_lazy(p) for p in model.parameters()) else None
+    else:
+        pytorch.initialize(model, job.initializer, seed=job.seed, inputs=shown)
+    model.to(device)
+    X, X_test = (_inputs(model, points, factory.device) for points in (data.X_train, data.X_test))
+    targets, answers = (torch.from_numpy(np.ascontiguousarray(each)).to(device) for each in (data.y_train, data.y_test))
+    found = _findings(model, shown.to(device), targets[: len(shown)], factory.loss)
+    first = float(loss_of(factory.loss, all_outputs(model, X), targets))
+    order = batches(len(X), task.schedule, KeyedStream(job.seed))
+    with seeded(job.seed, "training"):
+        run = train_model(
+            model.train(),
+            X,
+            targets,
+            factory.loss,
+            optimizer=task.schedule.optimizer,
+            learning_rate=job.learning_rate,
+            steps=task.schedule.steps,
+            record_every=task.schedule.record_every,
+            batches=order,
+            progress=progress,
+        )
+    scores = [score_of(factory.loss, all_outputs(model, x), y) for x, y in ((X, targets), (X_test, answers))]
+    return _trial(task, job, run, first, found, scores)
+
+
+def _findings(model: nn.Module, inputs: Any, targets: Any, kind: str) -> tuple[Finding, ...]:
+    """What the checkup of the model's start finds on some examples."""
+    from goodinit.pytorch.loop import loss_of, rows
+
+    checked = check(model, inputs, targets, loss=lambda output, y: loss_of(kind, rows(output, len(y)), y))
+    return checked.findings
+
+
+def _trial(
+    task: Task, job: Job, run: LoopRun, first: float, found: tuple[Finding, ...], scores: Sequence[float]
+) -> Trial:
+    chance = task.chance_loss
+    diverged = run.diverged_by is not None or run.final_loss > BLOWN_UP * max(first, chance)
+    recorded = [
+        (step, value) for step, value in zip(task.schedule.recorded, run.losses, strict=True) if math.isfinite(value)
+    ]
+    if diverged:
+        how = "the loss ended far above its start"
+        if run.diverged_by is not None:
+            how = f"a number was no longer finite by step {run.diverged_by}"
+        text = f"{how} at learning rate {job.learning_rate:g}; try a tenth of it"
+        found = (*found, Finding("diverged", "severe", text))
+    return Trial(
+        task=task.name,
+        phase=job.phase,
+        initialization=str(job.initializer),
+        seed=job.seed,
+        learning_rate=job.learning_rate,
+        steps=task.schedule.steps,
+        loss_steps=tuple(step for step, _ in recorded),
+        loss_values=tuple(value for _, value in recorded),
+        final_loss=run.final_loss,
+        train_score=scores[0],
+        test_score=scores[1],
+        score_name=task.yardstick.score,
+        diverged=diverged,
+        diverged_by=run.diverged_by,
+        sensitivity=None,
+        findings=found,
+        why=_why(run, first, chance, found, f"{task.yardstick.test} {scores[1]:.4g}", diverged, job.learning_rate),
+    )
+
+
+def _why(
+    run: LoopRun, first: float, chance: float, found: Sequence[Finding], score: str, diverged: bool, rate: float
+) -> str:
+    """What stood out at the start, then where training led: each part of it measured."""
+    severe = [finding.message for finding in found if finding.severity == "severe" and finding.code != "diverged"]
+    near = "near" if chance / 2 < first < 2 * chance else "held against"
+    cause = "; ".join(severe[:2]) or f"the checkup finds nothing severe; the first loss, {first:.4g}, is {near} the "
+    if not severe:
+        cause += f"{chance:.4g} of guessing"
+    if run.diverged_by is not None:
+        outcome = f"a number was no longer finite by step {run.diverged_by:,}: the learning rate {rate:g} is too large"
+    elif diverged:
+        outcome = f"training diverged, from a loss of {first:.5g} to {run.final_loss:.5g}"
+    elif math.isclose(first, run.final_loss, rel_tol=1e-3):
+        outcome = f"the loss stays near {first:.5g}, {score}"
+    else:
+        verb = "falls" if run.final_loss < first else "rises"
+        outcome = f"the loss {verb} from {first:.5g} to {run.final_loss:.3g}, {score}"
+    sentence = f"{cause}; {outcome}."
+    return sentence[0].upper() + sentence[1:]

@@ -1,0 +1,142 @@
+"""A person's own model by the function that makes it, called afresh for every trial and known by its source."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from goodinit.errors import GoodinitError
+from goodinit.weights import Weight
+
+__all__ = ["ModelFactory", "is_of_a_file", "load_factory", "source_fingerprint"]
+
+
+_OF_A_FILE = "goodinit_factory_"
+
+
+def is_of_a_file(module: str) -> bool:
+    """Whether a module was made from `file.py:FUNCTION`, so that only this process knows it by its name."""
+    return module.startswith(_OF_A_FILE)
+
+
+@dataclass(frozen=True)
+class ModelFactory:
+    """What makes the model of a task: `make()` gives a new one, or one with its data.
+
+    `text` is how it is called, `fingerprint` a hash of its source and its parts: a changed model is another one.
+    `weights` are those of its parameters, `loss` what its outputs are compared with the data by, `device` where it is
+    trained. `brings_data` says that the data comes from the factory too.
+    """
+
+    text: str
+    make: Callable[[], Any] = field(repr=False, compare=False)
+    fingerprint: str
+    weights: tuple[Weight, ...] = field(repr=False)
+    loss: Literal["binary_cross_entropy", "cross_entropy", "squared_error"]
+    dtype: str = "float32"
+    device: str = "cpu"
+    brings_data: bool = False
+
+    @property
+    def size(self) -> int:
+        """The number of parameters."""
+        return sum(weight.size for weight in self.weights)
+
+    @property
+    def description(self) -> str:
+        """The model in a few words."""
+        return f"{self.text}, {self.size:,} parameters"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {
+            "model": self.text,
+            "fingerprint": self.fingerprint,
+            "parameters": self.size,
+            "device": self.device,
+            "loss": self.loss,
+        }
+
+
+def load_factory(given: str | Callable[[], Any]) -> tuple[str, Callable[[], Any]]:
+    """The name and the function that `MODULE:FUNCTION` or `file.py:FUNCTION` stands for.
+
+    A function comes back as it is. A module is looked for where Python does, and in the current folder. Its code runs,
+    as with `import`.
+
+    Raises GoodinitError where there is no such module or function, or the module fails.
+    """
+    if not isinstance(given, str):
+        if not callable(given) or isinstance(given, type):
+            raise GoodinitError(f"model={given!r}: give a function that makes a new model, or MODULE:FUNCTION")
+        return getattr(given, "__qualname__", type(given).__name__), given
+    where, colon, name = given.rpartition(":")
+    if not colon or not where or not name.isidentifier():
+        raise GoodinitError(f"model {given!r}: write MODULE:FUNCTION, such as my_models:make or my_models.py:make")
+    try:
+        module = _from_file(Path(where)) if where.endswith(".py") else _by_name(where)
+    except GoodinitError:
+        raise
+    except Exception as error:
+        raise GoodinitError(f"model {given!r}: {where} cannot be imported ({type(error).__name__}: {error})") from error
+    made = getattr(module, name, None)
+    if not callable(made):
+        known = [each for each, value in vars(module).items() if inspect.isfunction(value) and not each.startswith("_")]
+        raise GoodinitError(f"model {given!r}: {where} has no function {name}; it has {', '.join(known) or 'none'}")
+    return given, made
+
+
+def _by_name(name: str) -> Any:
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)  # as `python -m` has it: a command that is installed does not
+    return importlib.import_module(name)
+
+
+def _from_file(path: Path) -> Any:
+    if not path.is_file():
+        raise GoodinitError(f"model: there is no file {path}")
+    name = f"{_OF_A_FILE}{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def source_fingerprint(objects: list[Any], facts: str) -> str:
+    """A hash of the files that define these functions and classes, and of `facts`.
+
+    What is installed by others, and what has no source, such as a line typed into a session, counts by its name or
+    its compiled form.
+    """
+    digest = hashlib.sha256(facts.encode())
+    parts: set[bytes] = set()
+    for each in objects:
+        name = f"{getattr(each, '__module__', '')}.{getattr(each, '__qualname__', type(each).__qualname__)}"
+        try:
+            file = Path(inspect.getsourcefile(each) or "")
+            own = file.is_file() and "site-packages" not in file.parts
+            parts.add(file.read_bytes() if own else name.encode())
+        except (TypeError, OSError):
+            code = getattr(each, "__code__", None)
+            parts.add(name.encode() if code is None else code.co_code + repr(code.co_consts).encode())
+    for part in sorted(hashlib.sha256(part).digest() for part in parts):
+        digest.update(part)
+    return digest.hexdigest()[:16]

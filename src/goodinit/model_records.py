@@ -1,0 +1,255 @@
+"""What was measured of a person's model at its start: frozen records. They hold, and compute next to nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+__all__ = ["Histogram", "LayerStart", "LossStart", "ModelStart", "ParameterStart", "SumStart"]
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How a sample lies: `counts` of equal bins between `low` and `high`; values outside are not counted."""
+
+    low: float
+    high: float
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LayerStart:
+    """One layer call: what its weight is and should be, what came out, and what gradient came back.
+
+    None stands for what was not measured or has no theory. Means, rms and gains are those of the layer's output before
+    its activation, over the whole batch; `activation_rms` is after it.
+
+    Attributes:
+        name: the path of the module, or the name of the weight where `forward` uses a bare parameter.
+        kind: linear, conv, conv_transpose, bilinear, embedding, matmul or recurrent.
+        weight: the weight's name, as in `named_parameters`.
+        number: which use of that weight it is, from 0.
+        shape: of the output, with the batch.
+        activation: the one that follows, None for none.
+        residual: whether the output is added to a value it was computed from.
+        norm_before: whether a norm lies between this layer and the last.
+        norm_after: whether a norm lies between this layer and its activation.
+        varied: whether the input descends from the model's input; an embedding of places does not.
+        fan_in: the number of inputs summed into one output; None where it is not known.
+        weight_std: the measured standard deviation of the weight's elements.
+        weight_std_expected: gain / sqrt(fan_in) by quadrature for the activation that follows.
+        mean: of the output.
+        rms: root mean square of the output.
+        rms_expected: the same by mean-field theory, one layer on from what was measured before it.
+        gain: rms over the rms of the layer's input.
+        gain_expected: rms_expected over the same.
+        activation_rms: root mean square after the activation.
+        activation_rms_expected: sqrt(E[phi(u)^2]) for u normal with the measured rms.
+        dead_share: units whose output is at a flat side of the activation for the whole batch.
+        saturated_share: outputs within 1.5 % of the activation's range from one of its two bounds.
+        spread: 1 less the mean cosine between the outputs of different inputs; 0 is collapse.
+        effective_rank: of the outputs of different inputs, their mean taken away: (sum of eigenvalues)^2 / sum of their
+            squares; at most `rank_limit`.
+        rank_limit: the most that effective rank can be for this sample.
+        largest: the largest absolute value of the output.
+        finite: whether every output is a finite number.
+        gradient_rms: of the loss's gradient by the output.
+        gradient_rms_expected: the same by theory, one layer back from what was measured behind it.
+        gradient_norm: the norm of that gradient.
+        susceptibility: fan_in E[w^2] E[phi'(u)^2] for u normal with the measured rms of the layer before: what one
+            layer multiplies the mean square of a small difference by; the theory's chi_1.
+        underflow_share: gradients, other than 0, that float16 would round to 0.
+        outputs: how the outputs lie.
+        gradients: how the gradients lie, as powers of ten of their size.
+    """
+
+    name: str
+    kind: str
+    weight: str
+    number: int
+    shape: tuple[int, ...]
+    activation: str | None
+    residual: bool
+    norm_before: bool
+    norm_after: bool
+    varied: bool
+    fan_in: float | None
+    weight_std: float
+    weight_std_expected: float | None
+    mean: float
+    rms: float
+    rms_expected: float | None
+    gain: float | None
+    gain_expected: float | None
+    activation_rms: float | None
+    activation_rms_expected: float | None
+    dead_share: float | None
+    saturated_share: float | None
+    spread: float | None
+    effective_rank: float | None
+    rank_limit: int | None
+    largest: float
+    finite: bool
+    gradient_rms: float | None
+    gradient_rms_expected: float | None
+    gradient_norm: float | None
+    susceptibility: float | None
+    underflow_share: float | None
+    outputs: Histogram | None
+    gradients: Histogram | None
+
+    @property
+    def correlation(self) -> float | None:
+        """The mean cosine between the outputs of different inputs."""
+        return None if self.spread is None else 1 - self.spread
+
+    @property
+    def title(self) -> str:
+        """The name, with the number of the use where the weight was used before."""
+        name = self.name or self.weight
+        return f"{name} #{self.number + 1}" if self.number else name
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {**_facts(self), "correlation": _plain(self.correlation)}
+
+
+@dataclass(frozen=True)
+class ParameterStart:
+    """One parameter: its size, what it should be, and the gradient that reaches it.
+
+    `part_std` is the standard deviation within each packed part, empty where there is one part only. `used` says
+    whether a function of PyTorch met it. `gradient_rms` is None where no gradient was taken or none came, which
+    `has_gradient` tells apart (None for the first). `update_to_weight` is that of one step of the optimizer told.
+    `units` counts output units, `twins` those of them with the same weights as another, and `twin_gradients` says that
+    the twins get the same gradients too (None where it is not known). `same_as` names an earlier parameter with
+    the same values, and `same_gradient` whether it gets the same gradient.
+    """
+
+    name: str
+    role: str
+    kind: str
+    shape: tuple[int, ...]
+    trainable: bool
+    used: bool
+    fan_in: float | None
+    fan_out: float | None
+    parts: tuple[int, ...]
+    mean: float
+    std: float
+    std_expected: float | None
+    part_std: tuple[float, ...]
+    finite: bool
+    has_gradient: bool | None
+    gradient_rms: float | None
+    gradient_to_weight: float | None
+    update_to_weight: float | None
+    units: int | None
+    twins: int | None
+    twin_gradients: bool | None
+    same_as: str | None
+    same_gradient: bool | None
+
+    @property
+    def rms(self) -> float:
+        """Root mean square of the elements."""
+        return math.hypot(self.mean, self.std)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return _facts(self)
+
+
+@dataclass(frozen=True)
+class SumStart:
+    """One residual addition: the rms of the stream before it and after it, and the layer calls at the branch's end.
+
+    `scale` is what the branch is multiplied by before it is added, by a number or by a parameter's size.
+    """
+
+    calls: tuple[int, ...]
+    stream_rms: float
+    total_rms: float
+    scale: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return _facts(self)
+
+
+@dataclass(frozen=True)
+class LossStart:
+    """The loss before any training.
+
+    `term` is the loss function that was recognized, `value` its value and `chance` its value for outputs that know
+    nothing: equal scores, or the targets' mean. `offset` is the part of `value` that comes from the outputs' mean being
+    off the targets', for a squared error. `sure_share` counts outputs that give a class 99 % or more, and
+    `sure_and_wrong_share` those of them where it is not the target; `logit_rms` is that of the scores, each set of them taken from its mean.
+    """
+
+    total: float
+    term: str | None = None
+    value: float | None = None
+    chance: float | None = None
+    offset: float | None = None
+    classes: int | None = None
+    sure_share: float | None = None
+    sure_and_wrong_share: float | None = None
+    logit_rms: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return _facts(self)
+
+
+@dataclass(frozen=True)
+class ModelStart:
+    """A whole model: its layer calls in execution order, its parameters, its residual sums, its loss.
+
+    `backward` says whether gradients were taken, `backward_failure` why they could not be. `first_not_finite` says
+    where the first number appears that is not finite. `curvature` is the Hessian's eigenvalue largest in size,
+    `singular` the smallest and the largest singular value of the input-output Jacobian, `rounding` what the model
+    multiplies a relative change of its weights by: each None unless asked for. `notes` say what was sampled or left out.
+    """
+
+    model: str
+    dtype: str
+    training: bool
+    examples: int | None
+    layers: tuple[LayerStart, ...]
+    parameters: tuple[ParameterStart, ...]
+    sums: tuple[SumStart, ...] = ()
+    input_spread: float | None = None
+    loss: LossStart | None = None
+    backward: bool = False
+    backward_failure: str | None = None
+    first_not_finite: str | None = None
+    learning_rate: float | None = None
+    optimizer: str | None = None
+    curvature: float | None = None
+    singular: tuple[float, float] | None = None
+    rounding: float | None = None
+    notes: tuple[str, ...] = ()
+
+    def parameter(self, name: str) -> ParameterStart:
+        """The parameter of that name."""
+        return next(each for each in self.parameters if each.name == name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it: numbers that are not finite are null."""
+        return _facts(self)
+
+
+def _facts(record: Any) -> dict[str, Any]:
+    return {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    return _facts(value) if isinstance(value, Histogram) else value

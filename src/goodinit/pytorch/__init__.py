@@ -1,0 +1,32 @@
+"""PyTorch models: their parameters as weights, and everything that is done with those. Importable only with torch."""
+
+from __future__ import annotations
+
+from goodinit.errors import GoodinitError
+
+try:
+    import torch as _torch  # noqa: F401  # every file of this room uses it; its absence is told here, once
+except ImportError as error:
+    raise GoodinitError("PyTorch is not installed, and a model needs it: pip install 'goodinit[torch]'") from error
+
+from goodinit.pytorch.drawing import draw
+from goodinit.pytorch.filling import initialize
+from goodinit.pytorch.layers import ROLES, Meaning, Role, register_rule
+from goodinit.pytorch.plan import DEFAULTS, Rules
+from goodinit.pytorch.read import ModelWeight, read_model
+from goodinit.pytorch.record import Filled, Initialization
+
+__all__ = [
+    "DEFAULTS",
+    "ROLES",
+    "Filled",
+    "Initialization",
+    "Meaning",
+    "ModelWeight",
+    "Role",
+    "Rules",
+    "draw",
+    "initialize",
+    "read_model",
+    "register_rule",
+]

@@ -1,0 +1,223 @@
+"""`initialize` fills a model in place, `draw` gives the same values as a state dict: both from one plan."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from goodinit.errors import GoodinitError
+from goodinit.initializers import Initializer, get
+from goodinit.pytorch.fill import Moments, fill, local_box
+from goodinit.pytorch.guard import plain_model
+from goodinit.pytorch.plan import Assignment, Rules, plan
+from goodinit.pytorch.read import identity, read_model
+from goodinit.pytorch.ready import Lazies, buffers_for, build, materialized, shaped, traced
+from goodinit.pytorch.record import Filled, Initialization
+from goodinit.pytorch.staging import Staged, is_staged, stage
+from goodinit.streams import KeyedStream
+
+__all__ = ["Prepared", "initialize", "prepare", "state_of"]
+
+
+class Prepared(NamedTuple):
+    """Everything that can fail has been tried: what is left is to write."""
+
+    model: nn.Module
+    lazies: Lazies
+    made: tuple[Assignment, ...]
+    staged: dict[str, Staged]
+    stream: KeyedStream
+
+
+def prepare(
+    model: nn.Module, init: str | Initializer, seed: int, inputs: Any = None, rules: Rules | None = None
+) -> Prepared:
+    """The plan for a model, and the values of what must be ready before. The model is as it was."""
+    stream = KeyedStream(seed)
+    read_model(model)  # refuses what it cannot read before the inputs are run
+    inner = plain_model(model)
+    concrete, lazies = shaped(inner, inputs)
+    made = plan(concrete, read_model(concrete), init, rules, traced(concrete, inputs))
+    for each in made:
+        _writable(concrete, each)
+    staged = {each.weight.name: stage(concrete, each, stream) for each in made if is_staged(each)}
+    return Prepared(concrete, lazies, made, staged, stream)
+
+
+def initialize(
+    model: nn.Module,
+    init: str | Initializer = "he_normal",
+    *,
+    seed: int,
+    inputs: Any = None,
+    rules: Rules | None = None,
+    device: str | torch.device = "cpu",
+    buffers: Mapping[str, Tensor] | None = None,
+) -> Initialization:
+    """Fill a model in place; see `goodinit.initialize`, which is this."""
+    ready = prepare(model, init, seed, inputs, rules)
+    inner = plain_model(model)
+    place = _device(device)
+    news = materialized(inner, place)
+    values = buffers_for(inner, buffers, place if news else None)
+    with _to_the_end():
+        build(inner, ready.lazies)
+        for name, parameter in news.items():
+            path, _, local = name.rpartition(".")
+            inner.get_submodule(path)._parameters[local] = parameter
+        for name, value in values.items():
+            path, _, local = name.rpartition(".")
+            inner.get_submodule(path)._buffers[local] = value
+        held = _tensors(inner)
+        moments = _write(ready, held)
+        _show(inner, ready)
+    return _record(ready, init, moments)
+
+
+def state_of(
+    model: nn.Module, ready: Prepared, buffers: Mapping[str, Tensor] | None = None
+) -> tuple[dict[str, Tensor], dict[str, Moments]]:
+    """The state dict that the model would have after `initialize`, on the CPU, and what was drawn of it."""
+    inner, concrete = plain_model(model), ready.model
+    values = buffers_for(concrete, buffers, torch.device("cpu"), persistent=True)
+    drawn = {name for each in ready.made if each.initializer is not None for name in each.weight.parameters}
+    names: dict[Any, str] = {}
+    for name, parameter in concrete.named_parameters():
+        names.setdefault(identity(parameter), name)
+    state: dict[str, Tensor] = {}
+    made: dict[str, Tensor] = {}
+    for key, tensor in concrete.state_dict(keep_vars=True).items():
+        name = names.get(identity(tensor), key)
+        if name in made:
+            state[key] = made[name]
+            continue
+        if name in drawn:
+            made[name] = torch.empty(tensor.shape, dtype=tensor.dtype)
+        else:
+            made[name] = values[name] if name in values else tensor.detach().cpu().clone()
+        state[key] = made[name]
+    moments = _write(ready, made)
+    if inner is not model:
+        state = {f"_orig_mod.{key}": value for key, value in state.items()}
+    return state, moments
+
+
+def _write(ready: Prepared, held: Mapping[str, Tensor]) -> dict[str, Moments]:
+    """Write every value into the tensors held by name. What is staged is copied, the rest drawn in its place."""
+    moments: dict[str, Moments] = {}
+    with torch.no_grad():
+        for each in ready.made:
+            weight = each.weight
+            if each.initializer is None:
+                continue
+            staged = ready.staged.get(weight.name)
+            if staged is None:
+                tensor = held[weight.parameters[0]]
+                moments[weight.name] = fill(tensor, each.initializer, each.target, ready.stream, weight.zero_row)
+                continue
+            moments[weight.name] = staged.moments
+            for name, value in staged.values.items():
+                if name in held:
+                    here, box = local_box(held[name])
+                    here.copy_(value if box is None else value[tuple(slice(*span) for span in box)])
+    return moments
+
+
+def _show(model: nn.Module, ready: Prepared) -> None:
+    """Let the tensors that older hooks compute before a call be seen as they will be computed."""
+    for each in ready.made:
+        staged = ready.staged.get(each.weight.name)
+        if staged is not None and staged.effective is not None:
+            module = model.get_submodule(each.weight.module)
+            kept = model.get_parameter(each.weight.parameters[0])
+            setattr(module, each.weight.local, staged.effective.to(kept.device))
+
+
+def _tensors(model: nn.Module) -> dict[str, Tensor]:
+    named = (*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False))
+    return {name: tensor for name, tensor in named if not is_lazy(tensor)}
+
+
+def _writable(model: nn.Module, made: Assignment) -> None:
+    if made.initializer is None:
+        return
+    for name in made.weight.parameters:
+        parameter = model.get_parameter(name)
+        if any(step == 0 and size > 1 for step, size in zip(parameter.stride(), parameter.shape, strict=True)):
+            raise GoodinitError(
+                f"{name} is expanded: several elements are one number in memory; make it a clone() first"
+            )
+        if parameter.is_inference():
+            raise GoodinitError(
+                f"{name} was made in torch.inference_mode and cannot be written; make the model outside"
+            )
+
+
+def _device(device: str | torch.device) -> torch.device:
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise GoodinitError(f"device={device!r} cannot be used: {str(error).splitlines()[0]}") from error
+    if found.type == "meta":
+        raise GoodinitError("device='meta' holds no values; give the device that the model is to be on, such as cpu")
+    return found
+
+
+@contextmanager
+def _to_the_end() -> Iterator[None]:
+    """Ctrl-C waits until the block has ended, so that a model is never filled by half."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[Any] = []
+    signal.signal(signal.SIGINT, lambda number, frame: caught.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if caught and callable(before):
+        before(*caught[-1])
+
+
+def _record(ready: Prepared, init: str | Initializer, moments: Mapping[str, Moments]) -> Initialization:
+    return Initialization(
+        str(get(init)), ready.stream.seed, tuple(_filled(each, ready.staged, moments) for each in ready.made)
+    )
+
+
+def _filled(each: Assignment, staged: Mapping[str, Staged], moments: Mapping[str, Moments]) -> Filled:
+    weight, initializer, target = each.weight, each.initializer, each.target
+    known = weight.weight
+    multiplies = known is not None and known.kind != "elementwise"
+    variance = None if initializer is None else initializer.expected_variance(target)
+    own = staged[weight.name].caution if weight.name in staged else None
+    further = None if initializer is None else initializer.caution(target)
+    return Filled(
+        name=weight.name,
+        aliases=weight.aliases,
+        parameters=weight.parameters,
+        kind=weight.kind,
+        role=weight.role,
+        shape=target.shape,
+        dtype=str(weight.dtype).removeprefix("torch."),
+        fan_in=known.fan_in if known is not None and multiplies else None,
+        fan_out=known.fan_out if known is not None and multiplies else None,
+        initializer=None if initializer is None else str(initializer),
+        because=each.because,
+        activation=each.activation,
+        gain=None if variance is None or not multiplies else math.sqrt(target.fan_in * variance),
+        expected_mean=None if initializer is None else initializer.expected_mean(target),
+        expected_std=None if variance is None else math.sqrt(variance),
+        realised_std=moments[weight.name].std if weight.name in moments else None,
+        caution="; ".join(text for text in (each.caution, further, own) if text) or None,
+    )

@@ -1,0 +1,174 @@
+"""A plain training loop for a model: SGD, momentum, Adam or AdamW, on the CPU or one GPU.
+
+Losses are recorded over all training examples, in evaluation mode; the steps run in training mode. Nothing reads or
+changes PyTorch's global random state: what a model draws while it trains, such as dropout, comes from the seed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from goodinit.errors import GoodinitError
+from goodinit.pytorch.calling import tensors_in
+from goodinit.streams import KeyedStream
+
+__all__ = [
+    "OPTIMIZERS",
+    "LoopRun",
+    "all_outputs",
+    "loss_of",
+    "outputs_of",
+    "rows",
+    "score_of",
+    "seeded",
+    "to_tensor",
+    "train_model",
+]
+
+_CHUNK: Final = 1024  # examples measured at a time
+
+OPTIMIZERS: Final[dict[str, Callable[[list[nn.Parameter], float], torch.optim.Optimizer]]] = {
+    "gradient_descent": lambda parameters, rate: torch.optim.SGD(parameters, lr=rate),
+    "momentum": lambda parameters, rate: torch.optim.SGD(parameters, lr=rate, momentum=0.9),
+    "adam": lambda parameters, rate: torch.optim.Adam(parameters, lr=rate),
+    "adamw": lambda parameters, rate: torch.optim.AdamW(parameters, lr=rate, weight_decay=0.01),
+}
+
+
+@dataclass(frozen=True)
+class LoopRun:
+    """One training run: the loss at each recorded step (nan from where it diverged), and at the end.
+
+    `diverged_by` is the recorded step at which the loss or a parameter was no longer finite, None where none was.
+    """
+
+    losses: tuple[float, ...]
+    final_loss: float
+    diverged_by: int | None
+
+
+@contextmanager
+def seeded(seed: int, name: str) -> Iterator[None]:
+    """PyTorch's global random state is that of the seed and the name within the block, and as before after it."""
+    started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    devices = list(range(torch.cuda.device_count())) if started else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(int(KeyedStream(seed).words(name, 0, 1)[0] >> np.uint64(1)))
+        yield
+
+
+def to_tensor(array: NDArray[Any], device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Examples as the model takes them: numbers in its own dtype, whole ones, such as tokens, as int64."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    return tensor.to(device, dtype if tensor.is_floating_point() else torch.int64)
+
+
+def outputs_of(model: nn.Module, X: Tensor) -> Tensor:
+    """What the model gives for the inputs, a row an example."""
+    return rows(model(X), len(X))
+
+
+def rows(output: Any, examples: int) -> Tensor:
+    """The first tensor of an output, as (examples, outputs). Raises GoodinitError where it has another form."""
+    found = tensors_in(output)
+    if not found or found[0].dim() not in (1, 2) or len(found[0]) != examples:
+        shape = tuple(found[0].shape) if found else None
+        raise GoodinitError(
+            f"the model gives outputs of shape {shape} for {examples} examples; it must give one row an example"
+        )
+    return found[0].reshape(examples, -1)
+
+
+def loss_of(kind: str, outputs: Tensor, targets: Tensor) -> Tensor:
+    """The mean loss: cross-entropy in nats from logits, or the squared error."""
+    if kind == "cross_entropy":
+        return functional.cross_entropy(outputs, targets)
+    if kind == "binary_cross_entropy":
+        return functional.binary_cross_entropy_with_logits(outputs[:, 0], targets.to(outputs.dtype))
+    return functional.mse_loss(outputs[:, 0], targets.to(outputs.dtype))
+
+
+def score_of(kind: str, outputs: Tensor, targets: Tensor) -> float:
+    """The share of right classes, or where numbers are predicted R², the share of the variance."""
+    if kind == "squared_error":
+        truth = targets.double()
+        rest = (outputs[:, 0].double() - truth).pow(2).mean()
+        score = 1 - float(rest / (truth - truth.mean()).pow(2).mean())
+        return score if math.isfinite(score) else math.nan
+    guess = outputs.argmax(1) if kind == "cross_entropy" else (outputs[:, 0] > 0).long()
+    return float((guess == targets).double().mean())
+
+
+@torch.no_grad()
+def all_outputs(model: nn.Module, X: Tensor) -> Tensor:
+    """The outputs for many examples in evaluation mode, some at a time; the mode is as before afterwards."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        return torch.cat([outputs_of(model, X[at : at + _CHUNK]) for at in range(0, len(X), _CHUNK)])
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def train_model(
+    model: nn.Module,
+    X: Tensor,
+    targets: Tensor,
+    kind: str,
+    *,
+    optimizer: str,
+    learning_rate: float,
+    steps: int,
+    record_every: int,
+    batches: Iterable[Any],
+    progress: Callable[[int], None] = lambda step: None,
+) -> LoopRun:
+    """Train the model in place.
+
+    Arguments:
+        model: on the device of X, its mode set as it is to train.
+        X: the inputs, an example a row; `targets` are class numbers, or the numbers to predict.
+        kind: cross_entropy, binary_cross_entropy or squared_error.
+        optimizer: gradient_descent, momentum (0.9), adam, or adamw (weight decay 0.01), as PyTorch has them.
+        learning_rate, steps: of the run.
+        record_every: the steps between recorded losses.
+        batches: the examples of each step: their numbers, or a slice.
+        progress: called with the number of finished steps, about a hundred times.
+    """
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    update = OPTIMIZERS[optimizer](trainable, learning_rate)
+    losses: list[float] = []
+    often = max(1, steps // 100)
+
+    def measured() -> float:
+        value = float(loss_of(kind, all_outputs(model, X), targets))
+        finite = math.isfinite(value) and all(bool(torch.isfinite(p).all()) for p in model.parameters())
+        return value if finite else math.nan
+
+    for step, batch in zip(range(steps), batches, strict=False):
+        if step % record_every == 0:
+            losses.append(measured())
+            if math.isnan(losses[-1]):
+                places = len(range(0, steps, record_every))
+                return LoopRun((*losses, *(math.nan,) * (places - len(losses))), math.nan, step)
+        chosen = batch if isinstance(batch, slice) else torch.from_numpy(batch).to(X.device)
+        update.zero_grad(set_to_none=True)
+        loss = loss_of(kind, outputs_of(model, X[chosen]), targets[chosen])
+        loss.backward()  # type: ignore[no-untyped-call]
+        update.step()
+        if (step + 1) % often == 0:
+            progress(step + 1)
+    progress(steps)
+    final = measured()
+    return LoopRun(tuple(losses), final, steps if math.isnan(final) else None)

@@ -1,0 +1,225 @@
+"""What each weight of a model is to be filled with: rules, defaults and gains, and everything that speaks against it.
+
+A plan is made before anything is drawn, so that a model is filled whole or left as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Final
+
+from torch import nn
+
+from goodinit.errors import GoodinitError, nearest
+from goodinit.initializers import Initializer, Normal, get
+from goodinit.pytorch.gains import fixed_options, following, with_gain
+from goodinit.pytorch.layers import MULTIPLYING, ROLES, Role
+from goodinit.pytorch.read import ModelWeight
+from goodinit.pytorch.trace import Trace
+from goodinit.weights import Weight
+
+__all__ = ["DEFAULTS", "WITHOUT_FANS", "Assignment", "Choice", "Rules", "plan"]
+
+Choice = str | Initializer | None
+"""An initializer, or its text; None or `keep` leaves a parameter as it is, and `init` takes what the weights get."""
+
+Rules = Mapping[str | type[nn.Module], Choice]
+"""What differs: by a pattern of names (`*.embed.weight`), a role (`embedding`), or a class of modules."""
+
+DEFAULTS: Final[Mapping[Role, str]] = MappingProxyType(
+    {
+        "recurrent hidden": "orthogonal",  # a state passes through it at every step: lengths must last
+        "embedding": "normal",  # a row is looked up, not summed: fan in 1, variance 1
+        "tied embedding": "lecun_normal",  # it multiplies in the output layer, whose logits then have variance 1
+        "bias": "zeros",
+        "gate bias": "forget_bias",
+        "norm scale": "ones",
+        "norm shift": "zeros",
+        "slope": "constant(value=0.25)",  # He et al. 2015, and PyTorch's
+    }
+)
+"""What a role starts from unless a rule says another; all other weights take `init`."""
+
+WITHOUT_FANS: Final = ("zeros", "ones", "constant", "forget_bias", "uniform", "normal", "truncated_normal")
+_MOST_TOLD: Final = 20  # problems in one error; a large model has thousands of parameters
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One weight and what fills it, None where it is kept; `because` says which rule or default decided.
+
+    `activation` is the one that its layer's output goes through, `linear` for none, None where it is not known.
+    """
+
+    weight: ModelWeight
+    initializer: Initializer | None
+    because: str
+    activation: str | None = None
+    caution: str | None = None
+
+    @property
+    def target(self) -> Weight:
+        """What the initializer is told of the tensor: its fans, or only its shape where they are not known."""
+        if self.weight.weight is not None:
+            return self.weight.weight
+        return Weight.elementwise(self.weight.name, self.weight.shape or ())
+
+
+def plan(
+    model: nn.Module,
+    weights: Sequence[ModelWeight],
+    init: str | Initializer,
+    rules: Rules | None = None,
+    trace: Trace | None = None,
+) -> tuple[Assignment, ...]:
+    """What every weight is to be filled with.
+
+    Raises GoodinitError that names every weight that cannot be filled so, and what to do about each; and for a rule
+    that no parameter matches.
+    """
+    base = get(init)
+    chosen = _checked(model, weights, rules or {})
+    made = [_assign(model, weight, init, base, chosen, trace) for weight in weights]
+    made = _with_biases(made)
+    problems = [f"{each.weight.name}: {problem}" for each in made if (problem := _problem(each)) is not None]
+    if problems:
+        more = len(problems) - _MOST_TOLD
+        told = [*problems[:_MOST_TOLD], *([f"and {more} more"] if more > 0 else [])]
+        listed = "\n  ".join(told)
+        raise GoodinitError(
+            f"{len(problems)} of {len(made)} parameters cannot be filled, and nothing was changed:\n  {listed}"
+        )
+    return tuple(made)
+
+
+def _checked(model: nn.Module, weights: Sequence[ModelWeight], rules: Rules) -> list[tuple[str | type, Choice]]:
+    """The rules, each with at least one parameter that it matches."""
+    if not isinstance(rules, Mapping):
+        raise GoodinitError(f"rules={rules!r}: give a mapping from name patterns, roles or classes to initializers")
+    for key, value in rules.items():
+        if not (isinstance(key, str) or (isinstance(key, type) and issubclass(key, nn.Module))):
+            raise GoodinitError(
+                f"rules: {key!r} is no key of a rule; give a pattern of names, a role or a class of modules"
+            )
+        if value is not None and value not in ("keep", "init"):
+            get(value)  # refuses what is no initializer
+        if not any(_matches(model, weight, key) for weight in weights):
+            raise GoodinitError(f"rules: no parameter matches {_written(key)}; {_advice(key, weights)}")
+    return list(rules.items())
+
+
+def _advice(key: str | type, weights: Sequence[ModelWeight]) -> str:
+    if isinstance(key, type):
+        kinds = sorted({weight.kind for weight in weights})
+        return f"the model's layers with parameters are {', '.join(kinds[:12])}"
+    close = nearest(key, [*(weight.name for weight in weights), *ROLES])
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return "write * for any part of a name, as in '*.weight'; read_model lists the names"
+
+
+def _written(key: str | type) -> str:
+    return repr(key) if isinstance(key, str) else key.__name__
+
+
+def _matches(model: nn.Module, weight: ModelWeight, key: str | type) -> bool:
+    """Whether a rule is about a weight. That for a class leaves the biases and shifts of its modules alone."""
+    if isinstance(key, str):
+        if key in ROLES:
+            return weight.role == key
+        return any(fnmatchcase(name, key) for name in (weight.name, *weight.aliases))
+    if weight.role in ("bias", "gate bias", "norm shift"):
+        return False
+    return isinstance(model.get_submodule(weight.module), key)
+
+
+def _assign(
+    model: nn.Module,
+    weight: ModelWeight,
+    init: str | Initializer,
+    base: Initializer,
+    rules: list[tuple[str | type, Choice]],
+    trace: Trace | None,
+) -> Assignment:
+    for key, value in rules:
+        if _matches(model, weight, key):
+            because = f"rule {_written(key)}"
+            if value is None or value == "keep":
+                return Assignment(weight, None, because)
+            return _decided(model, weight, init if value == "init" else value, because, trace)
+    if not weight.trainable:
+        return Assignment(weight, None, "kept", caution="it is frozen, and was left as it is; a rule would fill it")
+    if weight.role in DEFAULTS:
+        return _decided(model, weight, DEFAULTS[weight.role], "default", None)
+    return _decided(model, weight, init, "init", trace, base)
+
+
+def _decided(
+    model: nn.Module,
+    weight: ModelWeight,
+    given: str | Initializer,
+    because: str,
+    trace: Trace | None,
+    initializer: Initializer | None = None,
+) -> Assignment:
+    initializer = initializer or get(given)
+    if weight.lazy:
+        return Assignment(weight, initializer, because)
+    mode = getattr(model.get_submodule(weight.module), "mode", None) or _cell_mode(model, weight)
+    activation, caution = following(weight, trace, mode)
+    filled, further = with_gain(initializer, activation, fixed_options(given))
+    if initializer.follows is None:
+        caution = None  # its gain is the rule's own whatever follows
+    return Assignment(weight, filled, because, activation, further or caution)
+
+
+def _cell_mode(model: nn.Module, weight: ModelWeight) -> str | None:
+    module = model.get_submodule(weight.module)
+    return f"RNN_{module.nonlinearity}".upper() if isinstance(module, nn.RNNCell) else None
+
+
+def _with_biases(made: list[Assignment]) -> list[Assignment]:
+    """Biases go with their layer's weight: drawn where its rule draws them, as that of `edge_of_chaos` may."""
+    spreads = {
+        each.weight.module: each.initializer.bias_std()
+        for each in made
+        if each.weight.role in MULTIPLYING and each.initializer is not None
+    }
+    return [
+        replace(each, initializer=Normal(std=std), because="its weight")
+        if each.weight.role == "bias"
+        and each.because == "default"
+        and (std := spreads.get(each.weight.module, 0.0)) > 0
+        else each
+        for each in made
+    ]
+
+
+def _problem(made: Assignment) -> str | None:
+    """Why a weight cannot be filled as planned, and what to do; None where it can."""
+    weight, initializer = made.weight, made.initializer
+    if weight.lazy:
+        return f"{weight.reason}; pass inputs, a batch that the model can be called with"
+    if initializer is None:
+        if weight.meta:
+            return "it is on the meta device and has no values to keep; give it a rule that fills it"
+        return None
+    if not weight.dtype.is_floating_point:
+        return f"{weight.reason}; keep it, with rules={{{weight.name!r}: 'keep'}}"
+    if weight.weight is None and (made.because == "init" or initializer.name not in WITHOUT_FANS):
+        asked = "" if made.because == "init" else f", and {initializer.name} needs its fans"
+        return (
+            f"{weight.reason}{asked}; say what it is with register_rule({weight.kind}, ...), or fill or keep it with "
+            f"rules={{{weight.name!r}: 'normal(std=0.02)'}} or 'keep'"
+        )
+    if made.target.kind == "elementwise" and initializer.name not in WITHOUT_FANS:
+        return f"{initializer} is for weights that multiply, and this is a {weight.role}; use zeros, ones or normal"
+    try:
+        initializer.expected_variance(made.target)
+        initializer.expected_mean(made.target)
+    except GoodinitError as error:
+        return f"{error}; or give it another rule, rules={{{weight.name!r}: ...}}"
+    return None

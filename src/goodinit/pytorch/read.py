@@ -1,0 +1,291 @@
+"""Reading a model: every parameter once, with all its names, its role, and its `Weight` where one is known."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, NamedTuple
+
+import torch
+from torch import nn
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
+from torch.nn.parameter import is_lazy
+from torch.nn.utils import parametrize
+
+from goodinit.errors import GoodinitError
+from goodinit.pytorch.layers import Meaning, Role, meanings
+from goodinit.weights import Weight
+
+__all__ = ["Form", "ModelWeight", "identity", "read_model"]
+
+Form = Literal["plain", "parametrized", "weight_norm", "original"]
+_WRAPPERS: Final = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")  # torch.compile, FSDP, ...
+
+
+@dataclass(frozen=True)
+class ModelWeight:
+    """One tensor of a model that is learned: what it is called, what it is for, and how it is to be filled.
+
+    `name` is that of the tensor, without the prefixes of wrappers such as `torch.compile`'s, so that it is the
+    same wrapped or not; `aliases` are its other names where it is tied. `parameters` are the names under which
+    `named_parameters` has it: for a parametrized tensor those of what it is computed from. `module` is the path of the
+    module that owns it, `kind` that module's class.
+
+    `weight` holds fans, parts and groups, and is None where it is not known what the tensor does, for the
+    `reason` given. `zero_row` is the row of an embedding that padding looks up. `shape` is None for a parameter of a
+    lazy module that has not seen a batch. `form` says how the tensor is kept: `plain`, `parametrized`
+    (torch.nn.utils.parametrize), or by the older hooks, `weight_norm` or `original` (spectral_norm, prune).
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    parameters: tuple[str, ...]
+    module: str
+    kind: str
+    role: Role
+    weight: Weight | None
+    reason: str | None
+    shape: tuple[int, ...] | None
+    dtype: torch.dtype
+    device: torch.device
+    trainable: bool
+    zero_row: int | None = None
+    form: Form = "plain"
+
+    @property
+    def lazy(self) -> bool:
+        """Whether the shape is still to be told by a first batch."""
+        return self.shape is None
+
+    @property
+    def meta(self) -> bool:
+        """Whether it has no values yet, only a shape."""
+        return self.device.type == "meta"
+
+    @property
+    def local(self) -> str:
+        """The tensor's name within its module, such as `weight`."""
+        return self.name.rpartition(".")[2]
+
+
+def read_model(model: nn.Module) -> tuple[ModelWeight, ...]:
+    """Every parameter of the model, in the order of `named_parameters`; a tied one once, under its first name.
+
+    >>> import torch
+    >>> up = torch.nn.ConvTranspose2d(16, 32, 4, stride=2)
+    >>> [(each.name, each.role, each.weight.fan_in) for each in read_model(up)]
+    [('weight', 'weight', 64), ('bias', 'bias', 1)]
+
+    Raises GoodinitError for something that is no model, and for a quantized or scripted one.
+    """
+    if not isinstance(model, nn.Module):
+        raise GoodinitError(f"a model of type {type(model).__name__} was given; give a torch.nn.Module")
+    _refuse(model)
+    strip = _Stripper(model)
+    names: dict[Any, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        names.setdefault(identity(parameter), []).append(name)
+    uses: dict[Any, list[_Use]] = {}
+    for use in _uses(model):
+        uses.setdefault(identity(use.holders[0]), []).append(use)
+    return tuple(_read(found, names, strip) for found in uses.values())
+
+
+def identity(tensor: torch.Tensor) -> Any:
+    """What two tensors share if they are one: being the same object, or lying in the same place of memory."""
+    plain = type(tensor) in (torch.Tensor, nn.Parameter) and tensor.device.type != "meta" and tensor.numel() > 0
+    return (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride()) if plain else id(tensor)
+
+
+class _Use(NamedTuple):
+    """A tensor as one module has it: where, under which local name, what it means, and the parameters it is kept in."""
+
+    path: str
+    module: nn.Module
+    local: str
+    form: Form
+    meaning: Meaning | None
+    reason: str | None
+    holders: tuple[nn.Parameter, ...]
+    shape: tuple[int, ...] | None
+
+
+def _uses(model: nn.Module) -> Iterator[_Use]:
+    """Every tensor that is learned, once for each module that has it, in the order of `named_parameters`."""
+    for path, module in model.named_modules():
+        if isinstance(module, parametrize.ParametrizationList):
+            yield from _parametrized(model, path, module)
+            continue
+        hooked = dict(_hooked(module))
+        for local, parameter in module.named_parameters(recurse=False):
+            tensor, form, holders = hooked.get(local, (local, "plain", (parameter,)))
+            if not holders:
+                continue  # told with the other half of it
+            shape = None if is_lazy(parameter) else tuple(holders[-1].shape)
+            yield _use(path, module, tensor, form, holders, shape)
+
+
+def _parametrized(model: nn.Module, path: str, module: parametrize.ParametrizationList) -> Iterator[_Use]:
+    """The one tensor that a list of parametrizations computes; what the tensor is, its owner's class says."""
+    above, _, local = path.rpartition(".")
+    owner = above.rpartition(".")[0]
+    holders = tuple(module.parameters(recurse=False))
+    if holders:
+        with torch.no_grad():
+            shape = tuple(_shape(module, holders))
+        yield _use(owner, model.get_submodule(owner), local, "parametrized", holders, shape)
+
+
+def _shape(module: parametrize.ParametrizationList, holders: tuple[nn.Parameter, ...]) -> torch.Size:
+    """The shape of the tensor that is computed. Only what is kept as several tensors must be computed to tell."""
+    if len(holders) == 1:
+        return holders[0].shape
+    if len(module) == 1 and type(module[0]).__name__ == "_WeightNorm":
+        return holders[-1].shape
+    with torch.random.fork_rng(devices=[]):  # a parametrization may draw, or count its calls: that is the copy's
+        return copy.deepcopy(module)().shape
+
+
+def _hooked(module: nn.Module) -> Iterator[tuple[str, tuple[str, Form, tuple[nn.Parameter, ...]]]]:
+    """Tensors that older hooks compute before each call, by the local names of the parameters they are kept in."""
+    for hook in module._forward_pre_hooks.values():
+        kind, name = type(hook).__name__, getattr(hook, "name", None) or getattr(hook, "_tensor_name", None)
+        own = module._parameters
+        if not isinstance(name, str):
+            continue
+        if kind == "WeightNorm" and f"{name}_v" in own:
+            g, v = own[f"{name}_g"], own[f"{name}_v"]
+            assert g is not None
+            assert v is not None
+            yield f"{name}_g", (name, "weight_norm", (g, v))
+            yield f"{name}_v", (name, "weight_norm", ())
+        elif f"{name}_orig" in own and (original := own[f"{name}_orig"]) is not None:
+            yield f"{name}_orig", (name, "original", (original,))
+
+
+def _use(
+    path: str,
+    module: nn.Module,
+    local: str,
+    form: Form,
+    holders: tuple[nn.Parameter, ...],
+    shape: tuple[int, ...] | None,
+) -> _Use:
+    meaning, reason = _means(module, local, holders, shape)
+    return _Use(path, module, local, form, meaning, reason, holders, shape)
+
+
+def _means(
+    module: nn.Module, local: str, holders: tuple[nn.Parameter, ...], shape: tuple[int, ...] | None
+) -> tuple[Meaning | None, str | None]:
+    """What the tensor is in that module, or why that is not known."""
+    kind = _kind(module)
+    if shape is None:
+        return None, f"{kind} is lazy: its shape is told by the first batch"
+    if not holders[-1].dtype.is_floating_point:
+        return None, f"its dtype is {_short(holders[-1].dtype)}, no floating-point number"
+    if local == "_flat_param":
+        return None, "it is several parameters that FSDP made one; initialize the model before it is wrapped"
+    try:
+        known = meanings(module)
+    except GoodinitError as error:
+        return None, f"{kind} could not be read: {error}"
+    except Exception as error:  # a rule that somebody registered may fail in any way
+        return None, f"the rule for {kind} failed: {type(error).__name__}: {error}"
+    if known is None:
+        return None, f"goodinit does not know what {kind} does with it"
+    if local not in known:
+        return None, f"a {kind} has no such parameter that goodinit knows of"
+    meaning = known[local]
+    if meaning.weight is not None and meaning.weight.shape != shape:
+        return None, f"it has shape {shape}, where a {kind} of that size has {meaning.weight.shape}"
+    return meaning, None
+
+
+def _read(uses: list[_Use], names: dict[Any, list[str]], strip: _Stripper) -> ModelWeight:
+    first = uses[0]
+    name = strip(_joined(first.path, first.local))
+    meaning, reason = _one(uses)
+    weight = None
+    if meaning is not None and first.shape is not None:
+        weight = Weight.elementwise(name, first.shape) if meaning.weight is None else replace(meaning.weight, name=name)
+    held = first.holders[-1]
+    raw = names[identity(first.holders[0])]
+    padding = [row for use in uses if (row := getattr(use.module, "padding_idx", None)) is not None]
+    return ModelWeight(
+        name=name,
+        aliases=tuple(strip(other) for other in raw[1:]),
+        parameters=tuple(names[identity(holder)][0] for holder in first.holders),
+        module=first.path,
+        kind=_kind(first.module),
+        role="unknown" if meaning is None else meaning.role,
+        weight=weight,
+        reason=reason,
+        shape=first.shape,
+        dtype=held.dtype,
+        device=held.device,
+        trainable=any(holder.requires_grad for holder in first.holders),
+        zero_row=padding[0] if padding else None,
+        form=first.form,
+    )
+
+
+def _kind(module: nn.Module) -> str:
+    """The class's name, without what `parametrize` puts before it, and attention's own subclass of Linear."""
+    cls = type(module)
+    if parametrize.is_parametrized(module):
+        cls = cls.__mro__[1]
+    return "Linear" if cls is NonDynamicallyQuantizableLinear else cls.__name__
+
+
+def _one(uses: list[_Use]) -> tuple[Meaning | None, str | None]:
+    """What a tensor is that several modules may share. Of a table and a layer that multiplies, the layer decides."""
+    known = [use.meaning for use in uses if use.meaning is not None]
+    if not known:
+        return None, uses[0].reason
+    roles = [meaning.role for meaning in known]
+    if "embedding" in roles and "weight" in roles:
+        return Meaning("tied embedding", known[roles.index("weight")].weight), None
+    return known[0], None
+
+
+class _Stripper:
+    """Takes the prefixes of wrappers out of names."""
+
+    def __init__(self, model: nn.Module) -> None:
+        parallel = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+        self._inside = {
+            _joined(path, "module")
+            for path, module in model.named_modules(remove_duplicate=False)
+            if isinstance(module, parallel)
+        }
+
+    def __call__(self, name: str) -> str:
+        kept, path = [], ""
+        for segment in name.split("."):
+            path = _joined(path, segment)
+            if segment not in _WRAPPERS and path not in self._inside:
+                kept.append(segment)
+        return ".".join(kept)
+
+
+def _joined(path: str, local: str) -> str:
+    return f"{path}.{local}" if path else local
+
+
+def _short(dtype: Any) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _refuse(model: nn.Module) -> None:
+    """Refuse models whose weights are no plain parameters any more."""
+    for path, module in model.named_modules():
+        what = path or "the model"
+        if isinstance(module, torch.jit.ScriptModule):
+            raise GoodinitError(f"{what} is scripted; initialize the model before it is scripted")
+        if type(module).__module__.startswith(("torch.ao.nn.quantized", "torch.nn.quantized")):
+            raise GoodinitError(
+                f"{what} is a quantized {type(module).__name__}, whose weights are whole numbers; initialize the model "
+                "before it is quantized"
+            )

@@ -1,0 +1,412 @@
+"""What a model does in one run, in execution order: its layer calls, and what follows and precedes each of them.
+
+A `TorchFunctionMode` sees every function of PyTorch that the model calls, whether a module calls it or a line of
+`forward`; no hook is put on the model. Each tensor that goes by is remembered weakly, with the layer calls it comes
+from and what was done to it since, so that an activation, a sum or a norm is told of the layer it belongs to however
+the model is written.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from goodinit.pytorch.calling import call_model, tensors_in
+from goodinit.pytorch.functions import ACTIVATIONS, LAYERS, LOSSES, Function, argument, role
+from goodinit.pytorch.guard import runnable, untouched
+from goodinit.pytorch.operands import Operands, operands
+from goodinit.pytorch.owners import Owners
+from goodinit.spec import format_spec
+
+__all__ = ["LayerCall", "Observer", "Trace", "Tracer", "trace"]
+
+_MOST_STEPS_BACK: Final = 4096  # of the search for a skip connection: longer branches are taken for none
+
+
+@dataclass(frozen=True)
+class LayerCall:
+    """One use of one weight: where, of what kind, and what goes before and after it.
+
+    `weight` and `parameters` (the weight, then its bias and others) are named as in `named_parameters`; a weight that
+    a parametrization computes is named by the parameters it is computed from, and `weight` is the first of them.
+    `number` counts the uses of that weight from 0. `activation` is the one that follows, looking through views,
+    dropout, pooling and norms: a name of `goodinit.activations` where it is one, None where a sum, another layer or
+    the output comes first. `input_activation` is the one that the input came through. `residual` says that the output
+    is added to a value it was computed from; `norm_before` and `norm_after` that a norm lies between this layer and
+    the last, or the next. `sources` are the calls whose outputs reach this input with no layer between, and `plain`
+    that there is one of them, and only its activation and views between. `varied` says that the input descends from
+    the model's, as that of an embedding of places does not.
+    """
+
+    index: int
+    module: str
+    kind: str
+    weight: str
+    parameters: tuple[str, ...]
+    number: int
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    activation: str | None = None
+    input_activation: str | None = None
+    residual: bool = False
+    norm_before: bool = False
+    norm_after: bool = False
+    sources: tuple[int, ...] = ()
+    plain: bool = False
+    varied: bool = True
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The layer calls of one run in execution order, and the parameters that no function of PyTorch met."""
+
+    calls: tuple[LayerCall, ...]
+    unused: tuple[str, ...]
+
+    def of(self, weight: str) -> tuple[LayerCall, ...]:
+        """The calls of that weight."""
+        return tuple(call for call in self.calls if weight in call.parameters)
+
+
+@dataclass(frozen=True)
+class Value:
+    """What is known of a tensor that goes by.
+
+    `calls` are those whose output it still is, up to what no unit is mixed by; `names` the parameters it is computed
+    from where it is computed from nothing else. `signal` says that it is an output of a layer, or descends from the
+    model's inputs (`varied`) or such an output; what is neither is a constant. `parents` are earlier values, by number.
+    """
+
+    node: int
+    signal: bool = False
+    varied: bool = False
+    parents: tuple[int, ...] = ()
+    calls: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+    activation: str | None = None
+    normed: bool = False
+    plain: bool = False
+    scale: float = 1.0
+    divisor_of: tuple[int, ...] = ()
+
+
+class Observer:
+    """Is told what goes by, while it is there: the tensors may be overwritten in place a moment later."""
+
+    def layer(self, index: int, used: Operands, output: Tensor) -> None:
+        """A layer call was made."""
+
+    def activated(self, calls: tuple[int, ...], name: str, output: Tensor) -> None:
+        """An activation was applied to the output of these calls."""
+
+    def summed(self, stream: Tensor, branch: Tensor, calls: tuple[int, ...], total: Tensor, scale: float) -> None:
+        """The output of these calls, times `scale`, was added to a value it was computed from."""
+
+    def lost(self, name: str, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], loss: Any) -> None:
+        """A loss was computed."""
+
+    def done(self, function: Function, result: Any) -> None:
+        """Any function was called."""
+
+
+Known = list[tuple[Tensor, Value]]
+"""Tensors that a function was given, with what was known of them."""
+
+
+class Tracer(TorchFunctionMode):
+    """Sees what a model does while it is entered; `trace` gives what it has seen."""
+
+    def __init__(self, model: torch.nn.Module, observer: Observer | None = None) -> None:
+        super().__init__()
+        self.owners = Owners(model)
+        self.observer = observer or Observer()
+        self._values: dict[int, tuple[weakref.ref[Tensor], Value]] = {}
+        self._parents: list[tuple[int, ...]] = []
+        self._open: list[LayerCall] = []
+        self._seen: set[str] = set()
+        self._uses: dict[str, int] = {}
+
+    def call(self, index: int) -> LayerCall:
+        """The layer call of that number, as far as it is known by now."""
+        return self._open[index]
+
+    def last(self) -> LayerCall | None:
+        """The latest layer call."""
+        return self._open[-1] if self._open else None
+
+    def trace(self) -> Trace:
+        """What was seen until now."""
+        return Trace(tuple(self._open), tuple(name for name in self.owners.names if name not in self._seen))
+
+    def feed(self, inputs: Any) -> None:
+        """Say what the model's inputs are, before it is called with them."""
+        for tensor in tensors_in(inputs):
+            self._keep(tensor, Value(self._node(()), signal=True, varied=True))
+
+    def __torch_function__(
+        self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Let the function do its work, and note what it was."""
+        kwargs = kwargs or {}
+        before = [(tensor, self._value(tensor)) for tensor in tensors_in((args, kwargs))]
+        result = func(*args, **kwargs)
+        if isinstance(result, Tensor | tuple | list | Mapping) and before:
+            self._learn(func, args, kwargs, before, result)
+        self.observer.done(func, result)
+        return result
+
+    def _learn(
+        self, func: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], before: Known, result: Any
+    ) -> None:
+        kind = LAYERS.get(func)
+        signal = any(value.signal for _, value in before)
+        if kind is not None and (signal or kind != "matmul"):
+            self._layer(func, kind, args, kwargs, before, result)
+        elif not signal:
+            names = tuple(dict.fromkeys(name for _, value in before for name in value.names))
+            self._put(result, [], names=names)
+        elif func in LOSSES:
+            self.observer.lost(LOSSES[func], func, args, kwargs, result)
+            self._put(result, before)
+        elif func in ACTIVATIONS:
+            self._activation(func, args, kwargs, before, result)
+        else:
+            self._other(role(func), args, kwargs, before, result)
+
+    # --- values ---
+
+    def _value(self, tensor: Tensor) -> Value:
+        kept = self._values.get(id(tensor))
+        if kept is not None and kept[0]() is tensor:
+            return kept[1]
+        names = self.owners.of(tensor)
+        self._seen.update(names)
+        return self._keep(tensor, Value(self._node(()), names=names))
+
+    def _keep(self, tensor: Tensor, value: Value) -> Value:
+        self._values[id(tensor)] = (weakref.ref(tensor), value)
+        return value
+
+    def _node(self, parents: tuple[int, ...]) -> int:
+        self._parents.append(parents)
+        return len(self._parents) - 1
+
+    def _put(self, result: Any, before: Known, **facts: Any) -> None:
+        """Remember a function's results: values of their own, which descend from the signals among its arguments."""
+        parents = tuple(value.node for _, value in before if value.signal)
+        varied = any(value.varied for _, value in before)
+        for tensor in tensors_in(result):
+            self._keep(tensor, Value(self._node(parents), bool(parents), varied, parents, **facts))
+
+    # --- what a function does ---
+
+    def _layer(
+        self, func: Function, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], before: Known, result: Any
+    ) -> None:
+        output = next(iter(tensors_in(result)), None)
+        groups = operands(func, kind, args, kwargs, lambda tensor: self._value(tensor).names)
+        if not groups or output is None:
+            self._put(result, before)
+            return
+        made = [self._call(each, self._value(each.input), output) for each in groups]
+        parents = tuple(value.node for _, value in before if value.signal)
+        varied = any(value.varied for _, value in before)
+        for tensor in tensors_in(result):
+            node = self._node(parents)
+            self._keep(tensor, Value(node, True, varied, parents, (made[-1],), plain=kind != "recurrent"))
+        for index, each in zip(made, groups, strict=True):
+            self.observer.layer(index, each, output if each.whole else each.sampled())
+
+    def _call(self, used: Operands, value: Value, output: Tensor) -> int:
+        weight = used.names[0]
+        number = self._uses.get(weight, 0)
+        self._uses[weight] = number + 1
+        index = len(self._open)
+        whole = tuple(output.shape) if used.whole else (*used.input.shape[:-1], used.weight.shape[0])
+        call = LayerCall(
+            index=index,
+            module=self.owners.module(weight, used.kind),
+            kind=used.kind,
+            weight=weight,
+            parameters=used.names,
+            number=number,
+            input_shape=tuple(used.input.shape),
+            output_shape=whole,
+            input_activation=value.activation if used.seen else None,
+            norm_before=value.normed and used.seen,
+            sources=value.calls if used.seen else (),
+            plain=used.seen and value.plain and len(value.calls) == 1 and value.scale == 1,
+            varied=value.varied,
+        )
+        self._open.append(call)
+        return index
+
+    def _change(self, calls: tuple[int, ...], **facts: Any) -> None:
+        for index in calls:
+            self._open[index] = replace(self._open[index], **facts)
+
+    def _activation(
+        self, func: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], before: Known, result: Any
+    ) -> None:
+        value, name = before[0][1], ACTIVATIONS[func](args, kwargs)
+        same = {"calls": value.calls, "normed": value.normed}
+        if name is None:  # a clamp that is no activation
+            self._put(result, before, **same, activation=value.activation)
+            return
+        if name == "sine" and value.scale != 1:
+            name = format_spec("sine", {"frequency": value.scale})
+        first = value.calls if value.activation is None else ()
+        first = tuple(index for index in first if self._open[index].activation is None)
+        self._change(first, activation=name)
+        plain = value.plain and value.activation is None and name != "glu"
+        scale = 1.0 if name.startswith("sine") else value.scale
+        self._put(result, before, **same, activation=name, plain=plain, scale=scale)
+        outputs = tensors_in(result)
+        if outputs and first:
+            self.observer.activated(first, name, outputs[0])
+
+    def _other(
+        self, what: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any], before: Known, result: Any
+    ) -> None:
+        data = [(tensor, value) for tensor, value in before if value.signal]
+        first = data[0][1]
+        same = _same(first)
+        if what == "view":
+            self._put(result, data, **same, plain=first.plain)
+        elif what == "pass":
+            idle = result is data[0][0] or _does_nothing(args, kwargs)
+            self._put(result, data, **same, plain=first.plain and idle)
+        elif what == "norm":
+            self._normed(first, data, result)
+        elif what == "divisor":
+            self._put(result, data, divisor_of=(first.node, *self._near(first.node)))
+        elif what == "sum" and len(data) == 2:
+            self._sum(data, result)
+        elif what == "sum":
+            self._bias(first, before)
+            self._put(result, data, **same, plain=first.plain)
+        elif what == "product":
+            self._product(args, data, result)
+        elif what == "join":
+            calls = tuple(dict.fromkeys(index for _, value in data for index in value.calls))
+            activations = {value.activation for _, value in data}
+            activation = activations.pop() if len(activations) == 1 else None
+            self._put(result, data, calls=calls, activation=activation, normed=all(v.normed for _, v in data))
+        else:
+            self._put(result, data)
+
+    def _normed(self, value: Value, data: Known, result: Any) -> None:
+        if value.activation is None:
+            self._change(value.calls, norm_after=True)
+        self._put(result, data, calls=value.calls, activation=value.activation, normed=True)
+
+    def _near(self, node: int, most: int = 12) -> tuple[int, ...]:
+        """What a value was computed from, a few functions back: enough to know a norm that is written out."""
+        near: list[int] = []
+        waiting = [node]
+        while waiting and len(near) < most:
+            parents = self._parents[waiting.pop()]
+            near += parents
+            waiting += parents
+        return tuple(near)
+
+    def _bias(self, value: Value, before: Known) -> None:
+        """A bias that `forward` adds by hand belongs to the layer whose output it meets."""
+        for tensor, other in before:
+            if len(other.names) == 1 and tensor.dim() == 1 and value.activation is None and len(value.calls) == 1:
+                call = self._open[value.calls[0]]
+                if tensor.shape[0] == call.output_shape[-1] and other.names[0] not in call.parameters:
+                    self._change(value.calls, parameters=(*call.parameters, other.names[0]))
+
+    def _sum(self, data: Known, result: Any) -> None:
+        (one_tensor, one), (other_tensor, other) = data
+        total = tensors_in(result)
+        ways = ((one, other, one_tensor, other_tensor), (other, one, other_tensor, one_tensor))
+        for branch, stream, added, kept in ways:
+            if branch.node != stream.node and self._descends(branch.node, stream.node):
+                self._change(branch.calls, residual=True)
+                if total and branch.calls:
+                    self.observer.summed(kept, added, branch.calls, total[0], branch.scale)
+                self._put(result, data)
+                return
+        calls = tuple(dict.fromkeys((*one.calls, *other.calls)))
+        activation = one.activation if one.activation == other.activation else None
+        self._put(result, data, calls=calls, activation=activation, normed=one.normed and other.normed)
+
+    def _product(self, args: tuple[Any, ...], data: Known, result: Any) -> None:
+        first = data[0][1]
+        same = _same(first)
+        if len(data) == 1:
+            factor = self._factor(args)
+            if factor is not None:
+                same["scale"] = first.scale * factor
+            self._put(result, data, **same, plain=first.plain and factor is not None)
+            return
+        second = data[1][1]
+        for value, divisor in ((first, second), (second, first)):
+            if value.node in divisor.divisor_of or set(self._parents[value.node]) & set(divisor.divisor_of):
+                self._normed(value, data, result)
+                return
+        self._put(result, data)  # a gate: two signals are multiplied
+
+    def _factor(self, args: tuple[Any, ...]) -> float | None:
+        """The number that a signal is multiplied by: written down, or a parameter's size."""
+        for each in args:
+            if isinstance(each, int | float) and not isinstance(each, bool):
+                return float(each)
+            if isinstance(each, Tensor) and self._value(each).names and each.dtype.is_floating_point and each.numel():
+                return float(each.detach().float().square().mean().sqrt())
+        return None
+
+    def _descends(self, node: int, ancestor: int) -> bool:
+        """Whether a value was computed from another; values are numbered in the order they were made."""
+        seen: set[int] = set()
+        waiting = [node]
+        while waiting and len(seen) < _MOST_STEPS_BACK:
+            for parent in self._parents[waiting.pop()]:
+                if parent == ancestor:
+                    return True
+                if parent > ancestor and parent not in seen:
+                    seen.add(parent)
+                    waiting.append(parent)
+        return False
+
+
+def _same(value: Value) -> dict[str, Any]:
+    """What stays true of a signal that is only passed on."""
+    return {
+        "calls": value.calls,
+        "activation": value.activation,
+        "normed": value.normed,
+        "scale": value.scale,
+        "divisor_of": value.divisor_of,
+    }
+
+
+def _does_nothing(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """A dropout that drops nothing: in evaluation, or with probability 0."""
+    share, training = argument(args, kwargs, 1, "p", 0.5), argument(args, kwargs, 2, "training", True)
+    if kwargs.get("training") is None and not isinstance(training, bool):
+        return False
+    return share == 0 or training is False
+
+
+def trace(model: torch.nn.Module, inputs: Any) -> Trace:
+    """Run the model once on the inputs and say what it did, layer call by layer call; the model is left as it was.
+
+    `inputs` is a tensor, a tuple of positional arguments or a dict of keywords. Nothing is differentiated. A model with
+    lazily built parameters is run as a copy, with the values its own first call would draw.
+
+    Raises GoodinitError where the model cannot be run: its own error is named.
+    """
+    model = runnable(model)
+    with untouched(model, inputs) as own, torch.no_grad(), Tracer(model) as tracer:
+        tracer.feed(own)
+        call_model(model, own)
+    return tracer.trace()

@@ -1,0 +1,133 @@
+"""The page of a model's checkup, and what a notebook shows of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from goodinit.errors import GoodinitError
+from goodinit.model_records import LayerStart, ModelStart
+from goodinit.report import svg
+from goodinit.report.checkup_figures import profile, spark
+from goodinit.report.checkup_tables import headline, number, ratio, shown_layers, whole_facts
+from goodinit.report.folder import write_file
+from goodinit.report.page import template_environment
+from goodinit.report.page_parts import environment
+from goodinit.report.study_figures import render
+from goodinit.results import Finding
+
+__all__ = ["checkup_html", "write_checkup"]
+
+_MOST_LAYERS: Final = 400  # of a page's table
+_MOST_IN_A_NOTEBOOK: Final = 40
+
+
+def write_checkup(
+    start: ModelStart, findings: Sequence[Finding], path: str | os.PathLike[str], overwrite: bool = False
+) -> Path:
+    """Write the page at `path`, whole or not at all.
+
+    Raises GoodinitError where it exists and `overwrite` is not set, or cannot be written.
+    """
+    place = Path(path)
+    if place.is_dir() or not place.name:
+        raise GoodinitError(f"{place}: this is a folder; give the page's file name, such as {place / 'checkup.html'}")
+    if os.path.lexists(place) and not overwrite:
+        raise GoodinitError(f"{place} exists; choose another name or say overwrite=True")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GoodinitError(
+            f"{place}: it cannot be written ({error.strerror or error}); choose another place"
+        ) from error
+    return write_file(place, _page(start, findings).encode("utf-8", "replace"))
+
+
+def checkup_html(start: ModelStart, findings: Sequence[Finding]) -> str:
+    """The summary as HTML for a notebook's output: findings and layers, with a style of their own."""
+    return (
+        template_environment().get_template("checkup_summary.html").render(_facts(start, findings, _MOST_IN_A_NOTEBOOK))
+    )
+
+
+def _page(start: ModelStart, findings: Sequence[Finding]) -> str:
+    from markupsafe import Markup
+
+    figure = None
+    if start.layers:
+        drawing = profile(start)
+        picture = svg.inline(render(drawing)[1], "f0", drawing.heading)
+        # Safe: our own drawing, in which foreign text is shapes of letters.
+        figure = {"heading": drawing.heading, "caption": drawing.caption, "svg": Markup(picture)}
+    return (
+        template_environment()
+        .get_template("checkup.html")
+        .render(**_facts(start, findings, _MOST_LAYERS), figure=figure, environment=environment(datetime.now(UTC)))
+    )
+
+
+def _facts(start: ModelStart, findings: Sequence[Finding], most: int) -> dict[str, Any]:
+    layers, left_out = shown_layers(start, most)
+    return {
+        "title": f"The start of {start.model}",
+        "answer": headline(start, findings),
+        "healthy": not any(finding.severity == "severe" for finding in findings),
+        "facts": whole_facts(start),
+        "findings": [_finding(finding) for finding in findings],
+        "layers": [_layer(layer) for layer in layers],
+        "left_out": left_out,
+        "backward": any(layer.gradient_rms is not None for layer in start.layers),
+        "parameters": [_parameter(each) for each in start.parameters[:most]],
+        "notes": start.notes,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "severity": finding.severity,
+        "code": finding.code,
+        "where": finding.where or "the whole model",
+        "message": finding.message,
+        "measured": number(finding.measured),
+        "expected": number(finding.expected),
+        "remedy": finding.remedy,
+    }
+
+
+def _layer(layer: LayerStart) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    context = [word for word, said in (("norm", layer.norm_after), ("sum", layer.residual)) if said]
+    rank = "" if layer.effective_rank is None else f"{number(layer.effective_rank)} of {layer.rank_limit}"
+    return {
+        "name": layer.title,
+        "kind": layer.kind,
+        "then": ", ".join([*context, *([layer.activation] if layer.activation else [])]),
+        "shape": " x ".join(str(size) for size in layer.shape),
+        "weight": ratio(layer.weight_std, layer.weight_std_expected),
+        "output": ratio(layer.rms, layer.rms_expected),
+        "gain": ratio(layer.gain, layer.gain_expected),
+        "after": ratio(layer.activation_rms, layer.activation_rms_expected),
+        "cosine": "" if layer.correlation is None else f"{layer.correlation:.3f}",
+        "rank": rank,
+        "dead": "" if layer.dead_share is None else f"{layer.dead_share:.0%}",
+        "saturated": "" if layer.saturated_share is None else f"{layer.saturated_share:.0%}",
+        "gradient": ratio(layer.gradient_rms, layer.gradient_rms_expected),
+        "outputs": Markup(spark(layer.outputs, "outputs")),  # safe: numbers only
+        "gradients": Markup(spark(layer.gradients, "gradients, powers of ten")),  # the same
+    }
+
+
+def _parameter(each: Any) -> dict[str, Any]:
+    return {
+        "name": each.name,
+        "role": each.role,
+        "shape": " x ".join(str(size) for size in each.shape) or "1",
+        "std": ratio(each.std, each.std_expected),
+        "gradient": number(each.gradient_rms) if each.has_gradient is not False else "none",
+        "share": number(each.gradient_to_weight),
+        "first_update": number(each.update_to_weight),
+    }
