@@ -13,7 +13,7 @@ demo: $(VENV)/.demo
 	@$(BIN)/goodinit compare
 
 test: lint
-	@$(BIN)/python -m pytest --quiet --numprocesses auto
+	@$(BIN)/python -m pytest --quiet --numprocesses auto --dist loadgroup
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .

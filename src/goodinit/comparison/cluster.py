@@ -18,6 +18,7 @@ import uuid
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -104,11 +105,9 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         ray = self.ray
         if self.keeper is not None:
-            try:
-                ray.get(self.keeper.stop.remote(self.driver), timeout=10)
-                ray.kill(self.keeper)
-            except ray.exceptions.RayError:
-                pass  # the cluster is gone, and what was in flight with it
+            with suppress(ray.exceptions.RayError):  # where it is gone, so is what was in flight
+                if ray.get(self.keeper.stop.remote(self.driver), timeout=10):  # else it is another driver's
+                    ray.kill(self.keeper)
             self.keeper = None
         if self.mine:
             ray.shutdown()
@@ -166,19 +165,20 @@ class Cluster:
             "runtime_env": {"env_vars": {"RAY_task_oom_retries": "1"}},
         }
         shared = {"name": self._name(), "lifetime": "detached", "get_if_exists": True}
-        deadline = time.monotonic() + LEASE + 1
+        refused, alone = 0.0, False
         while True:
-            alone = time.monotonic() > deadline  # another driver is at the same study now
-            keeper = ray.remote(on_nodes.Keeper).options(**own, **({} if alone else shared)).remote(IDLE)
+            self.keeper = ray.remote(on_nodes.Keeper).options(**own, **({} if alone else shared)).remote(IDLE)
             try:
-                left = ray.get(keeper.claim.remote(self.driver, LEASE), timeout=60)
+                left = ray.get(self.keeper.claim.remote(self.driver, LEASE), timeout=60)
             except ray.exceptions.ActorDiedError:  # its name is not free at once
                 left = None
             except ray.exceptions.RayError as error:
                 raise GoodinitError(f"cluster {self.address}: it does not start work ({_first_line(error)})") from None
             if left is not None:
-                self.keeper, self.left = keeper, left
+                self.left = left
                 return
+            refused = refused or time.monotonic()
+            alone = time.monotonic() - refused > LEASE + 1  # another driver is at the same study now
             time.sleep(0.5)
 
     def _name(self) -> str:

@@ -74,7 +74,8 @@ class Keeper:
         self.driver, self.heard, self.number = "", self._now(), 0
         self.parcels: dict[str, Any] = {}
         self.held: dict[int, tuple[bytes, list[Any]]] = {}
-        threading.Thread(target=self._end_when_idle, args=(idle,), daemon=True).start()
+        self.idle = idle
+        threading.Thread(target=self._end_when_idle, daemon=True).start()
 
     def claim(self, driver: str, lease: float) -> dict[int, tuple[bytes, list[Any]]] | None:
         """What is held, by number: a load's label and its result to be; None while another driver is at work."""
@@ -117,14 +118,17 @@ class Keeper:
         if self.beat(driver):
             self.held.pop(number, None)
 
-    def stop(self, driver: str) -> None:
-        """Cancel what is in flight."""
+    def stop(self, driver: str) -> bool:
+        """Cancel what is in flight, and end within seconds; whether the driver had the claim."""
         import ray
 
-        if self.beat(driver):
-            for _, (result,) in self.held.values():
-                ray.cancel(result, force=True)
-            self.held.clear()
+        if not self.beat(driver):
+            return False
+        for _, (result,) in self.held.values():
+            ray.cancel(result, force=True)
+        self.held.clear()
+        self.idle = 0.0
+        return True
 
     @staticmethod
     def _now() -> float:
@@ -132,10 +136,10 @@ class Keeper:
 
         return time.monotonic()
 
-    def _end_when_idle(self, idle: float) -> None:
+    def _end_when_idle(self) -> None:
         import os
         import time
 
-        while self._now() - self.heard < idle:
-            time.sleep(min(idle, 10.0))
+        while self._now() - self.heard < self.idle:
+            time.sleep(5)
         os._exit(0)  # an actor can be ended from a thread only with its process
