@@ -315,7 +315,7 @@ def test_playing(browser: Browser, address: str) -> None:
     press("Home")
     assert step() == 0
     lab["#speed"].select_option("0.25")
-    lab["#speed"].blur()
+    lab["#scrub"].focus()
     press("Space")
     expect(lab["#clock"]).not_to_have_text("step 0 of 60")
     press("Space")

@@ -349,7 +349,9 @@ async function open() {
 }
 
 function keys(event, lab) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog, summary")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input:not([type=range]), select, textarea, dialog, summary")) return;
+  if (event.target.closest("input") && event.key !== " ") return; // a slider has keys of its own, but for the space bar
   const acts = {
     " ": () => (lab.player.playing ? lab.player.pause() : lab.player.play()),
     ArrowRight: () => lab.player.step(1),
