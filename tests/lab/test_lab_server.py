@@ -178,6 +178,8 @@ def test_the_catalogue_can_all_be_chosen():
                     values = [*values, option[bound]]
             for value in values:
                 more = {"bias_variance": 0.6} if each["name"] == "edge_of_chaos" and option["type"] == "choice" else {}
+                if more and value == "softplus":  # it has no critical line, and the page is told so
+                    continue
                 made = initializers.get(each["name"], **{option["name"]: value}, **more)
                 even = {"hidden": [8, 8], "inits": [str(made)]}
                 even["data"] = {"name": "own", "own": [[0.1 * i, i, i % 8] for i in range(32)]}

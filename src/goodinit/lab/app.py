@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from goodinit.comparison.study import Study
 from goodinit.lab import export, fields, work
@@ -27,6 +28,7 @@ from goodinit.lab.jobs import Job, Jobs
 from goodinit.lab.limits import LIMITS
 from goodinit.lab.scene import Scene, read_scene
 from goodinit.lab.uploads import Uploads
+from goodinit.scenes import Film
 
 __all__ = ["Lab"]
 
@@ -118,14 +120,7 @@ class Lab:
         client = _client(told)
         scene, study = await self._read(partial(self._scene, told))
         job = self.jobs.start(client, work.train(scene, study))
-        return StreamingResponse(self._events(job), media_type="text/event-stream", headers=_FRESH)
-
-    async def _events(self, job: Job) -> AsyncIterator[bytes]:
-        try:
-            async for message in job.read():
-                yield message or b": alive\n\n"
-        finally:
-            self.jobs.leave(job)
+        return _Events(job, self.jobs)
 
     async def check(self, request: Request) -> Response:
         """A scene with every field told, or what is wrong with it."""
@@ -133,9 +128,10 @@ class Lab:
         return JSONResponse({"scene": scene.to_dict()}, headers=_FRESH)
 
     async def cancel(self, request: Request) -> Response:
-        """Stop a page's training."""
+        """Stop a page's training, and its report."""
         client = _client(await _json(request, ("client",)))
-        return JSONResponse({"cancelled": client is not None and self.jobs.cancel(client)}, headers=_FRESH)
+        stopped = client is not None and any([self.jobs.cancel(client), self.jobs.cancel(f"{client}/report")])
+        return JSONResponse({"cancelled": stopped}, headers=_FRESH)
 
     async def csv(self, request: Request, name: str = "data.csv") -> Response:
         """Keep an uploaded CSV file for a while."""
@@ -196,10 +192,31 @@ class Lab:
 _FRESH: Final = {"cache-control": "no-store"}
 
 
+class _Events(StreamingResponse):
+    """A job's messages as server-sent events; the job stops when they are no longer read, or never were."""
+
+    def __init__(self, job: Job, jobs: Jobs) -> None:
+        super().__init__(_told_alive(job), media_type="text/event-stream", headers=_FRESH)
+        self.job, self.jobs = job, jobs
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.jobs.leave(self.job)
+
+
+async def _told_alive(job: Job) -> AsyncIterator[bytes]:
+    async for message in job.read():
+        yield message or b": alive\n\n"
+
+
 def _warm_up() -> None:
-    """Import what a first scene needs, before it comes."""
-    Scene().study(Uploads())
+    """Import and compute what a first scene needs, before it comes."""
     catalogue()
+    scene = Scene()
+    study = scene.study(Uploads())
+    Film(study.tasks[0], study.initializers, scene.seed).openings()
 
 
 def _client(told: dict[str, Any]) -> str | None:

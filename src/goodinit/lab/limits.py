@@ -25,7 +25,8 @@ LIMITS: Final[dict[str, Any]] = {
     "csv_features": 100,
     "csv_rows": 5000,
     "values": 4_000_000,  # units x examples of a network, what a frame computes at once
-    "work": 2e12,  # multiplications and additions, some ten seconds on two cores
+    "work": 2e12,  # multiplications and additions, some tens of seconds on two cores
+    "slow_work": 1e11,  # the same where the compiled engine is not built
     "json_bytes": 1 << 18,
     "json_depth": 8,
 }

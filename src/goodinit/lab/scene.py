@@ -18,7 +18,7 @@ from goodinit.lab.limits import LIMITS
 from goodinit.lab.uploads import Uploads
 from goodinit.scenes import affordable
 from goodinit.spec import format_spec
-from goodinit.training import OPTIMIZERS
+from goodinit.training import OPTIMIZERS, lanes
 
 __all__ = ["CLASSED", "NOISE", "OWN", "STREAMS", "Choice", "Data", "Scene", "read_scene"]
 
@@ -260,7 +260,7 @@ def _check_size(study: Study) -> None:
     for field_, what, size, most in (
         ("hidden", "weights", weights, LIMITS["weights"]),
         ("hidden", "values of units over examples", sum(task.mlp.widths) * examples, LIMITS["values"]),
-        ("steps", "operations", work, LIMITS["work"]),
+        ("steps", "operations", work, LIMITS["work" if lanes.available() else "slow_work"]),
     ):
         if size > most:
             message = (

@@ -116,24 +116,48 @@ export class LayerPicture {
   }
 }
 
-/** Each layer's range over all frames so far; the ends that were sent are powers of two, so bins merge whole. */
+/** Each layer's range over all frames so far; without labels, one for all, so that a signal that shrinks or grows is seen. */
 function ranges(run, start, layers) {
-  const own = ownRanges(run, start, layers);
-  if (layers <= DETAILED) return own;
-  const hidden = own.slice(0, -1); // without labels, one range for all: a signal that shrinks or grows is seen
+  if (layers <= DETAILED) return Array.from({ length: layers }, (_, layer) => whole(run, start, layer));
+  const hidden = Array.from({ length: layers - 1 }, (_, layer) => most(run, start, layer));
   const all = [Math.min(...hidden.map(([low]) => low)), Math.max(...hidden.map(([, high]) => high))];
-  return [...hidden.map(() => all), own.at(-1)];
+  return [...hidden.map(() => all), whole(run, start, layers - 1)];
 }
 
-function ownRanges(run, start, layers) {
-  return Array.from({ length: layers }, (_, layer) => {
-    let [low, high] = [0, 0];
-    for (const frame of run.frames) {
-      const sent = frame.starts[start].layers[layer].activations;
-      if (sent) [low, high] = [Math.min(low, sent.range[0]), Math.max(high, sent.range[1])];
-    }
-    return [low, high];
-  });
+/** All that a layer's activations reached; the ends that were sent are powers of two, so bins merge whole. */
+function whole(run, start, layer) {
+  let [low, high] = [0, 0];
+  for (const frame of run.frames) {
+    const sent = frame.starts[start].layers[layer].activations;
+    if (sent) [low, high] = [Math.min(low, sent.range[0]), Math.max(high, sent.range[1])];
+  }
+  return [low, high];
+}
+
+/** The power of two that 95 % of a layer's activations stay below, those near 0 aside; what lies beyond goes into the last bin. */
+function most(run, start, layer) {
+  const sizes = new Map();
+  let [low, total] = [0, 0];
+  for (const frame of run.frames) {
+    const sent = frame.starts[start].layers[layer].activations;
+    if (!sent) continue;
+    const [from, to] = sent.range;
+    const wide = (to - from) / sent.counts.length;
+    low = Math.min(low, from);
+    sent.counts.forEach((count, i) => {
+      const middle = Math.abs(from + (i + 0.5) * wide);
+      if (!count || middle < wide) return;
+      const size = Math.ceil(Math.log2(middle));
+      sizes.set(size, (sizes.get(size) ?? 0) + count);
+      total += count;
+    });
+  }
+  let sum = 0;
+  for (const [size, count] of [...sizes].sort((a, b) => a[0] - b[0])) {
+    sum += count;
+    if (sum >= 0.95 * total) return [low < 0 ? -(2 ** size) : 0, 2 ** size];
+  }
+  return whole(run, start, layer);
 }
 
 /** Counts in 32 bins from the range's top to its bottom; each sent bin goes where its middle lies. */

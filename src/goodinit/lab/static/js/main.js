@@ -110,6 +110,7 @@ class Lab {
         told.push(() => t("url.replaced", { what: explained(error) }));
         if (!repair || attempt > 12 || (!key && attempt > 0) || ["busy", "unreachable", "internal", "forbidden"].includes(error.code)) {
           this.refused(error);
+          byId("starts").classList.add("stale"); // what is shown is not the scene that the controls say
           return;
         }
         this.scene = key ? without(this.scene, this.defaults, error.field) : copy(this.defaults);
@@ -213,7 +214,6 @@ class Lab {
     const place = String(error.field ?? "").replaceAll("[", ".").replaceAll("]", "");
     const control = place.startsWith("inits.") && !place.endsWith("gain") ? place.split(".").slice(0, 2).join(".") : place;
     if (control) trouble(byId("controls"), control, text);
-    byId("starts").classList.add("stale");
     show("error", [...(this.problems ?? []), () => explained(error)]);
     this.status(key ? `${t(`field.${key}`)}: ${text}` : text);
   }
@@ -349,7 +349,9 @@ async function open() {
 }
 
 function keys(event, lab) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog, summary")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input:not([type=range]), select, textarea, dialog, summary")) return;
+  if (event.target.closest("input") && event.key !== " ") return; // a slider has keys of its own, but for the space bar
   const acts = {
     " ": () => (lab.player.playing ? lab.player.pause() : lab.player.play()),
     ArrowRight: () => lab.player.step(1),
