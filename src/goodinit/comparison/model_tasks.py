@@ -142,6 +142,10 @@ def _dataset(given: Any, text: str) -> Dataset:
     if not isinstance(given, Sequence) or len(given) != 4:
         raise GoodinitError(f"{text}: data must be a goodinit.datasets.Dataset or (X_train, y_train, X_test, y_test)")
     X_train, y_train, X_test, y_test = (np.asarray(each) for each in given)
+    name = text.rpartition(":")[2]
+    features = tuple(f"input {number}" for number in range(math.prod(X_train.shape[1:])))
+    if y_train.dtype.kind == "f":
+        return Dataset(name, X_train, y_train.astype(float), X_test, y_test.astype(float), (), features, parted=True)
     for X, y in ((X_train, y_train), (X_test, y_test)):
         if y.dtype.kind not in "iub" or y.ndim != 1 or len(X) != len(y) or not len(y) or y.min() < 0:
             raise GoodinitError(f"{text}: labels must be class numbers from 0, one for each of {len(X)} examples")
@@ -150,8 +154,6 @@ def _dataset(given: Any, text: str) -> Dataset:
         raise GoodinitError(
             f"{text}: the labels to train on name {len(classes)} classes; at least two, and all there are"
         )
-    features = tuple(f"input {number}" for number in range(math.prod(X_train.shape[1:])))
-    name = text.rpartition(":")[2]
     return Dataset(
         name, X_train, y_train.astype(np.intp), X_test, y_test.astype(np.intp), classes, features, parted=True
     )

@@ -24,7 +24,7 @@ from goodinit.results import Task, TaskSummary, Trial
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["Rerun", "StudyResult", "notebook_html", "page_html", "write_page"]
+__all__ = ["Rerun", "StudyResult", "notebook_html", "page_html", "template_environment", "write_page"]
 
 _FIGURE_KINDS: Final = (".png", ".svg")
 
