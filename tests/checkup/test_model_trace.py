@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from checkup_models import Decoder, Encoder, batch, he, fill, mlp, tokens
+from checkup_models import Decoder, Encoder, batch, fill, he, mlp, tokens
 from torch import nn
 from torch.nn import functional
 
