@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from goodinit import activations, datasets, initializers, theory
 from goodinit.checkup.model_check import Checkup, check
+from goodinit.checkup.model_watch import watch
 from goodinit.comparison import Comparison, compare, open_study
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer
@@ -36,6 +37,7 @@ __all__ = [
     "initializers",
     "open_study",
     "theory",
+    "watch",
 ]
 
 

@@ -268,6 +268,66 @@ def show(
 
 
 @app.command()
+def check(
+    factory: Annotated[
+        str,
+        typer.Argument(metavar="MODULE:FACTORY", help="A function that returns (model, inputs, targets, loss)."),
+    ],
+    data: Annotated[
+        str | None, typer.Option(metavar="NAME|PATH", help="Data for a model that comes without: as for compare.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The label column of a file.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(metavar="X", parser=_number, help="The one training starts with.")
+    ] = None,
+    optimizer: Annotated[str, typer.Option(metavar="NAME", help="sgd, momentum, adam, adamw, ...")] = "sgd",
+    curvature: Annotated[bool, typer.Option("--curvature", help="Also the loss's largest curvature.")] = False,
+    jacobian: Annotated[bool, typer.Option("--jacobian", help="Also the Jacobian's extreme singular values.")] = False,
+    rounding: Annotated[bool, typer.Option("--rounding", help="Also the sensitivity to rounding.")] = False,
+    report_page: Annotated[
+        str | None, typer.Option("--report", metavar="FILE", help="Write the checkup, an HTML page.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the page.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Check whether a PyTorch model's start is healthy, layer by layer, and say what to change.
+
+    FACTORY is a function without arguments that returns a model, or (model, inputs), or (model, inputs, targets, loss),
+    or a dict of any of them by name. The exit code is 1 where a finding is severe, so that CI can guard a start.
+    """
+    from contextlib import redirect_stdout
+    from json import dumps
+
+    from rich.console import Console
+
+    from goodinit.checkup.model_given import check_factory
+
+    options = {"learning_rate": learning_rate, "optimizer": optimizer}
+    dear = {"curvature": curvature, "jacobian": jacobian, "rounding": rounding}
+    try:
+        with redirect_stdout(sys.stderr):  # what the factory and the model print is not the checkup's
+            checkups = check_factory(factory, data, target, **options, **dear)
+    except KeyboardInterrupt:
+        raise _StoppedError("nothing was written") from None
+    if report_page is not None and len(checkups) > 1:
+        raise GoodinitError(f"--report: {factory} returned {len(checkups)} models; a page is for one")
+    page = next(iter(checkups.values())).report(report_page, overwrite=overwrite) if report_page is not None else None
+    if json:
+        facts = {name: checkup.to_dict() for name, checkup in checkups.items()}
+        typer.echo(dumps(facts[""] if list(facts) == [""] else facts, indent=2, allow_nan=False))
+    else:
+        console = Console(width=None if sys.stdout.isatty() else 110)
+        for name, checkup in checkups.items():
+            if name:
+                console.rule(name)
+            console.print(checkup)
+        if page is not None:
+            console.print(f"The page is {page}", markup=False, highlight=False)
+    if not all(checkup.healthy for checkup in checkups.values()):
+        raise typer.Exit(1)
+
+
+@app.command()
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer sizes and repetitions: about a minute.")] = False,
     full: Annotated[bool, typer.Option("--full", help="More sizes, up to 100,000 networks: many minutes.")] = False,

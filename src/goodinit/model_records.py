@@ -185,7 +185,8 @@ class LossStart:
     `term` is the loss function that was recognized, `value` its value and `chance` its value for outputs that know
     nothing: equal scores, or the targets' mean. `offset` is the part of `value` that comes from the outputs' mean being
     off the targets', for a squared error. `sure_share` counts outputs that give a class 99 % or more, and
-    `sure_and_wrong_share` those of them where it is not the target; `logit_rms` is that of the scores, each set of them taken from its mean.
+    `sure_and_wrong_share` those of them where it is not the target; `logit_rms` is that of the scores, each set of them
+    taken from its mean.
     """
 
     total: float
@@ -210,7 +211,8 @@ class ModelStart:
     `backward` says whether gradients were taken, `backward_failure` why they could not be. `first_not_finite` says
     where the first number appears that is not finite. `curvature` is the Hessian's eigenvalue largest in size,
     `singular` the smallest and the largest singular value of the input-output Jacobian, `rounding` what the model
-    multiplies a relative change of its weights by: each None unless asked for. `notes` say what was sampled or left out.
+    multiplies a relative change of its weights by: each None unless asked for. `notes` say what was left
+    out, and how the dear measures were taken.
     """
 
     model: str

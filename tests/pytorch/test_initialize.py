@@ -625,3 +625,16 @@ def test_without_torch_the_error_names_the_extra() -> None:
     assert done.stdout.count("pip install 'goodinit[torch]'") == 2
     light = "import sys, goodinit; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", light], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize("init", ["he_normal", "constant(value=0.1)", "normal(std=0.3, mean=5)", "orthogonal", "zeros"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_tensors_larger_than_a_piece_are_the_same_and_measured_right(init: str, dtype: torch.dtype) -> None:
+    layer = nn.Linear(300, 9001, bias=False, dtype=dtype)
+    done = goodinit.initialize(layer, init, seed=2)
+    drawn = initializers.get(init).draw(Weight.linear("weight", 300, 9001), 2)
+    values = torch.from_numpy(drawn).to(torch.float64 if dtype == torch.float64 else torch.float32).to(dtype)
+    assert torch.equal(layer.weight, values)
+    assert done["weight"].realised_std == pytest.approx(
+        layer.weight.double().std(correction=0).item(), rel=1e-5, abs=1e-12
+    )

@@ -66,11 +66,11 @@ def singular_values(model: torch.nn.Module, inputs: Any) -> tuple[tuple[float, f
     model.eval()
     try:
         with torch.enable_grad():
-            given = next(t for t in tensors_in(one) if t.dtype.is_floating_point and t.dim() > 1)
-            given.requires_grad_(True)
-            output = next(
-                (t for t in tensors_in(call_model(model, one)) if t.dtype.is_floating_point and t.requires_grad), None
-            )
+            old = next(t for t in tensors_in(one) if t.dtype.is_floating_point and t.dim() > 1)
+            given = old.detach().clone().requires_grad_(True)
+            one = mapped(lambda t: given.clone() if t is old else t, one)  # a copy, which may be overwritten
+            outputs = tensors_in(call_model(model, one))
+            output = next((t for t in outputs if t.dtype.is_floating_point and t.requires_grad), None)
             if output is None:
                 return None, "the Jacobian was not measured: the output does not depend on the first input"
             flat = output.reshape(-1)

@@ -43,6 +43,8 @@ CODES: Final = {
     "zero-gradient": "the gradient of a weight is zero everywhere",
     "learning-rate-too-large": "the learning rate is above what the curvature allows",
     "update-too-large": "one step changes weights too much",
+    "update-too-small": "one step changes weights too little (`watch`)",
+    "loss-rising": "the loss rises in the first steps (`watch`)",
     "output-saturated": "outputs are sure of a class before training",
     "loss-above-chance": "the first loss is above that of guessing",
     "loss-below-chance": "the first loss is below that of guessing",

@@ -46,7 +46,7 @@ def measure_model(
         if model is not lazy
         else []
     )
-    with untouched(model, inputs) as own, torch.inference_mode(False):
+    with torch.inference_mode(False), untouched(model, inputs) as own:
         targets = mapped(lambda tensor: tensor.detach().clone(), targets)
         return _Run(model, own, targets, loss).start(step, dear, notes)
 
@@ -144,7 +144,7 @@ class _Run:
         """How the inputs differ from each other, where they are numbers with some features."""
         for tensor in tensors_in(self.inputs):
             if tensor.dtype.is_floating_point and tensor.dim() > 1:
-                if tensor[0].numel() < FEWEST_FEATURES:
+                if not len(tensor) or tensor[0].numel() < FEWEST_FEATURES:
                     return None
                 numbers: dict[str, Tensor] = {}
                 spread(tensor.detach(), self.examples, numbers)
@@ -156,7 +156,7 @@ class _Run:
         bad = next((each.name for each in start.parameters if not each.finite), None)
         if bad is not None:
             return f"parameter {bad}"
-        if any(t.dtype.is_floating_point and not bool(torch.isfinite(t).all()) for t in tensors_in(self.inputs)):
+        if any(t.dtype.is_floating_point and _spoiled(t) for t in tensors_in(self.inputs)):
             return "the inputs"
         lost = start.loss is not None and not math.isfinite(start.loss.total)
         if not lost and all(layer.finite for layer in start.layers):
@@ -190,6 +190,11 @@ class _Run:
             facts["rounding"], note = extras.rounding(self.model, again)
             notes.append(note)
         return replace(start, notes=tuple(note for note in notes if note), **facts)
+
+
+def _spoiled(values: Tensor) -> bool:
+    """Whether an input holds what no mask does: nan, or plus infinity."""
+    return bool((torch.isnan(values) | (values == torch.inf)).any())
 
 
 def _dtype(model: torch.nn.Module) -> str:

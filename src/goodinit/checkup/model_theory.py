@@ -17,8 +17,8 @@ from goodinit.errors import GoodinitError
 
 __all__ = ["baseline_saturation", "expected_std", "known", "moments"]
 
-_STEP: Final = 1 / 128
-_GRID: Final = (np.arange(-8 * 128, 8 * 128) + 0.5) * _STEP  # symmetric, and no point on a kink at 0
+_STEP: Final = 1 / 512
+_GRID: Final = (np.arange(-8 * 512, 8 * 512) + 0.5) * _STEP  # symmetric, and no point on a kink at 0
 _WEIGHTS: Final = np.exp(-_GRID * _GRID / 2) / np.exp(-_GRID * _GRID / 2).sum()
 
 

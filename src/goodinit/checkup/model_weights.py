@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -65,7 +65,7 @@ def _expected(weight: ModelWeight | None, activation: str | None, called: bool) 
     return None
 
 
-def _measured(values: Tensor, weight: ModelWeight | None, gradient: Tensor | None) -> dict[str, object]:
+def _measured(values: Tensor, weight: ModelWeight | None, gradient: Tensor | None) -> dict[str, Any]:
     total = values.numel()
     wide = values if values.dtype in (torch.float32, torch.float64) else values.float()
     if wide.is_complex():
@@ -80,7 +80,7 @@ def _measured(values: Tensor, weight: ModelWeight | None, gradient: Tensor | Non
     out_axis = told.out_axis if told is not None else 0
     part_std: tuple[float, ...] = ()
     if len(parts) > 1 and total:
-        part_std = tuple(float(size(part - part.mean())) for part in wide.split(list(parts), dim=out_axis))
+        part_std = tuple(float(size(part - part.mean())) for part in torch.split(wide, list(parts), dim=out_axis))
     units, twins, twin_gradients = _twins(wide, weight, gradient)
     return {
         "role": "unknown" if weight is None else weight.role,
@@ -121,7 +121,7 @@ def _twins(
     one, other = order[near], order[near + 1]
     same = (rows[one] == rows[other]).all(1)
     one, other = one[same], other[same]
-    twins = len(torch.cat([one, other]).unique())
+    twins = len(torch.unique(torch.cat([one, other])))
     if gradient is None or not twins:
         return units, twins, None
     moved = _rows(gradient.detach().to(values), told.out_axis)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from goodinit.errors import GoodinitError
 
-__all__ = ["call_model", "describe", "mapped", "tensors_in"]
+__all__ = ["call_model", "describe", "is_model", "mapped", "tensors_in"]
 
 _DEEPEST: Final = 32  # of nested outputs: what lies deeper is a structure that holds itself
 
@@ -76,6 +76,11 @@ def call_model(model: torch.nn.Module, inputs: Any) -> Any:
         raise GoodinitError(
             f"the model cannot be run on these inputs ({describe(inputs)}): {type(error).__name__}: {error}"
         ) from error
+
+
+def is_model(value: Any) -> bool:
+    """Whether something is a PyTorch module."""
+    return isinstance(value, torch.nn.Module)
 
 
 def describe(inputs: Any) -> str:

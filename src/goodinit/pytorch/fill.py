@@ -30,8 +30,9 @@ Box = tuple[tuple[int, int], ...]
 
 @dataclass
 class Moments:
-    """The number of elements written, their sum, and the sum of their squares."""
+    """The number of elements written, their sum, and the sum of their squares, all of them less `pivot`."""
 
+    pivot: float = 0.0
     count: int = 0
     total: float = 0.0
     squares: float = 0.0
@@ -45,8 +46,8 @@ class Moments:
         for at in range(0, array.size, _SUMMED):
             # NumPy's own sums: one thread, and so no waiting for others between pieces this small.
             piece = array[at : at + _SUMMED]
-            if array.size < _SUMMED:
-                piece = piece.astype(np.float64)
+            if array.size < _SUMMED or self.pivot:
+                piece = piece.astype(np.float64) - self.pivot
             self.total += sign * float(np.add.reduce(piece))
             self.squares += sign * float(np.einsum("i,i->", piece, piece))
 
@@ -69,7 +70,7 @@ def fill(
     tensor: Tensor, initializer: Initializer, weight: Weight, stream: KeyedStream, zero_row: int | None
 ) -> Moments:
     """Fill a tensor, or the part of a distributed one that is kept here, and say what it holds then."""
-    moments = Moments()
+    moments = Moments(initializer.expected_mean(weight))
     with torch.no_grad():
         here, box = local_box(tensor)
         if not here.numel():

@@ -36,7 +36,7 @@ UNDERFLOWN: Final = 0.5
 
 def hidden(start: ModelStart) -> list[LayerStart]:
     """The layers that a signal goes through on its way: without tables, and without the last, which is the output."""
-    through = [layer for layer in start.layers if layer.varied and layer.kind != "embedding" and math.prod(layer.shape)]
+    through = [layer for layer in start.layers if layer.varied and layer.kind != "embedding" and 0 not in layer.shape]
     return through[:-1]
 
 

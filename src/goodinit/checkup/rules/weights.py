@@ -130,10 +130,10 @@ def wrong_fan(start: ModelStart) -> Iterator[Finding]:
         times = each.std / layer.weight_std_expected
         off = max(times, 1 / times)
         severe = min(off, math.sqrt(max(fan / right, right / fan))) >= WRONG
-        severity: Final = "info" if layer.norm_after or off < 1.5 else "severe" if severe else "warning"
+        harmless = layer.norm_after or off < 1.5
         yield Finding(
             "wrong-fan",
-            severity,
+            "info" if harmless else "severe" if severe else "warning",
             f"{each.name}: its standard deviation {each.std:.3g} is that of gain {name} with the fan {fan:g} that "
             "PyTorch "
             f"computes from the shape; the right one is {right:g}, so that it is {times:.2g} times the "
