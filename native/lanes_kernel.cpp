@@ -9,7 +9,8 @@
 
 #include "lanes.hpp"
 
-#include "functions.hpp"
+#include "lanes_activations.hpp"
+#include "lanes_tiles.hpp"
 
 extern "C" double pow(double, double);
 
@@ -17,329 +18,8 @@ namespace goodinit {
 namespace GOODINIT_ISA {
 namespace {
 
-#if defined(__AVX512F__) || defined(__aarch64__)  // 32 vector registers
-constexpr int tile_rows = 6, gradient_rows = 5;
-constexpr int tile_columns(int rows) { return rows == 1 ? 8 : 4; }
-constexpr int gradient_columns(int rows) { return rows == 1 ? 8 : 4; }
-#else  // 16
-constexpr int tile_rows = 3, gradient_rows = 3;
-constexpr int tile_columns(int) { return 4; }
-constexpr int gradient_columns(int) { return 3; }
-#endif
-constexpr size_t cache = 40 * 1024;  // of a first-level cache of 48 or 64 KiB; of 32 KiB most
+constexpr size_t cache = 64 * 1024;  // a bit more than a first-level cache: longer blocks are worth that
 constexpr size_t most_columns = 64, fewest_columns = 8;
-
-template <class T>
-constexpr size_t lanes_of = Pack<T>::lanes;
-
-template <class T, bool Grouped>
-GOODINIT_INLINE Vec<T> weight(const T *w, size_t index) {
-    if constexpr (Grouped)
-        return load(w + index * lanes_of<T>);
-    else
-        return broadcast(w[index]);
-}
-
-template <class T, bool Grouped, bool First>
-GOODINIT_INLINE Vec<T> input(const T *a) {
-    if constexpr (Grouped && First)
-        return broadcast(*a);
-    else
-        return load(a);
-}
-
-enum class Then { nothing, relu, relu_mask, multiply };
-
-// out[r][c] = bias[r] + sum over k of w[r, k] in[k][c], and then something with each
-template <class T>
-struct Product {
-    const T *w, *bias;                // bias: null for none
-    size_t w_row, w_k;                // steps in weights
-    const T *in;
-    size_t in_k, in_column;           // steps in elements
-    T *out;
-    size_t out_row;                   // step in elements; a column is one vector
-    size_t k, rows, columns;
-    Then then;
-    const T *factor;                  // as `out`, for Then::multiply
-};
-
-template <class T, bool Grouped, bool First, int Rows, int Columns>
-GOODINIT_INLINE void product_tile(const Product<T> &p, size_t row, size_t column) {
-    using V = Vec<T>;
-    constexpr size_t L = lanes_of<T>;
-    V sum[Rows][Columns];
-#pragma GCC unroll 8
-    for (int r = 0; r < Rows; ++r) {
-        const V start = p.bias ? weight<T, Grouped>(p.bias, row + r) : V{};
-#pragma GCC unroll 8
-        for (int c = 0; c < Columns; ++c) sum[r][c] = start;
-    }
-    const T *in = p.in + column * p.in_column;
-    const T *w = p.w + row * p.w_row * (Grouped ? L : 1);
-    const size_t w_row = p.w_row * (Grouped ? L : 1), w_k = p.w_k * (Grouped ? L : 1);
-    for (size_t k = 0; k < p.k; ++k, in += p.in_k, w += w_k) {
-        V a[Columns];
-#pragma GCC unroll 8
-        for (int c = 0; c < Columns; ++c) a[c] = input<T, Grouped, First>(in + c * p.in_column);
-#pragma GCC unroll 8
-        for (int r = 0; r < Rows; ++r) {
-            const V b = weight<T, Grouped>(w + r * w_row, 0);
-#pragma GCC unroll 8
-            for (int c = 0; c < Columns; ++c) sum[r][c] = fma(b, a[c], sum[r][c]);
-        }
-    }
-    T *out = p.out + row * p.out_row + column * L;
-    if (p.then == Then::relu) {
-#pragma GCC unroll 8
-        for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-            for (int c = 0; c < Columns; ++c) store(out + r * p.out_row + c * L, not_below_zero(sum[r][c]));
-    } else if (p.then == Then::relu_mask) {
-#pragma GCC unroll 8
-        for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-            for (int c = 0; c < Columns; ++c) {
-                T *at = out + r * p.out_row + c * L;
-                store(at, load(at) > 0 ? sum[r][c] : V{});
-            }
-    } else if (p.then == Then::multiply) {
-        const T *factor = p.factor + row * p.out_row + column * L;
-#pragma GCC unroll 8
-        for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-            for (int c = 0; c < Columns; ++c) {
-                const size_t at = r * p.out_row + c * L;
-                store(out + at, sum[r][c] * load(factor + at));
-            }
-    } else {
-#pragma GCC unroll 8
-        for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-            for (int c = 0; c < Columns; ++c) store(out + r * p.out_row + c * L, sum[r][c]);
-    }
-}
-
-template <class T, bool Grouped, bool First, int Rows, int Columns>
-GOODINIT_INLINE void product_rest(const Product<T> &p, size_t row, size_t column) {
-    if constexpr (Columns > 0) {
-        if (p.columns - column == Columns)
-            product_tile<T, Grouped, First, Rows, Columns>(p, row, column);
-        else
-            product_rest<T, Grouped, First, Rows, Columns - 1>(p, row, column);
-    }
-}
-
-template <class T, bool Grouped, bool First, int Rows>
-void product_rows(const Product<T> &p, size_t row) {
-    constexpr int step = tile_columns(Rows);
-    size_t column = 0;
-    for (; column + step <= p.columns; column += step) product_tile<T, Grouped, First, Rows, step>(p, row, column);
-    product_rest<T, Grouped, First, Rows, step - 1>(p, row, column);
-}
-
-// Cuts n into the fewest parts of at most `most`, as equal as possible; calls part(size, start).
-template <class F>
-GOODINIT_INLINE void in_parts(size_t n, size_t most, const F &part) {
-    const size_t parts = (n + most - 1) / most;
-    for (size_t i = 0, start = 0; i < parts; ++i) {
-        const size_t size = (n - start + parts - i - 1) / (parts - i);
-        part(size, start);
-        start += size;
-    }
-}
-
-template <class T, bool Grouped, bool First>
-void product(const Product<T> &p) {
-    in_parts(p.rows, tile_rows, [&](size_t size, size_t row) {
-        switch (size) {
-            case 1: product_rows<T, Grouped, First, 1>(p, row); break;
-            case 2: product_rows<T, Grouped, First, 2>(p, row); break;
-            case 3: product_rows<T, Grouped, First, 3>(p, row); break;
-            case 4: if constexpr (tile_rows >= 4) product_rows<T, Grouped, First, 4>(p, row); break;
-            case 5: if constexpr (tile_rows >= 5) product_rows<T, Grouped, First, 5>(p, row); break;
-            default: if constexpr (tile_rows >= 6) product_rows<T, Grouped, First, 6>(p, row); break;
-        }
-    });
-}
-
-// The runs, or the piece of one, that a block of columns holds.
-struct Pieces {
-    size_t count;
-    uint32_t edges[65];  // piece i is the columns edges[i] <= c < edges[i + 1]
-    bool resume;         // the (only) piece continues a sum of an earlier block
-    bool finish;         // each piece ends its run: its sum is added to the total
-};
-
-// total[o, k] += the sums over the pieces of dZ[o][c] in[k][c]; the same for the bias with in = 1
-template <class T>
-struct Gradient {
-    const T *dZ;
-    size_t dZ_row;
-    const T *in;
-    size_t in_k, in_column;
-    size_t rows, k;
-    T *partial, *total, *bias_partial, *bias_total;  // vectors, in the order of the parameters
-    const Pieces *pieces;
-    typename Pack<T>::I last_mask;  // lanes that hold an example in the last column, where that is not all of them
-    bool masked;
-};
-
-template <class T, bool Grouped, bool First, int Rows, int Columns, bool Bias>
-void gradient_tile(const Gradient<T> &p, size_t row, size_t k) {
-    using V = Vec<T>;
-    constexpr size_t L = lanes_of<T>;
-    T *partial = p.partial + (row * p.k + k) * L, *total = p.total + (row * p.k + k) * L;
-    T *bias_partial = p.bias_partial + row * L, *bias_total = p.bias_total + row * L;
-    for (size_t piece = 0; piece < p.pieces->count; ++piece) {
-        V sum[Rows][Columns], bias[Rows];
-#pragma GCC unroll 8
-        for (int r = 0; r < Rows; ++r) {
-            bias[r] = p.pieces->resume && Bias ? load(bias_partial + r * L) : V{};
-#pragma GCC unroll 8
-            for (int c = 0; c < Columns; ++c)
-                sum[r][c] = p.pieces->resume ? load(partial + (r * p.k + c) * L) : V{};
-        }
-        const size_t begin = p.pieces->edges[piece], end = p.pieces->edges[piece + 1];
-        const size_t unmasked = !Grouped && p.masked ? end - 1 : end;
-        const T *dZ = p.dZ + row * p.dZ_row + begin * L, *in = p.in + k * p.in_k + begin * p.in_column;
-        for (size_t column = begin; column < unmasked; ++column, dZ += L, in += p.in_column) {
-            V d[Rows];
-#pragma GCC unroll 8
-            for (int r = 0; r < Rows; ++r) {
-                d[r] = load(dZ + r * p.dZ_row);
-                if constexpr (Bias) bias[r] += d[r];
-            }
-#pragma GCC unroll 8
-            for (int c = 0; c < Columns; ++c) {
-                const V a = input<T, Grouped, First>(in + c * p.in_k);
-#pragma GCC unroll 8
-                for (int r = 0; r < Rows; ++r) sum[r][c] = fma(d[r], a, sum[r][c]);
-            }
-        }
-        if constexpr (!Grouped)
-            if (p.masked) {
-#pragma GCC unroll 8
-                for (int r = 0; r < Rows; ++r) {
-                    const V d = load(dZ + r * p.dZ_row);
-                    if constexpr (Bias) bias[r] = p.last_mask ? bias[r] + d : bias[r];
-#pragma GCC unroll 8
-                    for (int c = 0; c < Columns; ++c)
-                        sum[r][c] = p.last_mask ? fma(d, load(in + c * p.in_k), sum[r][c]) : sum[r][c];
-                }
-            }
-#pragma GCC unroll 8
-        for (int r = 0; r < Rows; ++r) {
-            if constexpr (Bias) {
-                if (p.pieces->finish)
-                    store(bias_total + r * L, load(bias_total + r * L) + bias[r]);
-                else
-                    store(bias_partial + r * L, bias[r]);
-            }
-#pragma GCC unroll 8
-            for (int c = 0; c < Columns; ++c) {
-                const size_t at = (r * p.k + c) * L;
-                if (p.pieces->finish)
-                    store(total + at, load(total + at) + sum[r][c]);
-                else
-                    store(partial + at, sum[r][c]);
-            }
-        }
-    }
-}
-
-template <class T, bool Grouped, bool First, int Rows, int Columns>
-GOODINIT_INLINE void gradient_columns_of(const Gradient<T> &p, size_t row, size_t k, size_t size) {
-    if constexpr (Columns > 0) {
-        if (size != Columns)
-            gradient_columns_of<T, Grouped, First, Rows, Columns - 1>(p, row, k, size);
-        else if (k == 0)
-            gradient_tile<T, Grouped, First, Rows, Columns, true>(p, row, k);
-        else
-            gradient_tile<T, Grouped, First, Rows, Columns, false>(p, row, k);
-    }
-}
-
-template <class T, bool Grouped, bool First, int Rows>
-void gradient_rows_of(const Gradient<T> &p, size_t row) {
-    in_parts(p.k, gradient_columns(Rows), [&](size_t size, size_t k) {
-        gradient_columns_of<T, Grouped, First, Rows, gradient_columns(Rows)>(p, row, k, size);
-    });
-}
-
-template <class T, bool Grouped, bool First>
-void gradient(const Gradient<T> &p) {
-    in_parts(p.rows, gradient_rows, [&](size_t size, size_t row) {
-        switch (size) {
-            case 1: gradient_rows_of<T, Grouped, First, 1>(p, row); break;
-            case 2: gradient_rows_of<T, Grouped, First, 2>(p, row); break;
-            case 3: gradient_rows_of<T, Grouped, First, 3>(p, row); break;
-            case 4: if constexpr (gradient_rows >= 4) gradient_rows_of<T, Grouped, First, 4>(p, row); break;
-            default: if constexpr (gradient_rows >= 5) gradient_rows_of<T, Grouped, First, 5>(p, row); break;
-        }
-    });
-}
-
-template <class T, Function F>
-GOODINIT_INLINE Both<T> apply(Vec<T> z, T option) {
-    using V = Vec<T>;
-    const V zero{}, one = broadcast(T(1));
-    if constexpr (F == Function::linear) return {z, one};
-    if constexpr (F == Function::relu) return {not_below_zero(z), z > 0 ? one : zero};
-    if constexpr (F == Function::relu6) {
-        const V low = not_below_zero(z);
-        return {low > T(6) ? broadcast(T(6)) : low, z > 0 ? (z < T(6) ? one : zero) : zero};
-    }
-    if constexpr (F == Function::leaky_relu) return {z > 0 ? z : option * z, z > 0 ? one : broadcast(option)};
-    if constexpr (F == Function::elu || F == Function::selu) {
-        constexpr double scale = F == Function::selu ? 1.0507009873554804934193349852946 : 1;
-        const T alpha = F == Function::selu ? T(1.6732632423543772848170429916717) : option;
-        const V below = z > 0 ? zero : z;
-        const V value = z > 0 ? z : alpha * exponential_minus_one<T>(below);
-        const V slope = z > 0 ? one : alpha * exponential<T>(below);
-        return {value * T(scale), slope * T(scale)};
-    }
-    if constexpr (F == Function::gelu) return gelu<T>(z);
-    if constexpr (F == Function::silu) return silu<T>(z);
-    if constexpr (F == Function::mish) return mish<T>(z);
-    if constexpr (F == Function::softplus) return {softplus<T>(z), logistic<T>(z)};
-    if constexpr (F == Function::sigmoid) return sigmoid<T>(z);
-    if constexpr (F == Function::tanh) return hyperbolic_tangent<T>(z);
-    if constexpr (F == Function::hard_tanh) {
-        const V low = z < T(-1) ? -one : z;
-        return {low > T(1) ? one : low, absolute<T>(z) < T(1) ? one : zero};
-    }
-    if constexpr (F == Function::softsign) {
-        const V q = one / (one + absolute<T>(z));
-        return {z / (one + absolute<T>(z)), q * q};
-    }
-    if constexpr (F == Function::sine) {
-        const Turn<T> t = turn<T>(option * z);
-        return {t.sine, option * t.cosine};
-    }
-}
-
-template <class T, Function F>
-void activate_as(T *a, T *slope, size_t vectors, T option) {
-    for (size_t i = 0; i < vectors; ++i) {
-        const Both<T> both = apply<T, F>(load(a + i * lanes_of<T>), option);
-        store(a + i * lanes_of<T>, both.value);
-        store(slope + i * lanes_of<T>, both.slope);
-    }
-}
-
-// a <- phi(a), slope <- phi'(a)
-template <class T>
-void activate(Function function, T option, T *a, T *slope, size_t vectors) {
-    switch (function) {
-#define GOODINIT_CASE(name) \
-    case Function::name: activate_as<T, Function::name>(a, slope, vectors, option); break;
-        GOODINIT_CASE(linear) GOODINIT_CASE(relu) GOODINIT_CASE(relu6) GOODINIT_CASE(leaky_relu) GOODINIT_CASE(elu)
-        GOODINIT_CASE(selu) GOODINIT_CASE(gelu) GOODINIT_CASE(silu) GOODINIT_CASE(mish) GOODINIT_CASE(softplus)
-        GOODINIT_CASE(sigmoid) GOODINIT_CASE(tanh) GOODINIT_CASE(hard_tanh) GOODINIT_CASE(softsign) GOODINIT_CASE(sine)
-#undef GOODINIT_CASE
-    }
-}
 
 // Hands out pieces of the scratch memory; without memory it only counts.
 struct Arena {
@@ -676,12 +356,11 @@ class Trainer {
             const T *W = w + offset[l] * members;
             const bool hidden = l < depth;
             const Then then = hidden && job.function == Function::relu ? Then::relu : Then::nothing;
-            Product<T> p{W, W + width(l) * width(l - 1) * members, width(l - 1), 1, l == 1 ? X : A[l - 1],
-                         l == 1 ? x_k : row, l == 1 ? x_column : L, A[l], row, width(l - 1), width(l), columns, then, nullptr};
+            const T *bias = W + width(l) * width(l - 1) * members;
             if (l == 1)
-                product<T, Grouped, true>(p);
+                product<T, Grouped, Way::first>({W, bias, X, 0, A[l], row, width(l - 1), width(l), columns, then, nullptr});
             else
-                product<T, Grouped, false>(p);
+                product<T, Grouped, Way::forward>({W, bias, A[l - 1], row, A[l], row, width(l - 1), width(l), columns, then, nullptr});
             if (hidden && keeps_slopes)
                 for (size_t unit = 0; unit < width(l); ++unit)
                     activate<T>(job.function, job.option, A[l] + unit * row, slopes[l] + unit * row, columns);
@@ -704,9 +383,8 @@ class Trainer {
             const Then then = job.function == Function::relu     ? Then::relu_mask
                               : job.function == Function::linear ? Then::nothing
                                                                  : Then::multiply;
-            Product<T> p{w + offset[l] * members, nullptr, 1, width(l - 1), A[l], row, L, A[l - 1], row, width(l),
-                         width(l - 1), columns, then, slopes[l - 1]};
-            product<T, Grouped, false>(p);
+            product<T, Grouped, Way::back>({w + offset[l] * members, nullptr, A[l], row, A[l - 1], row, width(l),
+                                            width(l - 1), columns, then, slopes[l - 1]});
         }
     }
 
@@ -714,20 +392,33 @@ class Trainer {
     template <bool OnlyLoss>
     void compare(T *Z, const T *Y, size_t columns, bool masked, typename P::I mask, size_t set, const Runs *runs,
                  size_t at) {
-        const size_t outputs = width(job.depth), row = capacity * L;
+        switch (job.loss) {
+            case Loss::binary_cross_entropy:
+                return compare_by<Loss::binary_cross_entropy, OnlyLoss>(Z, Y, columns, masked, mask, set, runs, at);
+            case Loss::squared_error:
+                return compare_by<Loss::squared_error, OnlyLoss>(Z, Y, columns, masked, mask, set, runs, at);
+            case Loss::cross_entropy:
+                return compare_by<Loss::cross_entropy, OnlyLoss>(Z, Y, columns, masked, mask, set, runs, at);
+        }
+    }
+
+    template <Loss kind, bool OnlyLoss>
+    void compare_by(T *Z, const T *Y, size_t columns, bool masked, typename P::I mask, size_t set, const Runs *runs,
+                    size_t at) {
+        const size_t outputs = kind == Loss::binary_cross_entropy ? 1 : width(job.depth), row = capacity * L;
         for (size_t column = 0; column < columns; ++column) {
             T *z = Z + column * L;
             const T *y = Y + column * outputs * (Grouped ? 1 : L);
             const auto target = [&](size_t o) { return input<T, Grouped, true>(y + o * (Grouped ? 1 : L)); };
             V loss{};
-            if (job.loss == Loss::binary_cross_entropy) {
+            if constexpr (kind == Loss::binary_cross_entropy) {
                 const V logit = load(z);
                 if constexpr (OnlyLoss)
                     loss = (not_below_zero(logit) - target(0) * logit) +
-                           log_one_plus<T>(exponential<T>(-absolute<T>(logit)));
+                           log_one_plus<T>(exponential_in_range<T>(minus_absolute<T>(logit)));
                 else
                     store(z, logistic<T>(logit) - target(0));
-            } else if (job.loss == Loss::squared_error) {
+            } else if constexpr (kind == Loss::squared_error) {
                 for (size_t o = 0; o < outputs; ++o) {
                     const V d = load(z + o * row) - target(o);
                     if constexpr (OnlyLoss)
@@ -743,7 +434,7 @@ class Trainer {
                 }
                 V sum{}, inner{};
                 for (size_t o = 0; o < outputs; ++o) {
-                    const V shifted = load(z + o * row) - top, e = exponential<T>(shifted);
+                    const V shifted = load(z + o * row) - top, e = exponential_in_range<T>(shifted);
                     sum += e;
                     if constexpr (OnlyLoss)
                         inner = fma(target(o), shifted, inner);
