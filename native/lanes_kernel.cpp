@@ -18,8 +18,10 @@ namespace goodinit {
 namespace GOODINIT_ISA {
 namespace {
 
-constexpr size_t cache = 64 * 1024;  // a bit more than a first-level cache: longer blocks are worth that
-constexpr size_t most_columns = 64, fewest_columns = 8;
+// A block of columns has what fits about a first-level cache, or `worth` columns where these fit a second-level cache:
+// the longer the block, the fewer times its gradients are added to what is in memory.
+constexpr size_t first_cache = 64 * 1024, second_cache = 640 * 1024;
+constexpr size_t most_columns = 64, worth = 32, fewest_columns = 8;
 
 // Hands out pieces of the scratch memory; without memory it only counts.
 struct Arena {
@@ -39,15 +41,22 @@ class Trainer {
     using V = Vec<T>;
     static constexpr size_t L = lanes_of<T>;
     static constexpr size_t members = Grouped ? L : 1;   // networks at once
-    static constexpr size_t sets = Grouped ? 1 : partials<T> / L;  // vectors that hold one example of each run
+
+    // What a block of columns needs of memory, one for each thread.
+    struct Space {
+        T **A, **slopes;     // by layer, 1 to depth; going back, A becomes dZ
+        T *partial;          // sums of a run that the next block continues, a vector for each parameter
+    };
 
     const Job<T> &job;
     size_t first, count;     // the networks
     size_t parameters = 0, padded;
     size_t capacity;         // columns of a block
     bool keeps_slopes;       // derivatives are stored going forward; relu's mask and linear need no store
-    T *w, *total, *partial, *m, *v, *rates, *X_batch, *Y_batch, *each_loss;
-    T **A, **slopes;         // by layer, 1 to depth; going back, A becomes dZ
+    T *w, *total, *m, *v, *rates, *X_batch, *Y_batch, *each_loss;
+    Team *team;
+    Space *spaces;           // of each member of the team; alone, a partial for each set that a team shares
+    size_t spaces_count;
     size_t *offset;          // of each layer's W in the parameters; its b follows
     double *loss_sum;
     int64_t record = 0, snapshot = 0, uncounted = 0;
@@ -57,11 +66,10 @@ class Trainer {
     bool stopped() const { return __atomic_load_n(job.stop, __ATOMIC_RELAXED) != 0; }
 
    public:
-    Trainer(const Job<T> &job, size_t first, size_t count, Arena &arena) : job(job), first(first), count(count) {
+    Trainer(const Job<T> &job, size_t first, size_t count, Team *team, size_t team_members, Arena &arena)
+        : job(job), first(first), count(count), team(team) {
         const int depth = job.depth;
         keeps_slopes = job.function != Function::relu && job.function != Function::linear;
-        A = arena.take<T *>(depth + 1);
-        slopes = arena.take<T *>(depth + 1);
         offset = arena.take<size_t>(depth + 2);
         size_t units = 0;
         for (int l = 1; l <= depth; ++l) {
@@ -72,31 +80,48 @@ class Trainer {
         padded = (parameters + L - 1) / L * L;
         const size_t per_column = units * L * sizeof(T);
         const size_t fixed = parameters * L * sizeof(T) * (Grouped ? 3 : 1);
-        capacity = fixed < cache ? (cache - fixed) / per_column : 0;
-        capacity = capacity < fewest_columns ? fewest_columns : capacity > most_columns ? most_columns : capacity;
+        const size_t near = fixed < first_cache ? (first_cache - fixed) / per_column : 0;
+        const size_t far = second_cache / per_column;
+        capacity = far < worth ? far : worth;
+        capacity = near > most_columns ? most_columns : near > capacity ? near : capacity;
+        if (capacity < fewest_columns) capacity = fewest_columns;
 
         w = arena.take<T>(Grouped ? parameters * L : padded);
         total = arena.take<T>(Grouped ? parameters * L : padded);
-        partial = arena.take<T>(padded * L);
         m = arena.take<T>(job.optimizer == Optimizer::gradient_descent ? 0 : Grouped ? parameters * L : padded);
         v = arena.take<T>(job.optimizer != Optimizer::adam ? 0 : Grouped ? parameters * L : padded);
         rates = arena.take<T>(L);
         loss_sum = arena.take<double>(L);
-        const size_t rows = job.offsets ? (Grouped ? job.largest_batch : packed(job.largest_batch)) : 0;
+        const size_t rows = job.offsets ? (Grouped ? job.largest_batch : packed(job.largest_batch, parameters)) : 0;
         X_batch = arena.take<T>(rows * width(0));
         Y_batch = arena.take<T>(rows * width(depth));
         each_loss = arena.take<T>(Grouped ? L : job.examples);
-        for (int l = 1; l <= depth; ++l) {
-            T *a = arena.take<T>(width(l) * capacity * L);
-            T *slope = arena.take<T>(keeps_slopes && l < depth ? width(l) * capacity * L : 0);
-            if (A) {
-                A[l] = a;
-                slopes[l] = slope;
+        // A team shares the sets of a batch, and each set has sums of its own until they are added in their order.
+        const size_t sets = Grouped ? 1 : most_runs() / L;
+        spaces_count = team_members > 1 ? (sets > team_members ? sets : team_members) : 1;
+        spaces = arena.take<Space>(spaces_count);
+        for (size_t i = 0; i < spaces_count; ++i) {
+            Space space{nullptr, nullptr, arena.take<T>(padded * L)};
+            if (i < team_members) {
+                space.A = arena.take<T *>(depth + 1);
+                space.slopes = arena.take<T *>(depth + 1);
             }
+            for (int l = 1; l <= depth && i < team_members; ++l) {
+                T *a = arena.take<T>(width(l) * capacity * L);
+                T *slope = arena.take<T>(keeps_slopes && l < depth ? width(l) * capacity * L : 0);
+                if (space.A) {
+                    space.A[l] = a;
+                    space.slopes[l] = slope;
+                }
+            }
+            if (spaces) spaces[i] = space;
         }
     }
 
-    static size_t packed(size_t examples) { return Runs(examples, partials<T>).length * partials<T>; }
+    static size_t packed(size_t examples, size_t parameters) {
+        const size_t runs = runs_of<T>(examples, parameters);
+        return Runs(examples, runs).length * runs;
+    }
 
     void train() {
         begin();
@@ -118,6 +143,18 @@ class Trainer {
     }
 
    private:
+    // The most runs that a batch, or all examples, can have.
+    size_t most_runs() const {
+        const size_t batch = job.offsets && job.largest_batch > job.examples ? job.largest_batch : job.examples;
+        return runs_of<T>(batch, parameters);
+    }
+
+    // f(member), by all members of the team at once.
+    template <class F>
+    void together(const F &f) {
+        team->together(team, [](void *context, size_t member) { (*(const F *)context)(member); }, (void *)&f);
+    }
+
     void count_steps() {
         if (uncounted) __atomic_fetch_add(job.done, uncounted * (int64_t)count, __ATOMIC_RELAXED);
         uncounted = 0;
@@ -145,8 +182,11 @@ class Trainer {
         });
         move_state(true);
         for (size_t lane = 0; lane < L; ++lane) rates[lane] = job.rates[Grouped ? network(lane) : first];
-        if (!Grouped)
-            for (size_t i = parameters; i < padded; ++i) w[i] = total[i] = 0;
+        if (!Grouped) {
+            for (size_t i = parameters; i < padded; ++i) w[i] = 0;
+            for (size_t space = 0; space < spaces_count; ++space)
+                for (size_t i = parameters * L; i < padded * L; ++i) spaces[space].partial[i] = 0;
+        }
         for (int64_t at = 0; at < job.snapshots && job.snapshot_steps[at] < job.begin; ++at) ++snapshot;
         alive = 0;
         for (size_t member = 0; member < count; ++member) alive += !frozen(member);
@@ -253,20 +293,21 @@ class Trainer {
     }
 
     // The rows of a batch, in its order: as rows, or packed into lanes.
-    static void gather(const T *rows, size_t width, const int32_t *batch, size_t examples, T *out) {
+    void gather(const T *rows, size_t width, const int32_t *batch, size_t examples, T *out) const {
         if constexpr (Grouped)
             for (size_t i = 0; i < examples; ++i)
                 __builtin_memcpy(out + i * width, rows + (size_t)batch[i] * width, width * sizeof(T));
         else
-            pack_rows([&](size_t i) { return rows + (size_t)(batch ? batch[i] : i) * width; }, width, examples, out);
+            pack_rows([&](size_t i) { return rows + (size_t)(batch ? batch[i] : i) * width; }, width, examples, parameters, out);
     }
 
    public:
     // out[set][position in the run][feature][lane]; lanes without an example hold 0
     template <class F>
-    static void pack_rows(const F &row, size_t width, size_t examples, T *out) {
-        const Runs runs(examples, partials<T>);
-        for (size_t run = 0; run < (size_t)partials<T>; ++run) {
+    static void pack_rows(const F &row, size_t width, size_t examples, size_t parameters, T *out) {
+        const size_t number = runs_of<T>(examples, parameters);
+        const Runs runs(examples, number);
+        for (size_t run = 0; run < number; ++run) {
             T *to = out + run / L * runs.length * width * L + run % L;
             for (size_t t = 0; t < runs.length; ++t)
                 for (size_t i = 0; i < width; ++i) {
@@ -280,75 +321,110 @@ class Trainer {
     // Forward through all examples, block by block; and back, unless only the loss is wanted.
     template <bool OnlyLoss>
     void go_through(const T *X, const T *Y, size_t examples) {
-        const Runs runs(examples, partials<T>);
-        const size_t inputs = width(0), outputs = width(job.depth);
+        const size_t number = runs_of<T>(examples, parameters), inputs = width(0), outputs = width(job.depth);
+        const Runs runs(examples, number);
         Pieces pieces;
         if constexpr (Grouped) {
-            for (size_t run = 0; run < (size_t)partials<T> && runs.size(run);) {
+            for (size_t run = 0; run < number && runs.size(run);) {
+                const size_t start = runs.start(run);
+                pieces.edges[0] = 0;
                 if (runs.length <= capacity) {  // a block of whole runs
-                    const size_t start = runs.start(run);
                     pieces.count = 0;
-                    pieces.edges[0] = 0;
                     pieces.resume = false;
                     pieces.finish = true;
                     size_t columns = 0;
-                    while (run < (size_t)partials<T> && runs.size(run) && columns + runs.size(run) <= capacity) {
+                    while (run < number && runs.size(run) && columns + runs.size(run) <= capacity) {
                         columns += runs.size(run++);
                         pieces.edges[++pieces.count] = (uint32_t)columns;
                     }
-                    block<OnlyLoss>(X + start * inputs, Y + start * outputs, columns, pieces, 0, nullptr, 0, false);
-                    if (stopped()) return;
-                    continue;
+                    block<OnlyLoss>(spaces[0], X + start * inputs, Y + start * outputs, columns, pieces, 0, nullptr, 0, false);
+                } else {
+                    const size_t size = runs.size(run++);
+                    in_parts(size, capacity, [&](size_t columns, size_t at) {
+                        pieces.count = 1;
+                        pieces.edges[1] = (uint32_t)columns;
+                        pieces.resume = at > 0;
+                        pieces.finish = at + columns == size;
+                        if (!stopped())
+                            block<OnlyLoss>(spaces[0], X + (start + at) * inputs, Y + (start + at) * outputs, columns,
+                                            pieces, 0, nullptr, 0, false);
+                    });
                 }
-                const size_t start = runs.start(run), size = runs.size(run);
-                in_parts(size, capacity, [&](size_t columns, size_t at) {
-                    pieces.count = 1;
-                    pieces.edges[0] = 0;
-                    pieces.edges[1] = (uint32_t)columns;
-                    pieces.resume = at > 0;
-                    pieces.finish = at + columns == size;
-                    if (!stopped())
-                        block<OnlyLoss>(X + (start + at) * inputs, Y + (start + at) * outputs, columns, pieces, 0,
-                                        nullptr, 0, false);
-                });
                 if (stopped()) return;
-                ++run;
             }
         } else {
-            for (size_t set = 0; set < sets; ++set) {
-                if (!runs.size(set * L)) break;
-                const bool masked = runs.longer < (set + 1) * L;  // the last column lacks examples
-                const size_t length = runs.size(set * L);
-                in_parts(length, capacity, [&](size_t columns, size_t at) {
-                    pieces.count = 1;
-                    pieces.edges[0] = 0;
-                    pieces.edges[1] = (uint32_t)columns;
-                    pieces.resume = at > 0;
-                    pieces.finish = false;
-                    const size_t start = set * runs.length + at;
-                    if (!stopped())
-                        block<OnlyLoss>(X + start * inputs * L, Y + start * outputs * L, columns, pieces, set, &runs,
-                                        at, masked && at + columns == runs.length);
+            const size_t sets = number / L;
+            if (team && sets > 1) {
+                const size_t members = team->members;
+                together([&](size_t member) {
+                    for (size_t set = member; set < sets; set += members) {
+                        const Space space{spaces[member].A, spaces[member].slopes, spaces[set].partial};
+                        through_set<OnlyLoss>(space, X, Y, runs, set);
+                    }
                 });
-                if (stopped()) return;
-                if constexpr (!OnlyLoss) add_lanes();
+                if (OnlyLoss || stopped()) return;
+                together([&](size_t member) {
+                    const size_t vectors = padded / L, begin = vectors * member / members, end = vectors * (member + 1) / members;
+                    for (size_t set = 0; set < sets; ++set)
+                        if (runs.size(set * L)) add_lanes(spaces[set].partial, begin * L, end * L);
+                });
+            } else {
+                for (size_t set = 0; set < sets && runs.size(set * L); ++set) {
+                    through_set<OnlyLoss>(spaces[0], X, Y, runs, set);
+                    if (stopped()) return;
+                    if constexpr (!OnlyLoss) add_lanes(spaces[0].partial, 0, padded);
+                }
             }
         }
     }
 
+    // One network alone: all blocks of one set.
+    template <bool OnlyLoss>
+    void through_set(const Space &space, const T *X, const T *Y, const Runs &runs, size_t set) {
+        const size_t length = runs.size(set * L);
+        if (!length) return;
+        const bool masked = runs.longer < (set + 1) * L && length == runs.length;  // the last column lacks examples
+        Pieces pieces;
+        pieces.count = 1;
+        pieces.edges[0] = 0;
+        pieces.finish = false;
+        in_parts(length, capacity, [&](size_t columns, size_t at) {
+            pieces.edges[1] = (uint32_t)columns;
+            pieces.resume = at > 0;
+            const size_t start = set * runs.length + at;
+            if (!stopped())
+                block<OnlyLoss>(space, X + start * width(0) * L, Y + start * width(job.depth) * L, columns, pieces, set,
+                                &runs, at, masked && at + columns == length);
+        });
+    }
+
     // total[i] += partial[i][0], then partial[i][1], ...: the order in which the other layout ends its runs
-    void add_lanes() {
-        for (size_t i = 0; i < parameters; ++i) {
+    void add_lanes(const T *partial, size_t begin, size_t end) {
+#if defined(__AVX512F__)
+        for (size_t i = begin; i < end; i += L) {
+            V row[L];
+#pragma GCC unroll 16
+            for (size_t j = 0; j < L; ++j) row[j] = load(partial + (i + j) * L);
+            transpose<T>(row);
+            V sum = load(total + i);
+#pragma GCC unroll 16
+            for (size_t lane = 0; lane < L; ++lane) sum += row[lane];
+            store(total + i, sum);
+        }
+#else
+        for (size_t i = begin; i < end; ++i) {
             T sum = total[i];
 #pragma GCC unroll 16
             for (size_t lane = 0; lane < L; ++lane) sum += partial[i * L + lane];
             total[i] = sum;
         }
+#endif
     }
 
     template <bool OnlyLoss>
-    void block(const T *X, const T *Y, size_t columns, const Pieces &pieces, size_t set, const Runs *runs, size_t at,
-               bool masked) {
+    void block(const Space &space, const T *X, const T *Y, size_t columns, const Pieces &pieces, size_t set,
+               const Runs *runs, size_t at, bool masked) {
+        T *const *A = space.A, *const *slopes = space.slopes, *partial = space.partial;
         const int depth = job.depth;
         const size_t row = capacity * L;
         const size_t x_k = Grouped ? 1 : L, x_column = Grouped ? width(0) : width(0) * L;
@@ -492,18 +568,18 @@ class Trainer {
 };
 
 template <class T, bool Grouped>
-void train_unit(const Job<T> &job, size_t first, size_t count, void *scratch) {
+void train_unit(const Job<T> &job, size_t first, size_t count, void *scratch, Team *team) {
     Arena arena{(char *)scratch};
-    Trainer<T, Grouped>(job, first, count, arena).train();
+    Trainer<T, Grouped>(job, first, count, team, team ? team->members : 1, arena).train();
 }
 
 template <class T>
-size_t scratch_of(const Job<T> &job, bool alone) {
+size_t scratch_of(const Job<T> &job, bool alone, size_t members) {
     Arena arena{nullptr};
     if (alone)
-        Trainer<T, false>(job, 0, 1, arena);
+        Trainer<T, false>(job, 0, 1, nullptr, members, arena);
     else
-        Trainer<T, true>(job, 0, 1, arena);
+        Trainer<T, true>(job, 0, 1, nullptr, 1, arena);
     return arena.used;
 }
 
@@ -523,13 +599,15 @@ template <class T>
 void get_kernels(Kernels<T> &kernels) {
     kernels.lanes = lanes_of<T>;
     kernels.packed_size = &Trainer<T, false>::packed;
-    kernels.pack = [](const T *rows, size_t width, size_t examples, T *out) {
-        Trainer<T, false>::pack_rows([&](size_t i) { return rows + i * width; }, width, examples, out);
+    kernels.pack = [](const T *rows, size_t width, size_t examples, size_t parameters, T *out) {
+        Trainer<T, false>::pack_rows([&](size_t i) { return rows + i * width; }, width, examples, parameters, out);
     };
     kernels.scratch = &scratch_of<T>;
-    kernels.train_group = &train_unit<T, true>;
-    kernels.train_alone = [](const Job<T> &job, size_t network, void *scratch) {
-        train_unit<T, false>(job, network, 1, scratch);
+    kernels.train_group = [](const Job<T> &job, size_t first, size_t count, void *scratch) {
+        train_unit<T, true>(job, first, count, scratch, nullptr);
+    };
+    kernels.train_alone = [](const Job<T> &job, size_t network, void *scratch, Team *team) {
+        train_unit<T, false>(job, network, 1, scratch, team);
     };
     kernels.evaluate = &evaluate_at<T>;
 }

@@ -78,6 +78,12 @@ GOODINIT_INLINE Vd broadcast(double x) { return x - Vd{}; }
 #if defined(__AVX512F__)
 GOODINIT_INLINE Vf fma(Vf a, Vf b, Vf c) { return (Vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
 GOODINIT_INLINE Vd fma(Vd a, Vd b, Vd c) { return (Vd)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
+GOODINIT_INLINE Vf permuted(Vf a, Pack<float>::I which, Vf b) {
+    return (Vf)_mm512_permutex2var_ps((__m512)a, (__m512i)which, (__m512)b);
+}
+GOODINIT_INLINE Vd permuted(Vd a, Pack<double>::I which, Vd b) {
+    return (Vd)_mm512_permutex2var_pd((__m512d)a, (__m512i)which, (__m512d)b);
+}
 GOODINIT_INLINE Vf square_root(Vf a) { return (Vf)_mm512_sqrt_ps((__m512)a); }
 GOODINIT_INLINE Vd square_root(Vd a) { return (Vd)_mm512_sqrt_pd((__m512d)a); }
 // The processor's maximum gives its second operand where one is not a number: a NaN in `a` passes, as in NumPy.
@@ -131,6 +137,30 @@ GOODINIT_INLINE Vd not_above(Vd most, Vd a) { return a > most ? most : a; }
 
 GOODINIT_INLINE Vf not_below_zero(Vf a) { return not_below(Vf{}, a); }
 GOODINIT_INLINE Vd not_below_zero(Vd a) { return not_below(Vd{}, a); }
+
+#if defined(__AVX512F__)
+// Row i, element j and row j, element i change places.
+template <class T>
+GOODINIT_INLINE void transpose(Vec<T> (&rows)[lanes_of<T>]) {
+    constexpr int L = (int)lanes_of<T>;
+    typename Pack<T>::I lower, upper;  // of two vectors, the lower halves' elements by turns, and the upper halves'
+    for (int i = 0; i < L; ++i) {
+        lower[i] = i / 2 + i % 2 * L;
+        upper[i] = lower[i] + L / 2;
+    }
+#pragma GCC unroll 4
+    for (int done = 1; done < L; done *= 2) {
+        Vec<T> next[L];
+#pragma GCC unroll 8
+        for (int i = 0; i < L / 2; ++i) {
+            next[2 * i] = permuted(rows[i], lower, rows[i + L / 2]);
+            next[2 * i + 1] = permuted(rows[i], upper, rows[i + L / 2]);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < L; ++i) rows[i] = next[i];
+    }
+}
+#endif
 
 #if defined(__FMA__) || defined(__aarch64__)
 constexpr bool has_fma = true;
