@@ -36,6 +36,13 @@ GOODINIT_INLINE Vec<T> absolute(Vec<T> x) {
 }
 
 template <class T>
+GOODINIT_INLINE Vec<T> minus_absolute(Vec<T> x) {
+    constexpr int sign = sizeof(T) * 8 - 1;
+    using U = typename Pack<T>::U;
+    return (Vec<T>)(bits(x) | ((U{} + 1) << sign));
+}
+
+template <class T>
 GOODINIT_INLINE Vec<T> with_sign_of(Vec<T> magnitude, Vec<T> sign_of) {  // the magnitude must not be negative
     constexpr int sign = sizeof(T) * 8 - 1;
     using U = typename Pack<T>::U;
@@ -54,7 +61,8 @@ GOODINIT_INLINE Vec<T> power_of_two(typename Pack<T>::U k) {
 template <class T>
 struct Exponent {
     Vec<T> p;                  // exp(r) - 1, |r| <= ln(2)/2
-    typename Pack<T>::U k;     // x = k ln 2 + r
+    Vec<T> number;             // x = k ln 2 + r, k as a number
+    typename Pack<T>::U k;     // and as an integer
 };
 
 constexpr float exp_float[] = {0.5f, 1.66666667e-1f, 4.16666667e-2f, 8.33333333e-3f, 1.38888889e-3f, 1.98412698e-4f};
@@ -67,7 +75,7 @@ GOODINIT_INLINE Exponent<float> reduce_exponent(Vf x) {
     const Vf k = shifted - magic<float>;
     Vf r = fma(k, broadcast(-6.93145752e-1f), x);  // 17 bits: k times it is exact
     r = fma(k, broadcast(-1.42860677e-6f), r);
-    return {fma(r * r, horner<float>(r, exp_float), r), bits(shifted) - bits(broadcast(magic<float>))};
+    return {fma(r * r, horner<float>(r, exp_float), r), k, bits(shifted) - bits(broadcast(magic<float>))};
 }
 
 GOODINIT_INLINE Exponent<double> reduce_exponent(Vd x) {
@@ -75,25 +83,38 @@ GOODINIT_INLINE Exponent<double> reduce_exponent(Vd x) {
     const Vd k = shifted - magic<double>;
     Vd r = fma(k, broadcast(-6.93147180369123816490e-01), x);  // 33 bits: k times it is exact
     r = fma(k, broadcast(-1.90821492927058770002e-10), r);
-    return {fma(r * r, horner<double>(r, exp_double), r), bits(shifted) - bits(broadcast(magic<double>))};
+    return {fma(r * r, horner<double>(r, exp_double), r), k, bits(shifted) - bits(broadcast(magic<double>))};
+}
+
+// a 2^k, rounded once
+#if defined(__AVX512F__)
+GOODINIT_INLINE Vf scaled(Vf a, const Exponent<float> &e) { return (Vf)_mm512_scalef_ps((__m512)a, (__m512)e.number); }
+GOODINIT_INLINE Vd scaled(Vd a, const Exponent<double> &e) { return (Vd)_mm512_scalef_pd((__m512d)a, (__m512d)e.number); }
+#else
+template <class V, class T>
+GOODINIT_INLINE V scaled(V a, const Exponent<T> &e) {
+    const auto half = (typename Pack<T>::U)((typename Pack<T>::I)e.k >> 1);  // in two steps: each factor is in range
+    return a * power_of_two<T>(half) * power_of_two<T>(e.k - half);
+}
+#endif
+
+template <class T>
+GOODINIT_INLINE Vec<T> exponential_in_range(Vec<T> x) {  // for x that does not overflow
+    constexpr T bottom = sizeof(T) == 4 ? T(-105) : T(-747);
+    const Exponent<T> e = reduce_exponent(not_below(broadcast(bottom), x));
+    return scaled(e.p + T(1), e);
 }
 
 template <class T>
 GOODINIT_INLINE Vec<T> exponential(Vec<T> x) {
-    constexpr T top = sizeof(T) == 4 ? T(90) : T(711), bottom = sizeof(T) == 4 ? T(-105) : T(-747);
-    x = x > top ? broadcast(top) : x;  // both comparisons are false for NaN, which passes
-    x = x < bottom ? broadcast(bottom) : x;
-    const Exponent<T> e = reduce_exponent(x);
-    using I = typename Pack<T>::I;
-    const auto half = (typename Pack<T>::U)((I)e.k >> 1);  // in two steps: each factor is in range
-    return (e.p + T(1)) * power_of_two<T>(half) * power_of_two<T>(e.k - half);
+    constexpr T top = sizeof(T) == 4 ? T(90) : T(711);
+    return exponential_in_range<T>(not_above(broadcast(top), x));
 }
 
 template <class T>
 GOODINIT_INLINE Vec<T> exponential_minus_one(Vec<T> x) {  // for x up to 80 only: what the callers need
     constexpr T bottom = T(-60);
-    x = x < bottom ? broadcast(bottom) : x;
-    const Exponent<T> e = reduce_exponent(x);
+    const Exponent<T> e = reduce_exponent(not_below(broadcast(bottom), x));
     const Vec<T> scale = power_of_two<T>(e.k);
     return fma(e.p, scale, scale - T(1));
 }
@@ -140,20 +161,20 @@ struct Both {  // an activation and its derivative
 
 template <class T>
 GOODINIT_INLINE Vec<T> logistic(Vec<T> z) {
-    const Vec<T> e = exponential<T>(-absolute<T>(z)), one = broadcast(T(1));
+    const Vec<T> e = exponential_in_range<T>(minus_absolute<T>(z)), one = broadcast(T(1));
     return (z < T(0) ? e : one) / (one + e);
 }
 
 template <class T>
 GOODINIT_INLINE Both<T> sigmoid(Vec<T> z) {
-    const Vec<T> e = exponential<T>(-absolute<T>(z)), one = broadcast(T(1));
+    const Vec<T> e = exponential_in_range<T>(minus_absolute<T>(z)), one = broadcast(T(1));
     const Vec<T> smaller = e / (one + e), larger = one / (one + e);
     return {z < T(0) ? smaller : larger, smaller * larger};
 }
 
 template <class T>
 GOODINIT_INLINE Vec<T> softplus(Vec<T> z) {  // ln(1 + exp z)
-    return not_below_zero(z) + log_one_plus<T>(exponential<T>(-absolute<T>(z)));
+    return not_below_zero(z) + log_one_plus<T>(exponential_in_range<T>(minus_absolute<T>(z)));
 }
 
 template <class T>
@@ -202,7 +223,7 @@ GOODINIT_INLINE Both<T> gelu(Vec<T> z) {
     Vec<T> y = absolute<T>(z);
     y = y > far ? broadcast(far) : y;
     const Vec<T> square = y * y;
-    const Vec<T> density = exponential<T>(square * T(-0.5)) * (T(1) - square_rest<T>(y, square) * T(0.5));
+    const Vec<T> density = exponential_in_range<T>(square * T(-0.5)) * (T(1) - square_rest<T>(y, square) * T(0.5));
     const Vec<T> tail = density * normal_series((y - T(5.3)) / (y + T(5.3))) / fma(y, broadcast(T(1.41421356237309504880)), broadcast(T(1)));
     Vec<T> below = z > T(0) ? T(1) - tail : tail;
     below = y < T(0.5) ? fma(z, central_series(square), broadcast(T(0.5))) : below;
@@ -211,7 +232,7 @@ GOODINIT_INLINE Both<T> gelu(Vec<T> z) {
 
 template <class T>
 GOODINIT_INLINE Both<T> silu(Vec<T> z) {
-    const Vec<T> e = exponential<T>(-absolute<T>(z)), one = broadcast(T(1));
+    const Vec<T> e = exponential_in_range<T>(minus_absolute<T>(z)), one = broadcast(T(1));
     const Vec<T> smaller = e / (one + e), larger = one / (one + e);
     const Vec<T> s = z < T(0) ? smaller : larger, rest = z < T(0) ? larger : smaller;  // rest = sigmoid(-z)
     return {z * s, s * fma(z, rest, one)};

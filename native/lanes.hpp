@@ -2,9 +2,9 @@
 //
 // A unit of work is either a group of as many networks as a vector has lanes, one network a lane, or one network
 // alone, whose examples lie in the lanes. Both give the same bits, because both add the gradients of a batch in one
-// order: its examples are cut into `Job::partials` runs of consecutive examples, each run is summed from its first
-// example to its last, and the sums are added from the first run to the last. A vector of examples holds one example
-// of each run.
+// order: its examples are cut into `runs_of` runs of consecutive examples, each run is summed from its first example to
+// its last, and the sums are added from the first run to the last. A vector of examples holds one example of each of as
+// many runs as it has lanes: a set. The sets of a network alone can be shared among threads.
 
 #pragma once
 
@@ -56,9 +56,24 @@ struct Job {
 };
 
 // The number of runs that a batch is cut into: at least the lanes of the widest vector, on every machine, so that
-// all machines with fused multiply-add agree.
+// all machines with fused multiply-add agree. Where there is work for several threads it is a multiple of that.
 template <class T>
-constexpr int partials = 64 / sizeof(T);
+constexpr size_t partials = 64 / sizeof(T);
+
+template <class T>
+constexpr size_t runs_of(size_t examples, size_t parameters) {
+    size_t times = 1;
+    while (times < 8 && examples >= 32 * partials<T> * 2 * times && examples * parameters >= (size_t{1} << 21) * 2 * times)
+        times *= 2;
+    return partials<T> * times;
+}
+
+// Threads that work on one network together: calls part(context, member) for each member, at once, and returns when all
+// have returned.
+struct Team {
+    size_t members;
+    void (*together)(Team *team, void (*part)(void *context, size_t member), void *context);
+};
 
 // The run of an example: the first `longer` runs have `length` examples, the others one less.
 struct Runs {
@@ -73,11 +88,11 @@ struct Runs {
 template <class T>
 struct Kernels {
     size_t lanes;
-    size_t (*packed_size)(size_t examples);  // elements of X_lanes for one feature
-    void (*pack)(const T *rows, size_t width, size_t examples, T *out);
-    size_t (*scratch)(const Job<T> &job, bool alone);  // bytes for one unit of work, to be 64-byte aligned
+    size_t (*packed_size)(size_t examples, size_t parameters);  // elements of X_lanes for one feature
+    void (*pack)(const T *rows, size_t width, size_t examples, size_t parameters, T *out);
+    size_t (*scratch)(const Job<T> &job, bool alone, size_t members);  // bytes for one unit of work, 64-byte aligned
     void (*train_group)(const Job<T> &job, size_t first, size_t count, void *scratch);
-    void (*train_alone)(const Job<T> &job, size_t network, void *scratch);
+    void (*train_alone)(const Job<T> &job, size_t network, void *scratch, Team *team);  // team: or null
     void (*evaluate)(Function function, T option, size_t size, const T *z, T *value, T *slope);  // for tests
 };
 

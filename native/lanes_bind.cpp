@@ -24,6 +24,7 @@
 
 #include "isa.hpp"
 #include "lanes.hpp"
+#include "team.hpp"
 
 namespace nb = nanobind;
 using namespace goodinit;
@@ -103,9 +104,10 @@ struct Unit {
 template <class T>
 double gain_of_grouping(size_t batch, size_t parameters, size_t lanes) {
     const auto width = static_cast<double>(lanes);
-    const double vectors = static_cast<double>(Runs(batch, partials<T>).length * (partials<T> / lanes));
-    const double alone = 1.6 * vectors + 0.25 * static_cast<double>(partials<T>) + 1;
-    const double group = (1.6 * static_cast<double>(batch) + static_cast<double>(partials<T>) + 4) / width;
+    const size_t runs = runs_of<T>(batch, parameters);
+    const double vectors = static_cast<double>(Runs(batch, runs).length * (runs / lanes));
+    const double alone = 1.6 * vectors + 0.25 * static_cast<double>(runs) + 1;
+    const double group = (1.6 * static_cast<double>(batch) + static_cast<double>(runs) + 4) / width;
     const double bytes = static_cast<double>(parameters * lanes * sizeof(T) * 3);
     return alone / group / std::min(5.0, 1 + bytes / (256 * 1024));
 }
@@ -139,16 +141,20 @@ std::vector<Unit> plan(size_t networks, size_t lanes, size_t threads, double gai
 }
 
 // Runs the units on `threads` threads of their own while this one, the caller's, waits, looks for Ctrl-C and reports.
+// Where there are fewer units than threads, each is a network alone, and up to `sets` threads share it.
 template <class T>
-void run(Job<T> &job, const std::vector<Unit> &units, size_t threads, const Kernels<T> &kernels, const nb::object &progress) {
+void run(Job<T> &job, const std::vector<Unit> &units, size_t threads, size_t sets, const Kernels<T> &kernels,
+         const nb::object &progress) {
     int stop = 0;
     int64_t done = 0;
     job.stop = &stop;
     job.done = &done;
+    const bool alone = std::all_of(units.begin(), units.end(), [](const Unit &unit) { return unit.alone; });
+    const size_t members = alone ? std::max<size_t>(1, std::min(threads / units.size(), sets)) : 1;
     size_t bytes = 0;
     for (bool kind : {false, true})
         if (std::any_of(units.begin(), units.end(), [&](const Unit &unit) { return unit.alone == kind; }))
-            bytes = std::max(bytes, kernels.scratch(job, kind));
+            bytes = std::max(bytes, kernels.scratch(job, kind, members));
     threads = std::max<size_t>(1, std::min(threads, units.size()));
     std::vector<Memory> memory;
     for (size_t i = 0; i < threads; ++i) memory.push_back(aligned(bytes));
@@ -159,8 +165,10 @@ void run(Job<T> &job, const std::vector<Unit> &units, size_t threads, const Kern
     std::atomic<size_t> next{0};
     std::vector<std::thread> workers;
     const auto work = [&](void *own) {
+        ThreadTeam team(members);
+        Team *shared = team.members > 1 ? &team : nullptr;
         for (size_t i; !__atomic_load_n(&stop, __ATOMIC_RELAXED) && (i = next++) < units.size();)
-            units[i].alone ? kernels.train_alone(job, units[i].first, own)
+            units[i].alone ? kernels.train_alone(job, units[i].first, own, shared)
                            : kernels.train_group(job, units[i].first, units[i].count, own);
         std::lock_guard<std::mutex> lock(mutex);
         --working;
@@ -308,16 +316,17 @@ void train(const std::vector<int64_t> &widths, const std::string &function, doub
     const auto units = plan(job.networks, kernels.lanes, static_cast<size_t>(threads), gain, layout);
     Memory X_lanes, Y_lanes;
     if (units.back().alone) {
-        const size_t rows = kernels.packed_size(job.examples);
+        const size_t rows = kernels.packed_size(job.examples, total);
         for (bool inputs : {true, false}) {
             const auto width = static_cast<size_t>(inputs ? sizes.front() : sizes.back());
             Memory to = aligned(times(rows, width) * sizeof(T));
-            kernels.pack(inputs ? job.X : job.Y, width, job.examples, static_cast<T *>(to.get()));
+            kernels.pack(inputs ? job.X : job.Y, width, job.examples, total, static_cast<T *>(to.get()));
             (inputs ? job.X_lanes : job.Y_lanes) = static_cast<T *>(to.get());
             (inputs ? X_lanes : Y_lanes) = std::move(to);
         }
     }
-    run(job, units, static_cast<size_t>(threads), kernels, progress);
+    const size_t sets = runs_of<T>(batch, total) / kernels.lanes;
+    run(job, units, static_cast<size_t>(threads), sets, kernels, progress);
 }
 
 template <class T>

@@ -33,11 +33,11 @@ private:
     std::fenv_t before_;
 };
 
-void law_of(const Plan &plan, const Law &law, const std::uint64_t *words, std::size_t count, float *out) {
+void law_of([[maybe_unused]] const Plan &plan, const Law &law, const std::uint64_t *words, std::size_t count, float *out) {
     GOODINIT_DISPATCH(plan.isa, stream_law32)(law, words, count, out);
 }
 
-void law_of(const Plan &plan, const Law &law, const std::uint64_t *words, std::size_t count, double *out) {
+void law_of([[maybe_unused]] const Plan &plan, const Law &law, const std::uint64_t *words, std::size_t count, double *out) {
     GOODINIT_DISPATCH(plan.isa, stream_law64)(law, words, count, out);
 }
 

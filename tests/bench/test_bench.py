@@ -39,6 +39,7 @@ def contest(**options):
         Entry("goodinit lanes (64)", "goodinit", Timing((0.5, 0.25, 0.5)), work=20.0, operations=1e9),
     )
     options = {"matrix_product": Timing((2.0,)), "matrix_operations": 160e9, **options}
+    options = {"peak": Timing((0.5,)), "peak_operations": 80e9, **options}
     return Contest("classic", "networks/s", entries, **options)
 
 
@@ -58,6 +59,9 @@ def test_ratios_are_of_medians_and_best_sizes():
     assert found.ratio("loop") == 40.0
     assert found.matrix_gflops == 80.0
     assert found.share(found.entries[-1]) == 0.5
+    assert found.peak_gflops == 160.0
+    assert found.share_of_peak(found.entries[-1]) == 0.25
+    assert found.bound == 160.0
 
 
 def test_without_a_peer_there_is_no_ratio():
@@ -69,8 +73,9 @@ def test_without_a_peer_there_is_no_ratio():
 def test_the_tables_say_it():
     text = bench.markdown(hand_made(absent={"JAX vmap": "jax is not installed"}))
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
-    assert ["classic", "8 x", "PyTorch eager (256)", "40 x", "40 networks/s", "50%"] in rows
-    assert ["NumPy loop", "1", "67%", "1", "1%", ""] in rows
+    assert ["classic", "8 x", "PyTorch eager (256)", "40 x", "40 networks/s", "50%", "25%"] in rows
+    assert ["NumPy loop", "1", "67%", "1", "1%", "1%", ""] in rows
+    assert "can exceed 160 networks/s, which is 32 times the best peer." in text
     assert ["8", "1,000,000 (4 GFLOP/s)", ""] in rows
     assert "- JAX vmap did not take part: jax is not installed." in text
 
@@ -79,6 +84,8 @@ def test_the_json_says_it():
     found = json.loads(bench.to_json(hand_made()))
     assert found["contests"][0]["times_best_peer"] == 8.0
     assert found["contests"][0]["entries"][3]["share_of_matrix_product"] == 0.5
+    assert found["contests"][0]["entries"][3]["share_of_peak"] == 0.25
+    assert found["contests"][0]["bound"] == 160.0
     assert found["growth"][0]["rates"]["JAX vmap"] == [1e5, None]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from goodinit import GoodinitError, activations
 from goodinit.networks import MLP
-from goodinit.training import ENGINES, Schedule, engines, lanes, train
+from goodinit.training import ENGINES, Schedule, engines, lanes, torch_engine, train
 
 NETWORK = MLP((2, 4, 1), activations.get("tanh"), "binary_cross_entropy")
 START = {"W1": np.full((1, 4, 2), 0.1), "b1": np.zeros((1, 4, 1)), "W2": np.ones((1, 1, 4)), "b2": np.zeros((1, 1, 1))}
@@ -42,9 +42,18 @@ def test_without_the_extension_the_reference_serves_and_says_so_once(without_ext
         trained(engine="lanes")
 
 
+def test_without_the_extension_float32_is_torchs(without_extension, monkeypatch, capsys):
+    assert engines.choose(NETWORK, "float32") == ("torch" if torch_engine.available() else "reference")
+    monkeypatch.setattr(torch_engine, "available", lambda: False)
+    assert engines.choose(NETWORK, "float32") == "reference"
+    assert trained(dtype="float32").final_loss == trained(engine="reference").final_loss
+    assert capsys.readouterr().err.count("in float64") == 1
+
+
 def test_an_activation_of_ones_own_is_not_for_lanes():
     own = activations.Activation("swoosh", np.abs, np.sign, None)
-    assert engines.choose(MLP((2, 4, 1), own, "binary_cross_entropy")) == "reference"
+    network = MLP((2, 4, 1), own, "binary_cross_entropy")
+    assert engines.choose(network) == engines.choose(network, "float32") == "reference"
 
 
 def test_what_is_not_known_is_refused():

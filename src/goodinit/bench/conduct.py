@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from goodinit.bench.clock import calibrated, interleaved
 from goodinit.bench.records import Bench, Contest, Entry, Growth, Timing
 from goodinit.bench.trainers import TRAINERS, Task, classic, digits, disagreement, missing
 from goodinit.bench.weights import DISTRIBUTIONS, drawers
-from goodinit.training import Dtype, lanes
+from goodinit.training import Dtype, lanes, torch_engine
 
 __all__ = ["CLASSIC_STEPS", "FULL", "QUICK", "USUAL", "Sizes", "bench"]
 
@@ -108,7 +107,7 @@ def _able() -> tuple[dict[str, set[Dtype]], dict[str, str]]:
     for name, trainer in TRAINERS.items():
         why = missing(trainer)
         dtypes: tuple[Dtype, ...] = ("float32", "float64")
-        if name == "goodinit auto" and not lanes.available():
+        if name == "goodinit auto" and not lanes.available() and not torch_engine.available():
             dtypes = ("float64",)  # the reference computes in float64 only
         if why is None:
             why = next(
@@ -144,7 +143,11 @@ def _training(
             label = name if loop or single else f"{name} ({networks:,})"
             work[label], done[label] = partial(ready, steps), (name, networks, steps)
     product, operations = _product(sizes.product, dtype, sizes.seconds / 4)
-    timings = interleaved({**work, "matrix product": product}, sizes.repeats)
+    work["matrix product"] = product
+    peak_operations = 0.0
+    if lanes.available():
+        work["peak"], peak_operations = _peak(dtype, sizes.seconds / 4)
+    timings = interleaved(work, sizes.repeats)
     entries = tuple(
         Entry(
             label,
@@ -156,7 +159,16 @@ def _training(
         )
         for label, (name, networks, steps) in done.items()
     )
-    return Contest(title, "networks/s", entries, timings["matrix product"], operations, absent)
+    return Contest(
+        title,
+        "networks/s",
+        entries,
+        timings["matrix product"],
+        operations,
+        timings.get("peak"),
+        peak_operations,
+        absent,
+    )
 
 
 def _product(size: int, dtype: Dtype, seconds: float) -> tuple[Callable[[], object], float]:
@@ -170,6 +182,17 @@ def _product(size: int, dtype: Dtype, seconds: float) -> tuple[Callable[[], obje
 
     count = calibrated(products, seconds, 10_000)
     return partial(products, count), 2.0 * size**3 * count
+
+
+def _peak(dtype: Dtype, seconds: float) -> tuple[Callable[[], object], float]:
+    """Fused operations on registers, on all processors, for about that time, and how many they are."""
+    size, threads = np.dtype(dtype).itemsize, lanes.processors()
+
+    def turns(count: int) -> float:
+        return float(lanes.native().peak(element_size=size, turns=1000 * count, threads=threads))
+
+    count = calibrated(turns, seconds, 1_000_000)
+    return partial(turns, count), turns(count)
 
 
 def _drawing(distribution: str, sizes: Sizes, absent: Mapping[str, str]) -> Contest:
@@ -257,8 +280,7 @@ def _machine() -> dict[str, str]:
         name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    machine = {"processor": name, "cores": str(cores), "system": platform.system()}
+    machine = {"processor": name, "cores": str(lanes.processors()), "system": platform.system()}
     if lanes.available():
         machine["instruction set of lanes"] = str(lanes.native().isa())
     machine["Python"] = platform.python_version()

@@ -62,8 +62,9 @@ class Entry:
 class Contest:
     """The same work done by several contestants in turn.
 
-    `matrix_product` is the rate in GFLOP/s of this machine's own matrix products, measured in the same turns, or
-    None. `absent` says why a contestant did not take part.
+    `matrix_product` is the time of this machine's own matrix products, measured in the same turns, and `peak` that of
+    fused operations on registers alone, on all processors, which no program exceeds; or None. `absent` says why a
+    contestant did not take part.
     """
 
     title: str
@@ -71,6 +72,8 @@ class Contest:
     entries: tuple[Entry, ...]
     matrix_product: Timing | None = None
     matrix_operations: float = 0.0
+    peak: Timing | None = None
+    peak_operations: float = 0.0
     absent: Mapping[str, str] = field(default_factory=dict)
 
     def best(self, kind: Kind) -> Entry | None:
@@ -87,9 +90,24 @@ class Contest:
         """GFLOP/s of this machine's matrix products."""
         return self.matrix_operations / self.matrix_product.median / 1e9 if self.matrix_product else None
 
+    @property
+    def peak_gflops(self) -> float | None:
+        """GFLOP/s of fused multiplications and additions on registers alone."""
+        return self.peak_operations / self.peak.median / 1e9 if self.peak else None
+
+    @property
+    def bound(self) -> float | None:
+        """The most units of work a second that the peak allows to any program that does these operations."""
+        operations = max((entry.operations for entry in self.entries), default=0.0)
+        return self.peak_gflops * 1e9 / operations if self.peak_gflops and operations else None
+
     def share(self, entry: Entry) -> float | None:
         """The entry's arithmetic rate as a share of the matrix-product rate."""
         return entry.gflops / self.matrix_gflops if self.matrix_gflops and entry.operations else None
+
+    def share_of_peak(self, entry: Entry) -> float | None:
+        """The entry's arithmetic rate as a share of the peak."""
+        return entry.gflops / self.peak_gflops if self.peak_gflops and entry.operations else None
 
 
 @dataclass(frozen=True)
@@ -149,6 +167,8 @@ def _contest(contest: Contest) -> dict[str, Any]:
         "times_best_peer": contest.ratio("peer"),
         "times_numpy_loop": contest.ratio("loop"),
         "matrix_product_gflops": contest.matrix_gflops,
+        "peak_gflops": contest.peak_gflops,
+        "bound": contest.bound,
         "entries": [
             {
                 "name": entry.name,
@@ -157,6 +177,7 @@ def _contest(contest: Contest) -> dict[str, Any]:
                 "rate": entry.rate,
                 "gflops": entry.gflops if entry.operations else None,
                 "share_of_matrix_product": contest.share(entry),
+                "share_of_peak": contest.share_of_peak(entry),
                 "spread": entry.timing.spread,
                 "seconds": list(entry.timing.seconds),
                 "work": entry.work,

@@ -18,7 +18,7 @@ def markdown(result: Bench) -> str:
     for contest in result.contests:
         parts += [f"### {contest.title}", _entries(contest)]
         if contest.matrix_gflops:
-            parts.append(f"This machine's matrix products in the same turns: {_short(contest.matrix_gflops)} GFLOP/s.")
+            parts.append(_yardsticks(contest))
     parts.append("## Growth")
     for growth in result.growths:
         parts += [f"### {growth.axis}", f"{growth.note[:1].upper()}{growth.note[1:]}; {growth.unit}.", _growth(growth)]
@@ -31,9 +31,23 @@ _READING = (
     "are medians; the spread is the slowest less the fastest repetition, as a share of the median. A network is the "
     "whole training of 15,000 full-batch steps; fewer steps were timed where that takes long. Compiling (JAX) is not "
     "counted. The share is of this machine's own matrix products at the same precision, measured in the same turns; "
-    "operations are the multiplications and additions of a network's matrix products alone. Each contestant has the "
-    "threads it takes by itself."
+    "operations are the multiplications and additions of a network's matrix products alone. The peak is that of fused "
+    "multiplications and additions on registers, on all processors at once, which no program exceeds. Each contestant "
+    "has the threads it takes by itself."
 )
+
+
+def _yardsticks(contest: Contest) -> str:
+    """This machine's own rates, and what they leave possible."""
+    said = f"This machine's matrix products in the same turns: {_short(contest.matrix_gflops or 0)} GFLOP/s."
+    peer = contest.best("peer")
+    if contest.peak_gflops is not None and contest.bound is not None:
+        said += (
+            f" Fused multiplications and additions on registers alone: {_short(contest.peak_gflops)} GFLOP/s. No "
+            f"program that does these operations can exceed {_short(contest.bound)} {contest.unit}"
+        )
+        said += f", which is {_short(contest.bound / peer.rate)} times the best peer." if peer else "."
+    return said
 
 
 def ratios(contests: Sequence[Contest]) -> str:
@@ -43,7 +57,7 @@ def ratios(contests: Sequence[Contest]) -> str:
         ours, peer = contest.best("goodinit"), contest.best("peer")
         if ours is None:
             continue
-        share = contest.share(ours)
+        share, peak = contest.share(ours), contest.share_of_peak(ours)
         rows.append(
             (
                 contest.title,
@@ -52,24 +66,23 @@ def ratios(contests: Sequence[Contest]) -> str:
                 _times(contest.ratio("loop")),
                 f"{_short(ours.rate)} {contest.unit}",
                 f"{share:.0%}" if share is not None else "",
+                f"{peak:.0%}" if peak is not None else "",
             )
         )
-    return _table(
-        ("what", "over the best peer", "which is", "over the NumPy loop", "goodinit", "of matrix products"), rows
-    )
+    head = ("what", "over the best peer", "which is", "over the NumPy loop", "goodinit", "of matrix products")
+    return _table((*head, "of the peak"), rows)
 
 
 def _entries(contest: Contest) -> str:
     counted = contest.matrix_gflops is not None
     rows = []
     for entry in sorted(contest.entries, key=lambda e: -e.rate):
-        share = contest.share(entry)
+        shares = (contest.share(entry), contest.share_of_peak(entry))
         row = (entry.name, _short(entry.rate), f"{entry.timing.spread:.0%}")
-        rows.append(
-            (*row, _short(entry.gflops), f"{share:.0%}" if share is not None else "", entry.remark) if counted else row
-        )
+        told = (f"{share:.0%}" if share is not None else "" for share in shares)
+        rows.append((*row, _short(entry.gflops), *told, entry.remark) if counted else row)
     head = ("contestant", contest.unit, "spread")
-    return _table((*head, "GFLOP/s", "of matrix products", "measured with") if counted else head, rows)
+    return _table((*head, "GFLOP/s", "of matrix products", "of the peak", "measured with") if counted else head, rows)
 
 
 def _growth(growth: Growth) -> str:

@@ -39,22 +39,28 @@ LANES_MOST_WEIGHTS: Final = 250_000
 _said: set[str] = set()
 
 
-def choose(network: MLP) -> Engine:
+def choose(network: MLP, dtype: Dtype = "float64") -> Engine:
     """The engine that `auto` stands for.
 
     lanes where it is built and knows the activation; torch, where it is installed, for networks of more than
-    `LANES_MOST_WEIGHTS` weights; else the reference.
+    `LANES_MOST_WEIGHTS` weights, and for float32 where lanes is not built; else the reference, which computes in
+    float64 and says so once where float32 was asked for.
 
     >>> from goodinit import activations
     >>> choose(MLP((2, 10, 5, 1), activations.get("relu"), "binary_cross_entropy")) in ("lanes", "reference")
     True
     """
     if not lanes.supports(network.activation):
+        if dtype == "float32":
+            _say_once(f"activation {network.activation.name!r} is not the table's: the NumPy engine trains, in float64")
         return "reference"
     if sum(weight.size for weight in network.weights) > LANES_MOST_WEIGHTS and torch_engine.available():
         return "torch"
     if lanes.available():
         return "lanes"
+    if dtype == "float32" and torch_engine.available():
+        _say_once("the compiled engine is not built: PyTorch trains, in float32, several times slower")
+        return "torch"
     _say_once("the compiled engine is not built: the NumPy engine trains, in float64, many times slower")
     return "reference"
 
@@ -90,7 +96,7 @@ def train(
         watch: is given each snapshot in place of keeping it, as soon as training is there (torch: at the end). What
             it raises stops the training.
         engine: reference (NumPy), lanes (compiled), torch, or auto for the fastest of them.
-        dtype: float64, or float32 for speed; the reference engine computes in float64 only.
+        dtype: float64, or float32 for speed; the reference engine computes in float64 only, also where auto takes it.
         threads: of the lanes engine; None takes all processors this process may use.
 
     Returns a Run, the same from every engine up to rounding.
@@ -103,7 +109,7 @@ def train(
         raise GoodinitError(f"dtype {dtype!r} is not known; choose float64 or float32")
     if engine == "reference" and dtype == "float32":
         raise GoodinitError("the reference engine computes in float64 only; use engine='lanes' for float32")
-    chosen = choose(network) if engine == "auto" else engine
+    chosen = choose(network, dtype) if engine == "auto" else engine
     if chosen == "lanes":
         return lanes.train(
             network,

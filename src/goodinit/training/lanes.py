@@ -26,9 +26,10 @@ from goodinit import activations
 from goodinit.errors import GoodinitError
 from goodinit.networks import MLP, Parameters
 from goodinit.spec import parse_spec
+from goodinit.training.arguments import check_examples, check_start
 from goodinit.training.schedule import Batch, Run, Schedule, Watch, check_rates, check_snapshots
 
-__all__ = ["available", "native", "supports", "train"]
+__all__ = ["available", "native", "processors", "supports", "train"]
 
 _CHUNK: Final = 1 << 22  # indices of batches held at a time: 16 MiB
 _DEFAULTS: Final = {"leaky_relu": 0.01, "elu": 1.0, "sine": 1.0}
@@ -53,6 +54,11 @@ def available() -> bool:
     except GoodinitError:
         return False
     return True
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def supports(activation: activations.Activation) -> bool:
@@ -114,13 +120,9 @@ def train(
             "use engine='reference'"
         )
     workers = _threads(threads)
-    inputs = _rows("X", X, network.widths[0], dtype)
-    targets = _rows("Y", Y, network.widths[-1], dtype)
-    examples = len(inputs)
-    if examples != len(targets):
-        raise GoodinitError(f"X has {examples} examples and Y {len(targets)}; they must be as many")
+    examples, networks = check_examples(network, X, Y), check_start(network, start)
+    inputs, targets = _rows("X", X, dtype), _rows("Y", Y, dtype)
     parameters = _parameters(network, start, dtype)
-    networks = len(parameters[0])
     rates = check_rates(learning_rates, networks, schedule.learning_rate).astype(dtype)
     if not (np.isfinite(rates) & (rates > 0)).all():
         raise GoodinitError(f"learning rate {schedule.learning_rate}: {dtype} cannot hold it; use float64")
@@ -206,26 +208,16 @@ def _names(network: MLP) -> list[str]:
 
 def _threads(threads: int | None) -> int:
     if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return processors()
     if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
         raise GoodinitError(f"threads {threads!r}: it must be a whole number of at least 1, or None for all processors")
     return int(threads)
 
 
-def _numbers(what: str, given: object) -> NDArray[Any]:
-    array = np.asarray(given)
-    if array.dtype.kind not in "fiub":
-        raise GoodinitError(f"{what} has dtype {array.dtype}; it must hold real numbers")
-    return array
-
-
-def _rows(what: str, given: NDArray[np.float64], width: int, dtype: str) -> NDArray[Any]:
+def _rows(what: str, given: NDArray[np.float64], dtype: str) -> NDArray[Any]:
     """(width, examples) as contiguous rows, one an example."""
-    array = _numbers(what, given)
-    if array.ndim != 2 or array.shape[0] != width or not array.shape[1]:
-        raise GoodinitError(f"{what} has shape {array.shape}; expected ({width}, examples) with at least one example")
     with np.errstate(over="ignore"):  # what overflows is refused below
-        rows = np.ascontiguousarray(array.T, dtype=dtype)
+        rows = np.ascontiguousarray(np.asarray(given).T, dtype=dtype)
     if not np.isfinite(rows).all():
         raise GoodinitError(f"{what} holds a number that is not finite in {dtype}; remove or replace such examples")
     return rows
@@ -233,22 +225,8 @@ def _rows(what: str, given: NDArray[np.float64], width: int, dtype: str) -> NDAr
 
 def _parameters(network: MLP, start: Parameters, dtype: str) -> list[NDArray[Any]]:
     """Copies of W1, b1, W2, ..., contiguous, of that dtype."""
-    names = _names(network)
-    if set(start) != set(names):
-        raise GoodinitError(f"start has {', '.join(sorted(start))}; this network has {', '.join(names)}")
-    arrays = []
-    networks = np.shape(start["W1"])[0] if np.ndim(start["W1"]) else 0
-    for layer, weight in enumerate(network.weights, 1):
-        for name, shape in ((f"W{layer}", weight.shape), (f"b{layer}", (weight.shape[0], 1))):
-            given = _numbers(name, start[name])
-            if given.shape != (networks, *shape) or not networks:
-                raise GoodinitError(
-                    f"{name} has shape {given.shape}; expected (networks, {shape[0]}, {shape[1]}) with the same number "
-                    "of networks, at least one, in every array"
-                )
-            with np.errstate(over="ignore"):  # a start that overflows has diverged at step 0
-                arrays.append(np.array(given, dtype=dtype, order="C"))
-    return arrays
+    with np.errstate(over="ignore"):  # a start that overflows has diverged at step 0
+        return [np.array(start[name], dtype=dtype, order="C") for name in _names(network)]
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from goodinit.errors import GoodinitError
 from goodinit.networks import MLP, Parameters
 from goodinit.spec import parse_spec
+from goodinit.training.arguments import check_examples, check_start
 from goodinit.training.lanes import supports
 from goodinit.training.schedule import Batch, Run, Schedule, check_rates, check_snapshots
 
@@ -98,7 +99,8 @@ def train(
             "use engine='reference'"
         )
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    networks = _check(network, start, X, Y)
+    check_examples(network, X, Y)
+    networks = check_start(network, start)
     rates = check_rates(learning_rates, networks, schedule.learning_rate)
     with np.errstate(over="ignore", under="ignore"):
         narrow = rates.astype(dtype)
@@ -361,30 +363,6 @@ def _optimizer(task: _Task, p: Tensor, g: Tensor, rate: float | Tensor) -> Calla
         move((first / (1 - 0.9**step)).div_(root))
 
     return adam
-
-
-def _check(network: MLP, start: Parameters, X: NDArray[np.float64], Y: NDArray[np.float64]) -> int:
-    """Refuse arrays that do not fit the network; the number of networks."""
-    for what, array, width in (("X", X, network.widths[0]), ("Y", Y, network.widths[-1])):
-        if array.ndim != 2 or array.shape[0] != width or not array.shape[1]:
-            raise GoodinitError(
-                f"{what} has shape {array.shape}; expected ({width}, examples) with at least one example"
-            )
-    if X.shape[1] != Y.shape[1]:
-        raise GoodinitError(f"X has {X.shape[1]} examples and Y {Y.shape[1]}; they must be as many")
-    expected: dict[str, tuple[int, ...]] = {}
-    for layer, weight in enumerate(network.weights, 1):
-        expected |= {f"W{layer}": weight.shape, f"b{layer}": (weight.shape[0], 1)}
-    if set(start) != set(expected):
-        raise GoodinitError(f"start has {', '.join(sorted(start))}; this network has {', '.join(expected)}")
-    networks = len(start["W1"])
-    for name, shape in expected.items():
-        if start[name].shape != (networks, *shape) or not networks:
-            raise GoodinitError(
-                f"{name} has shape {start[name].shape}; expected (networks, {shape[0]}, {shape[1]}) with the same "
-                "number of networks, at least one, in every array"
-            )
-    return networks
 
 
 def _joined(runs: list[Run]) -> Run:
