@@ -481,6 +481,11 @@ def test_a_bad_csv_is_explained(lab: Lab, text: str, told: str) -> None:
         ("#steps=60&hidden=10,-3&activation=<b>bold</b>", "bold", {"steps": 60, "activation": "relu"}),
         ("#steps=60&data=csv&csv=gone", "CSV", {"steps": 60}),
         ("#steps=60&data=own&own=1,2;3", "own", {"steps": 60}),
+        (
+            "#steps=60&hidden=3&data=own&own=0,0,0;0,1,0;1,0,1;1,1,1;5,5,3;6,6,3",
+            "too few",
+            {"steps": 60, "hidden": [3]},
+        ),
         ("#steps=200&hidden=128x64&init=ones", "too much work", {"steps": 200}),
         ("#%%%&steps=60&steps=%E0%A4", "steps", {}),
     ],
