@@ -1,150 +1,18 @@
-"""The lab's page in Chromium, with the real server: every control, the presets, both languages, wrong input."""
+"""The lab's page in Chromium, with the real server: every control, the presets, playing, links, both languages."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import struct
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 import pytest
+from lab_page import CSV, DROP, SMALL, Lab, expect
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
-
-CHROMIUM = Path("/usr/bin/chromium")
-SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-SERVE = "from goodinit.lab import serve; serve(0, browser=False, tell=lambda address: print(address, flush=True))"
-SMALL = "#data=moons&hidden=4&steps=60&init=he_normal&init=zeros"  # a scene that trains in a moment
-PATIENCE = 90_000  # milliseconds, on a machine that does much else
-
-
-def missing(what: str) -> None:
-    """Without a browser the tests are skipped on a person's machine; where CI is set it must be there."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{what} is missing, and CI is set")
-    pytest.skip(f"{what} is missing")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        from playwright.sync_api import expect, sync_playwright
-    except ImportError:
-        missing("Playwright")
-        raise
-    if not CHROMIUM.exists():
-        missing(str(CHROMIUM))
-    expect.set_options(timeout=PATIENCE)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=SWITCHES)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def address(browser: Browser) -> Iterator[str]:
-    with subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        yield server.stdout.readline().strip()
-        server.terminate()
-
-
-class Lab:
-    """One page of the lab, and what it said and asked for."""
-
-    def __init__(self, page: Page, address: str) -> None:
-        self.page, self.address = page, address
-        self.wrong: list[str] = []
-        self.asked: list[str] = []
-        self.trained: list[dict[str, Any]] = []
-        page.set_default_timeout(PATIENCE)
-        page.on("console", lambda message: self.wrong.append(message.text))
-        page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        page.on("request", self._asked)
-
-    def _asked(self, request: Any) -> None:
-        self.asked.append(request.url)
-        if request.url.endswith("/api/train"):
-            self.trained.append(request.post_data_json["scene"])
-
-    def open(self, hash_: str = SMALL) -> Lab:
-        self.page.goto(self.address + hash_)
-        return self.trained_all()
-
-    def trained_all(self) -> Lab:
-        """Wait until the training that was asked for last is here whole."""
-        self.page.locator("#starts:not([aria-busy]) .outcome").first.wait_for()
-        return self
-
-    def __getitem__(self, selector: str) -> Any:
-        return self.page.locator(selector)
-
-    def does(self, act: Callable[[], Any]) -> dict[str, Any]:
-        """Do something and give back the scene that was sent to be trained because of it."""
-        with self.page.expect_request("**/api/train") as asked:
-            act()
-        scene: dict[str, Any] = asked.value.post_data_json["scene"]
-        return scene
-
-    def figure(self, start: int, name: str) -> str:
-        return self[f".start >> nth={start}"].locator(f".figure-{name}").inner_text()
-
-    def refusals_are_expected(self) -> None:
-        """The browser itself writes a refused or failed request to the console: that alone is no fault of the page."""
-        self.wrong = [text for text in self.wrong if not text.startswith("Failed to load resource")]
-
-    def url_has(self, part: str) -> None:
-        """Wait until the link says so."""
-
-        def said(url: str) -> bool:
-            return part in unquote(urlsplit(url).fragment).replace("+", " ").split("&")
-
-        self.page.wait_for_url(said)
-
-    def hash(self) -> str:
-        return unquote(urlsplit(self.page.url).fragment)
-
-    def picture(self, selector: str) -> str:
-        drawn: str = self[selector].first.evaluate("canvas => canvas.toDataURL()")
-        return drawn
-
-    def number(self, selector: str, value: object) -> None:
-        self[selector].fill(str(value))
-        self[selector].press("Tab")
-
-
-@pytest.fixture(scope="module")
-def calm(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser of a person who wants no motion: a training's end is shown at once."""
-    context = browser.new_context(
-        viewport={"width": 1600, "height": 1000}, locale="en", reduced_motion="reduce", accept_downloads=True
-    )
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def lab(calm: BrowserContext, address: str) -> Iterator[Lab]:
-    page = calm.new_page()
-    lab = Lab(page, address)
-    yield lab
-    page.close()
-    assert lab.wrong == []
-    foreign = [url for url in lab.asked if not url.startswith((address, f"blob:{address}"))]
-    assert foreign == []
-
-
-def expect(locator: Any) -> Any:
-    from playwright.sync_api import expect as playwright_expect
-
-    return playwright_expect(locator)
+    from playwright.sync_api import Browser, BrowserContext
 
 
 def test_the_classic_experiment(lab: Lab) -> None:
@@ -418,17 +286,6 @@ def test_points_by_click_and_by_coordinates(lab: Lab) -> None:
     lab.trained_all()
 
 
-CSV = "width,height,kind\n" + "".join(
-    f"{x},{y},{'tall' if y > x else 'wide'}\n" for x in range(8) for y in range(8) if x != y
-)
-DROP = """([text, name]) => {
-    const files = new DataTransfer();
-    files.items.add(new File([text], name, {type: "text/csv"}));
-    for (const type of ["dragenter", "dragover", "drop"])
-        document.body.dispatchEvent(new DragEvent(type, {dataTransfer: files, bubbles: true, cancelable: true}));
-}"""
-
-
 def test_a_csv_by_drop_and_by_its_button(lab: Lab, tmp_path: Path) -> None:
     lab.open()
     sent = lab.does(lambda: lab.page.evaluate(DROP, [CSV, "shapes.csv"]))
@@ -445,81 +302,6 @@ def test_a_csv_by_drop_and_by_its_button(lab: Lab, tmp_path: Path) -> None:
     expect(lab[".csv"]).to_contain_text("again.csv: 56 rows")
     assert lab["#messages .error"].count() == 0
     assert lab["#drop"].is_hidden()
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("", "empty"),
-        ("a,b,label\n1,2\n3,4,x\n", "line 2"),
-        ("a,<img src=x onerror=alert(1)>,label\n1,nope,x\n2,3,y\n", "nope"),
-        ("\x00\x01\x02", ""),
-    ],
-)
-def test_a_bad_csv_is_explained(lab: Lab, text: str, told: str) -> None:
-    lab.open()
-    lab.page.evaluate(DROP, [text, "bad<b>.csv"])
-    expect(lab["#messages .error"].first).to_contain_text(told)
-    assert lab["#messages img, #controls img, b"].count() == 0
-    assert lab[".start"].count() == 2, "the pictures stay"
-    assert lab["#starts.stale"].count() == (told == "nope"), "and are dimmed where the controls say another scene"
-    lab.does(lab["#preset-dead"].click)
-    lab.trained_all()
-    assert lab["#messages .error"].count() == 0
-    lab.refusals_are_expected()
-
-
-@pytest.mark.parametrize(
-    ("hash_", "told", "kept"),
-    [
-        ("#steps=-5&data=moons&hidden=4&init=ones", "-5 is outside of 1 to 100,000", {"hidden": [4]}),
-        ("#steps=60&rate=abc&data=moons", "rate=abc", {"steps": 60, "learning_rate": 0.01}),
-        ("#steps=60&colour=red", "colour", {"steps": 60}),
-        ("#steps=60&data=<script>alert(1)</script>", "<script>alert(1)</script>", {"steps": 60}),
-        ("#steps=60&init=he_normal&init=nope(x=1)&hidden=3", "nope", {"steps": 60, "hidden": [3]}),
-        ("#steps=60&init=he_normal&init=he_normal", "same", {"steps": 60}),
-        ("#steps=60&hidden=10,-3&activation=<b>bold</b>", "bold", {"steps": 60, "activation": "relu"}),
-        ("#steps=60&data=csv&csv=gone", "CSV", {"steps": 60}),
-        ("#steps=60&data=own&own=1,2;3", "own", {"steps": 60}),
-        ("#steps=200&hidden=128x64&init=ones", "too much work", {"steps": 200}),
-        ("#%%%&steps=60&steps=%E0%A4", "steps", {}),
-    ],
-)
-def test_a_bad_link_gives_a_message_and_a_page(lab: Lab, hash_: str, told: str, kept: dict[str, Any]) -> None:
-    lab.open(hash_)
-    expect(lab["#messages"]).to_contain_text(told)
-    assert lab[".start .map"].count() >= 1
-    for name, value in kept.items():
-        assert lab.trained[-1][name] == value
-    assert lab["script:not([src]), #messages b, #pictures b"].count() == 0
-    lab.refusals_are_expected()
-
-
-def test_a_value_that_is_refused_is_told_at_its_control(lab: Lab) -> None:
-    lab.open()
-    lab.number("#c-steps", 10**9)
-    expect(lab["#c-steps-trouble"]).to_have_text("Steps: 1000000000 is outside of 1 to 100,000.")
-    assert lab["#c-steps"].get_attribute("aria-invalid") == "true"
-    lab["#c-hidden"].fill("ten")
-    lab["#c-hidden"].press("Tab")
-    expect(lab["#c-hidden-trouble"]).to_have_text("Give widths such as 10,5 or 16x20.")
-    lab.number("#c-steps", 30)
-    lab.trained_all()
-    assert lab["[aria-invalid]"].count() == 0
-    assert lab["#messages .error"].count() == 0
-    lab.refusals_are_expected()
-
-
-def test_a_server_that_is_gone_is_told(lab: Lab) -> None:
-    lab.open()
-    lab.page.route("**/api/train", lambda route: route.abort())
-    lab["#another-seed"].click()
-    expect(lab["#messages .error"]).to_have_text(re.compile("does not answer"))
-    lab.page.unroute("**/api/train")
-    lab.does(lab["#another-seed"].click)
-    lab.trained_all()
-    assert lab["#messages .error"].count() == 0
-    lab.refusals_are_expected()
 
 
 def test_copies_of_the_experiment(lab: Lab) -> None:
@@ -629,25 +411,3 @@ def test_every_control_has_a_name_and_can_be_reached(lab: Lab) -> None:
     lab.page.keyboard.press("Tab")
     width = lab.page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
     assert float(width.removesuffix("px")) >= 2
-
-
-TEXTS = Path(__file__).parents[2] / "src/goodinit/lab/static"
-
-
-def test_both_languages_have_the_same_texts_and_all_are_used() -> None:
-    texts = {name: json.loads((TEXTS / f"texts/{name}.json").read_text("utf-8")) for name in ("en", "zh")}
-    assert list(texts["en"]) == list(texts["zh"])
-    for key, english in texts["en"].items():
-        assert english.strip()
-        assert texts["zh"][key].strip()
-        in_chinese = set(re.findall(r"\{\w+\}", texts["zh"][key]))
-        assert in_chinese <= set(re.findall(r"\{\w+\}", english)) | {"{given}"}, key
-    code = (TEXTS / "index.html").read_text("utf-8")
-    code += "".join(path.read_text("utf-8") for path in sorted((TEXTS / "js").glob("*.js")))
-    made = set(re.findall(r"`([a-z]+(?:\.[a-z]+)*\.)\$\{", code))
-    unused = [key for key in texts["en"] if f'"{key}"' not in code and not key.startswith(tuple(made))]
-    assert unused == []
-    asked = set(re.findall(r'\b(?:t|said)\((?:"[a-z]+\d?", )?"([a-z]+\.[A-Za-z.]+)"', code))
-    asked |= set(re.findall(r'data-t(?:-label|-title)?="([^"]+)"', code))
-    assert asked - set(texts["en"]) == set()
-    assert len(asked) > 60

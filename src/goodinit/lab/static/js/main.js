@@ -97,6 +97,8 @@ class Lab {
     const { signal } = this.stop;
     this.clearTroubles();
     const told = [];
+    const suspects = ["data.name", "inits", "hidden"]; // where the refusal names no field
+    const replaced = (error) => t("url.replaced", { what: explained(error) });
     for (let attempt = 0; ; attempt += 1) {
       try {
         byId("starts").setAttribute("aria-busy", "true");
@@ -106,14 +108,14 @@ class Lab {
         if (error.name === "AbortError" || signal.aborted) return;
         byId("starts").removeAttribute("aria-busy");
         if (!(error instanceof api.Refused)) throw error;
-        const key = keyOf(error.field);
-        told.push(() => t("url.replaced", { what: explained(error) }));
-        if (!repair || attempt > 12 || (!key && attempt > 0) || ["busy", "unreachable", "internal", "forbidden"].includes(error.code)) {
+        const field = keyOf(error.field) ? error.field : suspects.shift();
+        if (!repair || !field || attempt > 12 || ["busy", "unreachable", "internal", "forbidden"].includes(error.code)) {
           this.refused(error);
           byId("starts").classList.add("stale"); // what is shown is not the scene that the controls say
           return;
         }
-        this.scene = key ? without(this.scene, this.defaults, error.field) : copy(this.defaults);
+        if (!told.some((say) => say() === replaced(error))) told.push(() => replaced(error));
+        this.scene = without(this.scene, this.defaults, field);
         this.panel.show(this.scene, this.run, this.files);
         show("error", [...this.problems, ...told]);
         this.write();

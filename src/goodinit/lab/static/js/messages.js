@@ -14,7 +14,8 @@ export function explained(error) {
     low: shown(error.allowed?.low), high: shown(error.allowed?.high), most: shown(error.allowed?.most),
     choices: (error.allowed?.choices ?? []).slice(0, 12).join(", "),
   };
-  return has(key) ? t(key, values) : error.message;
+  const text = has(key) ? t(key, values) : error.message;
+  return /[.。！？!?]$/.test(text) ? text : `${text}${t("sentence.end")}`;
 }
 
 const shown = (value) => (typeof value === "number" && Math.abs(value) >= 1000 && Math.abs(value) < 1e9 ? whole(value) : String(value ?? ""));

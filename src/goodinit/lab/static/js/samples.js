@@ -47,7 +47,7 @@ export class SamplePicture {
         context.lineWidth = 2;
         context.strokeRect(x, top + 2, side, side);
       }
-      context.fillStyle = wrong && view.wrong ? colour("negative") : colour("muted");
+      context.fillStyle = wrong && view.wrong ? colour("bad") : colour("muted");
       context.textAlign = "center";
       context.textBaseline = "top";
       context.fillText(`${wrong && view.wrong ? "✕ " : ""}${classes[said[i]]}`, left + wide / 2, top + side + 4, wide - 2);

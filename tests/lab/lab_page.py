@@ -1,0 +1,93 @@
+"""One page of the lab in a browser, as the tests drive it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+SMALL = "#data=moons&hidden=4&steps=60&init=he_normal&init=zeros"  # a scene that trains in a moment
+PATIENCE = 90_000  # milliseconds, on a machine that does much else
+
+CSV = "width,height,kind\n" + "".join(
+    f"{x},{y},{'tall' if y > x else 'wide'}\n" for x in range(8) for y in range(8) if x != y
+)
+DROP = """([text, name]) => {
+    const files = new DataTransfer();
+    files.items.add(new File([text], name, {type: "text/csv"}));
+    for (const type of ["dragenter", "dragover", "drop"])
+        document.body.dispatchEvent(new DragEvent(type, {dataTransfer: files, bubbles: true, cancelable: true}));
+}"""
+
+
+class Lab:
+    """One page of the lab, and what it said and asked for."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page, self.address = page, address
+        self.wrong: list[str] = []
+        self.asked: list[str] = []
+        self.trained: list[dict[str, Any]] = []
+        page.set_default_timeout(PATIENCE)
+        page.on("console", lambda message: self.wrong.append(message.text))
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        page.on("request", self._asked)
+
+    def _asked(self, request: Any) -> None:
+        self.asked.append(request.url)
+        if request.url.endswith("/api/train"):
+            self.trained.append(request.post_data_json["scene"])
+
+    def open(self, hash_: str = SMALL) -> Lab:
+        self.page.goto(self.address + hash_)
+        return self.trained_all()
+
+    def trained_all(self) -> Lab:
+        """Wait until the training that was asked for last is here whole."""
+        self.page.locator("#starts:not([aria-busy]) .outcome").first.wait_for()
+        return self
+
+    def __getitem__(self, selector: str) -> Any:
+        return self.page.locator(selector)
+
+    def does(self, act: Callable[[], Any]) -> dict[str, Any]:
+        """Do something and give back the scene that was sent to be trained because of it."""
+        with self.page.expect_request("**/api/train") as asked:
+            act()
+        scene: dict[str, Any] = asked.value.post_data_json["scene"]
+        return scene
+
+    def figure(self, start: int, name: str) -> str:
+        return self[f".start >> nth={start}"].locator(f".figure-{name}").inner_text()
+
+    def refusals_are_expected(self) -> None:
+        """The browser itself writes a refused or failed request to the console: that alone is no fault of the page."""
+        self.wrong = [text for text in self.wrong if not text.startswith("Failed to load resource")]
+
+    def url_has(self, part: str) -> None:
+        """Wait until the link says so."""
+
+        def said(url: str) -> bool:
+            return part in unquote(urlsplit(url).fragment).replace("+", " ").split("&")
+
+        self.page.wait_for_url(said)
+
+    def hash(self) -> str:
+        return unquote(urlsplit(self.page.url).fragment)
+
+    def picture(self, selector: str) -> str:
+        drawn: str = self[selector].first.evaluate("canvas => canvas.toDataURL()")
+        return drawn
+
+    def number(self, selector: str, value: object) -> None:
+        self[selector].fill(str(value))
+        self[selector].press("Tab")
+
+
+def expect(locator: Any) -> Any:
+    from playwright.sync_api import expect as playwright_expect
+
+    return playwright_expect(locator)
