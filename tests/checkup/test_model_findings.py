@@ -149,6 +149,11 @@ PLANTED = {
         "severe",
     ),
     "same experts": (same_experts, {"identical-layers"}, "severe"),
+    "deep gelu": (
+        lambda bad: fill(mlp(50 if bad else 8, nn.GELU), lambda w: nn.init.orthogonal_(w, 1.5335)),
+        {"chaotic"},
+        "severe",
+    ),
     "frozen": (partly_frozen, {"no-gradient"}, "warning"),
 }
 

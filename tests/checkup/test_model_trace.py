@@ -8,6 +8,7 @@ import torch
 from checkup_models import Decoder, Encoder, batch, fill, he, mlp, tokens
 from torch import nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 import goodinit
 from goodinit.pytorch.trace import trace
@@ -245,6 +246,24 @@ def test_a_compiled_model_is_looked_into():
     model = mlp(2)
     compiled = torch.compile(model, backend="eager")  # nothing is compiled before its first call
     assert calls(compiled, batch()[0]) == calls(model, batch()[0])
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_checkpointed_parts_are_measured_once(reentrant):
+    class Kept(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head = fill(mlp(3, outputs=64), he), nn.Linear(64, 10)
+
+        def forward(self, x):
+            x = x.requires_grad_() if reentrant else x
+            return self.head(checkpoint(self.body, x, use_reentrant=reentrant))
+
+    model, (x, y) = Kept(), batch()
+    checkup = goodinit.check(model, x, y, loss=functional.cross_entropy)
+    assert [layer.title for layer in checkup.layers] == ["body.0", "body.2", "body.4", "head"]
+    assert all(each.has_gradient for each in checkup.start.parameters)
+    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 def test_unused_parameters_are_named():

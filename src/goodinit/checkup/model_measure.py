@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -133,8 +133,13 @@ class _Run:
             self.gradients = {}
             return
         own = {name: each for name, each in self.model.named_parameters() if each.requires_grad}
+        gradients: Sequence[Tensor | None]
         try:
-            gradients = torch.autograd.grad(total, list(own.values()), allow_unused=True)
+            if _reentrant(total):  # gradients of parts cannot be taken through it; `untouched` keeps every `.grad`
+                total.backward()  # type: ignore[no-untyped-call]
+                gradients = [each.grad for each in own.values()]
+            else:
+                gradients = torch.autograd.grad(total, list(own.values()), allow_unused=True)
         except RuntimeError as error:
             self.failure = f"{type(error).__name__}: {error}"
             return
@@ -190,6 +195,20 @@ class _Run:
             facts["rounding"], note = extras.rounding(self.model, again)
             notes.append(note)
         return replace(start, notes=tuple(note for note in notes if note), **facts)
+
+
+def _reentrant(total: Tensor) -> bool:
+    """Whether a reentrant checkpoint lies in the graph of the loss."""
+    waiting, seen = [total.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        if node.name() == "CheckpointFunctionBackward":
+            return True
+        seen.add(node)
+        waiting += [each for each, _ in node.next_functions]
+    return False
 
 
 def _spoiled(values: Tensor) -> bool:

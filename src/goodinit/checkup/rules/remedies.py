@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from goodinit import theory
 from goodinit.model_records import LayerStart, ModelStart, ParameterStart
 
 __all__ = ["biases_of", "expression", "initialize", "listed", "redraw", "scale", "wrapped"]
 
 _BOUNDED = ("tanh", "softsign", "hard_tanh", "sigmoid")
+_SMOOTH = ("gelu", "silu", "mish")
+_DEEP = 20  # layers
 _MOST_NAMED = 3
 
 
@@ -25,13 +28,21 @@ def initialize(start: ModelStart) -> str:
     """Draw the whole model anew, orthogonal, which keeps sizes best in deep networks.
 
     The gain follows each layer's activation; for activations that are bounded it is 1, since any larger one leads into
-    chaos with depth.
+    chaos with depth. A deep network of gelu, silu or mish keeps its sizes with no gain alone: it gets the variances of
+    its half-stable critical point, biases included.
     """
     names = [layer.activation for layer in start.layers if layer.activation is not None]
     sines = [name for name in names if name.startswith("sine")]
     bounded = [name for name in names if name in _BOUNDED]
     if 2 * len(sines) > len(names):
         return 'goodinit.initialize(model, "siren", seed=0, inputs=inputs)'
+    smooth = [name for name in names if name in _SMOOTH]
+    biased = any(each.role == "bias" for each in start.parameters)
+    if len(smooth) >= _DEEP and 2 * len(smooth) > len(names) and biased and not any(e.norm_after for e in start.layers):
+        point = theory.half_stable_critical_point(smooth[0])
+        gain, bias = math.sqrt(point.weight_variance), math.sqrt(point.bias_variance)
+        rules = f'rules={{"bias": "normal(std={bias:.4g})"}}'
+        return f'goodinit.initialize(model, "orthogonal(gain={gain:.4g})", seed=0, inputs=inputs, {rules})'
     init = "orthogonal(gain=1)" if 2 * len(bounded) > len(names) else "orthogonal"
     return f'goodinit.initialize(model, "{init}", seed=0, inputs=inputs)'
 
