@@ -25,7 +25,7 @@ from pathlib import Path
 import psutil
 from ray.cluster_utils import Cluster
 
-WORKERS = ("ray::work", "ray::Keeper")  # those that train, and the actor that holds what is in flight
+PROCESSES = {"worker": "ray::work", "keeper": "ray::Keeper"}  # those that train, and the actor that holds what flies
 SIZE = {"num_cpus": 1, "object_store_memory": 100_000_000}
 STUDY = ["--task", "moons", "--task", "classic", "--init", "he_normal", "--init", "zeros", "--init", "normal(std=10)"]
 STUDY += ["--perturbations", "0", "--quiet", "--json"]
@@ -77,7 +77,7 @@ def one_run(command: list[str], plain: list[dict[str, object]], rng: random.Rand
                     next_kill = time.monotonic() + rng.uniform(0.3, 6)
                     what = kill_something(rng, cluster, nodes, driver)
                     if what is None:  # nobody was at work yet
-                        next_kill = time.monotonic() + 0.3
+                        next_kill = time.monotonic() + 0.05
                     else:
                         killed.append(what)
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -98,23 +98,22 @@ def one_run(command: list[str], plain: list[dict[str, object]], rng: random.Rand
 def kill_something(
     rng: random.Random, cluster: Cluster, nodes: list[object], driver: subprocess.Popen[bytes]
 ) -> str | None:
-    """Kill the driver, a node or a worker, and say which; None where there is no worker."""
-    what = rng.choice(["driver", "node", "worker", "worker"])
+    """Kill the driver, a node, a worker or the keeper, and say which; None where there is no such process."""
+    what = rng.choice(["driver", "node", "worker", "worker", "keeper"])
     if what == "driver":
         driver.kill()
     elif what == "node":
         cluster.remove_node(nodes.pop(rng.randrange(len(nodes))), allow_graceful=False)
         nodes.append(cluster.add_node(**SIZE))
     else:
-        workers = []
+        found = []
         for process in psutil.process_iter(["cmdline"]):
             line = process.info["cmdline"] or []
-            if line and line[0].startswith(WORKERS) and descends(process):
-                workers.append(process)
-        if not workers:
+            if line and line[0].startswith(PROCESSES[what]) and descends(process):
+                found.append(process)
+        if not found:
             return None
-        victim = rng.choice(sorted(workers, key=lambda process: process.pid))
-        what = victim.info["cmdline"][0]
+        victim = rng.choice(sorted(found, key=lambda process: process.pid))
         try:
             victim.kill()
         except psutil.NoSuchProcess:

@@ -36,9 +36,7 @@ class Scaled(Initializer):
     reference = "Saxe, McClelland & Ganguli 2014 (the gain as a control of depth)"
     elsewhere = MappingProxyType(
         {
-            "PyTorch": "no such name; the gain of xavier_* and orthogonal_",
-            "Keras": "no such name; the gain of Orthogonal, the root of VarianceScaling's scale",
-            "JAX": "no such name; the scale of orthogonal, the root of variance_scaling's",
+            "PyTorch, Keras, JAX": "none",
         }
     )
 
