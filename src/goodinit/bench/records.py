@@ -92,7 +92,7 @@ class Contest:
 
     @property
     def peak_gflops(self) -> float | None:
-        """GFLOP/s of fused multiplications and additions on registers alone, by the fastest repetition: it is a bound."""
+        """GFLOP/s of fused multiplications and additions on registers alone, by the fastest turn: it is a bound."""
         return self.peak_operations / min(self.peak.seconds) / 1e9 if self.peak else None
 
     @property
