@@ -432,7 +432,8 @@ def test_the_command_prints_one_object_and_takes_the_cluster_from_a_file(nodes, 
         [*COMMAND, "study.toml", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120
     )
     assert [trial["failure"] for trial in json.loads(done.stdout)["trials"]] == [None, None]
-    assert done.stderr == "2 trials: how long they take is not known\n"
+    assert done.stderr.startswith("2 trials: how long they take is not known\n")  # Ray may tell of nodes killed before
+    assert "Traceback" not in done.stderr
 
 
 # ---- what is refused ----

@@ -36,7 +36,9 @@ class Scaled(Initializer):
     reference = "Saxe, McClelland & Ganguli 2014 (the gain as a control of depth)"
     elsewhere = MappingProxyType(
         {
-            "PyTorch, Keras, JAX": "none",
+            "PyTorch": "none",
+            "Keras": "none",
+            "JAX": "none",
         }
     )
 
