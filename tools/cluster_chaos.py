@@ -26,6 +26,7 @@ import psutil
 from ray.cluster_utils import Cluster
 
 PROCESSES = {"worker": "ray::work", "keeper": "ray::Keeper"}  # those that train, and the actor that holds what flies
+VICTIMS = ["driver", "node", "worker", "worker", "keeper"]
 SIZE = {"num_cpus": 1, "object_store_memory": 100_000_000}
 STUDY = ["--task", "moons", "--task", "classic", "--init", "he_normal", "--init", "zeros", "--init", "normal(std=10)"]
 STUDY += ["--perturbations", "0", "--quiet", "--json"]
@@ -65,7 +66,7 @@ def one_run(command: list[str], plain: list[dict[str, object]], rng: random.Rand
         driver = subprocess.Popen(line, cwd=folder, stdout=subprocess.PIPE, stderr=errors)
         out = b""
         try:
-            next_kill = time.monotonic() + rng.uniform(2, 6)
+            next_kill, chosen = time.monotonic() + rng.uniform(2, 6), rng.choice(VICTIMS)
             while driver.poll() is None or driver.returncode == -signal.SIGKILL:
                 if time.monotonic() - began > limit:
                     driver.kill()
@@ -73,13 +74,10 @@ def one_run(command: list[str], plain: list[dict[str, object]], rng: random.Rand
                 if driver.poll() is not None:
                     driver.communicate()
                     driver = subprocess.Popen(line, cwd=folder, stdout=subprocess.PIPE, stderr=errors)
-                if len(killed) < kills and time.monotonic() > next_kill:
-                    next_kill = time.monotonic() + rng.uniform(0.3, 6)
-                    what = kill_something(rng, cluster, nodes, driver)
-                    if what is None:  # nobody was at work yet
-                        next_kill = time.monotonic() + 0.05
-                    else:
-                        killed.append(what)
+                due = len(killed) < kills and time.monotonic() > next_kill
+                if due and kill(chosen, rng, cluster, nodes, driver):  # or there is none yet: the next turn looks again
+                    killed.append(chosen)
+                    next_kill, chosen = time.monotonic() + rng.uniform(0.3, 6), rng.choice(VICTIMS)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     out, _ = driver.communicate(timeout=0.1)
             errors.seek(0)
@@ -95,11 +93,8 @@ def one_run(command: list[str], plain: list[dict[str, object]], rng: random.Rand
             cluster.shutdown()
 
 
-def kill_something(
-    rng: random.Random, cluster: Cluster, nodes: list[object], driver: subprocess.Popen[bytes]
-) -> str | None:
-    """Kill the driver, a node, a worker or the keeper, and say which; None where there is no such process."""
-    what = rng.choice(["driver", "node", "worker", "worker", "keeper"])
+def kill(what: str, rng: random.Random, cluster: Cluster, nodes: list[object], driver: subprocess.Popen[bytes]) -> bool:
+    """Kill the driver, a node, a worker or the keeper; False where there is no such process."""
     if what == "driver":
         driver.kill()
     elif what == "node":
@@ -112,13 +107,13 @@ def kill_something(
             if line and line[0].startswith(PROCESSES[what]) and descends(process):
                 found.append(process)
         if not found:
-            return None
+            return False
         victim = rng.choice(sorted(found, key=lambda process: process.pid))
         try:
             victim.kill()
         except psutil.NoSuchProcess:
-            return None
-    return what
+            return False
+    return True
 
 
 def descends(process: psutil.Process) -> bool:
