@@ -170,8 +170,8 @@ class Cluster:
             self.keeper = ray.remote(on_nodes.Keeper).options(**own, **({} if alone else shared)).remote(IDLE)
             try:
                 left = ray.get(self.keeper.claim.remote(self.driver, LEASE), timeout=60)
-            except ray.exceptions.ActorDiedError:  # its name is not free at once
-                left = None
+            except (ray.exceptions.ActorDiedError, ray.exceptions.ActorUnavailableError):
+                left = None  # the name of a dead one is not free at once
             except ray.exceptions.RayError as error:
                 raise GoodinitError(f"cluster {self.address}: it does not start work ({_first_line(error)})") from None
             if left is not None:
