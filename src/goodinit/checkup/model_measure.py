@@ -136,7 +136,7 @@ class _Run:
         gradients: Sequence[Tensor | None]
         try:
             if _reentrant(total):  # gradients of parts cannot be taken through it; `untouched` keeps every `.grad`
-                total.backward()  # type: ignore[no-untyped-call]
+                total.backward()
                 gradients = [each.grad for each in own.values()]
             else:
                 gradients = torch.autograd.grad(total, list(own.values()), allow_unused=True)

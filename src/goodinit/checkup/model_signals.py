@@ -93,7 +93,7 @@ class Signals(Observer):
                 signals.rank_limit = spread(values, self.examples, numbers)
             signals.outputs = _pick(values, DRAWN).float()
         if self._gradients and output.requires_grad and used.whole:
-            output.register_hook(lambda gradient: self._gradient(signals, gradient))  # type: ignore[no-untyped-call]
+            output.register_hook(lambda gradient: self._gradient(signals, gradient))
 
     def _input(self, index: int, values: Tensor) -> Tensor:
         """The rms of an input; that of the activation before it where the input is nothing else."""

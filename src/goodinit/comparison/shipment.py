@@ -118,7 +118,7 @@ def _by_value(module: str) -> None:
     """Have what a module defines travel whole: no other process can import it by its name."""
     from ray import cloudpickle
 
-    cloudpickle.register_pickle_by_value(sys.modules[module])  # type: ignore[no-untyped-call]
+    cloudpickle.register_pickle_by_value(sys.modules[module])
 
 
 def label(load: Load) -> bytes:
@@ -130,7 +130,7 @@ def _pickled(what: Any) -> bytes:
     """By Ray's own pickle, which takes along what was defined in a script or a notebook."""
     from ray import cloudpickle
 
-    text: bytes = cloudpickle.dumps(what)  # type: ignore[no-untyped-call]
+    text: bytes = cloudpickle.dumps(what)
     return text
 
 

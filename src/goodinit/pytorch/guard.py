@@ -137,7 +137,7 @@ def _same_bits(one: Tensor, other: Tensor) -> bool:
 
 def _random_state() -> tuple[Any, ...]:
     devices: list[tuple[int, Tensor]] = []
-    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
         devices = [(index, torch.cuda.get_rng_state(index)) for index in range(torch.cuda.device_count())]
     mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
     legacy = np.random.get_state()  # noqa: NPY002  # the state that a model's own code may draw from

@@ -60,7 +60,7 @@ class LoopRun:
 @contextmanager
 def seeded(seed: int, name: str) -> Iterator[None]:
     """PyTorch's global random state is that of the seed and the name within the block, and as before after it."""
-    started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    started = torch.cuda.is_initialized()
     devices = list(range(torch.cuda.device_count())) if started else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(int(KeyedStream(seed).words(name, 0, 1)[0] >> np.uint64(1)))
@@ -165,7 +165,7 @@ def train_model(
         chosen = batch if isinstance(batch, slice) else torch.from_numpy(batch).to(X.device)
         update.zero_grad(set_to_none=True)
         loss = loss_of(kind, outputs_of(model, X[chosen]), targets[chosen])
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         update.step()
         if (step + 1) % often == 0:
             progress(step + 1)

@@ -60,7 +60,7 @@ def build(model: nn.Module, lazies: Lazies) -> None:
     """Give the lazy modules their shapes, as their own first call would; the random state stays as it was."""
     if not lazies:
         return
-    started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    started = torch.cuda.is_initialized()
     devices = list(range(torch.cuda.device_count())) if started else []
     with torch.random.fork_rng(devices=devices):
         for path, (args, kwargs) in lazies.items():
