@@ -49,7 +49,7 @@ GOODINIT_INLINE Vec<T> with_sign_of(Vec<T> magnitude, Vec<T> sign_of) {  // the 
     return (Vec<T>)(bits(magnitude) | (bits(sign_of) & ((U{} + 1) << sign)));
 }
 
-// Adding this rounds to a whole number and leaves that number in the lowest bits.
+// Adding this rounds to an integer and leaves that number in the lowest bits.
 template <class T>
 constexpr T magic = sizeof(T) == 4 ? T(12582912.0) : T(6755399441055744.0);
 

@@ -16,7 +16,7 @@ import pytest
 
 import goodinit
 from goodinit.comparison import cluster as clusters
-from goodinit.comparison import keeper, shipment
+from goodinit.comparison import owner, serialization
 from goodinit.comparison.cluster import Cluster, RayExecutor
 from goodinit.comparison.design import design
 from goodinit.comparison.limits import time_limit
@@ -56,8 +56,8 @@ def facts(comparison):
     return [(trial.to_dict(), {k: v.tobytes() for k, v in trial.parameters.items()}) for trial in comparison.trials]
 
 
-def keepers():
-    """The keepers that are alive."""
+def owners():
+    """The owners that are alive."""
     return [each for each in ray.util.list_named_actors(all_namespaces=True) if each["namespace"] == "goodinit"]
 
 
@@ -381,7 +381,7 @@ def test_what_ends_while_no_driver_lives_is_not_trained_again(nodes, tmp_path):
     assert (second.returncode, out) == (0, "done\n"), errors
     assert sorted(map(int, _count(tmp_path))) == list(range(12))
     assert len(goodinit.open_study(tmp_path / "s.db").trials) == 12
-    _until(lambda: keepers() == [], seconds=10)
+    _until(lambda: owners() == [], seconds=10)
 
 
 def test_two_drivers_on_one_study_lose_nothing_and_double_nothing(nodes, tmp_path):
@@ -392,7 +392,7 @@ def test_two_drivers_on_one_study_lose_nothing_and_double_nothing(nodes, tmp_pat
     assert len(goodinit.open_study(tmp_path / "s.db").trials) == 12
 
 
-def test_a_killed_keeper_and_node_lose_nothing(nodes, monkeypatch, tmp_path):
+def test_a_killed_owner_and_node_lose_nothing(nodes, monkeypatch, tmp_path):
     monkeypatch.setattr(clusters, "MOST_TRIALS", 4)
     node, killed = nodes.add_node(**SIZE), []
 
@@ -412,12 +412,12 @@ def test_a_killed_keeper_and_node_lose_nothing(nodes, monkeypatch, tmp_path):
 def test_ctrl_c_says_how_to_go_on_and_leaves_nothing_on_the_cluster(nodes, tmp_path):
     line = [*COMMAND, "--seeds", "0-3", "--steps", "10000000", "--study", "s.db", "--cluster", nodes.address]
     process = subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    _until(lambda: keepers() != [])
+    _until(lambda: owners() != [])
     time.sleep(2)
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors
-    _until(lambda: keepers() == [], seconds=10)
+    _until(lambda: owners() == [], seconds=10)
     assert errors.endswith("goodinit: stopped; the same command goes on from what s.db holds\n")
     assert "Traceback" not in errors
     assert out == ""
@@ -465,7 +465,7 @@ def test_nodes_with_another_goodinit_are_refused_by_both_versions(nodes, tmp_pat
 def test_versions_are_those_of_what_is_installed():
     import scipy
 
-    found = keeper.versions(("numpy", "scipy", "no-such-package"))
+    found = owner.versions(("numpy", "scipy", "no-such-package"))
     assert found["numpy"] == np.__version__
     assert found["scipy"] == scipy.__version__
     assert found["no-such-package"] == "none"
@@ -563,19 +563,19 @@ def test_only_a_persons_modules_travel(tmp_path, monkeypatch):
 
     study = design("he_normal", seeds="0-1")
     load = tuple(study.batches(study.jobs({})))
-    assert shipment.modules_of(shipment.packed(load, {})) is None
-    sent = shipment.modules_of(shipment.packed(load, {"option": mine_alone.C()}))
+    assert serialization.modules_of(serialization.packed(load, {})) is None
+    sent = serialization.modules_of(serialization.packed(load, {"option": mine_alone.C()}))
     assert sorted(sent.content) == ["mine_alone.py", "pack/__init__.py", "pack/data.json", "pack/inner.py"]
-    assert shipment.modules_of(shipment.packed(load, {"option": pack.f})) == sent
-    assert shipment.modules_of(shipment.packed(load, {}), ["pack.inner"]) == sent
-    monkeypatch.setattr(shipment, "MOST_CODE", 10)
+    assert serialization.modules_of(serialization.packed(load, {"option": pack.f})) == sent
+    assert serialization.modules_of(serialization.packed(load, {}), ["pack.inner"]) == sent
+    monkeypatch.setattr(serialization, "MOST_CODE", 10)
     with pytest.raises(GoodinitError, match="too much to send"):
-        shipment.modules_of(b".", ["pack"])
+        serialization.modules_of(b".", ["pack"])
 
 
 def test_loads_keep_their_label():
     study = design(["zeros", "he_normal"], tasks=["moons", "classic"], seeds="0-3")
     load = tuple(study.batches(study.jobs({})))[:2]
-    again = shipment.unlabelled(shipment.label(load), study.tasks)
+    again = serialization.unlabelled(serialization.label(load), study.tasks)
     assert [batch.jobs for batch in again] == [batch.jobs for batch in load]
     assert all(isinstance(batch, Batch) and batch.task is study.tasks[0] for batch in again)

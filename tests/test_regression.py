@@ -181,7 +181,7 @@ def test_npz(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x,y\n1,2\n2,cat\n3,4\n", "line 3, column 'y': 'cat' is no number"),
+        ("x,y\n1,2\n2,cat\n3,4\n", "line 3, column 'y': 'cat' is not a number"),
         ("x,y\n1,2\n2,inf\n3,4\n", "line 3, column 'y': 'inf' is infinite"),
         ("x,y\n1,2\n2,nan\n3,4\n", "line 3, column 'y': the value is missing"),
         ("x,y\n1,2\n2,2\n3,2\n4,2\n", "all 4 targets are 2; there is nothing to predict"),

@@ -174,7 +174,7 @@ def test_global_random_state_is_left_alone():
 
 @pytest.mark.parametrize("seed", [-1, 1.5, True, "3", None])
 def test_a_wrong_seed_is_refused(seed):
-    with pytest.raises(GoodinitError, match="whole number of at least 0"):
+    with pytest.raises(GoodinitError, match="integer of at least 0"):
         KeyedStream(seed)
 
 

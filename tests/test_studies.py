@@ -279,15 +279,15 @@ widths = [3]
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("widths", "widhts", r"line 10: 'widhts' is no key of a study; did you mean widths"),
-        ("widths = [3]", 'widths = "a"', "line 10: widths = 'a' must be a list of whole numbers"),
+        ("widths", "widhts", r"line 10: 'widhts' is not a key of a study; did you mean widths"),
+        ("widths = [3]", 'widths = "a"', "line 10: widths = 'a' must be a list of integers"),
         ("widths = [3]", "widths = [3.5]", "line 10: widths holds 3.5"),
-        ("steps = 100", "steps = true", "line 9: steps = True must be a whole number"),
+        ("steps = 100", "steps = true", "line 9: steps = True must be an integer"),
         ('seeds = "0-1"', "seeds = [-1]", "line 3: seeds holds -1"),
         ('init = ["zeros", "he_normal"]', "init = []", "line 2: init is an empty list"),
-        ("perturbations", "perturbation", "line 4: 'perturbation' is no key.*did you mean perturbations"),
+        ("perturbations", "perturbation", "line 4: 'perturbation' is not a key.*did you mean perturbations"),
         ('name = "mine"\n', "", r"line 6: a \[\[task\]\] needs a name"),
-        ("= 100", "= = 100", "this is no TOML .*line 9"),
+        ("= 100", "= = 100", "this is not TOML .*line 9"),
         ("[[task]]", "[task]", r"written \[\[task\]\]"),
     ],
 )

@@ -288,14 +288,14 @@ def test_any_shape_told_alone_has_matrices(shape):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Weight.linear("w", -1, 2), "in_features=-1; give a whole number"),
+        (lambda: Weight.linear("w", -1, 2), "in_features=-1; give an integer"),
         (lambda: Weight.linear("w", 2.5, 2), r"in_features=2\.5"),
         (lambda: Weight.linear("w", True, 2), "in_features=True"),
         (lambda: Weight.linear("w", 2, 2, layout="onnx"), "layout 'onnx' is not known; choose one of torch, keras"),
         (lambda: Weight.bilinear("w", 2, 2, 2, layout="keras"), "keras has no bilinear layer"),
         (lambda: Weight.conv("w", 10, 12, 3, groups=3), "in_channels=10 is not divisible by groups=3"),
         (lambda: Weight.conv("w", 9, 10, 3, groups=3), "out_channels=10 is not divisible by groups=3"),
-        (lambda: Weight.conv("w", 9, 10, 3, groups=0), "groups=0; give a whole number of at least 1"),
+        (lambda: Weight.conv("w", 9, 10, 3, groups=0), "groups=0; give an integer of at least 1"),
         (lambda: Weight.conv("w", 3, 4, 0), "kernel_size=0"),
         (lambda: Weight.conv("w", 3, 4, None), "kernel_size=None"),
         (lambda: Weight.conv("w", 3, 4, (3, 3, 3, 3)), "one to three dimensions"),

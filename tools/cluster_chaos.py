@@ -3,7 +3,7 @@
     python tools/cluster_chaos.py --runs 20 --seed 0
 
 Each run starts a cluster of several nodes on this machine, runs one study on it, and while that lasts kills with
-SIGKILL a node (raylet), a worker, the keeper of what is in flight or the driver, every second or so. A killed node is
+SIGKILL a node (raylet), a worker, the owner of what is in flight or the driver, every second or so. A killed node is
 replaced, a killed driver started again with the same command. At the end the store must hold exactly the trials of a
 run without Ray, to the bit.
 """
@@ -25,8 +25,8 @@ from pathlib import Path
 import psutil
 from ray.cluster_utils import Cluster
 
-PROCESSES = {"worker": "ray::work", "keeper": "ray::Keeper"}  # those that train, and the actor that holds what flies
-VICTIMS = ["driver", "node", "worker", "worker", "keeper"]
+PROCESSES = {"worker": "ray::work", "owner": "ray::Owner"}  # those that train, and the actor that holds what flies
+VICTIMS = ["driver", "node", "worker", "worker", "owner"]
 SIZE = {"num_cpus": 1, "object_store_memory": 100_000_000}
 STUDY = ["--task", "moons", "--task", "classic", "--init", "he_normal", "--init", "zeros", "--init", "normal(std=10)"]
 STUDY += ["--perturbations", "0", "--quiet", "--json"]
@@ -94,7 +94,7 @@ def one_run(command: list[str], plain: list[dict[str, object]], rng: random.Rand
 
 
 def kill(what: str, rng: random.Random, cluster: Cluster, nodes: list[object], driver: subprocess.Popen[bytes]) -> bool:
-    """Kill the driver, a node, a worker or the keeper; False where there is no such process."""
+    """Kill the driver, a node, a worker or the owner; False where there is no such process."""
     if what == "driver":
         driver.kill()
     elif what == "node":

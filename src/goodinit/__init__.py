@@ -67,7 +67,7 @@ def initialize(
         model: any `torch.nn.Module`; one on the meta device gets memory, a lazy one needs `inputs`.
         init: what the weights get: a name of `goodinit.initializers.names()`, a text such as `normal(std=0.02)`, or an
             initializer.
-        seed: a whole number of at least 0.
+        seed: an integer of at least 0.
         inputs: a batch: a tensor, a tuple of positional arguments, or a dict of keywords.
         rules: what differs, `{key: initializer}`: the key is a pattern of names such as `"*.embed.weight"`, a role
             such as `"embedding"`, or a class of modules, whose biases are left alone; the value an initializer, `None`

@@ -32,25 +32,25 @@ app = typer.Typer(
 )
 
 
-def _whole_number(text: str) -> int:
+def _integer(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no whole number; give one such as 100") from None
+        raise typer.BadParameter(f"{text!r} is not an integer; give one such as 100") from None
 
 
-def _whole_numbers(text: str) -> list[int]:
+def _integers(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")] if text.strip() else []
     except ValueError:
-        raise GoodinitError(f"widths {text!r}: give whole numbers with commas between them, such as 10,5") from None
+        raise GoodinitError(f"widths {text!r}: give integers with commas between them, such as 10,5") from None
 
 
 def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no number; give one such as 0.01") from None
+        raise typer.BadParameter(f"{text!r} is not a number; give one such as 0.01") from None
 
 
 def _learning_rates(given: list[str] | None) -> float | str | list[float] | None:
@@ -105,26 +105,24 @@ def compare(
     learning_rate: Annotated[
         list[str] | None, typer.Option(metavar="X|auto", help="Step size; repeat for several, auto to tune each start.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(metavar="N", parser=_whole_number, help="Number of updates.")] = None,
-    batch_size: Annotated[int | None, typer.Option(metavar="N", parser=_whole_number, help="Examples a step.")] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", parser=_integer, help="Number of updates.")] = None,
+    batch_size: Annotated[int | None, typer.Option(metavar="N", parser=_integer, help="Examples a step.")] = None,
     optimizer: Annotated[
         str | None, typer.Option(metavar="NAME", help="gradient_descent, momentum, adam, adamw.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", parser=_whole_number, help="One seed.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", parser=_integer, help="One seed.")] = None,
     seeds: Annotated[str | None, typer.Option(metavar="0-19", help="Several seeds, as in 0-19 or 0,2,5-9.")] = None,
     stream: Annotated[
         str | None, typer.Option(metavar="NAME", help="Where weights come from: randomstate or keyed.")
     ] = None,
     record_every: Annotated[
-        int | None, typer.Option(metavar="N", parser=_whole_number, help="Steps between recorded losses.")
+        int | None, typer.Option(metavar="N", parser=_integer, help="Steps between recorded losses.")
     ] = None,
     dtype: Annotated[str | None, typer.Option(metavar="NAME", help="float64 or float32.")] = None,
     engine: Annotated[str | None, typer.Option(metavar="NAME", help="auto, reference, lanes or torch.")] = None,
     perturbations: Annotated[
         int | None,
-        typer.Option(
-            metavar="N", parser=_whole_number, help="Trainings with weights changed by 1e-15 (4); 0 for none."
-        ),
+        typer.Option(metavar="N", parser=_integer, help="Trainings with weights changed by 1e-15 (4); 0 for none."),
     ] = None,
     margin: Annotated[
         float | None,
@@ -173,7 +171,7 @@ def compare(
         "data": data,
         "target": target,
         "standardize": standardize,
-        "widths": None if widths is None else _whole_numbers(widths),
+        "widths": None if widths is None else _integers(widths),
         "activation": activation,
         "loss": loss,
         "learning_rate": _learning_rates(learning_rate),
@@ -232,7 +230,7 @@ def show(
         typer.Option(metavar="N,N,...", help="Inputs, hidden layers, outputs: what the initializer does there."),
     ] = None,
     activation: Annotated[str, typer.Option(metavar="NAME", help="Activation of that network.")] = "relu",
-    seed: Annotated[int, typer.Option(metavar="N", parser=_whole_number, help="Seed of the weights drawn.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", parser=_integer, help="Seed of the weights drawn.")] = 0,
     bias_variance: Annotated[
         float, typer.Option(metavar="X", parser=_number, help="Of the biases, for an activation's theory.")
     ] = 0.05,
@@ -263,7 +261,7 @@ def show(
     initializer = initializers.get(name)
     console.print(report.entry(initializer))
     if widths is not None:
-        network = networks.MLP(tuple(_whole_numbers(widths)), activations.get(activation), "cross_entropy")
+        network = networks.MLP(tuple(_integers(widths)), activations.get(activation), "cross_entropy")
         console.print(report.forecast(checkup.forecast(initializer, network, seed), initializer, network, seed))
 
 
@@ -303,10 +301,10 @@ def check(
     from goodinit.checkup.model_given import check_factory
 
     options = {"learning_rate": learning_rate, "optimizer": optimizer}
-    dear = {"curvature": curvature, "jacobian": jacobian, "rounding": rounding}
+    expensive = {"curvature": curvature, "jacobian": jacobian, "rounding": rounding}
     try:
         with redirect_stdout(sys.stderr):  # what the factory and the model print is not the checkup's
-            checkups = check_factory(factory, data, target, **options, **dear)
+            checkups = check_factory(factory, data, target, **options, **expensive)
     except KeyboardInterrupt:
         raise _StoppedError("nothing was written") from None
     if report_page is not None and len(checkups) > 1:
@@ -361,7 +359,7 @@ def bench(
 @app.command()
 def lab(
     port: Annotated[
-        int | None, typer.Option(metavar="N", parser=_whole_number, help="Where to serve it; 0 for any free port.")
+        int | None, typer.Option(metavar="N", parser=_integer, help="Where to serve it; 0 for any free port.")
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
 ) -> None:

@@ -83,7 +83,7 @@ def initialize_parameters_zeros(layers_dims: Sequence[int]) -> Parameters:
     >>> initialize_parameters_zeros([2, 1])
     {'W1': array([[0., 0.]]), 'b1': array([[0.]])}
 
-    Raises GoodinitError unless `layers_dims` has at least two whole numbers of at least 1.
+    Raises GoodinitError unless `layers_dims` has at least two integers of at least 1.
     """
     _check_layers(layers_dims)
     parameters = {}
@@ -103,7 +103,7 @@ def initialize_parameters_random(layers_dims: Sequence[int]) -> Parameters:
     array([[ 17.88628473,   4.36509851,   0.96497468],
            [-18.63492703,  -2.77388203,  -3.54758979]])
 
-    Raises GoodinitError unless `layers_dims` has at least two whole numbers of at least 1.
+    Raises GoodinitError unless `layers_dims` has at least two integers of at least 1.
     """
     _check_layers(layers_dims)
     random = np.random.RandomState(_SEED)
@@ -123,7 +123,7 @@ def initialize_parameters_he(layers_dims: Sequence[int]) -> Parameters:
     >>> initialize_parameters_he([2, 4, 1])["W2"]
     array([[-0.03098412, -0.33744411, -0.92904268,  0.62552248]])
 
-    Raises GoodinitError unless `layers_dims` has at least two whole numbers of at least 1.
+    Raises GoodinitError unless `layers_dims` has at least two integers of at least 1.
 
     Source: He, Zhang, Ren & Sun 2015, "Delving Deep into Rectifiers", eq. 10.
     """
@@ -381,7 +381,7 @@ def _check_layers(layers_dims: Sequence[int]) -> None:
     sizes = list(layers_dims)
     if len(sizes) < 2 or not all(isinstance(size, int | np.integer) and size >= 1 for size in sizes):
         raise GoodinitError(
-            f"layers_dims={layers_dims!r}: list the units of every layer, the input first, each a whole number of at "
+            f"layers_dims={layers_dims!r}: list the units of every layer, the input first, each an integer of at "
             "least 1, as in [2, 10, 5, 1]"
         )
 

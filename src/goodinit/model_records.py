@@ -122,9 +122,9 @@ class ParameterStart:
     `part_std` is the standard deviation within each packed part, empty where there is one part only. `used` says
     whether a function of PyTorch met it. `gradient_rms` is None where no gradient was taken or none came, which
     `has_gradient` tells apart (None for the first). `update_to_weight` is that of one step of the optimizer told.
-    `units` counts output units, `twins` those of them with the same weights as another, and `twin_gradients` says that
-    the twins get the same gradients too (None where it is not known). `same_as` names an earlier parameter with
-    the same values, and `same_gradient` whether it gets the same gradient.
+    `units` counts output units, `duplicates` those of them with the same weights as another, and
+    `duplicate_gradients` says that these get the same gradients too (None where it is not known). `same_as` names an
+    earlier parameter with the same values, and `same_gradient` whether it gets the same gradient.
     """
 
     name: str
@@ -146,8 +146,8 @@ class ParameterStart:
     gradient_to_weight: float | None
     update_to_weight: float | None
     units: int | None
-    twins: int | None
-    twin_gradients: bool | None
+    duplicates: int | None
+    duplicate_gradients: bool | None
     same_as: str | None
     same_gradient: bool | None
 
@@ -212,7 +212,7 @@ class ModelStart:
     where the first number appears that is not finite. `curvature` is the Hessian's eigenvalue largest in size,
     `singular` the smallest and the largest singular value of the input-output Jacobian, `rounding` what the model
     multiplies a relative change of its weights by: each None unless asked for. `notes` say what was left
-    out, and how the dear measures were taken.
+    out, and how the expensive measures were taken.
     """
 
     model: str

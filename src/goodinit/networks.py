@@ -23,10 +23,10 @@ Parameters = dict[str, NDArray[np.float64]]
 
 
 def check_widths(widths: Sequence[int]) -> None:
-    """Refuse widths that are no whole numbers of at least 1."""
+    """Refuse widths that are not integers of at least 1."""
     if any(isinstance(w, bool) or not isinstance(w, int | np.integer) or w < 1 for w in widths):
         raise GoodinitError(
-            f"widths={list(widths)}: every width must be a whole number of at least 1; drop the layer or give it a size"
+            f"widths={list(widths)}: every width must be an integer of at least 1; drop the layer or give it a size"
         )
 
 

@@ -35,9 +35,9 @@ _DOMAIN: Final = b"goodinit stream1"  # part of the key: a change of the algorit
 
 
 def check_seed(seed: int) -> int:
-    """The seed as a plain int. Raises GoodinitError unless it is a whole number of at least 0."""
+    """The seed as a plain int. Raises GoodinitError unless it is an integer of at least 0."""
     if isinstance(seed, bool | np.bool_) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise GoodinitError(f"seed={seed!r}: a seed is a whole number of at least 0")
+        raise GoodinitError(f"seed={seed!r}: a seed is an integer of at least 0")
     return int(seed)
 
 

@@ -187,7 +187,7 @@ def test_json_is_all_there_is_and_missing_peers_are_told(tiny, monkeypatch, caps
     [
         (["--quick", "--full"], "exclude each other"),
         (["--fast"], "No such option"),
-        (["--out", "file"], "is no folder"),
+        (["--out", "file"], "is not a folder"),
     ],
 )
 def test_wrong_options_are_one_sentence_and_exit_code_2(tmp_path, arguments, message):

@@ -1,4 +1,4 @@
-"""Planted faults are found and named, their healthy twins are not, and each remedy removes what it is for."""
+"""Planted faults are found and named, their healthy counterparts are not, and each remedy removes what it is for."""
 
 import copy
 import math
@@ -202,8 +202,8 @@ def test_copied_encoder_layers():
     assert found["identical-layers"].where.startswith("blocks.layers.1.")
     again = goodinit.check(*remedied(found["identical-layers"], model, x, CLASSES[:8]), loss=cross_entropy)
     assert "identical-layers" not in {finding.code for finding in again.findings}
-    twin = run(Encoder(copies=False), x, CLASSES[:8])
-    assert "identical-layers" not in {finding.code for finding in twin.findings}
+    duplicate = run(Encoder(copies=False), x, CLASSES[:8])
+    assert "identical-layers" not in {finding.code for finding in duplicate.findings}
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ class Lab:
         return self[f".start >> nth={start}"].locator(f".figure-{name}").inner_text()
 
     def refusals_are_expected(self) -> None:
-        """The browser itself writes a refused or failed request to the console: that alone is no fault of the page."""
+        """The browser itself writes a refused or failed request to the console: it alone is no fault of the page."""
         self.wrong = [text for text in self.wrong if not text.startswith("Failed to load resource")]
 
     def url_has(self, part: str) -> None:

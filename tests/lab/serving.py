@@ -64,7 +64,7 @@ def events(address, scene=None, client=CLIENT):
 
 
 def _no_constant(name):
-    raise AssertionError(f"{name} is no JSON")
+    raise AssertionError(f"{name} is not JSON")
 
 
 def post(address, path, facts):

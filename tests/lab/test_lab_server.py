@@ -87,7 +87,7 @@ WRONG = [
     ({"data": {"noise": True}}, "data.noise", "wrong-type", "true or false; it must be a number"),
     ({"data": {"noise": "0.1"}}, "data.noise", "wrong-type", "a text; it must be a number"),
     ({"data": {"points": 19}}, "data.points", "out-of-range", "from 20 to 1,000"),
-    ({"data": {"points": 20.5}}, "data.points", "wrong-type", "a whole number"),
+    ({"data": {"points": 20.5}}, "data.points", "wrong-type", "an integer"),
     ({"data": {"name": "digits", "noise": 0.1}}, "data.noise", "unknown-field", "digits has no noise"),
     ({"data": {"name": "own"}}, "data.own", "out-of-range", "has 0 items"),
     ({"data": {"name": "own", "own": [[0, 0, 1]] * 2001}}, "data.own", "out-of-range", "has 2001 items"),
@@ -102,7 +102,7 @@ WRONG = [
     ({"hidden": 10}, "hidden", "wrong-type", "a list"),
     ({"hidden": [10, 0]}, "hidden.1", "out-of-range", "from 1 to 128"),
     ({"hidden": [1] * 65}, "hidden", "out-of-range", "has 65 items"),
-    ({"hidden": [[1]]}, "hidden.0", "wrong-type", "a list; it must be a whole number"),
+    ({"hidden": [[1]]}, "hidden.0", "wrong-type", "a list; it must be an integer"),
     ({"hidden": [128] * 10}, "hidden", "too-much-work", "weights"),
     ({"hidden": [100] * 9, "data": {"points": 1000}, "steps": 10**5}, "steps", "too-much-work", "goodinit compare"),
     ({"activation": "rellu"}, "activation", "unknown-name", "did you mean relu"),
@@ -152,7 +152,7 @@ def test_json_that_is_none():
         b"[1]": "it is a list, not an object",
         b'"text"': "it is a str",
         b"\xff\xfe": "codec can't decode",
-        b'{"a": NaN}': "NaN is no JSON number",
+        b'{"a": NaN}': "NaN is not a JSON number",
         b'{"a": -Infinity}': "Infinity",
         b'{"a": ' + b"9" * 5000 + b"}": "Exceeds the limit",
         b'{"a": ' + b"[" * 5000 + b"]" * 5000 + b"}": "nested 5001 deep",
@@ -351,7 +351,7 @@ def test_a_csv_is_uploaded_and_trained_on(address, tmp_path):
     assert wrong.json()["error"]["field"] == "data.target"
     assert "no column 'kid'" in wrong.json()["error"]["message"]
     shade = post(address, "/api/check", {"scene": {"data": {"name": "csv", "csv": facts["csv"], "target": "shade"}}})
-    assert "line 2, column 'kind': 'dog' is no number" in shade.json()["error"]["message"]
+    assert "line 2, column 'kind': 'dog' is not a number" in shade.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -496,7 +496,7 @@ def test_without_the_extra_the_error_names_it(monkeypatch):
     with pytest.raises(GoodinitError, match=r"pip install 'goodinit\[lab\]'"):
         goodinit.lab.serve(0)
     monkeypatch.undo()
-    with pytest.raises(GoodinitError, match="port 70000: give a whole number"):
+    with pytest.raises(GoodinitError, match="port 70000: give an integer"):
         goodinit.lab.serve(70000)
 
 

@@ -206,7 +206,7 @@ def test_rules_by_name_role_and_class() -> None:
         ({"0.wieght": "zeros"}, r"did you mean 0\.weight"),
         ({nn.Conv2d: "zeros"}, "layers with parameters are Linear"),
         ({"*.weight": "he_norml"}, "did you mean he_normal"),
-        ({3: "zeros"}, "is no key of a rule"),
+        ({3: "zeros"}, "is not a key of a rule"),
         ({"*.bias": "he_normal"}, "for weights that multiply"),
         ({"*.weight": "dirac(gain=0)"}, "gain"),
     ],
@@ -317,9 +317,9 @@ def test_a_model_on_the_meta_device_gets_memory_and_its_buffers_are_not_invented
     assert model.layer.weight.is_meta
     done = goodinit.initialize(model, seed=0, buffers={"table": torch.arange(4)}, inputs=torch.ones(2, 4))
     assert done["layer.weight"].activation == "tanh"  # learned without values
-    twin = Positions()
-    goodinit.initialize(twin, seed=0, inputs=torch.ones(2, 4))
-    assert same(state(model), state(twin))
+    duplicate = Positions()
+    goodinit.initialize(duplicate, seed=0, inputs=torch.ones(2, 4))
+    assert same(state(model), state(duplicate))
     assert model.layer.weight.mark == "kept"
     assert isinstance(model.layer.weight, nn.Parameter)
     with torch.device("meta"):
@@ -356,7 +356,7 @@ def test_parametrizations_take_the_values_through_their_inverse() -> None:
     assert "its parametrization makes another tensor" in str(done["x.weight"].caution)
 
     states = []
-    for _ in range(2):  # its power iterations begin anew, whatever they had come to
+    for _ in range(2):  # its power iterations start again, whatever they had come to
         spectral = nn.ModuleDict({"x": parametrizations.spectral_norm(nn.Linear(20, 30))})
         goodinit.initialize(spectral, "lecun_normal", seed=2)
         assert torch.linalg.matrix_norm(spectral.eval()["x"].weight, 2).item() == pytest.approx(1, abs=0.05)
@@ -563,17 +563,17 @@ def test_the_table_says_what_was_done() -> None:
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, True, "3"])
-def test_a_seed_is_a_whole_number(seed: object) -> None:
+def test_a_seed_is_a_integer(seed: object) -> None:
     with pytest.raises(GoodinitError, match="seed"):
         goodinit.initialize(nn.Linear(2, 2), seed=seed)  # type: ignore[arg-type]
 
 
 def test_a_copy_made_before_is_left_alone() -> None:
     model = Everything()
-    twin = copy.deepcopy(model)
-    before = state(twin)
+    duplicate = copy.deepcopy(model)
+    before = state(duplicate)
     goodinit.initialize(model, seed=0)
-    assert same(state(twin), before)
+    assert same(state(duplicate), before)
 
 
 def test_a_registered_rule_lets_a_layer_of_ones_own_be_filled() -> None:

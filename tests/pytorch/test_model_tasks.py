@@ -139,8 +139,12 @@ def test_trials_are_paired_repeatable_and_leave_torch_alone(models: Path) -> Non
     assert [trial.name for trial in first.trials] == ["default", "he_normal"] * 2
     there = {trial.place: trial for trial in again.trials}
     for trial in first.trials:
-        twin = there[trial.place]
-        assert (trial.loss_values, trial.final_loss, trial.why) == (twin.loss_values, twin.final_loss, twin.why)
+        duplicate = there[trial.place]
+        assert (trial.loss_values, trial.final_loss, trial.why) == (
+            duplicate.loss_values,
+            duplicate.final_loss,
+            duplicate.why,
+        )
     assert len({trial.final_loss for trial in first.trials}) == 4
     facts = first.to_dict()["task"]
     assert facts["model"] == "mine.py:make"

@@ -229,7 +229,7 @@ def test_an_existing_page_or_folder_is_kept_unless_overwritten(small: Comparison
     with pytest.raises(goodinit.GoodinitError, match="report-figures exists"):
         one.report(path)
     (tmp_path / "report-figures" / "notes.txt").write_text("mine")
-    with pytest.raises(goodinit.GoodinitError, match=r"notes\.txt, which is no figure"):
+    with pytest.raises(goodinit.GoodinitError, match=r"notes\.txt, which is not a figure"):
         one.report(path, overwrite=True)
     assert not path.exists()
     (tmp_path / "report-figures" / "notes.txt").rename(tmp_path / "notes.txt")

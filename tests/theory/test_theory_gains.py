@@ -135,5 +135,5 @@ def test_random_walk_gain_is_the_papers():
     assert random_walk_gain("linear", width=1) == pytest.approx(1.6487212707, rel=1e-9)
     with pytest.raises(GoodinitError, match="one of relu, linear"):
         random_walk_gain("tanh", width=10)
-    with pytest.raises(GoodinitError, match="width=0: width must be a whole number of at least 1"):
+    with pytest.raises(GoodinitError, match="width=0: width must be an integer of at least 1"):
         random_walk_gain("relu", width=0)

@@ -123,7 +123,7 @@ def test_networks_of_other_activations_have_the_spectrum(name, sb2, depth, weigh
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: jacobian_spectrum("relu", depth=0), "depth=0: depth must be a whole number of at least 1"),
+        (lambda: jacobian_spectrum("relu", depth=0), "depth=0: depth must be an integer of at least 1"),
         (lambda: jacobian_spectrum("relu", depth=2, weights="uniform"), "one of gaussian, orthogonal"),
         (lambda: jacobian_spectrum("gelu", depth=2), "gelu has no critical weight variance"),
         (lambda: jacobian_spectrum("tanh", depth=2, bias_variance=-1), "bias_variance=-1"),

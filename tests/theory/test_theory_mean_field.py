@@ -256,7 +256,7 @@ def test_near_criticality_nothing_is_lost():
         (lambda: correlation_map("tanh", 0.5, weight_variance=1, q=0), "q=0: q must be a finite number above 0"),
         (lambda: correlation_map("tanh", 0.5, weight_variance=0, q=1), "without a signal"),
         (lambda: variance_map("tanh", -1, weight_variance=1), "q=-1"),
-        (lambda: mean_field("relu", weight_variance=2).variances(0), "depth=0: .* whole number of at least 1"),
+        (lambda: mean_field("relu", weight_variance=2).variances(0), "depth=0: .* integer of at least 1"),
         (lambda: mean_field("relu", weight_variance=2).correlations(2, start=2), "start=2"),
     ],
 )

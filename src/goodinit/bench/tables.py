@@ -18,7 +18,7 @@ def markdown(result: Bench) -> str:
     for contest in result.contests:
         parts += [f"### {contest.title}", _entries(contest)]
         if contest.matrix_gflops:
-            parts.append(_yardsticks(contest))
+            parts.append(_metrics(contest))
     parts.append("## Growth")
     for growth in result.growths:
         parts += [f"### {growth.axis}", f"{growth.note[:1].upper()}{growth.note[1:]}; {growth.unit}.", _growth(growth)]
@@ -37,7 +37,7 @@ _READING = (
 )
 
 
-def _yardsticks(contest: Contest) -> str:
+def _metrics(contest: Contest) -> str:
     """This machine's own rates, and what they leave possible."""
     said = f"This machine's matrix products in the same turns: {_short(contest.matrix_gflops or 0)} GFLOP/s."
     peer = contest.best("peer")

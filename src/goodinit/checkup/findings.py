@@ -28,7 +28,9 @@ def identical_units(start: NetworkMeasure) -> Finding | None:
         for number, layer in same
     ]
     return Finding(
-        "identical-units", "severe", f"{' and '.join(parts)} have a twin with the same weights, and twins never part"
+        "identical-units",
+        "severe",
+        f"{' and '.join(parts)} have the same weights as another unit of the layer, and duplicate units never part",
     )
 
 

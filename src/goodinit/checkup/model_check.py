@@ -118,14 +118,14 @@ def check(
     (True, ['0', '2'])
     """
     import goodinit.pytorch  # noqa: F401  # where PyTorch is missing, it says which extra to install
-    from goodinit.checkup.model_measure import Dear, measure_model
+    from goodinit.checkup.model_measure import Expensive, measure_model
 
     rate = _rate(learning_rate)
     if optimizer not in OPTIMIZERS:
         raise GoodinitError(f"optimizer={optimizer!r} is not known; choose one of {', '.join(OPTIMIZERS)}")
     if loss is not None and not callable(loss):
         raise GoodinitError(f"loss={loss!r}: give a callable of (output, targets), such as F.cross_entropy")
-    start = measure_model(model, inputs, targets, loss, Step(optimizer, rate), Dear(curvature, jacobian, rounding))
+    start = measure_model(model, inputs, targets, loss, Step(optimizer, rate), Expensive(curvature, jacobian, rounding))
     return Checkup(start, model_findings(start))
 
 

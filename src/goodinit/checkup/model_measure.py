@@ -21,14 +21,14 @@ from goodinit.pytorch.calling import call_model, describe, mapped, tensors_in
 from goodinit.pytorch.guard import runnable, untouched
 from goodinit.pytorch.trace import Tracer
 
-__all__ = ["Dear", "measure_model"]
+__all__ = ["Expensive", "measure_model"]
 
 Loss = Callable[..., Any]
 
 
 @dataclass(frozen=True)
-class Dear:
-    """Which of the dear measures are asked for."""
+class Expensive:
+    """Which of the expensive measures are asked for."""
 
     curvature: bool = False
     jacobian: bool = False
@@ -36,7 +36,7 @@ class Dear:
 
 
 def measure_model(
-    model: torch.nn.Module, inputs: Any, targets: Any, loss: Loss | None, step: Step, dear: Dear
+    model: torch.nn.Module, inputs: Any, targets: Any, loss: Loss | None, step: Step, expensive: Expensive
 ) -> ModelStart:
     """Measure a model's start; it is left as it was, to the bit, however this ends."""
     lazy = model
@@ -48,7 +48,7 @@ def measure_model(
     )
     with torch.inference_mode(False), untouched(model, inputs) as own:
         targets = mapped(lambda tensor: tensor.detach().clone(), targets)
-        return _Run(model, own, targets, loss).start(step, dear, notes)
+        return _Run(model, own, targets, loss).start(step, expensive, notes)
 
 
 class _Run:
@@ -61,7 +61,7 @@ class _Run:
         self.gradients: dict[str, Tensor | None] | None = None
         self.failure: str | None = None
 
-    def start(self, step: Step, dear: Dear, notes: list[str]) -> ModelStart:
+    def start(self, step: Step, expensive: Expensive, notes: list[str]) -> ModelStart:
         """Everything that is measured, as records."""
         model, state = self.model, torch.get_rng_state()
         wanted = self._wants_gradients()
@@ -103,7 +103,7 @@ class _Run:
         self.gradients = None
         del output, total
         start = replace(start, first_not_finite=self._first_not_finite(start, state))
-        return self._dear(start, dear, notes, state)
+        return self._expensive(start, expensive, notes, state)
 
     def _wants_gradients(self) -> bool:
         return any(parameter.requires_grad for parameter in self.model.parameters())
@@ -174,7 +174,7 @@ class _Run:
             self._total(call_model(self.model, self.inputs))
         return first.found or ("the loss" if lost else None)
 
-    def _dear(self, start: ModelStart, dear: Dear, notes: list[str], state: Tensor) -> ModelStart:
+    def _expensive(self, start: ModelStart, expensive: Expensive, notes: list[str], state: Tensor) -> ModelStart:
         facts: dict[str, Any] = {}
 
         def again() -> Any:
@@ -184,14 +184,14 @@ class _Run:
         def total() -> Tensor | None:
             return self._total(again())
 
-        if dear.curvature:
+        if expensive.curvature:
             facts["curvature"], note = extras.curvature(self.model, total)
             notes.append(note)
-        if dear.jacobian:
+        if expensive.jacobian:
             torch.set_rng_state(state)
             facts["singular"], note = extras.singular_values(self.model, self.inputs)
             notes.append(note)
-        if dear.rounding:
+        if expensive.rounding:
             facts["rounding"], note = extras.rounding(self.model, again)
             notes.append(note)
         return replace(start, notes=tuple(note for note in notes if note), **facts)

@@ -159,7 +159,7 @@ class FirstNotFinite(Observer):
         self._last = last
 
     def done(self, function: Function, result: Any) -> None:
-        """Look at a result; a mask of -inf is no fault, so that only layers and activations must be without them."""
+        """Look at a result; a mask of -inf is not a fault, so that only layers and activations must be without them."""
         if self.found is not None or not isinstance(result, Tensor) or not result.dtype.is_floating_point:
             return
         with torch.no_grad():

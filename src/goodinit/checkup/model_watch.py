@@ -184,7 +184,7 @@ def watch(model: torch.nn.Module, steps: int = 10) -> Watch:
         model: the model that is trained.
         steps: how many calls are looked at; later ones do nothing.
 
-    Raises GoodinitError for something that is no model, or a number of steps that is no whole number of at least 1.
+    Raises GoodinitError for something that is not a model, or a number of steps that is not an integer of at least 1.
 
     >>> import goodinit, torch
     >>> model = torch.nn.Linear(4, 2)
@@ -202,5 +202,5 @@ def watch(model: torch.nn.Module, steps: int = 10) -> Watch:
     from goodinit.pytorch.guard import plain_model
 
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise GoodinitError(f"steps={steps!r} must be a whole number of at least 1")
+        raise GoodinitError(f"steps={steps!r} must be an integer of at least 1")
     return Watch(plain_model(model), steps)

@@ -1,4 +1,4 @@
-"""A model's parameters at the start: their sizes, what these should be, their twins, and their gradients."""
+"""A model's parameters at the start: their sizes, what these should be, their duplicates, and their gradients."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from goodinit.pytorch.trace import Trace
 
 __all__ = ["parameters_of"]
 
-_NEAR: Final = 1e-4  # relative: gradients of twins as near as this are the same but for rounding
+_NEAR: Final = 1e-4  # relative: gradients of duplicates as near as this are the same but for rounding
 _SAME_HASH: Final = 1e-5  # relative to a row's norm: rows farther apart are not looked at
 
 
@@ -81,7 +81,7 @@ def _measured(values: Tensor, weight: ModelWeight | None, gradient: Tensor | Non
     part_std: tuple[float, ...] = ()
     if len(parts) > 1 and total:
         part_std = tuple(float(size(part - part.mean())) for part in torch.split(wide, list(parts), dim=out_axis))
-    units, twins, twin_gradients = _twins(wide, weight, gradient)
+    units, duplicates, duplicate_gradients = _duplicates(wide, weight, gradient)
     return {
         "role": "unknown" if weight is None else weight.role,
         "kind": "" if weight is None else weight.kind,
@@ -95,12 +95,12 @@ def _measured(values: Tensor, weight: ModelWeight | None, gradient: Tensor | Non
         "gradient_rms": gradient_rms,
         "gradient_to_weight": gradient_rms / rms if gradient_rms is not None and rms > 0 else None,
         "units": units,
-        "twins": twins,
-        "twin_gradients": twin_gradients,
+        "duplicates": duplicates,
+        "duplicate_gradients": duplicate_gradients,
     }
 
 
-def _twins(
+def _duplicates(
     values: Tensor, weight: ModelWeight | None, gradient: Tensor | None
 ) -> tuple[int | None, int | None, bool | None]:
     """How many output units there are, how many have the weights of another, and whether those get its gradients."""
@@ -121,12 +121,12 @@ def _twins(
     one, other = order[near], order[near + 1]
     same = (rows[one] == rows[other]).all(1)
     one, other = one[same], other[same]
-    twins = len(torch.unique(torch.cat([one, other])))
-    if gradient is None or not twins:
-        return units, twins, None
+    duplicates = len(torch.unique(torch.cat([one, other])))
+    if gradient is None or not duplicates:
+        return units, duplicates, None
     moved = _rows(gradient.detach().to(values), told.out_axis)
     apart = (moved[one] - moved[other]).abs().amax()
-    return units, twins, bool(apart <= _NEAR * moved.abs().amax())
+    return units, duplicates, bool(apart <= _NEAR * moved.abs().amax())
 
 
 def _rows(values: Tensor, out_axis: int) -> Tensor:
@@ -145,14 +145,14 @@ def _same(
     if values.dim() < 2 or not facts["std"] or values.numel() < 4:
         return None, None
     others = kept.setdefault((tuple(values.shape), values.dtype, facts["mean"], facts["std"]), [])
-    twin = next((other for other in others if torch.equal(other[1], values)), None)
-    if twin is None:
+    duplicate = next((other for other in others if torch.equal(other[1], values)), None)
+    if duplicate is None:
         others.append((name, values))
         return None, None
-    if gradients is None or gradients.get(name) is None or gradients.get(twin[0]) is None:
-        return twin[0], None
-    mine, its = gradients[name], gradients[twin[0]]
+    if gradients is None or gradients.get(name) is None or gradients.get(duplicate[0]) is None:
+        return duplicate[0], None
+    mine, its = gradients[name], gradients[duplicate[0]]
     assert mine is not None
     assert its is not None
     apart, reach = (mine - its).abs().amax(), its.abs().amax()
-    return twin[0], bool(apart <= _NEAR * reach) and bool(reach > 0)
+    return duplicate[0], bool(apart <= _NEAR * reach) and bool(reach > 0)

@@ -68,15 +68,19 @@ def _cause(start: NetworkMeasure, end: NetworkMeasure, found: tuple[Finding, ...
 
 
 def _identical(start: NetworkMeasure, end: NetworkMeasure, steps: int) -> str:
-    def twins(measure: NetworkMeasure) -> list[int]:
+    def duplicates(measure: NetworkMeasure) -> list[int]:
         return [layer.units - layer.distinct for layer in measure.layers]
 
     units = sum(layer.units for layer in start.layers)
     if all(layer.distinct == 1 for layer in start.layers):
         which = f"the {units} hidden units are identical within their layers"
     else:
-        which = f"{sum(twins(start))} of {units} hidden units are copies of another"
-    return f"{which}, and still are after {steps:,} steps" if twins(start) == twins(end) else f"{which} at the start"
+        which = f"{sum(duplicates(start))} of {units} hidden units are copies of another"
+    return (
+        f"{which}, and still are after {steps:,} steps"
+        if duplicates(start) == duplicates(end)
+        else f"{which} at the start"
+    )
 
 
 def _outcome(start: NetworkMeasure, end: NetworkMeasure) -> str:

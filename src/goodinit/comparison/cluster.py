@@ -1,7 +1,7 @@
 """Training on a Ray cluster: the connection to it, and the executor that keeps a bounded number of loads in flight.
 
-Ray schedules, retries and moves the data. What is added here: loads of about the same work, a keeper that outlives the
-driver (`keeper.py`), and what becomes of a load that kills its worker every time: it is split until one trial is alone,
+Ray schedules, retries and moves the data. What is added here: loads of about the same work, a owner that outlives the
+driver (`owner.py`), and what becomes of a load that kills its worker every time: it is split until one trial is alone,
 and that one is recorded as failed.
 """
 
@@ -22,10 +22,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from goodinit.comparison import keeper as on_nodes
-from goodinit.comparison import shipment
+from goodinit.comparison import owner as on_nodes
+from goodinit.comparison import serialization
 from goodinit.comparison.executor import engine_of, failed
-from goodinit.comparison.shipment import Load, Parcel
+from goodinit.comparison.serialization import Load, Payload
 from goodinit.comparison.study import BATCH_WORK, Batch, operations
 from goodinit.errors import GoodinitError
 from goodinit.results import Task, Trial
@@ -45,7 +45,7 @@ NAMESPACE: Final = "goodinit"
 
 
 def check_cluster(cluster: str | None) -> None:
-    """Raise GoodinitError for a text that is no address, and where Ray is not installed."""
+    """Raise GoodinitError for a text that is not an address, and where Ray is not installed."""
     if cluster is None:
         return
     host, colon, port = cluster.rpartition(":") if isinstance(cluster, str) else ("", "", "")
@@ -70,7 +70,7 @@ def _ray() -> Any:
 
 @dataclass(frozen=True)
 class _Flight:
-    """A load on its way: its number with the keeper, and whether another driver sent it."""
+    """A load on its way: its number with the owner, and whether another driver sent it."""
 
     number: int
     load: Load
@@ -92,7 +92,7 @@ class Cluster:
         self.address, self.tasks, self.engine, self.time_limit, self.keep = address, tasks, engine, time_limit, keep
         self.ray = _ray()
         self.driver = uuid.uuid4().hex
-        self.keeper: Any = None
+        self.owner: Any = None
         self.mine = False  # whether the connection was made here
         self.here, self.gpus = "", False  # the node that this process is on; whether the cluster has GPUs
         self.left: dict[int, tuple[bytes, list[Any]]] = {}  # by a driver that is gone
@@ -104,18 +104,18 @@ class Cluster:
 
     def __exit__(self, *_: object) -> None:
         ray = self.ray
-        if self.keeper is not None:
+        if self.owner is not None:
             with suppress(ray.exceptions.RayError):  # where it is gone, so is what was in flight
-                if ray.get(self.keeper.stop.remote(self.driver), timeout=10):  # else it is another driver's
-                    ray.kill(self.keeper)
-            self.keeper = None
+                if ray.get(self.owner.stop.remote(self.driver), timeout=10):  # else it is another driver's
+                    ray.kill(self.owner)
+            self.owner = None
         if self.mine:
             ray.shutdown()
             self.mine = False
 
     def __call__(self, perturbations: int, progress: Callable[[float], None]) -> RayExecutor:
         """An executor on this cluster. Raises GoodinitError where there is none, or it does not answer."""
-        if self.keeper is None:
+        if self.owner is None:
             self._connect()
             self.gpus = self.ray.cluster_resources().get("GPU", 0) >= 1
             self.hire()
@@ -153,7 +153,7 @@ class Cluster:
         self.mine = True
 
     def hire(self) -> None:
-        """Find the keeper of this study that another driver left behind, or make one; no other driver may have it."""
+        """Find the owner of this study that another driver left behind, or make one; no other driver may have it."""
         ray = self.ray
         ray.cloudpickle.register_pickle_by_value(on_nodes)
         self.here = ray.get_runtime_context().get_node_id()
@@ -167,9 +167,9 @@ class Cluster:
         shared = {"name": self._name(), "lifetime": "detached", "get_if_exists": True}
         refused, alone = 0.0, False
         while True:
-            self.keeper = ray.remote(on_nodes.Keeper).options(**own, **({} if alone else shared)).remote(IDLE)
+            self.owner = ray.remote(on_nodes.Owner).options(**own, **({} if alone else shared)).remote(IDLE)
             try:
-                left = ray.get(self.keeper.claim.remote(self.driver, LEASE), timeout=60)
+                left = ray.get(self.owner.claim.remote(self.driver, LEASE), timeout=60)
             except (ray.exceptions.ActorDiedError, ray.exceptions.ActorUnavailableError):
                 left = None  # the name of a dead one is not free at once
             except ray.exceptions.RayError as error:
@@ -182,7 +182,7 @@ class Cluster:
             time.sleep(0.5)
 
     def _name(self) -> str:
-        """The keeper's: drivers that train the same tasks in the same way find the same one."""
+        """The owner's: drivers that train the same tasks in the same way find the same one."""
         facts = [[task.name, task.identity] for task in self.tasks], self.engine, self.versions
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
@@ -235,9 +235,9 @@ def check_alive(address: str) -> None:
     try:
         answer = subprocess.run(question, capture_output=True, timeout=ANSWER, check=False, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
-        raise GoodinitError(f"cluster {address}: what answers there is no Ray cluster, or it is stuck") from None
+        raise GoodinitError(f"cluster {address}: what answers there is not a Ray cluster, or it is stuck") from None
     if answer.returncode != 0:
-        what = "no cluster runs on this machine" if address == "auto" else "what answers there is no Ray cluster"
+        what = "no cluster runs on this machine" if address == "auto" else "what answers there is not a Ray cluster"
         raise GoodinitError(f"cluster {address}: {what}; start one with `ray start --head`, or use cluster='local'")
 
 
@@ -249,9 +249,9 @@ class RayExecutor:
         self.flying: dict[Any, _Flight] = {}
         self.again: deque[tuple[Load, int]] = deque()  # loads to be sent once more, with how often Ray may retry them
         self.stocked: set[str] = set()
-        self.parcels: dict[int, Parcel] = {}
+        self.payloads: dict[int, Payload] = {}
         self.looked, self.window, self.waiting_since = 0.0, 2, time.monotonic()
-        self.lost = 0  # keepers since a load last came back
+        self.lost = 0  # owners since a load last came back
 
     def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Trial]]]:
         """Each batch, or part of one, with its finished trials. Raises GoodinitError where the cluster is lost."""
@@ -271,7 +271,7 @@ class RayExecutor:
             if not self.flying:
                 return
             ended, _ = ray.wait(list(self.flying), num_returns=1, timeout=1.0)
-            keeper_lives = self._beat()
+            owner_lives = self._beat()
             for result in ended:
                 flight = self.flying[result]
                 try:
@@ -279,7 +279,7 @@ class RayExecutor:
                 except ray.exceptions.GetTimeoutError:  # it was lost on its way, and Ray makes it again
                     continue
                 except (ray.exceptions.OwnerDiedError, ray.exceptions.ActorDiedError):
-                    keeper_lives = False
+                    owner_lives = False
                     break
                 except ray.exceptions.RayError as error:
                     done = self._refused(flight, error)
@@ -291,9 +291,9 @@ class RayExecutor:
                     yield batch, trials  # when this goes on they are stored
                     trained += len(trials)
                     self.progress(trained)
-                self.cluster.keeper.drop.remote(self.cluster.driver, flight.number)
-            if not keeper_lives:
-                self._replace_keeper()
+                self.cluster.owner.drop.remote(self.cluster.driver, flight.number)
+            if not owner_lives:
+                self._replace_owner()
 
     def _loads(self, batches: Iterable[Batch]) -> Iterator[Load]:
         """Batches of the same task together until they are some seconds of work."""
@@ -319,7 +319,7 @@ class RayExecutor:
 
     def _adopt(self) -> None:
         for number, (text, (result,)) in self.cluster.left.items():
-            self.flying[result] = _Flight(number, shipment.unlabelled(text, self.cluster.tasks), adopted=True)
+            self.flying[result] = _Flight(number, serialization.unlabelled(text, self.cluster.tasks), adopted=True)
         self.cluster.left = {}
 
     def _look(self) -> None:
@@ -347,39 +347,39 @@ class RayExecutor:
             "time_limit": cluster.time_limit,
             "keep": cluster.keep,
         }
-        blob = shipment.packed(load, options)
-        code = shipment.modules_of(blob, task.modules)
+        blob = serialization.packed(load, options)
+        code = serialization.modules_of(blob, task.modules)
         place = load[0].jobs[0].task
-        if place not in self.parcels:
-            self.parcels[place] = shipment.source_of(task)
-        source = self.parcels[place]
-        digests = [parcel.digest for parcel in (source, code) if parcel is not None and self._stock(parcel)]
+        if place not in self.payloads:
+            self.payloads[place] = serialization.source_of(task)
+        source = self.payloads[place]
+        digests = [payload.digest for payload in (source, code) if payload is not None and self._stock(payload)]
         needs = cluster.needs(task)
         resources: dict[str, Any] = {"num_cpus": needs["CPU"], "num_gpus": needs["GPU"], "max_retries": retries}
         if code is not None:  # workers of their own: one that has imported another version of it keeps that
             resources["runtime_env"] = {"env_vars": {"GOODINIT_CODE": code.digest}}
         order = {"versions": cluster.versions, "packages": cluster.packages, "blob": blob}
-        sent = self._ask("submit", shipment.label(load), order, digests, resources)
+        sent = self._ask("submit", serialization.label(load), order, digests, resources)
         if sent is None:
             self.again.append((load, retries))
-            self._replace_keeper()
+            self._replace_owner()
         else:
             number, (result,) = sent
             self.flying[result] = _Flight(number, load)
 
-    def _stock(self, parcel: Parcel) -> bool:
-        """Put the parcel into the cluster's object store, unless it is there."""
-        if parcel.digest not in self.stocked:
-            if not self._ask("has", parcel.digest):
-                self._ask("stock", parcel.digest, parcel.content)
-            self.stocked.add(parcel.digest)
+    def _stock(self, payload: Payload) -> bool:
+        """Put the payload into the cluster's object store, unless it is there."""
+        if payload.digest not in self.stocked:
+            if not self._ask("has", payload.digest):
+                self._ask("stock", payload.digest, payload.content)
+            self.stocked.add(payload.digest)
         return True
 
     def _ask(self, what: str, *arguments: Any) -> Any:
-        """The keeper's answer; None where it is gone."""
+        """The owner's answer; None where it is gone."""
         ray = self.cluster.ray
         try:
-            return ray.get(getattr(self.cluster.keeper, what).remote(self.cluster.driver, *arguments), timeout=ANSWER)
+            return ray.get(getattr(self.cluster.owner, what).remote(self.cluster.driver, *arguments), timeout=ANSWER)
         except ray.exceptions.RayTaskError:
             raise
         except ray.exceptions.RayError:  # it died, was stopped for its node's memory, or does not answer
@@ -388,8 +388,8 @@ class RayExecutor:
     def _beat(self) -> bool:
         return self._ask("beat") is True
 
-    def _replace_keeper(self) -> None:
-        """Another keeper, and everything that was in flight with the old one once more."""
+    def _replace_owner(self) -> None:
+        """Another owner, and everything that was in flight with the old one once more."""
         self.lost += 1
         if self.lost > 10:
             raise GoodinitError(f"cluster {self.cluster.address}: it loses all that it is given; look at its nodes")

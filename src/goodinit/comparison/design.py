@@ -130,14 +130,14 @@ def design(
 
 
 def parse_seeds(seeds: str | int | Sequence[int]) -> tuple[int, ...]:
-    """Seeds from `0-19`, `3`, `0,2,5-9` or a list of whole numbers, each once.
+    """Seeds from `0-19`, `3`, `0,2,5-9` or a list of integers, each once.
 
     >>> parse_seeds("0-3,7")
     (0, 1, 2, 3, 7)
 
     Raises GoodinitError for another form, a range that falls, no seed, or a seed given twice.
     """
-    wrong = GoodinitError(f"seeds {seeds!r}: give whole numbers of at least 0, as in 0-19 or 0,2,5-9")
+    wrong = GoodinitError(f"seeds {seeds!r}: give integers of at least 0, as in 0-19 or 0,2,5-9")
     if isinstance(seeds, str):
         listed: list[int] = []
         for part in seeds.split(","):

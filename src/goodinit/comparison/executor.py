@@ -97,7 +97,7 @@ def engine_of(task: Task, engine: Engine) -> Engine:
 
 def failed(task: Task, job: Job, reason: str) -> Trial:
     """The trial of a job that could not be trained: it counts as the worst there is."""
-    worst = 0.0 if task.yardstick.bounded else math.nan
+    worst = 0.0 if task.metric.bounded else math.nan
     return Trial(
         task=task.name,
         phase=job.phase,
@@ -110,7 +110,7 @@ def failed(task: Task, job: Job, reason: str) -> Trial:
         final_loss=math.nan,
         train_score=worst,
         test_score=worst,
-        score_name=task.yardstick.score,
+        score_name=task.metric.score,
         diverged=False,
         diverged_by=None,
         sensitivity=None,

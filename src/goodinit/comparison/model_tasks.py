@@ -43,7 +43,7 @@ class OwnStart(Initializer):
     reference = "the model's own code"
 
     def elements(self, weight: Weight, stream: Stream, start: int, stop: int) -> NDArray[np.float64]:
-        """Refused: what a model's own code draws is no rule for a weight."""
+        """Refused: what a model's own code draws is not a rule for a weight."""
         raise self._refused()
 
     def expected_variance(self, weight: Weight) -> float:
@@ -268,12 +268,12 @@ def _trial(
         final_loss=run.final_loss,
         train_score=scores[0],
         test_score=scores[1],
-        score_name=task.yardstick.score,
+        score_name=task.metric.score,
         diverged=diverged,
         diverged_by=run.diverged_by,
         sensitivity=None,
         findings=found,
-        why=_why(run, first, chance, found, f"{task.yardstick.test} {scores[1]:.4g}", diverged, job.learning_rate),
+        why=_why(run, first, chance, found, f"{task.metric.test} {scores[1]:.4g}", diverged, job.learning_rate),
     )
 
 

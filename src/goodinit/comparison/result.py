@@ -234,7 +234,7 @@ class StoredTrials(_Table):
 def open_study(path: str | Path) -> StoredTrials:
     """Read a study's file, also while it is being written: what has ended so far.
 
-    Raises GoodinitError where there is no such file, or it is no study of this version.
+    Raises GoodinitError where there is no such file, or it is not a study of this version.
     """
     with Store(path, create=False) as store:
         return StoredTrials(Path(path), store.tasks(), tuple(store.trials("evaluation")), tuple(store.trials("tuning")))

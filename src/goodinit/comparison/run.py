@@ -193,7 +193,7 @@ def _check(perturbations: int, margin: float, target_loss: float | None) -> None
     ):
         raise GoodinitError(f"target loss {target_loss!r}: it must be a finite number above 0, such as 0.1")
     if isinstance(perturbations, bool) or not isinstance(perturbations, int) or not 0 <= perturbations <= 1000:
-        raise GoodinitError(f"perturbations {perturbations!r}: it must be a whole number from 0 to 1000")
+        raise GoodinitError(f"perturbations {perturbations!r}: it must be an integer from 0 to 1000")
     if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 <= margin < 1:
         raise GoodinitError(
             f"margin {margin!r}: it must be a difference in accuracy or R², from 0 to below 1, such as 0.01"

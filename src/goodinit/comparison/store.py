@@ -43,7 +43,7 @@ CREATE INDEX trial_order ON trial (task, phase, initialization, learning_rate, s
 class Store:
     """A study's file. Several processes may write and read it at once: readers never wait for a writer.
 
-    Raises GoodinitError for a file that is no study, of another version, or that cannot be written.
+    Raises GoodinitError for a file that is not a study, of another version, or that cannot be written.
     """
 
     def __init__(self, path: str | Path, *, create: bool = True) -> None:
@@ -87,7 +87,7 @@ class Store:
             if "full" in what:
                 what = "the disk is full; what was stored before is intact: free some space and run the same again"
             elif "not a database" in what:
-                what = "the file is no study of goodinit; choose another file"
+                what = "the file is not a study of goodinit; choose another file"
             raise GoodinitError(f"{self.path}: {what}") from error
 
     @contextmanager

@@ -49,7 +49,7 @@ def _summarize(task: Task, trials: list[Trial], tuned: bool, margin: float, targ
     seeds = list(dict.fromkeys(trial.seed for trial in trials))
     goal = target_loss(task, target)
     ranking = _ranking(task, trials, names, seeds, goal, margin) if len(seeds) > 1 else None
-    return TaskSummary(task.name, tuple(names.values()), tuple(seeds), goal, ranking, task.yardstick.score)
+    return TaskSummary(task.name, tuple(names.values()), tuple(seeds), goal, ranking, task.metric.score)
 
 
 def _ranking(

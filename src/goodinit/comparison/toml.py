@@ -14,12 +14,12 @@ from goodinit.errors import GoodinitError, nearest
 
 __all__ = ["load_study"]
 
-_NUMBERS: Final = "a whole number"
+_NUMBERS: Final = "an integer"
 _KINDS: Final[Mapping[str, tuple[str, tuple[type, ...]]]] = {
     "init": ("a text or a list of texts", (str, list)),
     "tasks": (f"a list of names from {', '.join(TASKS)}", (str, list)),
     "learning-rate": ("a number, a list of numbers, or auto", (int, float, str, list)),
-    "seeds": ('a list of whole numbers, or a text such as "0-19"', (str, list, int)),
+    "seeds": ('a list of integers, or a text such as "0-19"', (str, list, int)),
     "perturbations": (_NUMBERS, (int,)),
     "margin": ("a number", (int, float)),
     "target-loss": ("a number", (int, float)),
@@ -30,7 +30,7 @@ _KINDS: Final[Mapping[str, tuple[str, tuple[type, ...]]]] = {
     "target": ("a text", (str,)),
     "standardize": ("true or false", (bool,)),
     "loss": ("cross_entropy or squared_error", (str,)),
-    "widths": ("a list of whole numbers", (list,)),
+    "widths": ("a list of integers", (list,)),
     "activation": ("a text", (str,)),
     "steps": (_NUMBERS, (int,)),
     "batch-size": (_NUMBERS, (int,)),
@@ -67,7 +67,7 @@ def load_study(path: str | Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise GoodinitError(f"{file}: the study cannot be read ({error})") from error
     except tomllib.TOMLDecodeError as error:
-        raise GoodinitError(f"{file}: this is no TOML ({error})") from error
+        raise GoodinitError(f"{file}: this is not TOML ({error})") from error
     own = given.pop("task", [])
     if not isinstance(own, list) or not all(isinstance(each, dict) for each in own):
         raise GoodinitError(f"{file}, line {_line(text, 'task')}: task must be a table, written [[task]]")
@@ -95,7 +95,7 @@ def _check(file: Path, text: str, key: str, value: Any, known: tuple[str, ...], 
     if key not in known:
         close = nearest(key, known)
         advice = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(known)}, or [[task]]"
-        raise GoodinitError(f"{where}: {key!r} is no key of a study; {advice}")
+        raise GoodinitError(f"{where}: {key!r} is not a key of a study; {advice}")
     what, kinds = _KINDS.get(key, ("a text", (str,)))
     right = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
     if not right:
@@ -107,7 +107,7 @@ def _check(file: Path, text: str, key: str, value: Any, known: tuple[str, ...], 
             if not isinstance(item, _ITEMS[key]) or isinstance(item, bool):
                 raise GoodinitError(f"{where}: {key} holds {item!r}; it must be {what}")
             if key == "seeds" and isinstance(item, int) and item < 0:
-                raise GoodinitError(f"{where}: {key} holds {item}; a seed is a whole number of at least 0")
+                raise GoodinitError(f"{where}: {key} holds {item}; a seed is an integer of at least 0")
 
 
 def _line(text: str, key: str, table: int | None = None) -> int:

@@ -94,7 +94,7 @@ def trial_of(task: Task, job: Job, start: Parameters, run: Run, members: slice) 
         final_loss=final_loss,
         train_score=train_score,
         test_score=test_score,
-        score_name=task.yardstick.score,
+        score_name=task.metric.score,
         diverged=diverged,
         diverged_by=diverged_by,
         sensitivity=sensitivity,
@@ -115,7 +115,7 @@ def trial_of(task: Task, job: Job, start: Parameters, run: Run, members: slice) 
 
 def _score(task: Task, parameters: Parameters, X: NDArray[np.float64], answers: NDArray[Any]) -> float:
     """The task's score; nan where it is not finite."""
-    score = float((r_squared if task.yardstick.score == "r2" else accuracy)(task.mlp, parameters, X, answers))
+    score = float((r_squared if task.metric.score == "r2" else accuracy)(task.mlp, parameters, X, answers))
     return score if math.isfinite(score) else math.nan
 
 

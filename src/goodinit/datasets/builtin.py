@@ -213,7 +213,7 @@ def parse(text: str) -> tuple[str, dict[str, float | int]]:
     if isinstance(noise, bool) or not isinstance(noise, int | float) or not (math.isfinite(noise) and noise >= 0):
         raise GoodinitError(f"{name}(noise={noise}): noise must be a finite number of at least 0")
     if isinstance(points, bool) or not isinstance(points, int) or not FEWEST <= points <= MOST:
-        raise GoodinitError(f"{name}(points={points}): points must be a whole number from {FEWEST} to {MOST:,}")
+        raise GoodinitError(f"{name}(points={points}): points must be an integer from {FEWEST} to {MOST:,}")
     return name, options
 
 

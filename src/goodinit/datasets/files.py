@@ -149,7 +149,7 @@ def _listed(names: list[str]) -> str:
 
 
 def read_header(given: CsvText) -> tuple[tuple[str, ...], int]:
-    """A CSV's column names and the number of rows below them. Raises GoodinitError for what is no such table."""
+    """A CSV's column names and the number of rows below them. Raises GoodinitError for what is not such a table."""
     header, rows = _read_table(Path(given.name), io.StringIO(given.text.removeprefix("\ufeff"), newline=""))
     return tuple(header), len(rows)
 
@@ -159,19 +159,19 @@ def _read_table(path: Path, file: TextIO) -> tuple[list[str], list[tuple[int, li
     try:
         first = file.readline()
         if "\0" in first:
-            raise GoodinitError(f"{path}: this is no CSV text file; save the table as CSV in UTF-8")
+            raise GoodinitError(f"{path}: this is not a CSV text file; save the table as CSV in UTF-8")
         file.seek(0)
         delimiter = max(_DELIMITERS, key=first.count)
         reader = csv.reader(file, delimiter=delimiter)
         rows = [(reader.line_num, row) for row in reader if any(row)]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise GoodinitError(f"{path}: this is no CSV text file ({error}); save the table as CSV in UTF-8") from error
+        raise GoodinitError(f"{path}: this is not a CSV text file ({error}); save the table as CSV in UTF-8") from error
     if not rows:
         raise GoodinitError(f"{path}: the file is empty; it needs a header line and rows of numbers with a label")
     header = [name.strip() for name in rows[0][1]]
     if len(header) < 2:
         raise GoodinitError(
-            f"{path}: its first line {first.strip()[:60]!r} is no header of a CSV with features and a label; "
+            f"{path}: its first line {first.strip()[:60]!r} is not a header of a CSV with features and a label; "
             "separate the columns by commas, semicolons or tabs"
         )
     if all(_number(name) is not None for name in header):
@@ -224,7 +224,7 @@ def _complaint(text: str, value: float | None) -> str:
         return f"the value is missing ({text.strip()!r}); fill it or drop the row"
     if value is not None:
         return f"{text.strip()!r} is infinite; it must be a finite number"
-    return f"{text.strip()[:40]!r} is no number; encode the column as numbers or drop it"
+    return f"{text.strip()[:40]!r} is not a number; encode the column as numbers or drop it"
 
 
 Npz = tuple[NDArray[np.float64], list[str], NDArray[np.float64] | None, list[str] | None, tuple[str, ...]]
@@ -237,7 +237,7 @@ def _read_npz(path: Path, target: str | None, regression: bool) -> Npz:
             arrays = {name: archive[name] for name in archive.files}
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise GoodinitError(
-            f"{path}: this is no NPZ file of plain arrays ({error}); write it with numpy.savez"
+            f"{path}: this is not an NPZ file of plain arrays ({error}); write it with numpy.savez"
         ) from error
     folded = {name.lower(): name for name in arrays}
     if target is None and {"x_train", "y_train", "x_test", "y_test"} <= set(folded):

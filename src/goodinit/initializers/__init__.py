@@ -128,7 +128,9 @@ def get(initializer: str | Initializer, **options: Any) -> Initializer:
             )
         return initializer
     if not isinstance(initializer, str):
-        raise GoodinitError(f"{initializer!r} is no initialization; give a name, name(option=value) or an initializer")
+        raise GoodinitError(
+            f"{initializer!r} is not an initialization; give a name, name(option=value) or an initializer"
+        )
     name, written = parse_spec(initializer)
     if name not in _BY_NAME:
         raise unknown_name("initializer", name, _BY_NAME, see="goodinit show lists them all")

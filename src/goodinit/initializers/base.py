@@ -94,7 +94,7 @@ class Initializer(ABC):
     def _check_number(
         self, option: str, low: float = -math.inf, above: float = -math.inf, high: float = math.inf
     ) -> None:
-        """Refuse an option that is no finite number, or is below `low`, not above `above`, or above `high`."""
+        """Refuse an option that is not a finite number, or is below `low`, not above `above`, or above `high`."""
         value = getattr(self, option)
         number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if number and low <= value <= high and value > above:

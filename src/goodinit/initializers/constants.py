@@ -65,7 +65,7 @@ class Constant(Initializer):
     >>> Constant([1, 2]).draw(Weight.linear("W", 2, 3)).tolist()
     [[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]]
 
-    Raises GoodinitError for a value that is no finite number or list of them, or does not fit a weight's shape.
+    Raises GoodinitError for a value that is not a finite number or list of them, or does not fit a weight's shape.
     """
 
     name = "constant"
@@ -115,7 +115,7 @@ class ForgetBias(Initializer):
     >>> ForgetBias().draw(Weight.elementwise("bias_ih_l0", 8)).tolist()
     [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]
 
-    Raises GoodinitError for a weight that is no vector of four gates.
+    Raises GoodinitError for a weight that is not a vector of four gates.
     """
 
     name = "forget_bias"

@@ -76,7 +76,7 @@ def _matrix(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _waves(m: int, n: int) -> Float64s:
-    """sin(2 pi i j / n + 2 pi i / m), i = 1..m, j = 1..n: the turns are counted in whole numbers, so that 0 is 0."""
+    """sin(2 pi i j / n + 2 pi i / m), i = 1..m, j = 1..n: the turns are counted in integers, so that 0 is 0."""
     i, j = np.arange(1, m + 1)[:, None], np.arange(1, n + 1)
     turns = (i * j % n * m + i * n) % (m * n)  # of a circle of m n parts
     return np.where(2 * turns % (m * n) == 0, 0.0, np.sin(2 * np.pi / (m * n) * turns))

@@ -115,7 +115,7 @@ class BilinearUpsampling(MatrixInitializer):
     >>> BilinearUpsampling().draw(Weight.conv_transpose("up", 1, 1, (4,), stride=2)).tolist()
     [[[0.25, 0.75, 0.75, 0.25]]]
 
-    Raises GoodinitError for a weight that is no transposed convolution, or whose groups have unequal channels.
+    Raises GoodinitError for a weight that is not a transposed convolution, or whose groups have unequal channels.
     """
 
     name = "bilinear_upsampling"

@@ -33,11 +33,11 @@ def read_json(body: bytes) -> dict[str, Any]:
 
 
 def _constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _no_json(why: str) -> LabError:
-    return LabError("bad-json", f"the request is no JSON object that can be read: {why}", status=400)
+    return LabError("bad-json", f"the request is not JSON object that can be read: {why}", status=400)
 
 
 def items(given: Any, field: str, known: Iterable[str]) -> Mapping[str, Any]:
@@ -73,13 +73,13 @@ def number(given: Any, field: str, low: float, high: float) -> float:
 
 
 def whole(given: Any, field: str, low: int, high: int) -> int:
-    """A whole number within the bounds; 15000.0 is one."""
+    """An integer within the bounds; 15000.0 is one."""
     if isinstance(given, float) and math.isfinite(given) and given.is_integer():
         given = int(given)
     if isinstance(given, bool) or not isinstance(given, int):
-        raise _wrong_type(field, given, "a whole number")
+        raise _wrong_type(field, given, "an integer")
     if not low <= given <= high:
-        raise _out_of_range(field, given, low, high, f"{_shown(given)}: give a whole number from {low:,} to {high:,}")
+        raise _out_of_range(field, given, low, high, f"{_shown(given)}: give an integer from {low:,} to {high:,}")
     return given
 
 

@@ -23,7 +23,7 @@ ALIVE: Final = 2.0  # seconds between signs of life while there is nothing to sa
 
 
 def _event(name: str, facts: Any) -> bytes:
-    """One server-sent event. What is no JSON, such as nan, is a mistake of ours and raises."""
+    """One server-sent event. What is not JSON, such as nan, is a mistake of ours and raises."""
     text = json.dumps(facts, separators=(",", ":"), allow_nan=False)
     return f"event: {name}\ndata: {text}\n\n".encode()
 

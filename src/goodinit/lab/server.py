@@ -83,7 +83,7 @@ def serve(port: int, browser: bool, tell: Callable[[str], None]) -> None:
 def _bound(port: int) -> socket.socket:
     """A socket of that port."""
     if not 0 <= port <= 65535:
-        raise GoodinitError(f"port {port}: give a whole number from 1 to 65535, or 0 for any free one")
+        raise GoodinitError(f"port {port}: give an integer from 1 to 65535, or 0 for any free one")
     place = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     if os.name == "posix":  # elsewhere it would share a port that is taken
         place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -37,12 +37,12 @@ class Uploads:
         self.files: dict[str, Upload] = {}
 
     def add(self, name: str, body: bytes) -> tuple[str, Upload]:
-        """Keep a file. Raises LabError for what is no CSV text with a header and two columns."""
+        """Keep a file. Raises LabError for what is not CSV text with a header and two columns."""
         try:
             csv = CsvText(name, body.decode("utf-8-sig"))
             columns, rows = read_header(csv)
         except UnicodeDecodeError:
-            message = f"{name}: this is no text in UTF-8; save the table as CSV in UTF-8"
+            message = f"{name}: this is not text in UTF-8; save the table as CSV in UTF-8"
             raise LabError("bad-data", message, field="data.csv", given=name) from None
         except GoodinitError as error:
             raise LabError("bad-data", str(error), field="data.csv", given=name) from None

@@ -156,7 +156,7 @@ def draw_box(initializer: Initializer, weight: Weight, stream: KeyedStream, box:
 def local_box(tensor: Tensor) -> tuple[Tensor, Box | None]:
     """The tensor as it is; of a distributed one (DTensor), the part that is kept here and which part that is.
 
-    Raises GoodinitError for a distributed tensor that is no plain cut, such as a sum over processes.
+    Raises GoodinitError for a distributed tensor that is not a plain cut, such as a sum over processes.
     """
     if not hasattr(tensor, "to_local") or not hasattr(tensor, "placements"):
         return tensor.detach(), None

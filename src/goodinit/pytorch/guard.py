@@ -23,7 +23,7 @@ __all__ = ["plain_model", "runnable", "untouched"]
 def plain_model(model: Any) -> torch.nn.Module:
     """The model without `torch.compile` around it, whose inside cannot be seen.
 
-    Raises GoodinitError for something that is no model.
+    Raises GoodinitError for something that is not a model.
     """
     if not isinstance(model, torch.nn.Module):
         raise GoodinitError(f"a model of type {type(model).__name__} was given; give a torch.nn.Module")
@@ -36,8 +36,8 @@ def runnable(model: Any) -> torch.nn.Module:
 
     The copy draws what the model's own first call would draw from the same random state, so that it is the same model.
 
-    Raises GoodinitError for something that is no model, for weights on the meta device, or a lazy model that cannot be
-    copied.
+    Raises GoodinitError for something that is not a model, for weights on the meta device, or a lazy model that cannot
+    be copied.
     """
     model = plain_model(model)
     on_meta = [name for name, parameter in model.named_parameters() if parameter.device.type == "meta"]

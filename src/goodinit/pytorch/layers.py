@@ -210,7 +210,7 @@ def register_rule(
     ...     [(each.name, each.role) for each in read_model(Shifted())]
     [('kernel', 'weight'), ('shift', 'bias')]
 
-    Raises GoodinitError for something that is no class of modules, and no class that is known or function.
+    Raises GoodinitError for something that is not a class of modules, and no class that is known or function.
     """
     if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
         raise GoodinitError(f"register_rule({cls!r}, ...): give a class of modules, such as MyLayer, not an object")

@@ -102,10 +102,10 @@ def _checked(model: nn.Module, weights: Sequence[ModelWeight], rules: Rules) -> 
     for key, value in rules.items():
         if not (isinstance(key, str) or (isinstance(key, type) and issubclass(key, nn.Module))):
             raise GoodinitError(
-                f"rules: {key!r} is no key of a rule; give a pattern of names, a role or a class of modules"
+                f"rules: {key!r} is not a key of a rule; give a pattern of names, a role or a class of modules"
             )
         if value is not None and value not in ("keep", "init"):
-            get(value)  # refuses what is no initializer
+            get(value)  # refuses what is not an initializer
         if not any(_matches(model, weight, key) for weight in weights):
             raise GoodinitError(f"rules: no parameter matches {_written(key)}; {_advice(key, weights)}")
     return list(rules.items())

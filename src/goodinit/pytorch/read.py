@@ -77,7 +77,7 @@ def read_model(model: nn.Module) -> tuple[ModelWeight, ...]:
     >>> [(each.name, each.role, each.weight.fan_in) for each in read_model(up)]
     [('weight', 'weight', 64), ('bias', 'bias', 1)]
 
-    Raises GoodinitError for something that is no model, and for a quantized or scripted one.
+    Raises GoodinitError for something that is not a model, and for a quantized or scripted one.
     """
     if not isinstance(model, nn.Module):
         raise GoodinitError(f"a model of type {type(model).__name__} was given; give a torch.nn.Module")
@@ -279,13 +279,13 @@ def _short(dtype: Any) -> str:
 
 
 def _refuse(model: nn.Module) -> None:
-    """Refuse models whose weights are no plain parameters any more."""
+    """Refuse models whose weights are not plain parameters any more."""
     for path, module in model.named_modules():
         what = path or "the model"
         if isinstance(module, torch.jit.ScriptModule):
             raise GoodinitError(f"{what} is scripted; initialize the model before it is scripted")
         if type(module).__module__.startswith(("torch.ao.nn.quantized", "torch.nn.quantized")):
             raise GoodinitError(
-                f"{what} is a quantized {type(module).__name__}, whose weights are whole numbers; initialize the model "
+                f"{what} is a quantized {type(module).__name__}, whose weights are integers; initialize the model "
                 "before it is quantized"
             )

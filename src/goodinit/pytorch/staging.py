@@ -94,7 +94,7 @@ def _inverted(
 
 
 def _restart(chain: parametrize.ParametrizationList, made: Assignment, stream: KeyedStream) -> bool:
-    """Begin the power iterations of spectral norms anew: what they kept belongs to the weight that was there before."""
+    """Restart the power iterations of spectral norms: what they kept belongs to the weight that was there before."""
     found = False
     for place, each in enumerate(chain):
         for name in ("_u", "_v"):

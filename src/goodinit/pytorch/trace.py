@@ -256,7 +256,7 @@ class Tracer(TorchFunctionMode):
     ) -> None:
         value, name = before[0][1], ACTIVATIONS[func](args, kwargs)
         same = {"calls": value.calls, "normed": value.normed}
-        if name is None:  # a clamp that is no activation
+        if name is None:  # a clamp that is not an activation
             self._put(result, before, **same, activation=value.activation)
             return
         if name == "sine" and value.scale != 1:

@@ -115,7 +115,7 @@ def loss_curves(task: Task, trials: Sequence[Trial]) -> Figure:
     axes.set_xlim(0, trials[0].steps)
     axes.set_xlabel("step")
     scale = ", log scale" if logarithmic else ""
-    axes.set_ylabel(f"training loss ({task.yardstick.loss}{scale})")
+    axes.set_ylabel(f"training loss ({task.metric.loss}{scale})")
     axes.set_title(
         f"{task.data.name}: one network, {len(trials)} start{'s' if len(trials) > 1 else ''} "
         f"({_short(task)}, seed {trials[0].seed})"

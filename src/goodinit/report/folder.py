@@ -45,7 +45,7 @@ class OutputFolder:
             while not nearest.exists():
                 nearest = nearest.parent
             if not nearest.is_dir():
-                raise NotADirectoryError(f"{nearest} is no folder")
+                raise NotADirectoryError(f"{nearest} is not a folder")
             with tempfile.TemporaryFile(dir=nearest):
                 pass
         except OSError as error:

@@ -150,7 +150,7 @@ def _check(place: Path, folder: Path, overwrite: bool) -> None:
         own = folder.is_dir() and not folder.is_symlink()
         foreign = sorted(file.name for file in folder.iterdir() if file.suffix not in _FIGURE_KINDS) if own else [""]
         if foreign:
-            what = f"holds {foreign[0]}, which is no figure" if own else "is no folder"
+            what = f"holds {foreign[0]}, which is not a figure" if own else "is not a folder"
             raise GoodinitError(f"{folder} {what}, so that it is not replaced; choose another name for the page")
 
 

@@ -28,7 +28,7 @@ def drawings(result: StudyResult) -> list[Drawing]:
     if len(result.tasks) > 1 and len(result.seeds) > 1 and names:
         ranking = result.summaries[0].ranking
         level = ranking.level if ranking else 0.95
-        score = " or ".join(dict.fromkeys(task.yardstick.test for task in result.tasks))
+        score = " or ".join(dict.fromkeys(task.metric.test for task in result.tasks))
         figure = draw.profiles(groups_of, names, level, score)
         drawn.append(Drawing("performance-profile", "Performance profile", _profile_caption(level, score), figure))
     return drawn
@@ -48,7 +48,7 @@ def _of_task(
         ),
         Drawing(
             f"{prefix}final-results",
-            f"Final loss and {task.yardstick.words}, every seed",
+            f"Final loss and {task.metric.words}, every seed",
             _final_caption(several, task, summary),
             draw.final_results(task, groups, summary),
             task=task.name,
@@ -72,7 +72,7 @@ def _rate_map(
     if result.tuned:
         values = {name: dict(result.tuning_curves[task.name, name]) for name in groups}
         chosen = [trials[0].learning_rate for trials in groups.values()]
-        meaning = f"median final training loss ({task.yardstick.loss})"
+        meaning = f"median final training loss ({task.metric.loss})"
     else:
         for name, trials in groups.items():
             ranked = summary.ranking[name].summary.iqm.value if summary.ranking else trials[0].test_score
@@ -81,7 +81,7 @@ def _rate_map(
                 float("inf") if everything_lost else ranked
             )
         chosen = []
-        meaning = f"{task.yardstick.test}{' (interquartile mean)' if summary.ranking else ''}"
+        meaning = f"{task.metric.test}{' (interquartile mean)' if summary.ranking else ''}"
     figure = draw.rate_map(task, values, meaning, lower_is_better=result.tuned, chosen=chosen)
     caption = _map_caption(task, result.tuned, result.seeds, result.tuning_seeds)
     return Drawing(f"{prefix}learning-rates", "Initialization and learning rate", caption, figure, task=task.name)
@@ -100,9 +100,9 @@ def _curves_caption(several: bool) -> str:
 
 def _final_caption(several: bool, task: Task, summary: TaskSummary) -> str:
     """What the figure of final results shows."""
-    edge = "" if task.yardstick.bounded else f" What is below {draw.LOWEST_SHOWN:g} on the right stands there."
+    edge = "" if task.metric.bounded else f" What is below {draw.LOWEST_SHOWN:g} on the right stands there."
     if not several:
-        return f"A point is the run: its training loss after the last step, and its {task.yardstick.test}.{edge}"
+        return f"A point is the run: its training loss after the last step, and its {task.metric.test}.{edge}"
     words = (
         "A point is one seed, spread up and down only to be seen. Bar on the left: the median loss, a lost run "
         "counting as infinite; a loss of 0, or below 1e-12, stands at the left edge of a log scale."
@@ -110,7 +110,7 @@ def _final_caption(several: bool, task: Task, summary: TaskSummary) -> str:
     if summary.ranking is not None:
         words += (
             f" Diamond and line on the right: the interquartile mean with its {summary.ranking.level:.0%} interval, "
-            f"a lost run counting as {'0' if task.yardstick.bounded else '0, or as the lowest one below that'}."
+            f"a lost run counting as {'0' if task.metric.bounded else '0, or as the lowest one below that'}."
         )
     return f"{words}{edge} Crosses are runs that diverged or failed, with their number."
 
@@ -124,7 +124,7 @@ def _map_caption(task: Task, tuned: bool, seeds: Sequence[int], tuning_seeds: Se
             "the runs or more diverged or failed."
         )
     what = f"interquartile mean over {len(seeds)} seeds" if len(seeds) > 1 else f"seed {seeds[0]}"
-    return f"The {task.yardstick.test} ({what}); brighter is higher. Lost: every run diverged or failed."
+    return f"The {task.metric.test} ({what}); brighter is higher. Lost: every run diverged or failed."
 
 
 def _learned_caption(task: Task, seed: int) -> str:

@@ -68,8 +68,8 @@ def _task_facts(result: StudyResult, task: Task, summary: TaskSummary) -> dict[s
         "level": f"{ranking.level:.0%}" if ranking else "",
         "ranking": [_ranked(group, len(groups)) for group in ranking.groups] if ranking else [],
         "ranking_notes": _ranking_notes(task, ranking),
-        "score": task.yardstick.test,
-        "words": task.yardstick.words,
+        "score": task.metric.test,
+        "words": task.metric.words,
         "target": f"{summary.target_loss:.3g}",
         "pairs": [_pair(pair) for pair in ranking.pairs] if ranking else [],
         "pairs_notes": _pairs_notes(ranking) if ranking else [],
@@ -81,7 +81,7 @@ def _task_facts(result: StudyResult, task: Task, summary: TaskSummary) -> dict[s
 
 def _answer(task: Task, summary: TaskSummary, groups: Mapping[str, Sequence[Trial]]) -> list[str]:
     """One paragraph, sentence by sentence: what is best, and what cannot be told apart."""
-    ranking, score = summary.ranking, task.yardstick.test
+    ranking, score = summary.ranking, task.metric.test
     if all(lost(trial) for trials in groups.values() for trial in trials):
         many = "The only run" if sum(map(len, groups.values())) == 1 else "Every run of every initialization"
         return [f"{many} diverged or failed, so that nothing can be said of which start is better."]
@@ -165,7 +165,7 @@ def _units(network: MLP | ModelFactory) -> str:
 
 def _what_was_run(result: StudyResult, task: Task, groups: Mapping[str, Sequence[Trial]]) -> list[tuple[str, str]]:
     data, schedule, network = task.data, task.schedule, task.network
-    per_seed = "made or split anew by each seed" if task.source.varies else "the same for every seed"
+    per_seed = "made or split again by each seed" if task.source.varies else "the same for every seed"
     kind = f"the number {data.target} to predict"
     if data.classes:
         kind = f"{count(len(data.classes), 'class', 'classes')} ({listed(data.classes)})"
@@ -260,7 +260,7 @@ def _ranking_notes(task: Task, ranking: Ranking | None) -> list[str]:
         notes.append(power.sentence)
     floors = {group.name: group.summary.floor for group in ranking.groups if group.summary.floor is not None}
     if floors:
-        worst = f"{task.yardstick.test} {min(floors.values()):.3g}"
+        worst = f"{task.metric.test} {min(floors.values()):.3g}"
         notes.append(f"A run that diverged or failed counts as {worst}: some of {listed(list(floors))} did.")
     return notes
 

@@ -143,7 +143,7 @@ def learning_curves(task: Task, groups: Groups, target_loss: float) -> Figure:
         axes.text(0.5, 0.5, "no run has a finite loss", transform=axes.transAxes, ha="center", va="center")
     axes.set_xlim(0, task.schedule.steps)
     axes.set_xlabel("step (updates of the weights)")
-    axes.set_ylabel(f"training loss ({task.yardstick.loss}{', log scale' if logarithmic else ''})")
+    axes.set_ylabel(f"training loss ({task.metric.loss}{', log scale' if logarithmic else ''})")
     over = f"median and middle half of {seeds} seeds" if seeds > 1 else f"seed {next(iter(groups.values()))[0].seed}"
     axes.set_title(f"{shorten(task.name, 40)}: training loss, {over}")
     figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
@@ -205,7 +205,7 @@ def final_results(task: Task, groups: Groups, summary: TaskSummary) -> Figure:
     left.set_ylim(len(names) - 0.5, -0.5)
     unit = "mean square" if task.network.loss == "squared_error" else "nats"
     left.set_xlabel(f"final training loss ({unit}{', log scale' if logarithmic else ''})")
-    right.set_xlabel(f"{task.yardstick.test} ({task.yardstick.share})")
+    right.set_xlabel(f"{task.metric.test} ({task.metric.share})")
     seeds = len(summary.seeds)
     figure.suptitle(f"{shorten(task.name, 40)}: how {'every run' if seeds > 1 else 'the run'} ended")
     for panel in panels:

@@ -34,7 +34,7 @@ def summary(task: Task, trials: Sequence[Trial], summaries: Sequence[TaskSummary
     """What was trained, the loss by step, one row a trial, one sentence a trial on why, and what the seeds say."""
     parts: list[RenderableType] = [Text(_headline(task))]
     if len(trials) <= 5:
-        parts += [Text(f"\nTraining loss ({task.yardstick.loss}):"), _losses(trials)]
+        parts += [Text(f"\nTraining loss ({task.metric.loss}):"), _losses(trials)]
     parts += [Text("\nWhat became of each start:"), _outcomes(task, trials)]
     if trials[0].sensitivity:
         parts.append(Text(_SPREAD.format(repeats=trials[0].sensitivity.repeats)))
@@ -113,7 +113,7 @@ def _losses(trials: Sequence[Trial]) -> Table:
 def _outcomes(task: Task, trials: Sequence[Trial]) -> Table:
     table = Table()
     table.add_column("initialization")
-    words = task.yardstick.words
+    words = task.metric.words
     headings = ["first loss", "last loss", f"train {words}", f"test {words}"]
     if trials[0].sensitivity:
         headings.append("spread")

@@ -33,9 +33,9 @@ def check_level(level: Any, name: str = "level") -> float:
 
 
 def check_count(name: str, value: Any, *, low: int = 1) -> int:
-    """The value as an int. Raises GoodinitError unless it is a whole number of at least `low`."""
+    """The value as an int. Raises GoodinitError unless it is an integer of at least `low`."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < low:
-        raise GoodinitError(f"{name}={value!r}: {name} must be a whole number of at least {low}")
+        raise GoodinitError(f"{name}={value!r}: {name} must be an integer of at least {low}")
     return int(value)
 
 

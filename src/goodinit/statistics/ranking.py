@@ -98,7 +98,7 @@ def compare_groups(
     is called separable, and the chance that any is where none differs is at most 1 - level.
 
     Places go down the interquartile means: a group shares the place of the one before while it is separable from
-    nobody at that place, else it opens the place of its position. Not separable is no chain: a is level with b and b
+    nobody at that place, else it opens the place of its position. Not separable is not a chain: a is level with b and b
     with c while a beats c. Then a and b share a place, c has the next, and b still has c in `not_separable_from`; a
     note says so. Intervals and equivalence are of each pair by itself.
 

@@ -17,7 +17,7 @@ def wilson(count: float, runs: int, *, level: float = 0.95) -> Estimate:
     """The share p = count / runs with Wilson's score interval.
 
     The limits are (p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n), n runs, z the normal
-    quantile. They stay inside [0, 1], and are no point at 0 of n: up to z^2 / (n + z^2).
+    quantile. They stay inside [0, 1], and are not point at 0 of n: up to z^2 / (n + z^2).
 
     `count` is from 0 to `runs`; half a count serves for a tie, which makes the interval wider than it need be.
 

@@ -30,9 +30,9 @@ def check_number(
 
 
 def check_count(name: str, value: Any) -> int:
-    """The value as an int. Raises GoodinitError unless it is a whole number of at least 1."""
+    """The value as an int. Raises GoodinitError unless it is an integer of at least 1."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < 1:
-        raise GoodinitError(f"{name}={value!r}: {name} must be a whole number of at least 1")
+        raise GoodinitError(f"{name}={value!r}: {name} must be an integer of at least 1")
     return int(value)
 
 

@@ -98,7 +98,7 @@ def random_walk_gain(activation: str, *, width: int) -> float:
     gain keeps the mean square only; the typical network's norm shrinks, as `log_norm_drift` says, and this makes
     up for it.
 
-    Raises GoodinitError for another activation, or a width that is no whole number of at least 1.
+    Raises GoodinitError for another activation, or a width that is not an integer of at least 1.
 
     >>> round(random_walk_gain("linear", width=100), 6), round(random_walk_gain("relu", width=100), 6)
     (1.005013, 1.431709)

@@ -210,7 +210,7 @@ def _threads(threads: int | None) -> int:
     if threads is None:
         return processors()
     if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
-        raise GoodinitError(f"threads {threads!r}: it must be a whole number of at least 1, or None for all processors")
+        raise GoodinitError(f"threads {threads!r}: it must be an integer of at least 1, or None for all processors")
     return int(threads)
 
 

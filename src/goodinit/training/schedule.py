@@ -53,7 +53,7 @@ class Schedule:
         ):
             whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
             if value is not None and (not whole or value < 1):
-                raise GoodinitError(f"{what} {value}: it must be a whole number of at least 1")
+                raise GoodinitError(f"{what} {value}: it must be an integer of at least 1")
 
     @property
     def recorded(self) -> range:
@@ -119,5 +119,5 @@ def check_snapshots(steps: Iterable[int], last: int) -> list[int]:
     given = list(steps)
     for step in given:
         if isinstance(step, bool) or not isinstance(step, int | np.integer) or not 0 <= step <= last:
-            raise GoodinitError(f"snapshot of step {step!r}: it must be a whole number from 0 to {last}")
+            raise GoodinitError(f"snapshot of step {step!r}: it must be an integer from 0 to {last}")
     return sorted({int(step) for step in given})

@@ -51,23 +51,23 @@ def arrange(
 
 
 def whole(name: str, what: str, value: Any, low: int = 0) -> int:
-    """The value as a plain int. Raises GoodinitError unless it is a whole number of at least `low`."""
+    """The value as a plain int. Raises GoodinitError unless it is an integer of at least `low`."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < low:
-        raise GoodinitError(f"weight {name!r}: {what}={value!r}; give a whole number of at least {low}")
+        raise GoodinitError(f"weight {name!r}: {what}={value!r}; give an integer of at least {low}")
     return int(value)
 
 
 def wholes(name: str, what: str, values: Any, low: int = 0) -> tuple[int, ...]:
-    """The values as plain ints. Raises GoodinitError unless they are whole numbers of at least `low`."""
+    """The values as plain ints. Raises GoodinitError unless they are integers of at least `low`."""
     try:
         values = tuple(values)
     except TypeError:
-        raise GoodinitError(f"weight {name!r}: {what}={values!r}; give a sequence of whole numbers") from None
+        raise GoodinitError(f"weight {name!r}: {what}={values!r}; give a sequence of integers") from None
     return tuple(whole(name, what, value, low) for value in values)
 
 
 def check_fan(name: str, what: str, value: Any) -> None:
-    """Refuse a fan that is no finite number of at least 0."""
+    """Refuse a fan that is not a finite number of at least 0."""
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not (number and math.isfinite(value) and value >= 0):
         raise GoodinitError(f"weight {name!r}: {what}={value!r}; a fan is a finite number of at least 0")
@@ -102,5 +102,5 @@ def kernel_sizes(
 
 
 def ratio(number: int, divisor: int) -> float:
-    """The quotient, a whole number where it is one."""
+    """The quotient, an integer where it is one."""
     return number / divisor if number % divisor else number // divisor

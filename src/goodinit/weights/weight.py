@@ -97,7 +97,7 @@ class Weight:
 
     @property
     def kernel(self) -> tuple[int, ...]:
-        """The sizes of the kernel's axes, in order; none for a layer that is no convolution."""
+        """The sizes of the kernel's axes, in order; none for a layer that is not a convolution."""
         if self._alone or self.kind == "bilinear":
             return ()
         return tuple(size for axis, size in enumerate(self.shape) if axis not in (self.out_axis, self.in_axis))

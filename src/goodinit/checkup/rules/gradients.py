@@ -8,7 +8,7 @@ from statistics import median
 from typing import Final
 
 from goodinit.checkup.rules.remedies import expression, initialize, listed
-from goodinit.checkup.rules.signals import anew, ends, hidden
+from goodinit.checkup.rules.signals import ends, hidden, reinitialize
 from goodinit.model_records import LayerStart, ModelStart, ParameterStart
 from goodinit.results import Finding
 
@@ -45,7 +45,7 @@ def gradient_size(start: ModelStart) -> Iterator[Finding]:
         where=known[0][0].title,
         measured=ratio,
         expected=1.0,
-        remedy=anew(start),
+        remedy=reinitialize(start),
     )
 
 

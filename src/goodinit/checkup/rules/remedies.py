@@ -25,7 +25,7 @@ def expression(name: str) -> str:
 
 
 def initialize(start: ModelStart) -> str:
-    """Draw the whole model anew, orthogonal, which keeps sizes best in deep networks.
+    """Reinitialize the whole model, orthogonal, which keeps sizes best in deep networks.
 
     The gain follows each layer's activation; for activations that are bounded it is 1, since any larger one leads into
     chaos with depth. A deep network of gelu, silu or mish keeps its sizes with no gain alone: it gets the variances of
@@ -48,7 +48,7 @@ def initialize(start: ModelStart) -> str:
 
 
 def redraw(start: ModelStart, layer: LayerStart) -> str:
-    """Draw one layer's weight anew with the standard deviation that theory wants, and set its biases to 0."""
+    """Reinitialize one layer's weight with the standard deviation that theory wants, and set its biases to 0."""
     if layer.weight_std_expected is None:
         return initialize(start)
     lines = [f"torch.nn.init.normal_({expression(layer.weight)}, std={layer.weight_std_expected:.4g})"]
@@ -81,7 +81,7 @@ def scale(names: Sequence[str], factor: float, zeroed: Sequence[str] = ()) -> st
 
 
 def wrapped(parameter: ParameterStart) -> str:
-    """Draw one parameter anew with the standard deviation that theory wants of it."""
+    """Reinitialize one parameter with the standard deviation that theory wants of it."""
     std = parameter.std_expected
     if std is None or not math.isfinite(std):
         return ""

@@ -13,7 +13,7 @@ from goodinit.checkup.rules.remedies import initialize, listed, redraw, scale
 from goodinit.model_records import LayerStart, ModelStart, SumStart
 from goodinit.results import Finding
 
-__all__ = ["RULES", "anew", "ends", "hidden"]
+__all__ = ["RULES", "ends", "hidden", "reinitialize"]
 
 SIGNAL_RATIO: Final = 1e2  # of the rms of the last layers over the first
 DEAD: Final = 0.95
@@ -23,7 +23,7 @@ MANY_SATURATED: Final = 0.25
 COLLAPSED: Final = 1e-3  # spread of the last layer's outputs, and 10 times that for a warning
 LOST: Final = 1e-2  # of the spread at the start
 LARGE: Final = 5.0  # times what theory wants
-MANY: Final = 3  # layers, from which the whole model is drawn anew
+MANY: Final = 3  # layers, from which the whole model is reinitialized
 GROWTH: Final = 10.0  # of a residual stream
 DOUBLING: Final = 1.5  # its mean growth in variance a block from which it is exponential
 UNSCALED_GROWTH: Final = 2.5
@@ -59,7 +59,7 @@ def not_finite(start: ModelStart) -> Iterator[Finding]:
     else:
         finite = [layer.rms for layer in start.layers if layer.finite and math.isfinite(layer.rms)]
         grown = bool(finite) and max(finite) > 1e4
-        remedy = anew(start) if grown else f"# no weight is the cause: look at {where}"
+        remedy = reinitialize(start) if grown else f"# no weight is the cause: look at {where}"
     yield Finding(
         "not-finite",
         "severe",
@@ -88,7 +88,7 @@ def signal_size(start: ModelStart) -> Iterator[Finding]:
         where=layers[-1].title,
         measured=ratio,
         expected=1.0,
-        remedy=anew(start),
+        remedy=reinitialize(start),
     )
 
 
@@ -118,7 +118,7 @@ def huge_weights(start: ModelStart) -> Iterator[Finding]:
 
 
 def _redrawn(start: ModelStart, layers: Sequence[LayerStart]) -> str:
-    """Draw these layers anew; all of the model where they are many."""
+    """Reinitialize these layers; all of the model where they are many."""
     if len(layers) > MANY:
         return initialize(start)
     return "\n".join(dict.fromkeys(redraw(start, layer) for layer in layers))
@@ -223,8 +223,8 @@ def residual_growth(start: ModelStart) -> Iterator[Finding]:
         yield _growth(start, sums, later, mean, "warning")
 
 
-def anew(start: ModelStart) -> str:
-    """Draw the model anew; scale the branches where a residual stream is what grows."""
+def reinitialize(start: ModelStart) -> str:
+    """Reinitialize the model; scale the branches where a residual stream is what grows."""
     sums = _sums(start)
     return _scaled_branches(start, sums, True) if _exponential(sums) else initialize(start)
 

@@ -1,4 +1,4 @@
-"""Rules over the weights themselves: zeros, twins, copied layers, and sizes from a wrong fan."""
+"""Rules over the weights themselves: zeros, duplicates, copied layers, and sizes from a wrong fan."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from goodinit.results import Finding
 
 __all__ = ["RULES"]
 
-TWINS: Final = 0.5  # of a layer's units
+DUPLICATES: Final = 0.5  # of a layer's units
 WRONG: Final = 3.0  # times too large or too small in standard deviation, where a wrong fan is severe
 FAN_RATIO: Final = 1.25
 SIGMAS: Final = 5.0  # sampling errors of a standard deviation within which it is taken for a formula's
@@ -68,30 +68,36 @@ def all_zero(start: ModelStart) -> Iterator[Finding]:
 
 
 def identical_units(start: ModelStart) -> Iterator[Finding]:
-    """Units with the same weights; twins that get the same gradient never part."""
-    twins = [
+    """Units with the same weights; duplicates that get the same gradient never part."""
+    duplicates = [
         each
         for each in start.parameters
-        if each.twins and each.units and each.rms > 0 and each.finite and each.twin_gradients is not False
-    ]  # where the gradients differ, the layers behind tell the twins apart
-    if not twins:
+        if each.duplicates and each.units and each.rms > 0 and each.finite and each.duplicate_gradients is not False
+    ]  # where the gradients differ, the layers behind tell the duplicates apart
+    if not duplicates:
         return
-    first = twins[0]
-    severe = [e for e in twins if (e.twins or 0) >= TWINS * (e.units or 1) and (e.twin_gradients or e.std == 0)]
-    layers = [layer for layer in start.layers if layer.weight in {each.name for each in twins}]
+    first = duplicates[0]
+    severe = [
+        e
+        for e in duplicates
+        if (e.duplicates or 0) >= DUPLICATES * (e.units or 1) and (e.duplicate_gradients or e.std == 0)
+    ]
+    layers = [layer for layer in start.layers if layer.weight in {each.name for each in duplicates}]
     parting = (
-        "and get the same gradient, so that they never part" if first.twin_gradients else "and no gradient parted them"
+        "and get the same gradient, so that they never part"
+        if first.duplicate_gradients
+        else "and no gradient parted them"
     )
-    which = f"all {first.units}" if first.twins == first.units else f"{first.twins} of {first.units}"
+    which = f"all {first.units}" if first.duplicates == first.units else f"{first.duplicates} of {first.units}"
     yield Finding(
         "identical-units",
         "severe" if severe else "warning",
-        f"units of {listed([each.name for each in twins])} are alike: in {first.name}, {which} have the weights "
+        f"units of {listed([each.name for each in duplicates])} are alike: in {first.name}, {which} have the weights "
         "of another " + parting,
         where=first.name,
-        measured=float(first.twins or 0),
+        measured=float(first.duplicates or 0),
         expected=0.0,
-        remedy=redraw(start, layers[0]) if len(twins) == len(layers) == 1 else initialize(start),
+        remedy=redraw(start, layers[0]) if len(duplicates) == len(layers) == 1 else initialize(start),
     )
 
 

@@ -32,7 +32,7 @@ const measured = {
     parts: shortened(
       measure.layers.flatMap((layer, i) => {
         if (layer.distinct >= layer.units) return [];
-        const values = { units: layer.units, twins: layer.units - layer.distinct, layer: i + 1 };
+        const values = { units: layer.units, duplicates: layer.units - layer.distinct, layer: i + 1 };
         return [t(layer.distinct === 1 ? "finding.all" : "finding.some", values)];
       }),
     ),

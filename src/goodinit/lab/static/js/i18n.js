@@ -54,7 +54,7 @@ export function said(tag, key, properties = {}) {
   return made;
 }
 
-/** A whole number with the language's separators. */
+/** An integer with the language's separators. */
 export const whole = (value) => new Intl.NumberFormat(current === "zh" ? "zh-CN" : "en").format(value);
 
 /** A share, such as an accuracy, to a hundredth of a percent. */

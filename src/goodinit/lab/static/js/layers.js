@@ -52,7 +52,7 @@ export class LayerPicture {
     return side === 0 ? layer * this.bins[0] : this.layers * this.bins[0] + layer * this.bins[1];
   }
 
-  /** The strips of all layers as one small picture: a column a frame, a row a bin. Made anew when frames have come. */
+  /** The strips of all layers as one small picture: a column a frame, a row a bin. Made again when frames have come. */
   remake(run, start, area) {
     const key = [run.frames.length, start, colour("text")].join();
     if (this.made === key && this.run === run) return;

@@ -18,7 +18,7 @@ export class Points {
   /** How many points were added here and can be taken back. */
   added = () => (this.lab.scene.data.name === "own" ? this.count : 0);
 
-  /** All points that are shown, training and test, or null where the data are no points of a plane. */
+  /** All points that are shown, training and test, or null where the data are not points of a plane. */
   current() {
     const { run } = this.lab;
     if (!run?.data.box) return null;

@@ -1,4 +1,4 @@
-// Test examples that are no points of a plane: images as they are, others as a cell; each with what the network says of it.
+// Test examples that are not points of a plane: images as they are, others as a cell; each with what the network says of it.
 
 import { fitted } from "./dom.js";
 import { t } from "./i18n.js";

@@ -1,4 +1,4 @@
-// How the pictures are shown: nothing here is trained anew.
+// How the pictures are shown: nothing here is trained again.
 
 import { checkbox, select } from "./controls.js";
 import { t } from "./i18n.js";

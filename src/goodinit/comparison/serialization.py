@@ -26,7 +26,7 @@ from goodinit.errors import GoodinitError
 from goodinit.factories import is_of_a_file
 from goodinit.results import Task, Trial
 
-__all__ = ["Load", "Parcel", "agreed", "fulfil", "label", "modules_of", "packed", "source_of", "unlabelled"]
+__all__ = ["Load", "Payload", "agreed", "fulfil", "label", "modules_of", "packed", "source_of", "unlabelled"]
 
 MOST_CODE: Final = 64 << 20  # bytes of a person's modules
 
@@ -38,18 +38,18 @@ agreed: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
-class Parcel:
+class Payload:
     """What is sent once however many batches need it; equal contents have equal digests."""
 
     digest: str
     content: Any
 
 
-def source_of(task: Task) -> Parcel:
+def source_of(task: Task) -> Payload:
     """The task's data as it travels: arrays, a file's bytes, or the name of a built-in set."""
     source = task.source
     if not isinstance(source.given, str | Path) or datasets.is_builtin(str(source.given)):
-        return Parcel(f"data-{source.fingerprint}", source)
+        return Payload(f"data-{source.fingerprint}", source)
     path = Path(source.given)
     try:
         content = path.read_bytes()
@@ -57,10 +57,10 @@ def source_of(task: Task) -> Parcel:
         raise GoodinitError(f"{path}: it cannot be read ({error})") from error
     how = source.target, source.standardize, source.regression
     digest = hashlib.sha256(content + repr((path.name, how)).encode()).hexdigest()
-    return Parcel(f"file-{digest}", (path.name, content, how))
+    return Payload(f"file-{digest}", (path.name, content, how))
 
 
-def modules_of(blob: bytes, names: Iterable[str] = ()) -> Parcel | None:
+def modules_of(blob: bytes, names: Iterable[str] = ()) -> Payload | None:
     """The modules of a person that a pickle refers to, and those of `names`, with what was loaded beside them.
 
     A module counts as a person's where it is neither Python's, nor installed, nor goodinit's.
@@ -81,7 +81,7 @@ def modules_of(blob: bytes, names: Iterable[str] = ()) -> Parcel | None:
                 "install them on every node"
             )
     digest = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
-    return Parcel(f"code-{digest}", files)
+    return Payload(f"code-{digest}", files)
 
 
 def _own(name: str) -> Path | None:
@@ -110,7 +110,7 @@ def packed(load: Load, options: dict[str, Any]) -> bytes:
     for name in load[0].task.modules:
         if is_of_a_file(name):
             _by_value(name)
-    task: Task = replace(load[0].task, source=None)  # type: ignore[arg-type]  # it comes in a parcel of its own
+    task: Task = replace(load[0].task, source=None)  # type: ignore[arg-type]  # it comes in a payload of its own
     return _pickled((task, [batch.jobs for batch in load], options))
 
 
@@ -146,11 +146,11 @@ def fulfil(order: dict[str, Any]) -> tuple[str, Any]:
     """Train an order's load in this process: `done` with the trials batch by batch, or `refused` with the reason."""
     from ray import cloudpickle
 
-    parcels = order["parcels"]
-    for digest in parcels:
+    payloads = order["payloads"]
+    for digest in payloads:
         if digest.startswith("code-"):
-            _open_modules(digest, parcels[digest])
-    (source,) = [_open_source(digest, parcels[digest]) for digest in parcels if not digest.startswith("code-")]
+            _open_modules(digest, payloads[digest])
+    (source,) = [_open_source(digest, payloads[digest]) for digest in payloads if not digest.startswith("code-")]
     task, jobs, options = cloudpickle.loads(order["blob"])
     task, keep = replace(task, source=source), options.pop("keep")
     executor = LocalExecutor(**options, deadly=True)

@@ -1,6 +1,6 @@
 """What runs on other nodes before anything is known of their goodinit; it is sent by value and imports none of it.
 
-`Keeper` is an actor that owns the batches in flight, so that they outlive the driver; `work` trains one load of
+`Owner` is an actor that owns the batches in flight, so that they outlive the driver; `work` trains one load of
 batches, once the node's versions are those of the driver.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["Keeper", "versions", "work"]
+__all__ = ["Owner", "versions", "work"]
 
 
 def versions(packages: tuple[str, ...]) -> dict[str, str]:
@@ -47,22 +47,22 @@ def work(order: dict[str, Any]) -> tuple[str, Any]:
     import platform
     import sys
 
-    agreed = getattr(sys.modules.get("goodinit.comparison.shipment"), "agreed", None)
+    agreed = getattr(sys.modules.get("goodinit.comparison.serialization"), "agreed", None)
     if agreed != order["versions"]:
         found = versions(order["packages"])
         if found != order["versions"]:
             return "versions", (platform.node(), found)
-    from goodinit.comparison import shipment
+    from goodinit.comparison import serialization
 
-    shipment.agreed = order["versions"]
-    return shipment.fulfil(order)
+    serialization.agreed = order["versions"]
+    return serialization.fulfil(order)
 
 
-class Keeper:
+class Owner:
     """Owns what one driver has in flight on the cluster, and keeps it for the next one where that driver is killed.
 
     A driver that has not been heard of for a lease is taken to be gone: the next one may `claim` what is held. After
-    `idle` seconds without any driver the keeper ends itself, and with it what it holds.
+    `idle` seconds without any driver the owner ends itself, and with it what it holds.
     """
 
     def __init__(self, idle: float) -> None:
@@ -72,7 +72,7 @@ class Keeper:
 
         self.work = ray.remote(work)
         self.driver, self.heard, self.number = "", self._now(), 0
-        self.parcels: dict[str, Any] = {}
+        self.payloads: dict[str, Any] = {}
         self.held: dict[int, tuple[bytes, list[Any]]] = {}
         self.idle = idle
         threading.Thread(target=self._end_when_idle, daemon=True).start()
@@ -92,15 +92,15 @@ class Keeper:
         return True
 
     def has(self, driver: str, digest: str) -> bool:
-        """Whether the parcel of that content is here."""
-        return self.beat(driver) and digest in self.parcels
+        """Whether the payload of that content is here."""
+        return self.beat(driver) and digest in self.payloads
 
     def stock(self, driver: str, digest: str, content: Any) -> None:
-        """Put a parcel into the object store."""
+        """Put a payload into the object store."""
         import ray
 
-        if self.beat(driver) and digest not in self.parcels:
-            self.parcels[digest] = ray.put(content)
+        if self.beat(driver) and digest not in self.payloads:
+            self.payloads[digest] = ray.put(content)
 
     def submit(
         self, driver: str, label: bytes, order: dict[str, Any], digests: list[str], options: dict[str, Any]
@@ -108,9 +108,9 @@ class Keeper:
         """Send an order to the cluster: its number and, in a list, its result to be; None without the claim."""
         if not self.beat(driver):
             return None
-        parcels = {digest: self.parcels[digest] for digest in digests}
+        payloads = {digest: self.payloads[digest] for digest in digests}
         self.number += 1
-        self.held[self.number] = (label, [self.work.options(**options).remote({**order, "parcels": parcels})])
+        self.held[self.number] = (label, [self.work.options(**options).remote({**order, "payloads": payloads})])
         return self.number, self.held[self.number][1]
 
     def drop(self, driver: str, number: int) -> None:

@@ -1,0 +1,24 @@
+"""What was found: frozen records of tasks, trials, findings and forecasts. They hold, and compute nothing."""
+
+from goodinit.results.finding import Finding
+from goodinit.results.forecast import LayerForecast
+from goodinit.results.metric import CLASSIFICATION, REGRESSION, Metric, ScoreName
+from goodinit.results.numbers import finite_or_none
+from goodinit.results.summary import TaskSummary
+from goodinit.results.task import Task
+from goodinit.results.trial import Phase, Sensitivity, Trial
+
+__all__ = [
+    "CLASSIFICATION",
+    "REGRESSION",
+    "Finding",
+    "LayerForecast",
+    "Metric",
+    "Phase",
+    "ScoreName",
+    "Sensitivity",
+    "Task",
+    "TaskSummary",
+    "Trial",
+    "finite_or_none",
+]

@@ -1,0 +1,101 @@
+"""What is trained."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from goodinit.datasets import Dataset, Source
+from goodinit.factories import ModelFactory
+from goodinit.networks import MLP
+from goodinit.results.metric import CLASSIFICATION, REGRESSION, SQUARED, Metric
+from goodinit.training import Dtype, Schedule
+
+__all__ = ["Task"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained: data, network or model, schedule, and the stream that the initial weights come from.
+
+    The schedule's learning rate is the one of a trial that names none.
+    """
+
+    name: str
+    source: Source
+    network: MLP | ModelFactory
+    schedule: Schedule
+    stream: str
+    dtype: Dtype = "float64"
+
+    @property
+    def data(self) -> Dataset:
+        """The examples of seed 0: every seed has as many, of the same features and classes."""
+        return self.source.dataset(0)
+
+    @property
+    def mlp(self) -> MLP:
+        """The network of a task that trains goodinit's own; for code that is not reached with a person's model."""
+        if not isinstance(self.network, MLP):
+            raise TypeError(f"{self.network.text} is a model, not a network of goodinit's own")
+        return self.network
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules of a person that the task needs where it is trained."""
+        return () if isinstance(self.network, MLP) else (self.network.make.__module__,)
+
+    @property
+    def metric(self) -> Metric:
+        """What the task's results are measured in."""
+        if self.data.regression:
+            return REGRESSION
+        return SQUARED if self.network.loss == "squared_error" else CLASSIFICATION
+
+    @property
+    def chance_loss(self) -> float:
+        """The training loss of guessing, with seed 0's data: ln(classes); of a squared error the targets' variance."""
+        if self.network.loss == "squared_error":
+            return float(np.var(self.data.targets, axis=1).mean())
+        return math.log(len(self.data.classes))
+
+    @property
+    def chance(self) -> str:
+        """The guess that losses are held against, with its loss, as figures tell it."""
+        if self.network.loss == "squared_error":
+            return f"{self.metric.guess}: {self.chance_loss:.4g}"
+        return f"{self.metric.guess}: ln {len(self.data.classes)} = {self.chance_loss:.4f}"
+
+    @property
+    def identity(self) -> str:
+        """Text that two tasks share only if their trials are the same: all they depend on but their own choices."""
+        facts = {**self.to_dict(), "data": self.source.fingerprint, "dtype": self.dtype}
+        del facts["name"], facts["learning_rate"]
+        return json.dumps(facts, sort_keys=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        data, schedule = self.data, self.schedule
+        return {
+            "name": self.name,
+            "data": {
+                "name": data.name,
+                "train_examples": len(data.y_train),
+                "test_examples": len(data.y_test),
+                "features": list(data.features),
+                "classes": list(data.classes),
+                "note": data.note,
+                **({"target": data.target} if data.regression else {}),
+            },
+            **self.network.facts,
+            "optimizer": schedule.optimizer,
+            "learning_rate": schedule.learning_rate,
+            "steps": schedule.steps,
+            "batch_size": schedule.batch_size,
+            "record_every": schedule.record_every,
+            "stream": self.stream,
+        }
