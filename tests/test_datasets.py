@@ -171,7 +171,7 @@ def test_what_is_no_file_of_text(tmp_path):
     (tmp_path / "zeros.csv").write_bytes(b"a,b\0c\n")
     (tmp_path / "latin.csv").write_bytes("größe,y\n1,2\n".encode("latin-1"))
     for name in ("picture.csv", "zeros.csv", "latin.csv"):
-        with pytest.raises(GoodinitError, match="no CSV text file"):
+        with pytest.raises(GoodinitError, match="not a CSV text file"):
             datasets.load(tmp_path / name, target="y")
     with pytest.raises(GoodinitError, match="is a folder"):
         datasets.load(tmp_path)
@@ -202,7 +202,7 @@ def test_npz(tmp_path):
     ("arrays", "target", "message"),
     [
         ({"X": X, "y": Y[:5]}, None, "12 rows of features and 5 labels"),
-        ({"X": X.astype(object), "y": Y}, None, "no NPZ file of plain arrays"),
+        ({"X": X.astype(object), "y": Y}, None, "not an NPZ file of plain arrays"),
         ({"X": np.where(X > 5, np.nan, X), "y": Y}, None, "missing or infinite, first row 3"),
         ({"X": X.astype(str), "y": Y}, None, "give numbers"),
         ({"X": X[:, 0], "y": Y}, None, r"\(examples, features\)"),
@@ -224,5 +224,5 @@ def test_npz_errors(tmp_path, arrays, target, message):
 def test_a_broken_npz(tmp_path):
     for content in (b"", b"hello", b"PK\3\4 cut"):
         (tmp_path / "a.npz").write_bytes(content)
-        with pytest.raises(GoodinitError, match="no NPZ file"):
+        with pytest.raises(GoodinitError, match="not an NPZ file"):
             datasets.load(tmp_path / "a.npz")

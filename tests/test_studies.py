@@ -80,12 +80,12 @@ def test_other_data_and_other_tasks_are_refused(tmp_path):
 
 def test_files_that_are_no_studies(tmp_path):
     (tmp_path / "text").write_text("no database, but rather long " * 100)
-    with pytest.raises(GoodinitError, match="no study of goodinit"):
+    with pytest.raises(GoodinitError, match="not a study of goodinit"):
         Store(tmp_path / "text")
     with sqlite3.connect(tmp_path / "other.db") as other:
         other.execute("CREATE TABLE t (x)")
     other.close()
-    with pytest.raises(GoodinitError, match="no study of goodinit"):
+    with pytest.raises(GoodinitError, match="not a study of goodinit"):
         Store(tmp_path / "other.db")
     Store(tmp_path / "new.db").close()
     with sqlite3.connect(tmp_path / "new.db") as newer:

@@ -189,7 +189,7 @@ def test_a_planted_fault_is_found_and_its_remedy_removes_it(fault):
 
 
 @pytest.mark.parametrize("fault", PLANTED)
-def test_the_healthy_twin_of_a_fault_has_nothing_severe(fault):
+def test_the_healthy_counterpart_of_a_fault_has_nothing_severe(fault):
     make, codes, _ = PLANTED[fault]
     checkup = run(make(False))
     assert checkup.healthy, checkup.findings

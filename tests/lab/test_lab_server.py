@@ -158,7 +158,7 @@ def test_json_that_is_none():
         b'{"a": ' + b"[" * 5000 + b"]" * 5000 + b"}": "nested 5001 deep",
         b"[" * 200_000: "nested 200000 deep",
     }.items():
-        with pytest.raises(LabError, match="no JSON object") as caught:
+        with pytest.raises(LabError, match="not a JSON object") as caught:
             fields.read_json(body)
         assert words in str(caught.value)
         assert caught.value.status == 400
@@ -358,11 +358,11 @@ def test_a_csv_is_uploaded_and_trained_on(address, tmp_path):
     ("content", "words"),
     [
         (b"", "the file is empty"),
-        (b"\xff\xff", "no text in UTF-8"),
+        (b"\xff\xff", "not text in UTF-8"),
         (b"a,b\n1,2\n", "1 rows below the header"),
         (b"a,b\n1,2\n3\n4,5\n", "line 3: 1 values where the header has 2"),
         (b"1,2\n3,4\n5,6\n", "the first line holds numbers"),
-        (b"PK\x03\x04\x00\x00", "no CSV text file"),
+        (b"PK\x03\x04\x00\x00", "not a CSV text file"),
         (b'a,b\n"' + b"x" * 200_000, "field larger than field limit"),
     ],
 )
