@@ -16,6 +16,7 @@ from goodinit.checkup.model_watch import watch
 from goodinit.comparison import Comparison, compare, open_study
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer
+from goodinit.options import TASKS
 from goodinit.weights import Weight
 
 if TYPE_CHECKING:  # models need torch, and are imported by those who use them
@@ -36,9 +37,19 @@ __all__ = [
     "initialize",
     "initializers",
     "open_study",
+    "tasks",
     "theory",
     "watch",
 ]
+
+
+def tasks() -> list[str]:
+    """The names of the tasks that `compare` knows.
+
+    >>> tasks()[:3]
+    ['classic', 'moons', 'spirals']
+    """
+    return list(TASKS)
 
 
 def initialize(

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
-from typing import TYPE_CHECKING, Annotated
+from inspect import Parameter, Signature, signature
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from goodinit.errors import GoodinitError
+from goodinit.options import DEFAULT_OUT, OPTIONS, Option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.progress import TaskID
 
     from goodinit.comparison import Plan
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "with_options"]
 
-DEFAULT_OUT = "goodinit-compare"
 WORTH_SAYING = 5  # seconds: a study that takes as long is announced
 
 app = typer.Typer(
@@ -74,86 +74,41 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
         raise typer.Exit
 
 
+def _parameter(option: Option) -> Parameter:
+    """An option as typer takes it."""
+    types: dict[str, Any] = {"texts": list[str], "rates": list[str], "integer": int, "number": float, "switch": bool}
+    parser = {"integer": _integer, "number": _number}.get(option.kind)
+    names = () if option.kind == "switch" else (f"--{option.word}",)
+    told = typer.Option(*names, metavar=option.metavar or None, parser=parser, help=option.help)
+    kind: Any = bool if option.kind == "flag" else types.get(option.kind, str) | None
+    default = False if option.kind == "flag" else None
+    return Parameter(option.name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, told])
+
+
+def with_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The function with every option of the table as a parameter of its own, in place of `**given`."""
+    before = signature(function, eval_str=True).parameters.values()
+    own = [each for each in before if each.kind not in (each.VAR_KEYWORD, each.KEYWORD_ONLY)]
+    every = [*own, *(_parameter(option) for option in OPTIONS.values())]
+    function.__signature__ = Signature(every)  # type: ignore[attr-defined]  # inspect and typer read it, mypy does not
+    function.__annotations__ = {}
+    return function
+
+
+_READ: Final[dict[str, Callable[[Any], Any]]] = {
+    "texts": lambda given: given or None,
+    "rates": _learning_rates,
+    "integers": lambda given: None if given is None else _integers(given),
+}
+
+
 @app.command()
+@with_options
 def compare(
     study_toml: Annotated[
         str | None, typer.Argument(metavar="[STUDY.toml]", help="A study described in a file; options go on top.")
     ] = None,
-    task: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A named task; repeat for several.")] = None,
-    init: Annotated[
-        list[str] | None,
-        typer.Option(help="An initialization, as in he_normal or 'normal(std=10)'; repeat for several."),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="MODULE:FUNCTION", help="A function that makes your own PyTorch model, to be trained."),
-    ] = None,
-    device: Annotated[str | None, typer.Option(metavar="NAME", help="Where models are trained: cpu or cuda.")] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|PATH", help="A built-in set, or moons(noise=0.2), or a CSV or NPZ."),
-    ] = None,
-    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The label or target column of a file.")] = None,
-    standardize: Annotated[
-        bool | None, typer.Option(help="Scale a file's features to mean 0 and deviation 1 (on unless told).")
-    ] = None,
-    loss: Annotated[
-        str | None, typer.Option(metavar="NAME", help="squared_error predicts a file's target as a number.")
-    ] = None,
-    widths: Annotated[str | None, typer.Option(metavar="N,N,...", help="Sizes of the hidden layers.")] = None,
-    activation: Annotated[str | None, typer.Option(metavar="NAME", help="Activation of the hidden layers.")] = None,
-    learning_rate: Annotated[
-        list[str] | None, typer.Option(metavar="X|auto", help="Step size; repeat for several, auto to tune each start.")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(metavar="N", parser=_integer, help="Number of updates.")] = None,
-    batch_size: Annotated[int | None, typer.Option(metavar="N", parser=_integer, help="Examples a step.")] = None,
-    optimizer: Annotated[
-        str | None, typer.Option(metavar="NAME", help="gradient_descent, momentum, adam, adamw.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", parser=_integer, help="One seed.")] = None,
-    seeds: Annotated[str | None, typer.Option(metavar="0-19", help="Several seeds, as in 0-19 or 0,2,5-9.")] = None,
-    stream: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Where weights come from: randomstate or keyed.")
-    ] = None,
-    record_every: Annotated[
-        int | None, typer.Option(metavar="N", parser=_integer, help="Steps between recorded losses.")
-    ] = None,
-    dtype: Annotated[str | None, typer.Option(metavar="NAME", help="float64 or float32.")] = None,
-    engine: Annotated[str | None, typer.Option(metavar="NAME", help="auto, reference, lanes or torch.")] = None,
-    perturbations: Annotated[
-        int | None,
-        typer.Option(metavar="N", parser=_integer, help="Trainings with weights changed by 1e-15 (4); 0 for none."),
-    ] = None,
-    margin: Annotated[
-        float | None,
-        typer.Option(metavar="X", parser=_number, help="Differences in test accuracy or R² up to this are equivalent."),
-    ] = None,
-    target_loss: Annotated[
-        float | None,
-        typer.Option(metavar="X", parser=_number, help="Training loss that counts as learned (half of guessing)."),
-    ] = None,
-    study: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Keep every trial there; run only what is missing.")
-    ] = None,
-    cluster: Annotated[
-        str | None, typer.Option(metavar="auto|ADDRESS|local", help="Train on a Ray cluster; local: on this machine's.")
-    ] = None,
-    time_limit: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", parser=_number, help="A trial that takes longer by itself has failed."),
-    ] = None,
-    out: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help=f"Where to write (default: {DEFAULT_OUT}, or the next free number)."),
-    ] = None,
-    report_page: Annotated[
-        str | None, typer.Option("--report", metavar="FILE", help="Write the report, an HTML page.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another run in --out or --report.")] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else; write files only where told.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no tables.")] = False,
+    **given: Any,
 ) -> None:
     """Train one network from several starts, on many seeds, and say which lets it learn, and why.
 
@@ -163,53 +118,30 @@ def compare(
 
     from goodinit import comparison, report
 
-    given = {
-        "tasks": task or None,
-        "init": init or None,
-        "model": model,
-        "device": device,
-        "data": data,
-        "target": target,
-        "standardize": standardize,
-        "widths": None if widths is None else _integers(widths),
-        "activation": activation,
-        "loss": loss,
-        "learning_rate": _learning_rates(learning_rate),
-        "steps": steps,
-        "batch_size": batch_size,
-        "optimizer": optimizer,
-        "seed": seed,
-        "seeds": seeds,
-        "stream": stream,
-        "record_every": record_every,
-        "dtype": dtype,
-        "engine": engine,
-        "perturbations": perturbations,
-        "margin": margin,
-        "target_loss": target_loss,
-        "cluster": cluster,
-        "time_limit": time_limit,
-    }
     options = comparison.load_study(study_toml) if study_toml is not None else {}
-    options.update({name: value for name, value in given.items() if value is not None})
+    for option in OPTIONS.values():
+        if option.scope != "command":
+            value = _READ.get(option.kind, lambda value: value)(given[option.name])
+            options |= {} if value is None else {option.name: value}
+    study, out, page_file, overwrite = given["study"], given["out"], given["report"], given["overwrite"]
     folder: report.OutputFolder | None = None
     if out is not None:
         folder = report.OutputFolder(out, overwrite)
-    elif not json and report_page is None:
+    elif not given["json"] and page_file is None:
         folder = report.OutputFolder.fresh(DEFAULT_OUT)
-    bar = _ProgressBar(hidden=quiet)
+    bar = _ProgressBar(hidden=given["quiet"])
     with bar as progress, redirect_stdout(sys.stderr):  # Ray prints what nodes do
         try:
-            announce = None if quiet else bar.announce
+            announce = None if given["quiet"] else bar.announce
             result = comparison.compare(**options, study=study, progress=progress, announce=announce)
         except KeyboardInterrupt:
             progress_is = f"the same command goes on from what {study} holds" if study else "nothing was written"
             raise _StoppedError(progress_is) from None
     written = result.save(folder) if folder is not None else None
-    page = result.report(report_page, overwrite=overwrite) if report_page is not None else None
-    if json:
+    page = result.report(page_file, overwrite=overwrite) if page_file is not None else None
+    if given["json"]:
         typer.echo(result.to_json())
-    elif not quiet:
+    elif not given["quiet"]:
         console = Console(width=None if sys.stdout.isatty() else 110)
         console.print(report.summary(result.task, result.shown, result.summaries))
         if not result.task.data.regression and len(result.task.data.features) != 2:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Final, cast
 
 import numpy as np
@@ -18,38 +18,21 @@ from goodinit.errors import GoodinitError, unknown_name
 from goodinit.factories import ModelFactory
 from goodinit.initializers import Initializer
 from goodinit.networks import MLP, Loss, check_widths
+from goodinit.options import LOSSES, OPTIONS, TASKS, task_options
 from goodinit.results import Task
 from goodinit.spec import canonical
 from goodinit.streams import as_stream, check_seed
 from goodinit.training import OPTIMIZERS, Dtype, Schedule
 from goodinit.training.schedule import FOR_MODELS
 
-__all__ = ["CLASSIC_INITIALIZATIONS", "LOSSES", "TASKS", "TASK_OPTIONS", "design", "model_defaults", "parse_seeds"]
+__all__ = ["CLASSIC_INITIALIZATIONS", "design", "model_defaults", "parse_seeds"]
 
 CLASSIC_INITIALIZATIONS: Final = ("zeros", "normal(std=10)", "he_normal")
 GRID: Final = tuple(float(f"{rate:.3g}") for rate in 10.0 ** np.arange(-4, 0.51, 0.5))  # 1e-4, 3.16e-4, ..., 1, 3.16
 TUNING_SEEDS: Final = tuple(range(1_000_000, 1_000_005))
-LOSSES: Final = ("cross_entropy", "squared_error")
 _MOST_PARAMETERS: Final = 50_000_000
 _MOST_TRIALS: Final = 10_000_000
 
-_CLASSIC: Final[Mapping[str, Any]] = {
-    "data": "circles",
-    "target": None,
-    "standardize": True,
-    "loss": None,
-    "widths": (10, 5),
-    "activation": "relu",
-    "steps": 15_000,
-    "batch_size": None,
-    "optimizer": "gradient_descent",
-    "learning_rate": 0.01,
-    "stream": "randomstate",
-    "record_every": None,
-    "dtype": "float64",
-    "model": None,
-    "device": "cpu",
-}
 _MODEL: Final[Mapping[str, Any]] = {
     "stream": "keyed",
     "optimizer": "adam",
@@ -59,36 +42,6 @@ _MODEL: Final[Mapping[str, Any]] = {
 }
 """What a task of a person's own model changes of the one it is like."""
 MODEL_INITIALIZATIONS: Final = ("default", "he_normal")
-_NOT_OF_MODELS: Final = ("widths", "activation", "stream", "dtype")
-TASK_OPTIONS: Final = tuple(_CLASSIC)
-_SMALL: Final = {"stream": "keyed", "widths": (16, 16), "optimizer": "momentum", "learning_rate": 0.05, "steps": 2000}
-_DIGITS: Final = {"data": "digits", "stream": "keyed", "optimizer": "momentum", "batch_size": 64}
-TASKS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "classic": {},
-    "moons": {"data": "moons", **_SMALL},
-    "spirals": {"data": "spirals", **_SMALL, "widths": (32, 32), "steps": 4000},
-    "xor": {"data": "xor", **_SMALL},
-    "blobs": {"data": "blobs", **_SMALL},
-    "digits": {**_DIGITS, "widths": (64, 64), "learning_rate": 0.05, "steps": 1000},
-    "regression": {
-        **_SMALL,
-        "data": "wave",
-        "widths": (32, 32),
-        "activation": "tanh",
-        "learning_rate": 0.01,
-        "steps": 4000,
-    },
-    "deep-relu": {**_DIGITS, "batch_size": 128, "widths": (256,) * 30, "learning_rate": 3e-3, "steps": 300},
-    "deep-tanh": {
-        **_DIGITS,
-        "widths": (128,) * 80,
-        "activation": "tanh",
-        "batch_size": 128,
-        "learning_rate": 1e-3,
-        "steps": 200,
-    },
-}
-"""The named tasks: what each changes of the classic experiment."""
 
 
 def design(
@@ -208,29 +161,34 @@ def _task(given: str | Mapping[str, Any], options: Mapping[str, Any]) -> Task:
     if base not in TASKS:
         raise unknown_name("task", base, TASKS)
     changes = {**own, **{key: value for key, value in options.items() if value is not None}}
-    for option in changes:
-        if option not in TASK_OPTIONS:
-            raise unknown_name("option", option, TASK_OPTIONS)
+    known = [option.name for option in task_options()]
+    for name_ in changes:
+        if name_ not in known:
+            raise unknown_name("option", name_, known)
     if changes.get("model") is not None:
         return _made_model(name, base, changes)
     if changes.get("optimizer") in FOR_MODELS:
         raise GoodinitError(
             f"optimizer {changes['optimizer']} goes with a model; choose one of {', '.join(OPTIMIZERS)}"
         )
-    return _made(name, base, {**_CLASSIC, **TASKS[base], **changes}, varied=bool(changes))
+    return _made(name, base, {**_classic(), **TASKS[base], **changes}, varied=bool(changes))
+
+
+def _classic() -> dict[str, Any]:
+    return {option.name: option.usual for option in task_options()}
 
 
 def model_defaults(base: str) -> Mapping[str, Any]:
     """The options of a model's task that is like a named one."""
-    return {**_CLASSIC, **TASKS[base], **_MODEL}
+    return {**_classic(), **TASKS[base], **_MODEL}
 
 
 def _made_model(name: str | None, base: str, changes: Mapping[str, Any]) -> Task:
     """The task of a person's own model, on the data told or on what its factory brings."""
-    for option in _NOT_OF_MODELS:
-        if changes.get(option) is not None:
+    for option in task_options():
+        if option.of == "networks" and changes.get(option.name) is not None:
             raise GoodinitError(
-                f"{option}={changes[option]!r} goes with a network of goodinit's own; a model has its own"
+                f"{option.name}={changes[option.name]!r} goes with a network of goodinit's own; a model has its own"
             )
     import goodinit.pytorch  # noqa: F401  # where PyTorch is missing, it says which extra to install
 
@@ -251,8 +209,8 @@ def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bo
     data, widths = options["data"], options["widths"]
     if isinstance(widths, str) or not isinstance(widths, Sequence):
         raise GoodinitError(f"widths={widths!r}: give the hidden layers' sizes as a list, such as [10, 5]")
-    if options["dtype"] not in ("float64", "float32"):
-        raise GoodinitError(f"dtype {options['dtype']!r} is not known; choose float64 or float32")
+    if options["dtype"] not in OPTIONS["dtype"].choices:
+        raise GoodinitError(f"dtype {options['dtype']!r} is not known; choose {OPTIONS['dtype'].takes}")
     as_stream(0, options["stream"])
     activation: Activation = activations.get(options["activation"])
     schedule = _schedule(options)
@@ -299,7 +257,8 @@ def _schedule(options: Mapping[str, Any]) -> Schedule:
     steps, every = options["steps"], options["record_every"]
     if every is None:
         every = _round_interval(steps) if isinstance(steps, int) and steps >= 1 else 1
-    return Schedule(canonical(str(options["optimizer"])), options["learning_rate"], steps, options["batch_size"], every)
+    told = {field.name: options[field.name] for field in fields(Schedule)}
+    return Schedule(**{**told, "optimizer": canonical(str(options["optimizer"])), "record_every": every})
 
 
 def _round_interval(steps: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import faulthandler
-import math
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,18 +12,9 @@ from typing import Final
 
 from goodinit.errors import GoodinitError
 
-__all__ = ["check_time_limit", "time_limit"]
+__all__ = ["time_limit"]
 
 GRACE: Final = 10.0  # seconds after which code that does not hear the alarm ends with its process
-
-
-def check_time_limit(seconds: float | None) -> None:
-    """Raise GoodinitError for a limit that is none, and where this machine or thread has no alarm."""
-    if seconds is None:
-        return
-    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not (number and 0.01 <= seconds < math.inf):
-        raise GoodinitError(f"time limit {seconds!r}: it must be a number of seconds of at least 0.01, such as 600")
 
 
 @contextmanager

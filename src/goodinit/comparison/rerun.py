@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from goodinit import activations
-from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, TASKS, design, model_defaults
+from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, design, model_defaults
 from goodinit.comparison.study import Study
 from goodinit.datasets import Dataset, is_builtin
 from goodinit.factories import ModelFactory
+from goodinit.options import OPTIONS, TASKS, task_options
 from goodinit.report import Rerun
 from goodinit.results import Task
 
@@ -20,7 +21,7 @@ __all__ = ["PERTURBATIONS", "format_seeds", "rerun"]
 
 Options = dict[str, Any]
 DEMONSTRATION: Final = (3, *(seed for seed in range(50) if seed != 3))  # the seeds of `compare()` without an option
-PERTURBATIONS: Final = 4  # what `compare` takes unless told
+PERTURBATIONS: Final[int] = OPTIONS["perturbations"].default  # what `compare` takes unless told
 _TOML: Final = "study.toml"
 
 
@@ -31,8 +32,8 @@ class _Own(str):
         return str(self)
 
 
-def rerun(study: Study, *, perturbations: int, margin: float, target_loss: float | None) -> Rerun:
-    """How to run the study again, only what differs from the defaults.
+def rerun(study: Study, **run: Any) -> Rerun:
+    """How to run the study again, only what differs from the defaults; `run` holds the options of a run by name.
 
     A file of data is called by its name alone, without its folder.
     """
@@ -49,12 +50,7 @@ def rerun(study: Study, *, perturbations: int, margin: float, target_loss: float
         options["learning_rate"] = "auto" if study.tune else rates[0] if len(rates) == 1 else rates
     else:
         options = {key: value for key, value in options.items() if key != "learning_rate" or value is not None}
-    if perturbations != PERTURBATIONS:
-        options["perturbations"] = perturbations
-    if margin:
-        options["margin"] = margin
-    if target_loss is not None:
-        options["target_loss"] = target_loss
+    options |= {name: value for name, value in run.items() if value != OPTIONS[name].default}
     init = [str(initializer) for initializer in study.initializers]
     plain = tasks is None and not options and init == list(CLASSIC_INITIALIZATIONS)
     if not (plain and study.seeds == DEMONSTRATION):
@@ -91,43 +87,45 @@ def _tables(tasks: Any) -> list[Mapping[str, Any]]:
 
 def _options(task: Task) -> Options:
     """Every option that makes this task."""
-    file = not isinstance(task.source.given, Dataset)
     if isinstance(task.network, ModelFactory):
-        return _options_of_model(task, task.network)
-    known = activations.is_known(task.network.activation.name)
+        brought, other = task.network.brings_data, "networks"
+    else:
+        brought, other = False, "models"
     return {
-        "data": task.source.text if file else _Own("data"),
-        "target": task.source.target,
-        "standardize": task.source.standardize,
-        "loss": "squared_error" if task.network.loss == "squared_error" else None,
-        "widths": list(task.network.widths[1:-1]),
-        "activation": task.network.activation.name if known else _Own("activation"),
-        "learning_rate": task.schedule.learning_rate,
-        "steps": task.schedule.steps,
-        "batch_size": task.schedule.batch_size,
-        "optimizer": task.schedule.optimizer,
-        "stream": task.stream,
-        "record_every": task.schedule.record_every,
-        "dtype": task.dtype,
+        option.name: _SAID.get(option.name, Task.choice)(task, option.name)
+        for option in task_options()
+        if option.of != other and not (brought and option.name in ("data", "loss"))
     }
 
 
-def _options_of_model(task: Task, factory: ModelFactory) -> Options:
-    file = not isinstance(task.source.given, Dataset)
-    data: Options = {"target": task.source.target, "standardize": task.source.standardize}
-    if not factory.brings_data:
-        data["data"] = task.source.text if file else _Own("data")
-        data["loss"] = "squared_error" if task.data.regression else None
-    return {
-        "model": factory.text if ":" in factory.text else _Own(factory.text),
-        "device": factory.device,
-        **data,
-        "learning_rate": task.schedule.learning_rate,
-        "steps": task.schedule.steps,
-        "batch_size": task.schedule.batch_size,
-        "optimizer": task.schedule.optimizer,
-        "record_every": task.schedule.record_every,
-    }
+def _data(task: Task, _: str) -> str:
+    return _Own("data") if isinstance(task.source.given, Dataset) else task.source.text
+
+
+def _loss(task: Task, _: str) -> str | None:
+    model = isinstance(task.network, ModelFactory)
+    predicts = task.data.regression if model else task.network.loss == "squared_error"
+    return "squared_error" if predicts else None
+
+
+def _activation(task: Task, _: str) -> str:
+    name = task.mlp.activation.name
+    return name if activations.is_known(name) else _Own("activation")
+
+
+def _model(task: Task, _: str) -> str:
+    text = cast(ModelFactory, task.network).text
+    return text if ":" in text else _Own(text)
+
+
+_SAID: Final[Mapping[str, Callable[[Task, str], Any]]] = {
+    "data": _data,
+    "loss": _loss,
+    "widths": lambda task, _: list(task.mlp.widths[1:-1]),
+    "activation": _activation,
+    "model": _model,
+}
+"""The options that a task holds in another form than they are given in."""
 
 
 @lru_cache(maxsize=64)
@@ -194,7 +192,7 @@ def _as_command(init: list[str], tasks: Any, options: Options) -> str:
     parts += [f"--task {shlex.quote(str(task))}" for task in listed]
     parts += [f"--init {shlex.quote(text)}" for text in init]
     for key, value in options.items():
-        name = f"--{key.replace('_', '-')}"
+        name = f"--{OPTIONS[key].word}"
         if isinstance(value, bool):
             parts.append(name if value else f"--no-{name[2:]}")
         elif key == "widths":

@@ -22,6 +22,7 @@ from goodinit.errors import GoodinitError
 from goodinit.report import StudyResult
 from goodinit.results import Task, TaskSummary, Trial
 from goodinit.statistics import Ranking
+from goodinit.training import Engine
 
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-untyped]  # it ships no types, and is optional
@@ -97,7 +98,7 @@ class Comparison(_Table):
     """A study and its trials, task by task and seed by seed; `tuning` holds those that chose learning rates.
 
     `margin` is the difference in test accuracy or R² up to which two initializations are called equivalent,
-    `target_loss` the training loss that counts as learned (None: half of that of guessing).
+    `target_loss` the training loss that counts as learned (None: half of that of guessing), `engine` what trained.
     """
 
     study: Study
@@ -105,6 +106,7 @@ class Comparison(_Table):
     tuning: tuple[Trial, ...] = ()
     margin: float = 0.0
     target_loss: float | None = None
+    engine: Engine = "auto"
 
     def _all(self) -> Sequence[Trial]:
         return (*self.tuning, *self.trials)
@@ -193,7 +195,13 @@ class Comparison(_Table):
     def _for_report(self) -> StudyResult:
         study = self.study
         repeats = [trial.sensitivity.repeats for trial in self.shown if trial.sensitivity]
-        again = rerun(study, perturbations=max(repeats, default=0), margin=self.margin, target_loss=self.target_loss)
+        again = rerun(
+            study,
+            engine=self.engine,
+            perturbations=max(repeats, default=0),
+            margin=self.margin,
+            target_loss=self.target_loss,
+        )
         return StudyResult(
             tasks=study.tasks,
             initializations=tuple(str(initializer) for initializer in study.initializers),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -14,7 +13,6 @@ from goodinit.activations import Activation
 from goodinit.comparison.cluster import Cluster, check_cluster
 from goodinit.comparison.design import design, parse_seeds
 from goodinit.comparison.executor import Executor, LocalExecutor
-from goodinit.comparison.limits import check_time_limit
 from goodinit.comparison.plan import Plan, estimate
 from goodinit.comparison.rerun import PERTURBATIONS
 from goodinit.comparison.result import Comparison
@@ -24,6 +22,7 @@ from goodinit.comparison.tuning import best_rates
 from goodinit.datasets import CsvText, Dataset
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.initializers import Initializer
+from goodinit.options import OPTIONS, task_options
 from goodinit.report import OutputFolder
 from goodinit.training import ENGINES, Engine
 
@@ -129,24 +128,10 @@ def compare(
 
     Raises GoodinitError for a value that cannot be used, before anything is trained or written.
     """
+    given = dict(locals())
     if seed is not None and seeds is not None:
         raise GoodinitError(f"seed {seed} and seeds {seeds!r} were given; give one of them")
-    options = {
-        "model": model,
-        "device": device,
-        "data": data,
-        "target": target,
-        "standardize": standardize,
-        "loss": loss,
-        "widths": widths,
-        "activation": activation,
-        "steps": steps,
-        "batch_size": batch_size,
-        "optimizer": optimizer,
-        "stream": stream,
-        "record_every": record_every,
-        "dtype": dtype,
-    }
+    options = {option.name: given[option.name] for option in task_options() if option.name != "learning_rate"}
     plain = (
         tasks == "classic"
         and init is None
@@ -166,8 +151,9 @@ def compare(
     )
     if engine not in ENGINES:
         raise unknown_name("engine", str(engine), ENGINES)
-    _check(perturbations, margin, target_loss)
-    check_time_limit(time_limit)
+    for option in OPTIONS.values():
+        if option.scope == "run" and option.must:
+            option.check(given[option.name])
     check_cluster(cluster)
     folder = OutputFolder(out, overwrite) if out is not None else None
     comparison = run_study(
@@ -185,19 +171,6 @@ def compare(
     if folder is not None:
         comparison.save(folder)
     return comparison
-
-
-def _check(perturbations: int, margin: float, target_loss: float | None) -> None:
-    if target_loss is not None and not (
-        isinstance(target_loss, int | float) and not isinstance(target_loss, bool) and 0 < target_loss < math.inf
-    ):
-        raise GoodinitError(f"target loss {target_loss!r}: it must be a finite number above 0, such as 0.1")
-    if isinstance(perturbations, bool) or not isinstance(perturbations, int) or not 0 <= perturbations <= 1000:
-        raise GoodinitError(f"perturbations {perturbations!r}: it must be an integer from 0 to 1000")
-    if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 <= margin < 1:
-        raise GoodinitError(
-            f"margin {margin!r}: it must be a difference in accuracy or R², from 0 to below 1, such as 0.01"
-        )
 
 
 def run_study(
@@ -234,7 +207,7 @@ def run_study(
         _run(store, study, jobs, "all seeds", trainer, 0, tell)
         found = {trial.place: trial for trial in store.trials("evaluation", {study.key(job) for job in jobs})}
     trials = tuple(found[study.tasks[j.task].name, str(j.initializer), float(j.learning_rate), j.seed] for j in jobs)
-    return Comparison(study, trials, tuple(tuned), margin, target_loss)
+    return Comparison(study, trials, tuple(tuned), margin, target_loss, engine)
 
 
 Trainer = Callable[[int, Callable[[float], None]], Executor]

@@ -8,46 +8,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from goodinit.comparison.design import TASK_OPTIONS, TASKS
 from goodinit.datasets import is_builtin
 from goodinit.errors import GoodinitError, nearest
+from goodinit.options import OPTIONS, Option, task_options
 
 __all__ = ["load_study"]
 
-_NUMBERS: Final = "an integer"
-_KINDS: Final[Mapping[str, tuple[str, tuple[type, ...]]]] = {
-    "init": ("a text or a list of texts", (str, list)),
-    "tasks": (f"a list of names from {', '.join(TASKS)}", (str, list)),
-    "learning-rate": ("a number, a list of numbers, or auto", (int, float, str, list)),
-    "seeds": ('a list of integers, or a text such as "0-19"', (str, list, int)),
-    "perturbations": (_NUMBERS, (int,)),
-    "margin": ("a number", (int, float)),
-    "target-loss": ("a number", (int, float)),
-    "engine": ("a text", (str,)),
-    "cluster": ("a text", (str,)),
-    "time-limit": ("a number", (int, float)),
-    "data": ("a text", (str,)),
-    "target": ("a text", (str,)),
-    "standardize": ("true or false", (bool,)),
-    "loss": ("cross_entropy or squared_error", (str,)),
-    "widths": ("a list of integers", (list,)),
-    "activation": ("a text", (str,)),
-    "steps": (_NUMBERS, (int,)),
-    "batch-size": (_NUMBERS, (int,)),
-    "optimizer": ("a text", (str,)),
-    "stream": ("a text", (str,)),
-    "record-every": (_NUMBERS, (int,)),
-    "dtype": ("a text", (str,)),
-    "model": ("a text such as my_models:make", (str,)),
-    "device": ("a text", (str,)),
+_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "integer": (int,),
+    "number": (int, float),
+    "text": (str,),
+    "texts": (str, list),
+    "switch": (bool,),
+    "integers": (list,),
+    "rates": (int, float, str, list),
+    "seeds": (str, list, int),
 }
-_TASK_KEYS: Final = ("name", "like", *(option.replace("_", "-") for option in TASK_OPTIONS))
 _ITEMS: Final[Mapping[str, tuple[type, ...]]] = {
-    "init": (str,),
-    "tasks": (str,),
-    "learning-rate": (int, float),
+    "texts": (str,),
+    "rates": (int, float),
     "seeds": (int,),
-    "widths": (int,),
+    "integers": (int,),
 }
 
 
@@ -71,11 +52,13 @@ def load_study(path: str | Path) -> dict[str, Any]:
     own = given.pop("task", [])
     if not isinstance(own, list) or not all(isinstance(each, dict) for each in own):
         raise GoodinitError(f"{file}, line {_line(text, 'task')}: task must be a table, written [[task]]")
+    keys = {_key(option): option for option in OPTIONS.values() if option.in_file}
+    of_task: dict[str, Option | None] = {"name": None, "like": None, **{_key(each): each for each in task_options()}}
     for key, value in given.items():
-        _check(file, text, key, value, tuple(_KINDS))
+        _check(file, text, key, value, keys)
     for number, each in enumerate(own):
         for key, value in each.items():
-            _check(file, text, key, value, _TASK_KEYS, number)
+            _check(file, text, key, value, of_task, number)
         if "name" not in each:
             raise GoodinitError(f"{file}, line {_line(text, 'task', number)}: a [[task]] needs a name of your own")
     options = {key.replace("-", "_"): value for key, value in given.items()}
@@ -90,13 +73,21 @@ def load_study(path: str | Path) -> dict[str, Any]:
     return options
 
 
-def _check(file: Path, text: str, key: str, value: Any, known: tuple[str, ...], table: int | None = None) -> None:
+def _key(option: Option) -> str:
+    return option.name.replace("_", "-")
+
+
+def _check(
+    file: Path, text: str, key: str, value: Any, known: Mapping[str, Option | None], table: int | None = None
+) -> None:
     where = f"{file}, line {_line(text, key, table)}"
     if key not in known:
         close = nearest(key, known)
         advice = f"did you mean {close[0]}?" if close else f"choose one of {', '.join(known)}, or [[task]]"
         raise GoodinitError(f"{where}: {key!r} is not a key of a study; {advice}")
-    what, kinds = _KINDS.get(key, ("a text", (str,)))
+    option = known[key]
+    what, kind = (option.takes, option.kind) if option is not None else ("a text", "text")
+    kinds = _TYPES[kind]
     right = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
     if not right:
         raise GoodinitError(f"{where}: {key} = {value!r} must be {what}")
@@ -104,7 +95,7 @@ def _check(file: Path, text: str, key: str, value: Any, known: tuple[str, ...], 
         if not value and key != "widths":
             raise GoodinitError(f"{where}: {key} is an empty list; it must be {what}, with one at least")
         for item in value:
-            if not isinstance(item, _ITEMS[key]) or isinstance(item, bool):
+            if not isinstance(item, _ITEMS[kind]) or isinstance(item, bool):
                 raise GoodinitError(f"{where}: {key} holds {item!r}; it must be {what}")
             if key == "seeds" and isinstance(item, int) and item < 0:
                 raise GoodinitError(f"{where}: {key} holds {item}; a seed is an integer of at least 0")

@@ -8,13 +8,13 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from goodinit import activations, initializers
-from goodinit.comparison import LOSSES
 from goodinit.datasets import BUILTIN
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer, Scaled
 from goodinit.lab.limits import LIMITS
 from goodinit.lab.scene import CLASSED, NOISE, STREAMS, Scene
 from goodinit.networks import MLP
+from goodinit.options import LOSSES
 from goodinit.streams import KeyedStream
 from goodinit.training import OPTIMIZERS
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 from goodinit import activations, initializers
-from goodinit.comparison import CLASSIC_INITIALIZATIONS, LOSSES, design
+from goodinit.comparison import CLASSIC_INITIALIZATIONS, design
 from goodinit.comparison.study import Study
 from goodinit.datasets import BUILTIN, CsvText, Source
 from goodinit.errors import GoodinitError
@@ -16,14 +17,16 @@ from goodinit.lab import fields
 from goodinit.lab.errors import LabError
 from goodinit.lab.limits import LIMITS
 from goodinit.lab.uploads import Uploads
+from goodinit.options import OPTIONS
 from goodinit.scenes import affordable
 from goodinit.spec import format_spec
-from goodinit.training import OPTIMIZERS, lanes
+from goodinit.training import lanes
+from goodinit.training.schedule import FOR_MODELS
 
 __all__ = ["CLASSED", "NOISE", "OWN", "STREAMS", "Choice", "Data", "Scene", "read_scene"]
 
 OWN: Final = "points.csv"  # what a person's own points are called outside the page
-STREAMS: Final = ("randomstate", "keyed")
+STREAMS: Final = OPTIONS["stream"].choices
 CLASSED: Final = tuple(name for name, kind in BUILTIN.items() if kind.classes)
 NOISE: Final = {"circles": 0.5, "moons": 0.5, "spirals": 0.3, "xor": 0.5, "blobs": 2.0}
 """The most noise the page offers."""
@@ -60,17 +63,17 @@ class Scene:
     """All that the page's controls say; the defaults are the classic experiment. See docs/lab.md."""
 
     data: Data = field(default_factory=Data)
-    hidden: tuple[int, ...] = (10, 5)
-    activation: str = "relu"
+    hidden: tuple[int, ...] = OPTIONS["widths"].usual
+    activation: str = OPTIONS["activation"].usual
     loss: str = "cross_entropy"
     inits: tuple[Choice, ...] = tuple(Choice(text) for text in CLASSIC_INITIALIZATIONS)
-    learning_rate: float = 0.01
-    optimizer: str = "gradient_descent"
-    steps: int = 15_000
-    batch_size: int | None = None
+    learning_rate: float = OPTIONS["learning_rate"].usual
+    optimizer: str = OPTIONS["optimizer"].usual
+    steps: int = OPTIONS["steps"].usual
+    batch_size: int | None = OPTIONS["batch_size"].usual
     seed: int = 3
     seeds: int = 1
-    stream: str = "randomstate"
+    stream: str = OPTIONS["stream"].usual
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it, every field told."""
@@ -126,9 +129,10 @@ class Scene:
 _CLASSIC: Final = Scene()
 _OPTIONS: Final = {
     "hidden": "widths",
-    **{name: name for name in ("activation", "loss", "learning_rate", "steps", "batch_size", "optimizer", "stream")},
+    **{name: name for name in Scene.__dataclass_fields__ if name in OPTIONS and name not in ("data", "seed", "seeds")},
 }
 """What a field is called among the options of `goodinit compare`."""
+_MOST: Final = {"steps": LIMITS["steps"], "batch_size": LIMITS["csv_rows"]}
 
 
 def read_scene(given: Any) -> Scene:
@@ -138,18 +142,13 @@ def read_scene(given: Any) -> Scene:
     """
     told = fields.items(given, "", Scene.__dataclass_fields__)
     read: dict[str, Callable[[Any], Any]] = {
+        **{name: partial(_read_option, name) for name in _OPTIONS},
         "data": _read_data,
         "hidden": _read_hidden,
         "activation": _read_activation,
-        "loss": lambda value: fields.choice(value, "loss", LOSSES),
         "inits": _read_inits,
-        "learning_rate": lambda value: fields.number(value, "learning_rate", *LIMITS["learning_rate"]),
-        "optimizer": lambda value: fields.choice(value, "optimizer", OPTIMIZERS),
-        "steps": lambda value: fields.whole(value, "steps", 1, LIMITS["steps"]),
-        "batch_size": lambda value: None if value is None else fields.whole(value, "batch_size", 1, LIMITS["csv_rows"]),
         "seed": lambda value: fields.whole(value, "seed", *LIMITS["seed"]),
         "seeds": lambda value: fields.whole(value, "seeds", 1, LIMITS["seeds"]),
-        "stream": lambda value: fields.choice(value, "stream", STREAMS),
     }
     scene = replace(_CLASSIC, **{name: read[name](value) for name, value in told.items()})
     fields.whole(scene.seed + scene.seeds - 1, "seed", *LIMITS["seed"])
@@ -160,6 +159,18 @@ def read_scene(given: Any) -> Scene:
         message = "loss = 'squared_error': it predicts numbers from a file; the lab shows classes, with cross_entropy"
         raise LabError("unknown-name", message, field="loss", given=scene.loss, allowed={"choices": ["cross_entropy"]})
     return scene
+
+
+def _read_option(name: str, given: Any) -> Any:
+    """An option of `compare`, within its bounds and the lab's."""
+    option = OPTIONS[name]
+    if option.choices:
+        return fields.choice(given, name, [word for word in option.choices if word not in FOR_MODELS])
+    if option.kind == "integer":
+        return (
+            None if given is None and option.usual is None else fields.whole(given, name, int(option.low), _MOST[name])
+        )
+    return fields.number(given, name, *LIMITS[name])
 
 
 def _read_data(given: Any) -> Data:

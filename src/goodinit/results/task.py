@@ -12,6 +12,7 @@ import numpy as np
 from goodinit.datasets import Dataset, Source
 from goodinit.factories import ModelFactory
 from goodinit.networks import MLP
+from goodinit.options import task_options
 from goodinit.results.metric import CLASSIFICATION, REGRESSION, SQUARED, Metric
 from goodinit.training import Dtype, Schedule
 
@@ -73,9 +74,23 @@ class Task:
     @property
     def identity(self) -> str:
         """Text that two tasks share only if their trials are the same: all they depend on but their own choices."""
-        facts = {**self.to_dict(), "data": self.source.fingerprint, "dtype": self.dtype}
-        del facts["name"], facts["learning_rate"]
+        facts = {**self.network.facts, "data": self.source.fingerprint}  # with which the target and its scaling
+        held = {"data", "target", "standardize", *facts}
+        other = "models" if isinstance(self.network, MLP) else "networks"
+        for option in task_options():
+            if option.identity and option.name not in held and (option.of != other or hasattr(self, option.name)):
+                facts[option.name] = self.choice(option.name)
         return json.dumps(facts, sort_keys=True)
+
+    def choice(self, option: str) -> Any:
+        """What an option of `compare` is for this task: the value in the record that has it by its name.
+
+        Raises LookupError where none has: an option that a task forgets would silently share another task's trials.
+        """
+        for part in (self, self.schedule, self.network, self.source):
+            if hasattr(part, option):
+                return getattr(part, option)
+        raise LookupError(f"the option {option} is in no record of the task {self.name}")
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.networks import Parameters
+from goodinit.options import OPTIONS
 from goodinit.streams import Stream
 from goodinit.training.optimizers import OPTIMIZERS
 
@@ -42,18 +42,9 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.optimizer not in (*OPTIMIZERS, *FOR_MODELS):
             raise unknown_name("optimizer", str(self.optimizer), (*OPTIMIZERS, *FOR_MODELS))
-        rate = self.learning_rate
-        number = isinstance(rate, int | float | np.floating) and not isinstance(rate, bool)
-        if not number or not math.isfinite(rate) or rate <= 0:
-            raise GoodinitError(f"learning rate {rate}: it must be a finite number above 0, such as 0.01")
-        for what, value in (
-            ("steps", self.steps),
-            ("record every", self.record_every),
-            ("batch size", self.batch_size),
-        ):
-            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-            if value is not None and (not whole or value < 1):
-                raise GoodinitError(f"{what} {value}: it must be an integer of at least 1")
+        for each in fields(self):
+            if OPTIONS[each.name].must:
+                OPTIONS[each.name].check(getattr(self, each.name))
 
     @property
     def recorded(self) -> range:

@@ -1,0 +1,8 @@
+"""The options of `compare`, each declared once: what it takes, what it means, and where a person meets it."""
+
+from __future__ import annotations
+
+from goodinit.options.record import Kind, Option
+from goodinit.options.table import DEFAULT_OUT, LOSSES, OPTIONS, TASKS, task_options
+
+__all__ = ["DEFAULT_OUT", "LOSSES", "OPTIONS", "TASKS", "Kind", "Option", "task_options"]

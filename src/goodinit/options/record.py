@@ -1,0 +1,100 @@
+"""One option: its record, the check of a value, and its row in the documentation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Integral, Rational, Real
+from typing import Any, Final, Literal
+
+from goodinit.errors import GoodinitError
+
+__all__ = ["Kind", "Option"]
+
+Kind = Literal["integer", "number", "text", "texts", "switch", "flag", "integers", "rates", "seeds"]
+"""What an option takes; a switch is on or off, and has a default of neither."""
+Scope = Literal["study", "task", "run", "command"]
+
+_EXPECTED: Final[dict[Kind, str]] = {
+    "integer": "an integer",
+    "number": "a number",
+    "text": "a text",
+    "texts": "a text or a list of texts",
+    "switch": "true or false",
+    "flag": "true or false",
+    "integers": "a list of integers",
+    "rates": "a number, a list of numbers, or auto",
+    "seeds": 'a list of integers, or a text such as "0-19"',
+}
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of `compare`.
+
+    `scope` says what it belongs to: the study's design, a task, the run that trains it, or the command alone.
+    `default` is what `compare` takes where nothing is said, and `usual` what the classic task then has. `identity` says
+    whether a task's trials depend on it, and so whether trials of another value are others. `of` names what alone
+    has it: goodinit's networks, or a person's models. `low` and `high` are bounds of a number; `open_low` and
+    `open_high` leave the bounds themselves out. `in_file` and `python` say whether a study's file and `compare`
+    take it, as the command does. `must` says what a value has to be, `expected` what a file has to hold.
+    """
+
+    name: str
+    kind: Kind
+    scope: Scope
+    help: str
+    metavar: str = ""
+    default: Any = None
+    usual: Any = None
+    identity: bool = False
+    of: Literal["networks", "models"] | None = None
+    choices: tuple[str, ...] = ()
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+    must: str = ""
+    expected: str = ""
+    in_file: bool = True
+    python: bool = True
+    flag: str = ""
+    default_text: str = ""
+    meaning: str = ""
+
+    @property
+    def word(self) -> str:
+        """As the command line and a study's file call it."""
+        return self.flag or self.name.replace("_", "-")
+
+    @property
+    def takes(self) -> str:
+        """What it takes, as a message says it."""
+        if self.choices and self.kind == "text":
+            return f"{', '.join(self.choices[:-1])} or {self.choices[-1]}"
+        return self.expected or _EXPECTED[self.kind]
+
+    def check(self, value: object) -> None:
+        """Raise GoodinitError unless the value is a finite number within the bounds, or a default of None."""
+        if value is None and self.default is None and self.usual is None:
+            return
+        if self.kind == "integer":
+            right = isinstance(value, Integral)
+        else:
+            right = isinstance(value, Integral) or (isinstance(value, Real) and not isinstance(value, Rational))
+        if not right or isinstance(value, bool) or not self._within(value):
+            shown = repr(value) if isinstance(value, str) else value
+            raise GoodinitError(f"{self.name.replace('_', ' ')} {shown}: it must be {self.must}")
+
+    def _within(self, value: Any) -> bool:
+        above: bool = value > self.low if self.open_low else value >= self.low
+        below: bool = value < self.high if self.open_high else value <= self.high
+        return above and below and -math.inf < value < math.inf
+
+    @property
+    def row(self) -> str:
+        """Its row in the table of docs/compare.md."""
+        told = f"--{self.word}"
+        told += f" / --no-{self.word}" if self.kind == "switch" else f" {self.metavar}" if self.metavar else ""
+        cells = (f"`{told}`".replace("|", r"\|"), self.default_text, self.meaning)
+        return "|" + "|".join(f" {cell} " if cell else " " for cell in cells) + "|"
