@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,9 @@ class Activation:
     the (lower, upper) pair of bounds the value approaches, None for a side without one; a unit that sits
     within 3 % of the range from a bound is called saturated. `can_die` says that the derivative is
     exactly zero on a half-line, so that a unit can stop learning for every input. `kinks` are the points
-    where the derivative jumps. `torch_name` is the class in `torch.nn`, None where there is none.
+    where the derivative jumps. `torch_name` is the class in `torch.nn`, None where there is none. `family` is
+    the table's name for it without options, None for an activation of one's own, and `parameter` the value of
+    its option, where it has one: compiled code finds its own form of an activation by these two.
     """
 
     name: str
@@ -37,6 +39,8 @@ class Activation:
     saturation: tuple[float | None, float | None] = (None, None)
     can_die: bool = False
     kinks: tuple[float, ...] = ()
+    family: str | None = None
+    parameter: float | None = None
 
     @property
     def saturates(self) -> bool:
@@ -256,10 +260,12 @@ def get(activation: str | Activation) -> Activation:
     if name not in _TABLE:
         raise unknown_name("activation", name, _TABLE)
     allowed = _OPTIONS.get(name)
-    for option, value in options.items():
-        if option != allowed:
+    for given, value in options.items():
+        if given != allowed:
             takes = f"its one option is {allowed}" if allowed else "it takes no option"
-            raise GoodinitError(f"activation {name!r} has no option {option!r}; {takes}")
+            raise GoodinitError(f"activation {name!r} has no option {given!r}; {takes}")
         if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-            raise GoodinitError(f"activation {name}({option}={value!r}): {option} must be a finite number")
-    return _TABLE[name](**options)
+            raise GoodinitError(f"activation {name}({given}={value!r}): {given} must be a finite number")
+    named = option(name)
+    parameter = None if named is None else float(options.get(*named))
+    return replace(_TABLE[name](**options), family=name, parameter=parameter)

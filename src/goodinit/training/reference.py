@@ -10,7 +10,7 @@ takes an ensemble: parameters with a leading axis, one network a row, all traine
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from scipy import special
 
 from goodinit.networks import MLP, Parameters
 from goodinit.training.optimizers import OPTIMIZERS
-from goodinit.training.schedule import Batch, Run, Schedule, Watch, check_rates, check_snapshots
+from goodinit.training.schedule import Call, Run, Watch, check_snapshots
 
 __all__ = [
     "accuracy",
@@ -134,36 +134,20 @@ def r_squared(network: MLP, parameters: Parameters, X: Array, y: Array) -> Array
         return np.asarray(1 - left / spread)
 
 
-def train(
-    network: MLP,
-    start: Parameters,
-    X: Array,
-    Y: Array,
-    schedule: Schedule,
-    batches: Iterable[Batch],
-    progress: Callable[[int], None] = lambda step: None,
-    *,
-    learning_rates: NDArray[np.float64] | None = None,
-    snapshots: Iterable[int] = (),
-    watch: Watch | None = None,
-) -> Run:
-    """Train an ensemble from `start`, which is left as it is.
-
-    X is (inputs, examples), Y (outputs, examples); `start` has a leading axis of k networks. `batches` gives the
-    examples of each step. `progress` is called with the number of finished steps, about a hundred times.
-    `learning_rates`, of shape (k,), takes the place of the schedule's; `snapshots` are the steps before which the
-    parameters are kept, or, with `watch`, given to it as training proceeds and not kept.
-    """
-    parameters = {name: value.copy() for name, value in start.items()}
+def train(call: Call) -> Run:
+    """Train an ensemble as `call` says, in float64."""
+    network, X, Y, schedule = call.network, call.X, call.Y, call.schedule
+    parameters = {name: value.copy() for name, value in call.start.items()}
     update = OPTIMIZERS[schedule.optimizer]()
     networks = len(next(iter(parameters.values())))
-    rates = check_rates(learning_rates, networks, schedule.learning_rate)[:, None, None]
-    wanted = check_snapshots(snapshots, schedule.steps)
+    rates, multipliers = call.rates()
+    rate_of = {name: rates[:, None, None] * multiplier for name, multiplier in multipliers.items()}
+    wanted = check_snapshots(call.snapshots, schedule.steps)
     losses = np.full((networks, len(schedule.recorded)), np.nan)
     diverged_by: list[int | None] = [None] * networks
     stopped: dict[int, Parameters] = {}  # a network that diverged stands still
     kept: dict[int, Parameters] = {}
-    keep: Watch = watch or kept.__setitem__
+    keep: Watch = call.watch or kept.__setitem__
     often = max(1, schedule.steps // 100)
 
     def record(step: int) -> Array:
@@ -183,7 +167,7 @@ def train(
         return now
 
     with np.errstate(all="ignore"):  # what overflows is recorded as divergence, not printed as a warning
-        for step, batch in zip(range(schedule.steps), batches, strict=True):
+        for step, batch in zip(range(schedule.steps), call.batches, strict=True):
             if step % schedule.record_every == 0:
                 losses[:, step // schedule.record_every] = record(step)
                 if None not in diverged_by:
@@ -192,11 +176,11 @@ def train(
                 keep(step, current())
                 wanted.remove(step)
             Z, A = forward(network, parameters, X[:, batch])
-            update(parameters, backward(network, parameters, Z, A, Y[:, batch]), rates)
+            update(parameters, backward(network, parameters, Z, A, Y[:, batch]), rate_of)
             if (step + 1) % often == 0:
-                progress(step + 1)
+                call.progress(step + 1)
         final_loss = record(schedule.steps)
-    progress(schedule.steps)
+    call.progress(schedule.steps)
     final = current()
     for step in wanted:
         keep(step, final)
