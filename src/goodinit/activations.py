@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.spec import canonical, format_spec, parse_spec
@@ -17,6 +16,20 @@ from goodinit.spec import canonical, format_spec, parse_spec
 __all__ = ["Activation", "get", "is_known", "names", "option"]
 
 Array = NDArray[Any]
+
+
+def _special() -> Any:
+    from scipy import special  # where it is used: it takes longer to import than all else here
+
+    return special
+
+
+def _expit(z: Array) -> Any:
+    return _special().expit(z)
+
+
+def _ndtr(z: Array) -> Any:
+    return _special().ndtr(z)
 
 
 @dataclass(frozen=True)
@@ -119,8 +132,8 @@ def _selu() -> Activation:
 def _sigmoid() -> Activation:
     return Activation(
         "sigmoid",
-        special.expit,
-        lambda z: special.expit(z) * special.expit(-z),
+        _expit,
+        lambda z: _expit(z) * _expit(-z),
         "Sigmoid",
         saturation=(0.0, 1.0),
     )
@@ -154,7 +167,7 @@ def _softsign() -> Activation:
 
 def _softplus() -> Activation:
     return Activation(
-        "softplus", lambda z: np.logaddexp(z, z.dtype.type(0)), special.expit, "Softplus", saturation=(0.0, None)
+        "softplus", lambda z: np.logaddexp(z, z.dtype.type(0)), _expit, "Softplus", saturation=(0.0, None)
     )
 
 
@@ -162,8 +175,8 @@ def _gelu() -> Activation:
     """Hendrycks & Gimpel 2016, the exact form z Phi(z)."""
     return Activation(
         "gelu",
-        lambda z: z * special.ndtr(z),
-        lambda z: (special.ndtr(z) + z * np.exp(-z * z / 2) / np.sqrt(2 * np.pi)).astype(z.dtype),
+        lambda z: z * _ndtr(z),
+        lambda z: (_ndtr(z) + z * np.exp(-z * z / 2) / np.sqrt(2 * np.pi)).astype(z.dtype),
         "GELU",
         saturation=(0.0, None),
     )
@@ -172,8 +185,8 @@ def _gelu() -> Activation:
 def _silu() -> Activation:
     return Activation(
         "silu",
-        lambda z: z * special.expit(z),
-        lambda z: special.expit(z) * (1 + z * special.expit(-z)),
+        lambda z: z * _expit(z),
+        lambda z: _expit(z) * (1 + z * _expit(-z)),
         "SiLU",
         saturation=(0.0, None),
     )
@@ -182,7 +195,7 @@ def _silu() -> Activation:
 def _mish() -> Activation:
     def derivative(z: Array) -> Array:
         t = np.tanh(np.logaddexp(z, z.dtype.type(0)))
-        return np.asarray(t + z * special.expit(z) * (1 - t * t))
+        return np.asarray(t + z * _expit(z) * (1 - t * t))
 
     return Activation(
         "mish",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from goodinit.networks import MLP, Parameters
+from goodinit.statistics import determination
 from goodinit.training.optimizers import OPTIMIZERS
 from goodinit.training.schedule import Call, Run, Watch, check_snapshots
 
@@ -121,17 +122,9 @@ def accuracy(network: MLP, parameters: Parameters, X: Array, labels: NDArray[np.
 
 
 def r_squared(network: MLP, parameters: Parameters, X: Array, y: Array) -> Array:
-    """The coefficient of determination of one output against the numbers y, one an example; 1 is best.
-
-    R² = 1 - sum (y - f(x))^2 / sum (y - mean y)^2: 0 for predicting the mean of y, below 0 for worse than that, and
-    not finite where an output is not. For equal y it is 1 if every output is right and else 0, as in scikit-learn.
-    """
+    """The coefficient of determination of one output against the numbers y, one an example; 1 is best."""
     with np.errstate(all="ignore"):  # parameters that diverged still have outputs
-        left = ((forward(network, parameters, X)[0][-1][..., 0, :] - y) ** 2).sum(axis=-1)
-        spread = ((y - y.mean()) ** 2).sum()
-        if spread == 0:
-            return np.asarray(np.where(np.isfinite(left), left == 0, np.nan), dtype=np.float64)
-        return np.asarray(1 - left / spread)
+        return determination.r_squared(forward(network, parameters, X)[0][-1][..., 0, :], y)
 
 
 def train(call: Call) -> Run:
