@@ -13,9 +13,14 @@
 
 namespace goodinit {
 
-enum class Function {
-    linear, relu, relu6, leaky_relu, elu, selu, gelu, silu, mish, softplus, sigmoid, tanh, hard_tanh, softsign, sine
-};
+// The activations, by the names of activations.py: one line here and a branch of apply() in lanes_activations.hpp.
+#define GOODINIT_ACTIVATIONS(each)                                                                                 \
+    each(linear) each(relu) each(relu6) each(leaky_relu) each(elu) each(selu) each(gelu) each(silu) each(mish)     \
+    each(softplus) each(sigmoid) each(tanh) each(hard_tanh) each(softsign) each(sine)
+
+#define GOODINIT_NAME(name) name,
+enum class Function { GOODINIT_ACTIVATIONS(GOODINIT_NAME) };
+#undef GOODINIT_NAME
 enum class Loss { binary_cross_entropy, cross_entropy, squared_error };
 enum class Optimizer { gradient_descent, momentum, adam };
 
@@ -33,6 +38,7 @@ struct Job {
     T *const *parameters;   // W1, b1, W2, b2, ...: each (networks, size), C order, trained in place
     T *first, *second;      // the optimizer's averages, (networks, parameters) each, kept between calls; or null
     const T *rates;         // (networks)
+    const T *multipliers;   // of the rates: one for each array of `parameters`; or null
 
     size_t examples;
     const T *X, *Y;         // (examples, inputs) and (examples, outputs)

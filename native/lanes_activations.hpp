@@ -63,9 +63,7 @@ void activate(Function function, T option, T *a, T *slope, size_t vectors) {
     switch (function) {
 #define GOODINIT_CASE(name) \
     case Function::name: activate_as<T, Function::name>(a, slope, vectors, option); break;
-        GOODINIT_CASE(linear) GOODINIT_CASE(relu) GOODINIT_CASE(relu6) GOODINIT_CASE(leaky_relu) GOODINIT_CASE(elu)
-        GOODINIT_CASE(selu) GOODINIT_CASE(gelu) GOODINIT_CASE(silu) GOODINIT_CASE(mish) GOODINIT_CASE(softplus)
-        GOODINIT_CASE(sigmoid) GOODINIT_CASE(tanh) GOODINIT_CASE(hard_tanh) GOODINIT_CASE(softsign) GOODINIT_CASE(sine)
+        GOODINIT_ACTIVATIONS(GOODINIT_CASE)
 #undef GOODINIT_CASE
     }
 }

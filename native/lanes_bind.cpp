@@ -43,10 +43,11 @@ Enum by_name(const std::vector<const char *> &names, const std::string &name) {
     refuse(name + " is not known to the lanes engine");
 }
 
-Function function_of(const std::string &name) {
-    return by_name<Function>({"linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus",
-                              "sigmoid", "tanh", "hard_tanh", "softsign", "sine"}, name);
-}
+#define GOODINIT_TEXT(name) #name,
+const std::vector<const char *> activations{GOODINIT_ACTIVATIONS(GOODINIT_TEXT)};
+#undef GOODINIT_TEXT
+
+Function function_of(const std::string &name) { return by_name<Function>(activations, name); }
 
 Loss loss_of(const std::string &name) {
     return by_name<Loss>({"binary_cross_entropy", "cross_entropy", "squared_error"}, name);
@@ -219,8 +220,8 @@ void run(Job<T> &job, const std::vector<Unit> &units, size_t threads, size_t set
 template <class T>
 void train(const std::vector<int64_t> &widths, const std::string &function, double option, const std::string &loss,
            const std::string &optimizer, const nb::list &parameters, const std::optional<Array<T>> &first,
-           const std::optional<Array<T>> &second, const Array<const T> &rates, const Array<const T> &X,
-           const Array<const T> &Y, int64_t begin, int64_t end, int64_t steps, int64_t record_every,
+           const std::optional<Array<T>> &second, const Array<const T> &rates,
+           const std::optional<Array<const T>> &multipliers, const Array<const T> &X, const Array<const T> &Y, int64_t begin, int64_t end, int64_t steps, int64_t record_every,
            const std::optional<Array<const int64_t>> &offsets, const std::optional<Array<const int32_t>> &indices,
            const Array<double> &losses, const Array<double> &final_loss, const Array<int64_t> &diverged_by,
            const Array<const int64_t> &snapshot_steps, const nb::list &snapshots, int64_t threads,
@@ -273,6 +274,10 @@ void train(const std::vector<int64_t> &widths, const std::string &function, doub
     };
     std::vector<T *> arrays = arrays_of(parameters, "parameters"), kept = arrays_of(snapshots, "snapshots");
     if (arrays.size() != per_network.size()) refuse("parameters: one W and one b for each layer");
+    job.multipliers = multipliers ? sized(*multipliers, arrays.size(), "multipliers") : nullptr;
+    for (size_t i = 0; multipliers && i < arrays.size(); ++i)
+        if (!(job.multipliers[i] > 0) || !std::isfinite(job.multipliers[i]))
+            refuse("multipliers: each must be finite and above 0");
     job.parameters = arrays.data();
     job.first = first ? sized(*first, job.networks * total, "first") : nullptr;
     job.second = second ? sized(*second, job.networks * total, "second") : nullptr;
@@ -340,7 +345,7 @@ void bind(nb::module_ &module, const char *train_name, const char *activation_na
     using nb::literals::operator""_a;
     module.def(train_name, &train<T>, nb::kw_only(), "widths"_a, "function"_a, "option"_a, "loss"_a, "optimizer"_a,
                "parameters"_a, "first"_a.noconvert().none(), "second"_a.noconvert().none(), "rates"_a.noconvert(),
-               "X"_a.noconvert(), "Y"_a.noconvert(), "begin"_a, "end"_a, "steps"_a, "record_every"_a,
+               "multipliers"_a.noconvert().none(), "X"_a.noconvert(), "Y"_a.noconvert(), "begin"_a, "end"_a, "steps"_a, "record_every"_a,
                "offsets"_a.noconvert().none(), "indices"_a.noconvert().none(), "losses"_a.noconvert(),
                "final_loss"_a.noconvert(), "diverged_by"_a.noconvert(), "snapshot_steps"_a.noconvert(), "snapshots"_a,
                "threads"_a, "layout"_a, "progress"_a,
@@ -357,6 +362,8 @@ void bind_lanes(nb::module_ &module) {
         if (element_size != 4 && element_size != 8) refuse("element_size must be 4 or 8");
         return element_size == 4 ? chosen_kernels<float>().lanes : chosen_kernels<double>().lanes;
     }, nb::arg("element_size"), "How many networks fill a vector.");
+    module.def("activations", [] { return std::vector<std::string>(activations.begin(), activations.end()); },
+               "The names of the activations that the kernels have.");
     bind<float>(module, "train_float32", "activation_float32");
     bind<double>(module, "train_float64", "activation_float64");
 }

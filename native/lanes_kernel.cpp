@@ -27,6 +27,7 @@ class Trainer : Pass<T, Grouped> {
 
     size_t first, count;     // the networks
     T *m, *v, *rates, *X_batch, *Y_batch;
+    T *rate_of = nullptr;    // of every parameter, where the arrays have multipliers
     int64_t snapshot = 0, uncounted = 0;
     size_t alive;
 
@@ -36,6 +37,7 @@ class Trainer : Pass<T, Grouped> {
         m = arena.take<T>(job.optimizer == Optimizer::gradient_descent ? 0 : Grouped ? parameters * L : padded);
         v = arena.take<T>(job.optimizer != Optimizer::adam ? 0 : Grouped ? parameters * L : padded);
         rates = arena.take<T>(L);
+        if (job.multipliers) rate_of = arena.take<T>(Grouped ? parameters * L : padded);
         const size_t rows = job.offsets ? (Grouped ? job.largest_batch : Base::packed(job.largest_batch, parameters)) : 0;
         X_batch = arena.take<T>(rows * width(0));
         Y_batch = arena.take<T>(rows * width(job.depth));
@@ -88,8 +90,14 @@ class Trainer : Pass<T, Grouped> {
         });
         move_state(true);
         for (size_t lane = 0; lane < L; ++lane) rates[lane] = job.rates[Grouped ? network(lane) : first];
+        if (job.multipliers)
+            for_arrays([&](int array, size_t size, size_t at) {
+                for (size_t i = at * members; i < (at + size) * members; ++i)
+                    rate_of[i] = rates[Grouped ? i % L : 0] * job.multipliers[array];
+            });
         if (!Grouped) {
             for (size_t i = parameters; i < padded; ++i) w[i] = 0;
+            for (size_t i = parameters; job.multipliers && i < padded; ++i) rate_of[i] = 0;
             for (size_t space = 0; space < spaces_count; ++space)
                 for (size_t i = parameters * L; i < padded * L; ++i) spaces[space].partial[i] = 0;
         }
@@ -208,18 +216,27 @@ class Trainer : Pass<T, Grouped> {
     }
 
     void update(int64_t step, T scale) {
+        if (rate_of) {
+            update_at(step, scale, [&](size_t i) { return load(rate_of + i * L); });
+        } else {
+            const V rate = load(rates);
+            update_at(step, scale, [&](size_t) { return rate; });
+        }
+    }
+
+    template <class Rate>
+    void update_at(int64_t step, T scale, const Rate &rate) {
         const size_t vectors = Grouped ? parameters : padded / L;
-        const V rate = load(rates);
         if (job.optimizer == Optimizer::gradient_descent) {
             for (size_t i = 0; i < vectors; ++i) {
                 const V g = load(total + i * L) * scale;
-                store(w + i * L, fma(-rate, g, load(w + i * L)));
+                store(w + i * L, fma(-rate(i), g, load(w + i * L)));
             }
         } else if (job.optimizer == Optimizer::momentum) {
             for (size_t i = 0; i < vectors; ++i) {
                 const V g = load(total + i * L) * scale, velocity = fma(broadcast(T(0.9)), load(m + i * L), g);
                 store(m + i * L, velocity);
-                store(w + i * L, fma(-rate, velocity, load(w + i * L)));
+                store(w + i * L, fma(-rate(i), velocity, load(w + i * L)));
             }
         } else {
             const double t = (double)(step + 1);
@@ -231,7 +248,7 @@ class Trainer : Pass<T, Grouped> {
                 store(m + i * L, mean);
                 store(v + i * L, square);
                 const V move = (mean * c1) / (square_root(square * c2) + T(1e-8));
-                store(w + i * L, fma(-rate, move, load(w + i * L)));
+                store(w + i * L, fma(-rate(i), move, load(w + i * L)));
             }
         }
     }

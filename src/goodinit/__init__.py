@@ -6,29 +6,33 @@ catalogue, `goodinit.theory` says what each should do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
-from goodinit import activations, datasets, initializers, theory
-from goodinit.checkup.model_check import Checkup, check
-from goodinit.checkup.model_watch import watch
-from goodinit.comparison import Comparison, compare, open_study
 from goodinit.errors import GoodinitError
-from goodinit.initializers import Initializer
-from goodinit.options import TASKS
-from goodinit.weights import Weight
 
-if TYPE_CHECKING:  # models need torch, and are imported by those who use them
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
     import torch
 
+    from goodinit import activations, datasets, initializers, theory
+    from goodinit.checkup.model_check import Checkup, check
+    from goodinit.checkup.model_watch import watch
+    from goodinit.comparison import Comparison, compare, open_study
+    from goodinit.initializers import Initializer
     from goodinit.pytorch import Initialization, Rules
+    from goodinit.weights import Weight
+
+    __version__: str
 
 __all__ = [
     "Checkup",
     "Comparison",
     "GoodinitError",
     "Weight",
+    "__version__",
     "activations",
     "check",
     "compare",
@@ -42,6 +46,38 @@ __all__ = [
     "watch",
 ]
 
+_ROOMS: Final = ("activations", "datasets", "initializers", "theory")
+_FROM: Final = {
+    "Checkup": "checkup.model_check",
+    "Comparison": "comparison",
+    "Initializer": "initializers",
+    "Weight": "weights",
+    "check": "checkup.model_check",
+    "compare": "comparison",
+    "open_study": "comparison",
+    "watch": "checkup.model_watch",
+}
+
+if not TYPE_CHECKING:  # to a type checker a name that is not there stays an error
+
+    def __getattr__(name: str) -> Any:
+        """What is imported when it is first used, so that `import goodinit` takes no time."""
+        if name in _ROOMS:
+            found = import_module(f"goodinit.{name}")
+        elif name in _FROM:
+            found = getattr(import_module(f"goodinit.{_FROM[name]}"), name)
+        elif name == "__version__":
+            from importlib.metadata import version
+
+            found = version("goodinit")
+        else:
+            raise AttributeError(f"module 'goodinit' has no attribute {name!r}")
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
 
 def tasks() -> list[str]:
     """The names of the tasks that `compare` knows.
@@ -49,6 +85,8 @@ def tasks() -> list[str]:
     >>> tasks()[:3]
     ['classic', 'moons', 'spirals']
     """
+    from goodinit.options import TASKS
+
     return list(TASKS)
 
 

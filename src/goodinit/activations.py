@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.spec import canonical, format_spec, parse_spec
@@ -17,6 +16,20 @@ from goodinit.spec import canonical, format_spec, parse_spec
 __all__ = ["Activation", "get", "is_known", "names", "option"]
 
 Array = NDArray[Any]
+
+
+def _special() -> Any:
+    from scipy import special  # where it is used: it takes longer to import than all else here
+
+    return special
+
+
+def _expit(z: Array) -> Any:
+    return _special().expit(z)
+
+
+def _ndtr(z: Array) -> Any:
+    return _special().ndtr(z)
 
 
 @dataclass(frozen=True)
@@ -27,7 +40,9 @@ class Activation:
     the (lower, upper) pair of bounds the value approaches, None for a side without one; a unit that sits
     within 3 % of the range from a bound is called saturated. `can_die` says that the derivative is
     exactly zero on a half-line, so that a unit can stop learning for every input. `kinks` are the points
-    where the derivative jumps. `torch_name` is the class in `torch.nn`, None where there is none.
+    where the derivative jumps. `torch_name` is the class in `torch.nn`, None where there is none. `family` is
+    the table's name for it without options, None for an activation of one's own, and `parameter` the value of
+    its option, where it has one: compiled code finds its own form of an activation by these two.
     """
 
     name: str
@@ -37,6 +52,8 @@ class Activation:
     saturation: tuple[float | None, float | None] = (None, None)
     can_die: bool = False
     kinks: tuple[float, ...] = ()
+    family: str | None = None
+    parameter: float | None = None
 
     @property
     def saturates(self) -> bool:
@@ -115,8 +132,8 @@ def _selu() -> Activation:
 def _sigmoid() -> Activation:
     return Activation(
         "sigmoid",
-        special.expit,
-        lambda z: special.expit(z) * special.expit(-z),
+        _expit,
+        lambda z: _expit(z) * _expit(-z),
         "Sigmoid",
         saturation=(0.0, 1.0),
     )
@@ -150,7 +167,7 @@ def _softsign() -> Activation:
 
 def _softplus() -> Activation:
     return Activation(
-        "softplus", lambda z: np.logaddexp(z, z.dtype.type(0)), special.expit, "Softplus", saturation=(0.0, None)
+        "softplus", lambda z: np.logaddexp(z, z.dtype.type(0)), _expit, "Softplus", saturation=(0.0, None)
     )
 
 
@@ -158,8 +175,8 @@ def _gelu() -> Activation:
     """Hendrycks & Gimpel 2016, the exact form z Phi(z)."""
     return Activation(
         "gelu",
-        lambda z: z * special.ndtr(z),
-        lambda z: (special.ndtr(z) + z * np.exp(-z * z / 2) / np.sqrt(2 * np.pi)).astype(z.dtype),
+        lambda z: z * _ndtr(z),
+        lambda z: (_ndtr(z) + z * np.exp(-z * z / 2) / np.sqrt(2 * np.pi)).astype(z.dtype),
         "GELU",
         saturation=(0.0, None),
     )
@@ -168,8 +185,8 @@ def _gelu() -> Activation:
 def _silu() -> Activation:
     return Activation(
         "silu",
-        lambda z: z * special.expit(z),
-        lambda z: special.expit(z) * (1 + z * special.expit(-z)),
+        lambda z: z * _expit(z),
+        lambda z: _expit(z) * (1 + z * _expit(-z)),
         "SiLU",
         saturation=(0.0, None),
     )
@@ -178,7 +195,7 @@ def _silu() -> Activation:
 def _mish() -> Activation:
     def derivative(z: Array) -> Array:
         t = np.tanh(np.logaddexp(z, z.dtype.type(0)))
-        return np.asarray(t + z * special.expit(z) * (1 - t * t))
+        return np.asarray(t + z * _expit(z) * (1 - t * t))
 
     return Activation(
         "mish",
@@ -256,10 +273,12 @@ def get(activation: str | Activation) -> Activation:
     if name not in _TABLE:
         raise unknown_name("activation", name, _TABLE)
     allowed = _OPTIONS.get(name)
-    for option, value in options.items():
-        if option != allowed:
+    for given, value in options.items():
+        if given != allowed:
             takes = f"its one option is {allowed}" if allowed else "it takes no option"
-            raise GoodinitError(f"activation {name!r} has no option {option!r}; {takes}")
+            raise GoodinitError(f"activation {name!r} has no option {given!r}; {takes}")
         if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-            raise GoodinitError(f"activation {name}({option}={value!r}): {option} must be a finite number")
-    return _TABLE[name](**options)
+            raise GoodinitError(f"activation {name}({given}={value!r}): {given} must be a finite number")
+    named = option(name)
+    parameter = None if named is None else float(options.get(*named))
+    return replace(_TABLE[name](**options), family=name, parameter=parameter)

@@ -68,9 +68,9 @@ class _StoppedError(Exception):
 @app.callback(invoke_without_command=True)
 def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
     if version:
-        from importlib.metadata import version as installed
+        from goodinit import __version__
 
-        typer.echo(f"goodinit {installed('goodinit')}")
+        typer.echo(f"goodinit {__version__}")
         raise typer.Exit
 
 

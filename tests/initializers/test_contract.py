@@ -1,6 +1,8 @@
 """The contract of every initializer: moments, dtypes, shapes, slices, order, threads, refusals, and its three lists."""
 
+import copy
 import math
+import pickle
 import re
 import threading
 from pathlib import Path
@@ -292,3 +294,13 @@ def test_siren_gives_the_variances_of_its_theory():
         h = np.sin(z)
         assert h.var() == pytest.approx(variance, abs=0.01)
     assert z.var() == pytest.approx(1.0, abs=0.03)
+
+
+def test_an_initializer_knows_which_options_it_was_given():
+    made = initializers.Normal(1.0, mean=0.0)
+    assert made.given == {"std", "mean"}
+    assert initializers.Normal().given == initializers.get("normal").given == frozenset()
+    assert initializers.get("normal(mean=0)").given == initializers.get("normal", mean=0).given == {"mean"}
+    assert pickle.loads(pickle.dumps(made)).given == copy.deepcopy(made).given == made.given
+    assert initializers.Normal(mean=0.0) == initializers.Normal()
+    assert str(initializers.Normal(mean=0.0)) == "normal"

@@ -254,6 +254,10 @@ def test_the_gain_is_that_of_the_activation_that_follows() -> None:
     # what a person wrote stays; a rule that has no such option stays; without a batch each keeps its own
     assert set(filled("he_normal(activation=relu)").values()) == {"he_normal"}
     assert set(filled("glorot_normal(gain=1)").values()) == {"glorot_normal"}
+    assert set(filled(initializers.HeNormal(activation="relu")).values()) == {"he_normal"}
+    assert set(filled(initializers.GlorotNormal(1.0)).values()) == {"glorot_normal"}
+    assert set(filled(initializers.get("glorot_normal", gain=1)).values()) == {"glorot_normal"}
+    assert filled(initializers.HeNormal()) == filled("he_normal")
     assert set(filled("lecun_normal").values()) == {"lecun_normal"}
     assert set(filled("he_normal", batch=False).values()) == {"he_normal"}
     # an activation that the rule does not know is said, not guessed

@@ -19,8 +19,7 @@ from goodinit.datasets import load
 from goodinit.networks import MLP, stack
 from goodinit.pytorch.loop import OPTIMIZERS, score_of, train_model
 from goodinit.streams import KeyedStream
-from goodinit.training import Schedule, batches
-from goodinit.training.reference import train
+from goodinit.training import Schedule, batches, r_squared, train
 
 
 @pytest.mark.parametrize("optimizer", ["gradient_descent", "momentum", "adam"])
@@ -30,9 +29,8 @@ def test_the_loop_is_the_textbooks_training(optimizer: str) -> None:
     network = MLP((2, 8, 1), activations.get("tanh"), "binary_cross_entropy")
     start = network.parameters(initializers.get("glorot_normal"), KeyedStream(0))
     schedule = Schedule(optimizer, 0.05, steps=60, batch_size=32, record_every=10)
-    expected = train(
-        network, stack([start]), data.X_train.T, data.targets, schedule, batches(300, schedule, KeyedStream(0))
-    )
+    order = batches(300, schedule, KeyedStream(0))
+    expected = train(network, stack([start]), data.X_train.T, data.targets, schedule, order, engine="reference")
     model = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1)).double()
     with torch.no_grad():
         for number, layer in ((1, model[0]), (2, model[2])):
@@ -73,6 +71,18 @@ def test_scores_are_those_of_scikit_learn() -> None:
     assert score_of("binary_cross_entropy", outputs, torch.from_numpy(y % 2)) == accuracy_score(y % 2, logits[:, 0] > 0)
     found = score_of("squared_error", outputs, torch.from_numpy(numbers))
     assert found == pytest.approx(r2_score(numbers, logits[:, 0]))
+
+
+@pytest.mark.parametrize("guess", [2.0, 3.0, float("inf"), float("nan")])
+@pytest.mark.parametrize("constant", [2.0, 0.1])
+def test_r_squared_of_equal_targets_is_the_same_for_models_and_networks(guess: float, constant: float) -> None:
+    guess = constant if guess == 2.0 else guess
+    y = np.full(7, constant)
+    network = MLP((1, 1), activations.get("linear"), "squared_error")
+    ours = r_squared(network, {"W1": np.zeros((1, 1)), "b1": np.full((1, 1), guess)}, np.ones((1, 7)), y)
+    models = score_of("squared_error", torch.full((7, 1), guess, dtype=torch.float64), torch.from_numpy(y))
+    assert np.array_equal(ours, models, equal_nan=True)
+    assert np.isnan(models) if not np.isfinite(guess) else models == float(guess == constant)  # scikit-learn's 1 and 0
 
 
 SOURCE = """

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from goodinit import GoodinitError, activations
+from goodinit.comparison import executor
+from goodinit.comparison.design import design
 from goodinit.networks import MLP
-from goodinit.training import ENGINES, Schedule, engines, lanes, torch_engine, train
+from goodinit.training import ENGINES, REGISTRY, Schedule, engines, lanes, torch_engine, train
 
 NETWORK = MLP((2, 4, 1), activations.get("tanh"), "binary_cross_entropy")
 START = {"W1": np.full((1, 4, 2), 0.1), "b1": np.zeros((1, 4, 1)), "W2": np.ones((1, 1, 4)), "b2": np.zeros((1, 1, 1))}
@@ -54,6 +56,84 @@ def test_an_activation_of_ones_own_is_not_for_lanes():
     own = activations.Activation("swoosh", np.abs, np.sign, None)
     network = MLP((2, 4, 1), own, "binary_cross_entropy")
     assert engines.choose(network) == engines.choose(network, "float32") == "reference"
+
+
+def test_the_table_and_the_compiled_code_have_the_same_activations():
+    native = pytest.importorskip("goodinit._native", reason="the extension is not built")
+    assert sorted(native.activations()) == sorted(activations.names())
+    assert sorted(torch_engine.KNOWN) == sorted(activations.names())
+
+
+@pytest.mark.parametrize("name", activations.names())
+def test_an_activation_names_its_family_and_the_value_of_its_option(name):
+    option = activations.option(name)
+    found = activations.get(name)
+    assert (found.family, found.parameter) == (name, None if option is None else option[1])
+    if option is not None:
+        changed = activations.get(f"{name}({option[0]}=0.3)")
+        assert (changed.family, changed.parameter) == (name, 0.3)
+
+
+def test_an_activation_that_the_compiled_code_lacks_falls_back_to_another_engine(monkeypatch, capsys):
+    monkeypatch.setattr(engines, "_said", set())
+    monkeypatch.setattr(lanes, "known", lambda: frozenset({"relu"}))
+    expected = trained(engine="reference").final_loss
+    assert engines.choose(NETWORK) == "reference"
+    assert trained().final_loss == expected
+    assert capsys.readouterr().err == ""
+    with pytest.raises(GoodinitError, match="'tanh' is not one of the compiled code's"):
+        trained(engine="lanes")
+    monkeypatch.setattr(torch_engine, "KNOWN", frozenset({"relu"}))
+    assert trained(dtype="float32").final_loss == expected
+    assert "no engine computes the activation 'tanh' in float32" in capsys.readouterr().err
+
+
+def test_auto_asks_each_engine_what_it_can_do(monkeypatch):
+    class Fast(engines.Reference):
+        name = "fast"
+
+        def rank(self, weights):
+            return -1
+
+    fast = Fast()
+    monkeypatch.setitem(REGISTRY, "fast", fast)
+    assert engines.choose(NETWORK) == "fast"
+    for capability, less in (
+        ("dtypes", ("float32",)),
+        ("losses", ("cross_entropy",)),
+        ("optimizers", ("adam",)),
+        ("activations", lambda: {"relu"}),
+        ("available", lambda: False),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(fast, capability, less, raising=False)
+            assert engines.choose(NETWORK) != "fast", capability
+    monkeypatch.setattr(fast, "rate_multipliers", False, raising=False)
+    assert engines.choose(NETWORK) == "fast"
+    assert engines.choose(NETWORK, rate_multipliers={"W1": 2.0}) != "fast"
+
+
+def test_every_engine_says_whether_it_has_the_dtype():
+    for name, engine in REGISTRY.items():
+        assert engine.name == name
+        for dtype in ("float64", "float32"):
+            if not engine.available():
+                continue
+            if dtype in engine.dtypes:
+                assert np.isfinite(trained(engine=name, dtype=dtype).final_loss).all()
+            else:
+                with pytest.raises(GoodinitError, match=f"use engine='auto' for {dtype}"):
+                    trained(engine=name, dtype=dtype)
+
+
+def test_the_engine_of_a_trial_is_chosen_with_its_dtype(without_extension, monkeypatch, capsys):
+    monkeypatch.setattr(torch_engine, "available", lambda: True)
+    single = design(["zeros"], dtype="float32").tasks[0]
+    double = design(["zeros"]).tasks[0]
+    assert executor.engine_of(single, "auto").gpu
+    assert "float64" not in capsys.readouterr().err
+    assert not executor.engine_of(double, "auto").gpu
+    assert executor.engine_of(double, "torch").packages == ("torch",)
 
 
 def test_what_is_not_known_is_refused():

@@ -15,7 +15,7 @@ from figures import HE_LOSS
 from goodinit import GoodinitError, _native, activations, datasets, initializers
 from goodinit.networks import MLP, stack
 from goodinit.streams import KeyedStream, RandomStateStream
-from goodinit.training import Schedule, batches, lanes, reference
+from goodinit.training import Call, Schedule, batches, lanes, reference
 
 LOSSES = {"binary_cross_entropy": 1, "cross_entropy": 3, "squared_error": 2}
 OPTIMIZERS = ["gradient_descent", "momentum", "adam"]
@@ -43,8 +43,9 @@ def problem(hidden=(5, 3), loss="binary_cross_entropy", activation="tanh", netwo
 
 
 def run(engine, task, schedule, seed=5, **options):
-    network, start, X, Y = task
-    return engine.train(network, start, X, Y, schedule, batches(X.shape[1], schedule, KeyedStream(seed)), **options)
+    layout = {"layout": options.pop("layout")} if "layout" in options else {}
+    order = batches(task[2].shape[1], schedule, KeyedStream(seed))
+    return engine.train(Call(*task, schedule, order, **options), **layout)
 
 
 def assert_close(found, expected, rtol=1e-9, atol=1e-11):
@@ -265,7 +266,7 @@ def test_batches_of_every_kind():
     mask = np.arange(12) % 3 == 0
     given = [slice(None), slice(2, 9), np.array([3, 3, -1]), mask, slice(None), slice(None)]
     schedule = Schedule("momentum", steps=6, record_every=2)
-    found, expected = (engine.train(*task, schedule, iter(given)) for engine in (lanes, reference))
+    found, expected = (engine.train(Call(*task, schedule, iter(given))) for engine in (lanes, reference))
     assert_close(found, expected)
 
 
@@ -289,13 +290,13 @@ def test_ctrl_c_stops_within_a_second():
 import numpy as np
 from goodinit import activations
 from goodinit.networks import MLP
-from goodinit.training import Schedule, lanes
+from goodinit.training import Call, Schedule, lanes
 network = MLP((2, 64, 64, 1), activations.get("tanh"), "binary_cross_entropy")
 start = {name: np.full((64, *shape), 0.01) for name, shape in
          dict(W1=(64, 2), b1=(64, 1), W2=(64, 64), b2=(64, 1), W3=(1, 64), b3=(1, 1)).items()}
 X = np.random.default_rng(0).normal(size=(2, 3000))
 print("ready", flush=True)
-lanes.train(network, start, X, (X[:1] > 0) * 1.0, Schedule(steps=100_000), [slice(None)] * 100_000)
+lanes.train(Call(network, start, X, (X[:1] > 0) * 1.0, Schedule(steps=100_000), [slice(None)] * 100_000))
 """
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -315,7 +316,8 @@ lanes.train(network, start, X, (X[:1] > 0) * 1.0, Schedule(steps=100_000), [slic
 def changed(**changes):
     network, start, X, Y = problem()
     given = {"start": start, "X": X, "Y": Y, "batches": [slice(None)] * 3, **changes}
-    return lanes.train(network, given.pop("start"), given.pop("X"), given.pop("Y"), Schedule(steps=3), **given)
+    layout = {"layout": given.pop("layout")} if "layout" in given else {}
+    return lanes.train(Call(network, schedule=Schedule(steps=3), **given), **layout)
 
 
 START = problem()[1]
@@ -335,7 +337,16 @@ BAD = {
     "learning rates too few": ({"learning_rates": np.ones(2)}, "expected one number for each of the 3"),
     "a learning rate that is not a number": ({"learning_rates": np.array([1, np.nan, 1])}, "above 0"),
     "a learning rate of 0": ({"learning_rates": np.array([1, 0.0, 1])}, "above 0"),
-    "a learning rate below float32": ({"learning_rates": np.full(3, 1e-60), "dtype": "float32"}, "cannot hold"),
+    "a learning rate below float32": (
+        {"learning_rates": np.full(3, 1e-60), "dtype": "float32"},
+        "cannot be held in float32",
+    ),
+    "a product of rates below float32": (
+        {"learning_rates": np.full(3, 1e-30), "rate_multipliers": {"b2": 1e-30}, "dtype": "float32"},
+        "cannot be held in float32",
+    ),
+    "a multiplier of nothing": ({"rate_multipliers": {"W9": 2.0}}, "'W9' is not known"),
+    "a multiplier of 0": ({"rate_multipliers": {"W1": 0.0}}, "must be a finite number above 0"),
     "too few batches": ({"batches": [slice(None)]}, "1 batches for the 3 steps"),
     "too many batches": ({"batches": [slice(None)] * 4}, "more batches than the 3 steps"),
     "an empty batch": ({"batches": [np.array([], int)] * 3}, "batch of step 0"),
@@ -360,7 +371,7 @@ def test_arrays_are_converted_and_the_start_is_left_as_it_is():
     before = {name: value.copy() for name, value in start.items()}
     given = {name: np.asfortranarray(value) for name, value in start.items()}
     strided = np.repeat(X, 2, axis=1)[:, ::2]
-    found = lanes.train(network, given, strided, Y.astype(bool), Schedule(steps=3), [slice(None)] * 3)
+    found = lanes.train(Call(network, given, strided, Y.astype(bool), Schedule(steps=3), [slice(None)] * 3))
     assert_same(found, expected)
     for name, value in before.items():
         assert np.array_equal(given[name], value)
@@ -369,7 +380,9 @@ def test_arrays_are_converted_and_the_start_is_left_as_it_is():
 def test_an_activation_of_ones_own_is_refused():
     own = activations.Activation("relu", lambda z: z, np.ones_like, None)
     with pytest.raises(GoodinitError, match="use engine='reference'"):
-        lanes.train(MLP((2, 1), own, "binary_cross_entropy"), {}, np.zeros((2, 1)), np.zeros((1, 1)), Schedule(), [])
+        lanes.train(
+            Call(MLP((2, 1), own, "binary_cross_entropy"), {}, np.zeros((2, 1)), np.zeros((1, 1)), Schedule(), [])
+        )
 
 
 def native_arguments(**changes):
@@ -377,7 +390,8 @@ def native_arguments(**changes):
     given = {
         "widths": [2, 5, 3, 1], "function": "tanh", "option": 0.0, "loss": "binary_cross_entropy",
         "optimizer": "gradient_descent", "parameters": [start[n] for n in ("W1", "b1", "W2", "b2", "W3", "b3")],
-        "first": None, "second": None, "rates": np.full(3, 0.1), "X": np.zeros((21, 2)), "Y": np.zeros((21, 1)),
+        "first": None, "second": None, "rates": np.full(3, 0.1),
+        "multipliers": None, "X": np.zeros((21, 2)), "Y": np.zeros((21, 1)),
         "begin": 0, "end": 2, "steps": 2, "record_every": 1, "offsets": None, "indices": None,
         "losses": np.zeros((3, 2)), "final_loss": np.zeros(3), "diverged_by": np.full(3, -1),
         "snapshot_steps": np.zeros(0, np.int64), "snapshots": [], "threads": 1, "layout": "auto",
@@ -400,6 +414,8 @@ def native_arguments(**changes):
         {"rates": np.full(4, 0.1)},
         {"rates": np.full(3, np.nan)},
         {"rates": np.zeros(0)},
+        {"multipliers": np.ones(5)},
+        {"multipliers": np.array([1.0, 1, 1, 1, 1, 0])},
         {"X": np.zeros((21, 3))},
         {"X": np.zeros((0, 2))},
         {"Y": np.zeros((20, 1))},

@@ -8,7 +8,7 @@ pytest.importorskip("goodinit._native", reason="the extension is not built")
 from goodinit import activations, initializers
 from goodinit.networks import MLP, stack
 from goodinit.streams import KeyedStream
-from goodinit.training import Schedule, batches, lanes, reference
+from goodinit.training import Call, Schedule, batches, lanes, reference
 
 EXAMPLES = 1700  # with the weights below, 2 times 16 runs in float32, 4 times 8 in float64
 
@@ -24,7 +24,9 @@ def trained(engine, networks=slice(None), schedule=None, **options):
     schedule = schedule or Schedule(steps=4, record_every=2)
     network, start, X, Y = task()
     start = {name: value[networks] for name, value in start.items()}
-    return engine.train(network, start, X, Y, schedule, batches(EXAMPLES, schedule, KeyedStream(3)), **options)
+    layout = {"layout": options.pop("layout")} if "layout" in options else {}
+    order = batches(EXAMPLES, schedule, KeyedStream(3))
+    return engine.train(Call(network, start, X, Y, schedule, order, **options), **layout)
 
 
 @pytest.mark.parametrize("schedule", [

@@ -13,7 +13,7 @@ import torch
 from goodinit import GoodinitError, activations, initializers
 from goodinit.networks import MLP, stack
 from goodinit.streams import KeyedStream
-from goodinit.training import Schedule, batches, engines, reference, torch_engine, train
+from goodinit.training import Call, Schedule, batches, engines, reference, torch_engine, train
 
 LOSSES = {"binary_cross_entropy": 1, "cross_entropy": 3, "squared_error": 2}
 OPTIMIZERS = ["gradient_descent", "momentum", "adam"]
@@ -37,7 +37,8 @@ def problem(hidden=(5, 3), loss="binary_cross_entropy", activation="tanh", netwo
 
 def run(engine, task, schedule, **options):
     order = batches(task[2].shape[1], schedule, KeyedStream(5))
-    return engine.train(*task, schedule, order, **options)
+    device = {"device": options.pop("device")} if "device" in options else {}
+    return engine.train(Call(*task, schedule, order, **options), **device)
 
 
 def on_the_cpu(task, schedule, **options):
@@ -84,7 +85,7 @@ def test_a_learning_rate_for_each_network_and_groups_of_them(optimizer, monkeypa
     monkeypatch.setattr(torch_engine, "_GROUP_BYTES", 2 * 3 * 21 * 11 * 8)  # two networks at a time
     told = []
     order = batches(21, schedule, KeyedStream(5))
-    found = torch_engine.train(*task, schedule, order, told.append, device="cpu", **options)
+    found = torch_engine.train(Call(*task, schedule, order, told.append, **options), device="cpu")
     assert_close(found, expected)
     assert told == [*range(1, 11), 10]
 
@@ -112,7 +113,7 @@ def test_where_all_diverge_training_ends_early():
     schedule = Schedule(learning_rate=1e200, steps=1000, record_every=10)
     told = []
     found = torch_engine.train(
-        *task, schedule, batches(21, schedule, KeyedStream(5)), told.append, snapshots=[500], device="cpu"
+        Call(*task, schedule, batches(21, schedule, KeyedStream(5)), told.append, snapshots=[500]), device="cpu"
     )
     assert found.diverged_by == (10, 10)
     assert np.isnan(found.final_loss).all()
@@ -157,12 +158,15 @@ def test_without_pytorch_it_says_what_to_install(monkeypatch):
 
 
 def test_what_cannot_be_used_is_refused():
+    def asked(*arguments, device=None, **options):
+        torch_engine.train(Call(*arguments, **options), device=device)
+
     network, start, X, Y = problem()
     schedule = Schedule(steps=2)
     order = [slice(None)] * 2
     own = MLP(network.widths, activations.Activation("swoosh", np.abs, np.sign, None), network.loss)
     for arguments, options, message in (
-        ((own, start, X, Y, schedule, order), {}, "'swoosh' is not the table's"),
+        ((own, start, X, Y, schedule, order), {}, "'swoosh' is not one of its own"),
         ((network, start, X[:1], Y, schedule, order), {}, r"X has shape \(1, 21\)"),
         ((network, start, X, Y[:, :5], schedule, order), {}, "X has 21 examples and Y 5"),
         ((network, start, X, Y, schedule, order[:1]), {}, "there are 1 batches for the 2 steps"),
@@ -177,7 +181,7 @@ def test_what_cannot_be_used_is_refused():
         ),
     ):
         with pytest.raises(GoodinitError, match=message):
-            torch_engine.train(*arguments, **options)
+            asked(*arguments, **options)
 
 
 def test_the_interface_reaches_it():

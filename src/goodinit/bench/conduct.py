@@ -16,7 +16,7 @@ from goodinit.bench.clock import calibrated, interleaved
 from goodinit.bench.records import Bench, Contest, Entry, Growth, Timing
 from goodinit.bench.trainers import TRAINERS, Task, classic, digits, disagreement, missing
 from goodinit.bench.weights import DISTRIBUTIONS, drawers
-from goodinit.training import Dtype, lanes, torch_engine
+from goodinit.training import REGISTRY, Dtype, lanes
 
 __all__ = ["CLASSIC_STEPS", "FULL", "QUICK", "USUAL", "Sizes", "bench"]
 
@@ -91,7 +91,7 @@ def bench(sizes: Sizes = USUAL, progress: Callable[[str], None] = lambda text: N
         progress(f"digits, {networks} at once")
         title = f"digits, width {sizes.digits_width}, depth 3, {networks} at once, float32"
         wide = digits(sizes.digits_width)
-        names = {name: dtypes for name, dtypes in able.items() if name not in ("goodinit lanes", "goodinit torch")}
+        names = {name: dtypes for name, dtypes in able.items() if name.removeprefix("goodinit ") not in REGISTRY}
         contests.append(_training(title, wide, (networks,), "float32", sizes, names, absent))
     for distribution in DISTRIBUTIONS:
         progress(f"weights, {distribution}")
@@ -107,7 +107,7 @@ def _able() -> tuple[dict[str, set[Dtype]], dict[str, str]]:
     for name, trainer in TRAINERS.items():
         why = missing(trainer)
         dtypes: tuple[Dtype, ...] = ("float32", "float64")
-        if name == "goodinit auto" and not lanes.available() and not torch_engine.available():
+        if name == "goodinit auto" and not any("float32" in e.dtypes and e.available() for e in REGISTRY.values()):
             dtypes = ("float64",)  # the reference computes in float64 only
         if why is None:
             why = next(

@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 
 from goodinit import activations, datasets, initializers
 from goodinit.bench.records import Kind
-from goodinit.errors import GoodinitError
 from goodinit.networks import MLP, Parameters, stack
 from goodinit.streams import KeyedStream
-from goodinit.training import Dtype, Engine, Schedule, lanes, reference, train
+from goodinit.training import REGISTRY, Call, Dtype, EngineName, Schedule, reference, train
 
 __all__ = ["TRAINERS", "Task", "Trainer", "classic", "digits", "disagreement", "missing"]
 
@@ -86,7 +85,7 @@ def digits(width: int = 128, depth: int = 3) -> Task:
     return Task(network, np.ascontiguousarray(data.X_train.T), data.targets)
 
 
-def _engine(engine: Engine) -> Ready:
+def _engine(engine: EngineName) -> Ready:
     def ready(task: Task, networks: int, dtype: Dtype) -> Work:
         start = task.start(networks)
 
@@ -111,12 +110,14 @@ def _numpy_loop(task: Task, networks: int, dtype: Dtype) -> Work:
         schedule = Schedule(learning_rate=task.learning_rate, steps=steps, record_every=steps)
         runs = [
             reference.train(
-                task.network,
-                {name: value[member : member + 1] for name, value in start.items()},
-                X,
-                Y,
-                schedule,
-                [slice(None)] * steps,
+                Call(
+                    task.network,
+                    {name: value[member : member + 1] for name, value in start.items()},
+                    X,
+                    Y,
+                    schedule,
+                    [slice(None)] * steps,
+                )
             )
             for member in range(networks)
         ]
@@ -209,8 +210,11 @@ TRAINERS: Final = {
         Trainer("NumPy loop", "loop", None, _numpy_loop),
         Trainer("PyTorch eager", "peer", "torch", _pytorch),
         Trainer("JAX vmap", "peer", "jax", _jax),
-        Trainer("goodinit lanes", "goodinit", None, _engine("lanes")),
-        Trainer("goodinit torch", "goodinit", "torch", _engine("torch")),
+        *(
+            Trainer(f"goodinit {name}", "goodinit", next(iter(engine.packages), None), _engine(name))
+            for name, engine in REGISTRY.items()
+            if "float32" in engine.dtypes
+        ),
         Trainer("goodinit auto", "goodinit", None, _engine("auto")),
     )
 }
@@ -220,12 +224,8 @@ def missing(trainer: Trainer) -> str | None:
     """Why a contestant cannot take part on this machine, or None."""
     if trainer.needs is not None and find_spec(trainer.needs) is None:
         return f"{trainer.needs} is not installed"
-    if trainer.name == "goodinit lanes":
-        try:
-            lanes.native()
-        except GoodinitError:
-            return "the compiled engine is not built"
-    return None
+    engine = REGISTRY.get(trainer.name.removeprefix("goodinit "))
+    return None if engine is None or engine.available() else "the compiled engine is not built"
 
 
 def disagreement(trainer: Trainer, task: Task, dtype: Dtype, steps: int = 50, networks: int = 3) -> str | None:

@@ -29,7 +29,7 @@ from goodinit.comparison.serialization import Load, Payload
 from goodinit.comparison.study import BATCH_WORK, Batch, operations
 from goodinit.errors import GoodinitError
 from goodinit.results import Task, Trial
-from goodinit.training import Engine
+from goodinit.training import EngineName
 
 __all__ = ["Cluster", "RayExecutor", "check_alive", "check_cluster"]
 
@@ -86,7 +86,7 @@ class Cluster:
     """
 
     def __init__(
-        self, address: str, tasks: Sequence[Task], engine: Engine, time_limit: float | None, keep: frozenset[int]
+        self, address: str, tasks: Sequence[Task], engine: EngineName, time_limit: float | None, keep: frozenset[int]
     ) -> None:
         check_cluster(address)
         self.address, self.tasks, self.engine, self.time_limit, self.keep = address, tasks, engine, time_limit, keep
@@ -96,7 +96,8 @@ class Cluster:
         self.mine = False  # whether the connection was made here
         self.here, self.gpus = "", False  # the node that this process is on; whether the cluster has GPUs
         self.left: dict[int, tuple[bytes, list[Any]]] = {}  # by a driver that is gone
-        self.packages = ("numpy", "scipy", *(["torch"] if any(self._torch(task) for task in tasks) else []))
+        needed = dict.fromkeys(package for task in tasks for package in engine_of(task, engine).packages)
+        self.packages = ("numpy", "scipy", *needed)
         self.versions = on_nodes.versions(self.packages)
 
     def __enter__(self) -> Cluster:
@@ -186,9 +187,6 @@ class Cluster:
         facts = [[task.name, task.identity] for task in self.tasks], self.engine, self.versions
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
-    def _torch(self, task: Task) -> bool:
-        return engine_of(task, self.engine) == "torch"
-
     def lost(self, how: str) -> GoodinitError:
         """The error for a cluster that is gone."""
         return GoodinitError(
@@ -196,8 +194,8 @@ class Cluster:
         )
 
     def needs(self, task: Task) -> dict[str, int]:
-        """The processors that a load of a task takes: a GPU for the torch engine where the cluster began with any."""
-        return {"CPU": CPUS, "GPU": int(self.gpus and self._torch(task))}
+        """The processors that a load of a task takes: a GPU where the engine uses one and the cluster has any."""
+        return {"CPU": CPUS, "GPU": int(self.gpus and engine_of(task, self.engine).gpu)}
 
     def slots(self, needs: dict[str, int]) -> int:
         """How many such loads the cluster can train at a time. Raises GoodinitError where this node is lost."""
@@ -208,8 +206,8 @@ class Cluster:
         return sum(min(int(has.get(what, 0)) // number for what, number in needs.items() if number) for has in nodes)
 
     def pieces(self, batch: Batch) -> Iterator[Batch]:
-        """The batch in parts of a few seconds of work; the torch engine's bits depend on who is beside whom."""
-        most = len(batch.jobs) if self._torch(batch.task) else self.most(batch.task)
+        """The batch in parts of a few seconds of work; whole where an engine's bits depend on who is beside whom."""
+        most = len(batch.jobs) if engine_of(batch.task, self.engine).company else self.most(batch.task)
         for at in range(0, len(batch.jobs), most):
             yield replace(batch, jobs=batch.jobs[at : at + most])
 

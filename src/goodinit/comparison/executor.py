@@ -13,7 +13,7 @@ from goodinit.comparison.trials import train_batch
 from goodinit.errors import GoodinitError
 from goodinit.networks import MLP
 from goodinit.results import Task, Trial
-from goodinit.training import Engine, choose, torch_engine
+from goodinit.training import REGISTRY, Engine, EngineName, choose, for_models
 
 __all__ = ["Executor", "LocalExecutor", "engine_of", "failed"]
 
@@ -35,7 +35,7 @@ class LocalExecutor:
 
     def __init__(
         self,
-        engine: Engine = "auto",
+        engine: EngineName = "auto",
         perturbations: int = 0,
         progress: Callable[[float], None] = lambda trained: None,
         *,
@@ -84,15 +84,16 @@ class LocalExecutor:
     def _prepare(self, batch: Batch) -> None:
         """What a process does once, and no trial's time is to count: reading the data, imports."""
         batch.task.source.dataset(batch.jobs[0].seed)
-        if engine_of(batch.task, self.engine) == "torch":
-            torch_engine.device()
+        engine_of(batch.task, self.engine).prepare()
 
 
-def engine_of(task: Task, engine: Engine) -> Engine:
-    """The engine that trains a task's networks; a person's models are PyTorch's."""
+def engine_of(task: Task, engine: EngineName) -> Engine:
+    """The engine that trains a task's networks or models."""
     if not isinstance(task.network, MLP):
-        return "torch"
-    return choose(task.network) if engine == "auto" else engine
+        return for_models()
+    if engine in REGISTRY:
+        return REGISTRY[engine]
+    return REGISTRY[choose(task.network, task.dtype, optimizer=task.schedule.optimizer)]
 
 
 def failed(task: Task, job: Job, reason: str) -> Trial:

@@ -16,7 +16,7 @@ from goodinit.factories import ModelFactory
 from goodinit.networks import stack
 from goodinit.results import Task, Trial
 from goodinit.streams import KeyedStream, as_stream
-from goodinit.training import Engine, batches, train
+from goodinit.training import EngineName, batches, train
 
 __all__ = ["Plan", "estimate", "missing_jobs"]
 
@@ -50,7 +50,7 @@ class Plan:
 def estimate(
     study: Study,
     *,
-    engine: Engine | None = "auto",
+    engine: EngineName | None = "auto",
     perturbations: int = 0,
     tuned: Collection[Trial] = (),
     stored: Collection[str] = (),
@@ -97,7 +97,7 @@ def _sample(study: Study, task: Task, jobs: list[Job]) -> tuple[Job, ...]:
     return largest[: max(1, min(SAMPLE, int(SAMPLE_WORK / work)))]
 
 
-def _seconds_a_network(batch: Batch, engine: Engine) -> float | None:
+def _seconds_a_network(batch: Batch, engine: EngineName) -> float | None:
     """The time of one trial of the batch: its start and its measures, its steps, and the losses it records."""
     task, jobs, schedule = batch.task, batch.jobs, batch.task.schedule
     examples = task.source.dataset(jobs[0].seed)

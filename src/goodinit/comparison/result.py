@@ -22,7 +22,7 @@ from goodinit.errors import GoodinitError
 from goodinit.report import StudyResult
 from goodinit.results import Task, TaskSummary, Trial
 from goodinit.statistics import Ranking
-from goodinit.training import Engine
+from goodinit.training import EngineName
 
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-untyped]  # it ships no types, and is optional
@@ -106,7 +106,7 @@ class Comparison(_Table):
     tuning: tuple[Trial, ...] = ()
     margin: float = 0.0
     target_loss: float | None = None
-    engine: Engine = "auto"
+    engine: EngineName = "auto"
 
     def _all(self) -> Sequence[Trial]:
         return (*self.tuning, *self.trials)

@@ -24,7 +24,7 @@ from goodinit.errors import GoodinitError, unknown_name
 from goodinit.initializers import Initializer
 from goodinit.options import OPTIONS, task_options
 from goodinit.report import OutputFolder
-from goodinit.training import ENGINES, Engine
+from goodinit.training import ENGINES, EngineName
 
 __all__ = ["CLASSIC_SEED", "Progress", "compare", "run_study"]
 
@@ -58,7 +58,7 @@ def compare(
     stream: str | None = None,
     record_every: int | None = None,
     dtype: str | None = None,
-    engine: Engine = "auto",
+    engine: EngineName = "auto",
     perturbations: int = PERTURBATIONS,
     margin: float = 0.0,
     target_loss: float | None = None,
@@ -177,7 +177,7 @@ def run_study(
     study: Study,
     *,
     path: str | Path | None = None,
-    engine: Engine = "auto",
+    engine: EngineName = "auto",
     perturbations: int = 0,
     margin: float = 0.0,
     target_loss: float | None = None,
@@ -215,7 +215,7 @@ Trainer = Callable[[int, Callable[[float], None]], Executor]
 
 
 def _trainer(
-    cluster: str | None, study: Study, engine: Engine, time_limit: float | None
+    cluster: str | None, study: Study, engine: EngineName, time_limit: float | None
 ) -> AbstractContextManager[Trainer]:
     """Where the study is trained: this process, or a cluster, which is left with the block."""
     if cluster is None:

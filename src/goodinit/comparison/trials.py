@@ -15,7 +15,7 @@ from goodinit.comparison.study import Batch, Job
 from goodinit.networks import MLP, Parameters, stack
 from goodinit.results import Finding, Sensitivity, Task, Trial
 from goodinit.streams import KeyedStream, as_stream
-from goodinit.training import Engine, Run, accuracy, batches, r_squared, train
+from goodinit.training import EngineName, Run, accuracy, batches, r_squared, train
 
 __all__ = ["PERTURBATION", "train_batch", "trial_of"]
 
@@ -27,7 +27,7 @@ def train_batch(
     batch: Batch,
     *,
     perturbations: int = 0,
-    engine: Engine = "auto",
+    engine: EngineName = "auto",
     threads: int | None = None,
     progress: Callable[[int], None] = lambda step: None,
 ) -> list[Trial]:

@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -42,6 +42,22 @@ class Initializer(ABC):
     activations: ClassVar[tuple[str, ...]] = ()
     elsewhere: ClassVar[Mapping[str, str]] = {}
     follows: ClassVar[Literal["activation", "gain"] | None] = None
+
+    def __new__(cls, *values: object, **options: object) -> Self:
+        """An instance that knows which of its options it was given, those equal to their defaults too."""
+        made = super().__new__(cls)
+        named = [f.name for f in fields(cls) if f.init]
+        object.__setattr__(made, "_given", frozenset([*named[: len(values)], *options]))
+        return made
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The options that were said when it was made, by position, by name or in a text.
+
+        What equals its default counts, and so does all that `dataclasses.replace` carries over. Two initializers of
+        equal options are equal whether these were said or not.
+        """
+        return frozenset(self.__dict__.get("_given", ()))
 
     @abstractmethod
     def elements(self, weight: Weight, stream: Stream, start: int, stop: int) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -14,9 +14,8 @@ from goodinit.initializers.base import same_everywhere
 from goodinit.pytorch.layers import MULTIPLYING
 from goodinit.pytorch.read import ModelWeight
 from goodinit.pytorch.trace import Trace
-from goodinit.spec import parse_spec
 
-__all__ = ["fixed_options", "following", "with_gain"]
+__all__ = ["following", "with_gain"]
 
 _LINEAR: Final = ("softmax", "log_softmax", "softmin")  # over the whole output: no element's own activation
 _GATED: Final = {"RNN_TANH": "tanh", "RNN_RELU": "relu"}
@@ -72,10 +71,3 @@ def with_gain(
 @lru_cache
 def _gain(activation: str) -> float:
     return same_everywhere(theory.gain(activation))
-
-
-def fixed_options(given: str | Initializer) -> frozenset[str]:
-    """The options that a person chose: those written in a text, or changed from their defaults in an object."""
-    if isinstance(given, str):
-        return frozenset(parse_spec(given)[1])
-    return frozenset(f.name for f in fields(given) if getattr(given, f.name) != f.default)

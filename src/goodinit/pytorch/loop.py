@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from goodinit.errors import GoodinitError
 from goodinit.pytorch.calling import tensors_in
+from goodinit.statistics.determination import r_squared
 from goodinit.streams import KeyedStream
 
 __all__ = [
@@ -101,9 +102,8 @@ def loss_of(kind: str, outputs: Tensor, targets: Tensor) -> Tensor:
 def score_of(kind: str, outputs: Tensor, targets: Tensor) -> float:
     """The share of right classes, or where numbers are predicted R², the share of the variance."""
     if kind == "squared_error":
-        truth = targets.double()
-        rest = (outputs[:, 0].double() - truth).pow(2).mean()
-        score = 1 - float(rest / (truth - truth.mean()).pow(2).mean())
+        predicted, truth = (values.detach().double().cpu().numpy() for values in (outputs[:, 0], targets))
+        score = float(r_squared(predicted, truth))
         return score if math.isfinite(score) else math.nan
     guess = outputs.argmax(1) if kind == "cross_entropy" else (outputs[:, 0] > 0).long()
     return float((guess == targets).double().mean())

@@ -15,7 +15,7 @@ from torch import nn
 
 from goodinit.errors import GoodinitError, nearest
 from goodinit.initializers import Initializer, Normal, get
-from goodinit.pytorch.gains import fixed_options, following, with_gain
+from goodinit.pytorch.gains import following, with_gain
 from goodinit.pytorch.layers import MULTIPLYING, ROLES, Role
 from goodinit.pytorch.read import ModelWeight
 from goodinit.pytorch.trace import Trace
@@ -170,7 +170,7 @@ def _decided(
         return Assignment(weight, initializer, because)
     mode = getattr(model.get_submodule(weight.module), "mode", None) or _cell_mode(model, weight)
     activation, caution = following(weight, trace, mode)
-    filled, further = with_gain(initializer, activation, fixed_options(given))
+    filled, further = with_gain(initializer, activation, initializer.given)
     if initializer.follows is None:
         caution = None  # its gain is the rule's own whatever follows
     return Assignment(weight, filled, because, activation, further or caution)

@@ -1,8 +1,8 @@
-"""Training: one interface over the engines: `reference`, the textbook in NumPy, and `lanes`, compiled."""
+"""Training: one interface over the engines of the registry."""
 
 from __future__ import annotations
 
-from goodinit.training.engines import ENGINES, Dtype, Engine, choose, train
+from goodinit.training.engines import ENGINES, REGISTRY, Engine, EngineName, choose, for_models, train
 from goodinit.training.optimizers import OPTIMIZERS
 from goodinit.training.reference import (
     accuracy,
@@ -15,13 +15,16 @@ from goodinit.training.reference import (
     probabilities,
     r_squared,
 )
-from goodinit.training.schedule import Run, Schedule, Watch, batches
+from goodinit.training.schedule import Call, Dtype, Run, Schedule, Watch, batches
 
 __all__ = [
     "ENGINES",
     "OPTIMIZERS",
+    "REGISTRY",
+    "Call",
     "Dtype",
     "Engine",
+    "EngineName",
     "Run",
     "Schedule",
     "Watch",
@@ -31,6 +34,7 @@ __all__ = [
     "choose",
     "decide",
     "deltas",
+    "for_models",
     "forward",
     "loss",
     "predict",

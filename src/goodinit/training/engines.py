@@ -1,25 +1,26 @@
-"""Which engine trains: `reference`, `lanes` or `torch`, by name or chosen by what is measured to be faster."""
+"""The engines, each with what it can do, and the choice among them: by name, or by asking each of them."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from goodinit import activations
 from goodinit.errors import GoodinitError, unknown_name
-from goodinit.networks import MLP, Parameters
+from goodinit.networks import MLP, Loss, Parameters
 from goodinit.training import lanes, reference, torch_engine
-from goodinit.training.schedule import Batch, Run, Schedule, Watch
+from goodinit.training.optimizers import OPTIMIZERS
+from goodinit.training.schedule import Batch, Call, Dtype, Run, Schedule, Watch
 
-__all__ = ["ENGINES", "Dtype", "Engine", "choose", "train"]
+__all__ = ["ENGINES", "REGISTRY", "Engine", "EngineName", "choose", "for_models", "train"]
 
-Engine = Literal["auto", "reference", "lanes", "torch"]
-Dtype = Literal["float64", "float32"]
-ENGINES: Final = ("auto", "reference", "lanes", "torch")
+EngineName = str
+"""One of `ENGINES`."""
 
 # Time of lanes over that of torch for a full-batch step on 1,347 examples of 64 features (ReLU, 10 classes), by
 # number and width of hidden layers; the best of three turns, one thread each, on an AVX-512 server processor:
@@ -39,30 +40,189 @@ LANES_MOST_WEIGHTS: Final = 250_000
 _said: set[str] = set()
 
 
-def choose(network: MLP, dtype: Dtype = "float64") -> Engine:
-    """The engine that `auto` stands for.
+class Engine(Protocol):
+    """What trains ensembles of networks, and what it says of itself.
 
-    lanes where it is built and knows the activation; torch, where it is installed, for networks of more than
-    `LANES_MOST_WEIGHTS` weights, and for float32 where lanes is not built; else the reference, which computes in
-    float64 and says so once where float32 was asked for.
+    `dtypes`, `losses` and `optimizers` are those it has, and `rate_multipliers` says whether it takes a multiplier of
+    the learning rate for each weight. `company` says that a network's bits depend on the networks trained beside it;
+    `packages` are those it needs besides NumPy and SciPy; `gpu` says that it computes on one where there is one;
+    `models` that it also trains a person's PyTorch models.
+    """
+
+    name: str
+    dtypes: Collection[Dtype]
+    losses: Collection[str]
+    optimizers: Collection[str]
+    rate_multipliers: bool
+    company: bool
+    packages: tuple[str, ...]
+    gpu: bool
+    models: bool
+
+    def available(self) -> bool:
+        """Whether it can be used here."""
+        ...
+
+    def activations(self) -> Collection[str] | None:
+        """The families of activations that it has, None for any activation, one's own too."""
+        ...
+
+    def rank(self, weights: int) -> float:
+        """Its place among the engines that can train a network of so many weights: the lowest is the fastest."""
+        ...
+
+    def prepare(self) -> None:
+        """What a process does once, so that no training's time has it."""
+        ...
+
+    def train(self, call: Call) -> Run:
+        """Train an ensemble."""
+        ...
+
+
+_FLOAT64: Final[tuple[Dtype, ...]] = ("float64",)
+_BOTH: Final[tuple[Dtype, ...]] = ("float64", "float32")
+
+
+class _Complete:
+    """What all engines of this package have."""
+
+    losses: Collection[str] = get_args(Loss)
+    optimizers: Collection[str] = tuple(OPTIMIZERS)
+    rate_multipliers: bool = True
+    company: bool = False
+    packages: tuple[str, ...] = ()
+    gpu: bool = False
+    models: bool = False
+
+    def available(self) -> bool:
+        return True
+
+    def prepare(self) -> None:
+        pass
+
+
+class Reference(_Complete):
+    """The textbook in NumPy: for any activation, in float64."""
+
+    name = "reference"
+    dtypes: Collection[Dtype] = _FLOAT64
+
+    def activations(self) -> None:
+        return None
+
+    def rank(self, weights: int) -> float:
+        return 2
+
+    def train(self, call: Call) -> Run:
+        return reference.train(call)
+
+
+class Lanes(_Complete):
+    """Compiled, one network a SIMD lane."""
+
+    name = "lanes"
+    dtypes: Collection[Dtype] = _BOTH
+
+    def available(self) -> bool:
+        return lanes.available()
+
+    def activations(self) -> Collection[str]:
+        return lanes.known()
+
+    def rank(self, weights: int) -> float:
+        return 1
+
+    def train(self, call: Call) -> Run:
+        return lanes.train(call)
+
+
+class Torch(_Complete):
+    """Batched matrix products in PyTorch, for wide networks and GPUs."""
+
+    name = "torch"
+    dtypes: Collection[Dtype] = _BOTH
+    company = True
+    packages: tuple[str, ...] = ("torch",)
+    gpu = True
+    models = True
+
+    def available(self) -> bool:
+        return torch_engine.available()
+
+    def activations(self) -> Collection[str]:
+        return torch_engine.KNOWN
+
+    def rank(self, weights: int) -> float:
+        return 0 if weights > LANES_MOST_WEIGHTS else 3
+
+    def prepare(self) -> None:
+        torch_engine.device()
+
+    def train(self, call: Call) -> Run:
+        return torch_engine.train(call)
+
+
+_EXACT: Final = Reference()
+REGISTRY: Final[dict[str, Engine]] = {engine.name: engine for engine in (_EXACT, Lanes(), Torch())}
+"""The engines by name."""
+ENGINES: Final = ("auto", *REGISTRY)
+
+
+def for_models() -> Engine:
+    """The engine that trains a person's models."""
+    return next(engine for engine in REGISTRY.values() if engine.models)
+
+
+def choose(
+    network: MLP,
+    dtype: Dtype = "float64",
+    *,
+    optimizer: str = "gradient_descent",
+    rate_multipliers: Mapping[str, float] | None = None,
+) -> EngineName:
+    """The engine that `auto` stands for: the fastest of those that are there and can train the network so.
+
+    That is lanes where it is built, and torch, where it is installed, for networks of more than `LANES_MOST_WEIGHTS`
+    weights, and for float32 where lanes is not built. An engine that lacks the activation is passed over. Where none
+    is left, the reference trains, in float64. It is said once where training will be much slower, or not in float32.
 
     >>> from goodinit import activations
     >>> choose(MLP((2, 10, 5, 1), activations.get("relu"), "binary_cross_entropy")) in ("lanes", "reference")
     True
     """
-    if not lanes.supports(network.activation):
-        if dtype == "float32":
-            _say_once(f"activation {network.activation.name!r} is not the table's: the NumPy engine trains, in float64")
-        return "reference"
-    if sum(weight.size for weight in network.weights) > LANES_MOST_WEIGHTS and torch_engine.available():
-        return "torch"
-    if lanes.available():
-        return "lanes"
-    if dtype == "float32" and torch_engine.available():
-        _say_once("the compiled engine is not built: PyTorch trains, in float32, several times slower")
-        return "torch"
-    _say_once("the compiled engine is not built: the NumPy engine trains, in float64, many times slower")
-    return "reference"
+    able = [
+        engine
+        for engine in REGISTRY.values()
+        if engine.available()
+        and dtype in engine.dtypes
+        and network.loss in engine.losses
+        and optimizer in engine.optimizers
+        and (not rate_multipliers or engine.rate_multipliers)
+        and _has(engine, network.activation)
+    ]
+    chosen = min(able, key=lambda engine: engine.rank(network.size), default=_EXACT)
+    _say_what_is_slow(network, dtype, chosen)
+    return chosen.name
+
+
+def _has(engine: Engine, activation: activations.Activation) -> bool:
+    known = engine.activations()
+    return known is None or activation.family in known
+
+
+def _say_what_is_slow(network: MLP, dtype: Dtype, chosen: Engine) -> None:
+    """Say once that what was asked for is not what trains, or that something faster is missing."""
+    computed = dtype if dtype in chosen.dtypes else "float64"
+    absent = [engine for engine in REGISTRY.values() if not engine.packages and not engine.available()]
+    faster = any(engine.rank(network.size) < chosen.rank(network.size) for engine in absent)
+    if faster and network.activation.family is not None:
+        _say_once(f"the compiled engine is not built: the {chosen.name} engine trains, in {computed}, much slower")
+    elif computed != dtype:
+        _say_once(
+            f"no engine computes the activation {network.activation.name!r} in {dtype}: the {chosen.name} engine "
+            f"trains, in {computed}"
+        )
 
 
 def train(
@@ -75,9 +235,10 @@ def train(
     progress: Callable[[int], None] = lambda step: None,
     *,
     learning_rates: NDArray[np.float64] | None = None,
+    rate_multipliers: Mapping[str, float] | None = None,
     snapshots: Iterable[int] = (),
     watch: Watch | None = None,
-    engine: Engine = "auto",
+    engine: EngineName = "auto",
     dtype: Dtype = "float64",
     threads: int | None = None,
 ) -> Run:
@@ -92,6 +253,7 @@ def train(
         batches: the examples of each step.
         progress: called with the number of finished steps, about a hundred times.
         learning_rates: a learning rate for each network, in place of the schedule's.
+        rate_multipliers: what the learning rate is multiplied by for the parameters named, such as `{"W1": 4.0}`.
         snapshots: steps before which the parameters are kept; `schedule.steps` is the end.
         watch: is given each snapshot in place of keeping it, as soon as training is there (torch: at the end). What
             it raises stops the training.
@@ -105,56 +267,31 @@ def train(
     """
     if engine not in ENGINES:
         raise unknown_name("engine", str(engine), ENGINES)
-    if dtype not in ("float64", "float32"):
-        raise GoodinitError(f"dtype {dtype!r} is not known; choose float64 or float32")
-    if engine == "reference" and dtype == "float32":
-        raise GoodinitError("the reference engine computes in float64 only; use engine='lanes' for float32")
-    chosen = choose(network, dtype) if engine == "auto" else engine
-    if chosen == "lanes":
-        return lanes.train(
-            network,
-            start,
-            X,
-            Y,
-            schedule,
-            batches,
-            progress,
-            learning_rates=learning_rates,
-            snapshots=snapshots,
-            watch=watch,
-            dtype=dtype,
-            threads=threads,
-        )
-    if chosen == "torch":
-        run = torch_engine.train(
-            network,
-            start,
-            X,
-            Y,
-            schedule,
-            batches,
-            progress,
-            learning_rates=learning_rates,
-            snapshots=snapshots,
-            dtype=dtype,
-        )
-        if watch is None:
-            return run
-        for step, parameters in run.snapshots.items():
-            watch(step, parameters)
-        return replace(run, snapshots={})
-    return reference.train(
-        network,
-        start,
-        X,
-        Y,
-        schedule,
-        batches,
-        progress,
+    call = Call(
+        network=network,
+        start=start,
+        X=X,
+        Y=Y,
+        schedule=schedule,
+        batches=batches,
+        progress=progress,
         learning_rates=learning_rates,
+        rate_multipliers=rate_multipliers,
         snapshots=snapshots,
         watch=watch,
+        dtype=dtype,
+        threads=threads,
     )
+    if engine in REGISTRY:
+        chosen = REGISTRY[engine]
+        if dtype not in chosen.dtypes:
+            raise GoodinitError(
+                f"the {chosen.name} engine computes in {' and '.join(chosen.dtypes)} only; use engine='auto' for "
+                f"{dtype}"
+            )
+        return chosen.train(call)
+    chosen = REGISTRY[choose(network, dtype, optimizer=schedule.optimizer, rate_multipliers=rate_multipliers)]
+    return chosen.train(call if dtype in chosen.dtypes else replace(call, dtype="float64"))
 
 
 def _say_once(text: str) -> None:

@@ -17,23 +17,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from goodinit import activations
 from goodinit.errors import GoodinitError
 from goodinit.networks import MLP, Parameters
-from goodinit.spec import parse_spec
 from goodinit.training.arguments import check_examples, check_start
-from goodinit.training.schedule import Batch, Run, Schedule, Watch, check_rates, check_snapshots
+from goodinit.training.schedule import Batch, Call, Run, check_snapshots
 
-__all__ = ["available", "native", "processors", "supports", "train"]
+__all__ = ["available", "known", "native", "processors", "train"]
 
 _CHUNK: Final = 1 << 22  # indices of batches held at a time: 16 MiB
-_DEFAULTS: Final = {"leaky_relu": 0.01, "elu": 1.0, "sine": 1.0}
-_PROBE: Final = np.linspace(-7.0, 7.0, 29)
 
 
 def native() -> ModuleType:
@@ -61,77 +57,40 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def supports(activation: activations.Activation) -> bool:
-    """Whether an activation is one of the table's, which is what the compiled code knows."""
-    try:
-        known = activations.get(activation.name)
-    except GoodinitError:
-        return False
-    return np.array_equal(known.value(_PROBE), activation.value(_PROBE)) and np.array_equal(
-        known.derivative(_PROBE), activation.derivative(_PROBE)
-    )
+def known() -> frozenset[str]:
+    """The activations that the compiled code has, by their names in the table; none where it was not built."""
+    return frozenset(native().activations()) if available() else frozenset()
 
 
-def train(
-    network: MLP,
-    start: Parameters,
-    X: NDArray[np.float64],
-    Y: NDArray[np.float64],
-    schedule: Schedule,
-    batches: Iterable[Batch],
-    progress: Callable[[int], None] = lambda step: None,
-    *,
-    learning_rates: NDArray[np.float64] | None = None,
-    snapshots: Iterable[int] = (),
-    watch: Watch | None = None,
-    dtype: Literal["float64", "float32"] = "float64",
-    threads: int | None = None,
-    layout: Literal["auto", "grouped", "alone"] = "auto",
-) -> Run:
-    """Train an ensemble from `start`, which is left as it is; the interface of `reference.train`.
+def train(call: Call, *, layout: Literal["auto", "grouped", "alone"] = "auto") -> Run:
+    """Train an ensemble as `call` says; the network's activation must be one of `known`.
 
-    Arguments:
-        network: widths, activation and loss; the activation must be one of the table's.
-        start: W1, b1, W2, ... with a leading axis of k networks.
-        X: inputs, shape (inputs, examples).
-        Y: targets, shape (outputs, examples).
-        schedule: optimizer, learning rate, steps, steps between recorded losses.
-        batches: the examples of each step, `schedule.steps` of them.
-        progress: called with the number of finished steps, for every hundredth of them.
-        learning_rates: a learning rate for each network, in place of the schedule's.
-        snapshots: steps before which the parameters are kept; `schedule.steps` is the end.
-        watch: is given each snapshot as soon as training is there, in place of keeping it.
-        dtype: of all arithmetic; losses are averaged in float64 either way.
-        threads: None takes all processors this process may use.
-        layout: `grouped` fills vectors with networks, `alone` with the examples of one network; the same bits.
-
-    Returns a Run. Ctrl-C stops it within a second.
+    `layout` is `grouped`, which fills vectors with networks, or `alone`, with the examples of one network: the same
+    bits. Losses are averaged in float64 whatever the dtype. Ctrl-C stops it within a second.
 
     Raises GoodinitError for an array that cannot be used, before any compiled code sees it.
     """
     extension = native()
-    if dtype not in ("float64", "float32"):
-        raise GoodinitError(f"dtype {dtype!r} is not known; choose float64 or float32")
+    network, schedule, dtype, watch = call.network, call.schedule, call.dtype, call.watch
+    activation = network.activation
     if layout not in ("auto", "grouped", "alone"):
         raise GoodinitError(f"layout {layout!r} is not known; choose auto, grouped or alone")
-    if not supports(network.activation):
+    if activation.family not in known():
         raise GoodinitError(
-            f"activation {network.activation.name!r} is not the table's: the lanes engine cannot compute it; "
+            f"activation {activation.name!r} is not one of the compiled code's: the lanes engine cannot compute it; "
             "use engine='reference'"
         )
-    workers = _threads(threads)
-    examples, networks = check_examples(network, X, Y), check_start(network, start)
-    inputs, targets = _rows("X", X, dtype), _rows("Y", Y, dtype)
-    parameters = _parameters(network, start, dtype)
-    rates = check_rates(learning_rates, networks, schedule.learning_rate).astype(dtype)
-    if not (np.isfinite(rates) & (rates > 0)).all():
-        raise GoodinitError(f"learning rate {schedule.learning_rate}: {dtype} cannot hold it; use float64")
-    told = _Told(progress, max(1, schedule.steps // 100))
-    wanted = check_snapshots(snapshots, schedule.steps)
+    workers = _threads(call.threads)
+    examples, networks = check_examples(network, call.X, call.Y), check_start(network, call.start)
+    inputs, targets = _rows("X", call.X, dtype), _rows("Y", call.Y, dtype)
+    parameters = _parameters(network, call.start, dtype)
+    rates, multipliers = call.rates()
+    told = _Told(call.progress, max(1, schedule.steps // 100))
+    wanted = check_snapshots(call.snapshots, schedule.steps)
     kept_steps = wanted if watch is None else []
     kept = [np.full_like(each, np.nan) for _ in kept_steps for each in parameters]
 
-    name, options = parse_spec(network.activation.name)
+    own_rates = any(value != 1 for value in multipliers.values())
     losses = np.full((networks, len(schedule.recorded)), np.nan)
     final_loss = np.full(networks, np.nan)
     diverged_by = np.full(networks, -1, dtype=np.int64)
@@ -145,20 +104,21 @@ def train(
             watch(step, named([each.copy() for each in parameters]))
 
     show(0)
-    for chunk in _chunks(batches, schedule.steps, examples, () if watch is None else wanted):
+    for chunk in _chunks(call.batches, schedule.steps, examples, () if watch is None else wanted):
         if chunk.end < schedule.steps and state["first"] is None:  # the optimizer's averages outlive this call
             size = sum(each[0].size for each in parameters)
             for which in {"momentum": ["first"], "adam": ["first", "second"]}.get(schedule.optimizer, []):
                 state[which] = np.zeros((networks, size), dtype)
         getattr(extension, f"train_{dtype}")(
             widths=[int(width) for width in network.widths],
-            function=name,
-            option=float(cast(float, next(iter(options.values()), _DEFAULTS.get(name, 0.0)))),
+            function=activation.family,
+            option=0.0 if activation.parameter is None else activation.parameter,
             loss=network.loss,
             optimizer=schedule.optimizer,
             parameters=parameters,
             **state,
-            rates=rates,
+            rates=rates.astype(dtype),
+            multipliers=np.array([*multipliers.values()], dtype) if own_rates else None,
             X=inputs,
             Y=targets,
             begin=chunk.begin,
@@ -178,7 +138,7 @@ def train(
         )
         show(chunk.end)
     told.up_to(schedule.steps)
-    progress(schedule.steps)
+    call.progress(schedule.steps)
     per_snapshot = len(parameters)
     return Run(
         schedule.recorded,

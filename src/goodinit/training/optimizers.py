@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 
 from goodinit.networks import Parameters
 
-__all__ = ["OPTIMIZERS", "Rate", "Update"]
+__all__ = ["OPTIMIZERS", "Rates", "Update"]
 
-Rate = float | NDArray[np.float64]
-"""One learning rate for all networks, or one for each, of shape (networks, 1, 1)."""
+Rates = Mapping[str, NDArray[np.float64]]
+"""The learning rates of each parameter, one for each network, of shape (networks, 1, 1)."""
 
-Update = Callable[[Parameters, Parameters, Rate], None]
-"""Changes the parameters in place, given their gradients and the learning rate."""
+Update = Callable[[Parameters, Parameters, Rates], None]
+"""Changes the parameters in place, given their gradients and the learning rates."""
 
 
 def gradient_descent() -> Update:
     """w <- w - rate * gradient."""
 
-    def update(parameters: Parameters, gradients: Parameters, rate: Rate) -> None:
+    def update(parameters: Parameters, gradients: Parameters, rates: Rates) -> None:
         for name, gradient in gradients.items():
-            parameters[name] -= rate * gradient
+            parameters[name] -= rates[name] * gradient
 
     return update
 
@@ -33,10 +33,10 @@ def momentum(beta: float = 0.9) -> Update:
     """v <- beta v + gradient; w <- w - rate * v (Polyak 1964, in PyTorch's form)."""
     velocity: Parameters = {}
 
-    def update(parameters: Parameters, gradients: Parameters, rate: Rate) -> None:
+    def update(parameters: Parameters, gradients: Parameters, rates: Rates) -> None:
         for name, gradient in gradients.items():
             velocity[name] = beta * velocity[name] + gradient if name in velocity else gradient
-            parameters[name] -= rate * velocity[name]
+            parameters[name] -= rates[name] * velocity[name]
 
     return update
 
@@ -47,7 +47,7 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Upd
     second: Parameters = {}
     step = 0
 
-    def update(parameters: Parameters, gradients: Parameters, rate: Rate) -> None:
+    def update(parameters: Parameters, gradients: Parameters, rates: Rates) -> None:
         nonlocal step
         step += 1
         for name, gradient in gradients.items():
@@ -55,7 +55,7 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Upd
             second[name] = beta2 * second.get(name, np.zeros_like(gradient)) + (1 - beta2) * gradient**2
             mean = first[name] / (1 - beta1**step)
             square = second[name] / (1 - beta2**step)
-            parameters[name] -= rate * mean / (np.sqrt(square) + epsilon)
+            parameters[name] -= rates[name] * mean / (np.sqrt(square) + epsilon)
 
     return update
 

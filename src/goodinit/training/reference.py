@@ -10,15 +10,16 @@ takes an ensemble: parameters with a leading axis, one network a row, all traine
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 from goodinit.networks import MLP, Parameters
+from goodinit.statistics import determination
 from goodinit.training.optimizers import OPTIMIZERS
-from goodinit.training.schedule import Batch, Run, Schedule, Watch, check_rates, check_snapshots
+from goodinit.training.schedule import Call, Run, Watch, check_snapshots
 
 __all__ = [
     "accuracy",
@@ -121,49 +122,25 @@ def accuracy(network: MLP, parameters: Parameters, X: Array, labels: NDArray[np.
 
 
 def r_squared(network: MLP, parameters: Parameters, X: Array, y: Array) -> Array:
-    """The coefficient of determination of one output against the numbers y, one an example; 1 is best.
-
-    R² = 1 - sum (y - f(x))^2 / sum (y - mean y)^2: 0 for predicting the mean of y, below 0 for worse than that, and
-    not finite where an output is not. For equal y it is 1 if every output is right and else 0, as in scikit-learn.
-    """
+    """The coefficient of determination of one output against the numbers y, one an example; 1 is best."""
     with np.errstate(all="ignore"):  # parameters that diverged still have outputs
-        left = ((forward(network, parameters, X)[0][-1][..., 0, :] - y) ** 2).sum(axis=-1)
-        spread = ((y - y.mean()) ** 2).sum()
-        if spread == 0:
-            return np.asarray(np.where(np.isfinite(left), left == 0, np.nan), dtype=np.float64)
-        return np.asarray(1 - left / spread)
+        return determination.r_squared(forward(network, parameters, X)[0][-1][..., 0, :], y)
 
 
-def train(
-    network: MLP,
-    start: Parameters,
-    X: Array,
-    Y: Array,
-    schedule: Schedule,
-    batches: Iterable[Batch],
-    progress: Callable[[int], None] = lambda step: None,
-    *,
-    learning_rates: NDArray[np.float64] | None = None,
-    snapshots: Iterable[int] = (),
-    watch: Watch | None = None,
-) -> Run:
-    """Train an ensemble from `start`, which is left as it is.
-
-    X is (inputs, examples), Y (outputs, examples); `start` has a leading axis of k networks. `batches` gives the
-    examples of each step. `progress` is called with the number of finished steps, about a hundred times.
-    `learning_rates`, of shape (k,), takes the place of the schedule's; `snapshots` are the steps before which the
-    parameters are kept, or, with `watch`, given to it as training proceeds and not kept.
-    """
-    parameters = {name: value.copy() for name, value in start.items()}
+def train(call: Call) -> Run:
+    """Train an ensemble as `call` says, in float64."""
+    network, X, Y, schedule = call.network, call.X, call.Y, call.schedule
+    parameters = {name: value.copy() for name, value in call.start.items()}
     update = OPTIMIZERS[schedule.optimizer]()
     networks = len(next(iter(parameters.values())))
-    rates = check_rates(learning_rates, networks, schedule.learning_rate)[:, None, None]
-    wanted = check_snapshots(snapshots, schedule.steps)
+    rates, multipliers = call.rates()
+    rate_of = {name: rates[:, None, None] * multiplier for name, multiplier in multipliers.items()}
+    wanted = check_snapshots(call.snapshots, schedule.steps)
     losses = np.full((networks, len(schedule.recorded)), np.nan)
     diverged_by: list[int | None] = [None] * networks
     stopped: dict[int, Parameters] = {}  # a network that diverged stands still
     kept: dict[int, Parameters] = {}
-    keep: Watch = watch or kept.__setitem__
+    keep: Watch = call.watch or kept.__setitem__
     often = max(1, schedule.steps // 100)
 
     def record(step: int) -> Array:
@@ -183,7 +160,7 @@ def train(
         return now
 
     with np.errstate(all="ignore"):  # what overflows is recorded as divergence, not printed as a warning
-        for step, batch in zip(range(schedule.steps), batches, strict=True):
+        for step, batch in zip(range(schedule.steps), call.batches, strict=True):
             if step % schedule.record_every == 0:
                 losses[:, step // schedule.record_every] = record(step)
                 if None not in diverged_by:
@@ -192,11 +169,11 @@ def train(
                 keep(step, current())
                 wanted.remove(step)
             Z, A = forward(network, parameters, X[:, batch])
-            update(parameters, backward(network, parameters, Z, A, Y[:, batch]), rates)
+            update(parameters, backward(network, parameters, Z, A, Y[:, batch]), rate_of)
             if (step + 1) % often == 0:
-                progress(step + 1)
+                call.progress(step + 1)
         final_loss = record(schedule.steps)
-    progress(schedule.steps)
+    call.progress(schedule.steps)
     final = current()
     for step in wanted:
         keep(step, final)

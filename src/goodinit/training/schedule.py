@@ -1,23 +1,26 @@
-"""What every engine is told and what it gives back: the schedule of a training run, its batches, its result."""
+"""What every engine is told, in one record, and what it gives back: the schedule of a run, its batches, its result."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.errors import GoodinitError, unknown_name
-from goodinit.networks import Parameters
+from goodinit.networks import MLP, Parameters
 from goodinit.options import OPTIONS
 from goodinit.streams import Stream
 from goodinit.training.optimizers import OPTIMIZERS
 
-__all__ = ["FOR_MODELS", "Batch", "Run", "Schedule", "Watch", "batches", "check_rates", "check_snapshots"]
+__all__ = ["FOR_MODELS", "Batch", "Call", "Dtype", "Run", "Schedule", "Watch", "batches", "check_snapshots"]
 
 FOR_MODELS: Final = ("adamw",)  # what a person's own model may be trained with besides
+
+Dtype = Literal["float64", "float32"]
 
 Batch = NDArray[np.intp] | slice
 """The examples of one step: their numbers, or a slice of them all."""
@@ -50,6 +53,64 @@ class Schedule:
     def recorded(self) -> range:
         """The steps before which the loss is recorded."""
         return range(0, self.steps, self.record_every)
+
+
+@dataclass(frozen=True)
+class Call:
+    """What an engine is asked to do: train the ensemble `start`, which is left as it is.
+
+    Arguments:
+        network: widths, activation and loss.
+        start: W1, b1, W2, ... with a leading axis of k networks.
+        X: inputs, shape (inputs, examples).
+        Y: targets, shape (outputs, examples).
+        schedule: optimizer, learning rate, steps, steps between recorded losses.
+        batches: the examples of each step, `schedule.steps` of them.
+        progress: called with the number of finished steps, about a hundred times.
+        learning_rates: a learning rate for each network, in place of the schedule's.
+        rate_multipliers: what the learning rate is multiplied by for the parameters named, such as `{"W1": 4.0}`;
+            those left out take 1.
+        snapshots: steps before which the parameters are kept; `schedule.steps` is the end.
+        watch: is given each snapshot in place of keeping it.
+        dtype: of all arithmetic.
+        threads: for an engine that has threads of its own; None takes all processors this process may use.
+
+    Raises GoodinitError for a dtype that is not known.
+    """
+
+    network: MLP
+    start: Parameters
+    X: NDArray[np.float64]
+    Y: NDArray[np.float64]
+    schedule: Schedule
+    batches: Iterable[Batch]
+    progress: Callable[[int], None] = lambda step: None
+    learning_rates: NDArray[np.float64] | None = None
+    rate_multipliers: Mapping[str, float] | None = None
+    snapshots: Iterable[int] = ()
+    watch: Watch | None = None
+    dtype: Dtype = "float64"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.dtype not in ("float64", "float32"):
+            raise GoodinitError(f"dtype {self.dtype!r} is not known; choose float64 or float32")
+
+    def rates(self) -> tuple[NDArray[np.float64], dict[str, float]]:
+        """A learning rate for each network, and the multiplier of each parameter's, in the network's order.
+
+        Raises GoodinitError unless each of them, and their products in the call's dtype, are finite and above 0.
+        """
+        rates = _learning_rates(self.learning_rates, len(self.start["W1"]), self.schedule.learning_rate)
+        multipliers = _multipliers(self.rate_multipliers, self.network)
+        with np.errstate(over="ignore", under="ignore"):
+            given = np.array([1.0, *multipliers.values()]).astype(self.dtype)
+            products = np.outer(rates.astype(self.dtype), given)
+        if not (np.isfinite(products) & (products > 0)).all():
+            many = self.learning_rates is not None or self.rate_multipliers is not None
+            what = "a learning rate" if many else f"learning rate {self.schedule.learning_rate}"
+            raise GoodinitError(f"{what} cannot be held in {self.dtype}; use float64, or a rate nearer to 1")
+        return rates, multipliers
 
 
 @dataclass(frozen=True)
@@ -90,7 +151,7 @@ def batches(examples: int, schedule: Schedule, stream: Stream) -> Iterator[Batch
         yield order[batch * size : (batch + 1) * size]
 
 
-def check_rates(rates: NDArray[np.float64] | None, networks: int, default: float) -> NDArray[np.float64]:
+def _learning_rates(rates: NDArray[np.float64] | None, networks: int, default: float) -> NDArray[np.float64]:
     """A learning rate for each network. Raises GoodinitError unless all are finite and above 0."""
     if rates is None:
         return np.full(networks, float(default))
@@ -103,6 +164,18 @@ def check_rates(rates: NDArray[np.float64] | None, networks: int, default: float
     if not (np.isfinite(array) & (array > 0)).all():
         raise GoodinitError("learning rates: each must be a finite number above 0, such as 0.01")
     return array.astype(np.float64)
+
+
+def _multipliers(given: Mapping[str, float] | None, network: MLP) -> dict[str, float]:
+    names = [f"{letter}{layer}" for layer in range(1, network.depth + 1) for letter in "Wb"]
+    given = given or {}
+    for name, value in given.items():
+        if name not in names:
+            raise unknown_name("rate multiplier's parameter", str(name), names)
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not number or not math.isfinite(value) or value <= 0:
+            raise GoodinitError(f"rate multiplier of {name}: {value!r} must be a finite number above 0")
+    return {name: float(given.get(name, 1.0)) for name in names}
 
 
 def check_snapshots(steps: Iterable[int], last: int) -> list[int]:

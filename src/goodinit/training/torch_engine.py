@@ -7,25 +7,23 @@ imported at the first use. Its threads, default dtype, generators and precision 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.errors import GoodinitError
 from goodinit.networks import MLP, Parameters
-from goodinit.spec import parse_spec
 from goodinit.training.arguments import check_examples, check_start
-from goodinit.training.lanes import supports
-from goodinit.training.schedule import Batch, Run, Schedule, check_rates, check_snapshots
+from goodinit.training.schedule import Batch, Call, Run, Schedule, check_snapshots
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["available", "device", "train"]
+__all__ = ["KNOWN", "available", "device", "train"]
 
 _GROUP_BYTES: Final = 1 << 28  # of activations held at a time; a larger ensemble is trained group after group
 _SELU_SCALE: Final = 1.0507009873554804934193349852946
@@ -56,34 +54,11 @@ def device() -> str:
     return "cuda" if _import().cuda.is_available() else "cpu"
 
 
-def train(
-    network: MLP,
-    start: Parameters,
-    X: NDArray[np.float64],
-    Y: NDArray[np.float64],
-    schedule: Schedule,
-    batches: Iterable[Batch],
-    progress: Callable[[int], None] = lambda step: None,
-    *,
-    learning_rates: NDArray[np.float64] | None = None,
-    snapshots: Iterable[int] = (),
-    dtype: Literal["float64", "float32"] = "float64",
-    device: str | None = None,
-) -> Run:
-    """Train an ensemble from `start`, which is left as it is; the interface of `reference.train`.
+def train(call: Call, *, device: str | None = None) -> Run:
+    """Train an ensemble as `call` says; the network's activation must be one of `KNOWN`.
 
-    Arguments:
-        network: widths, activation and loss; the activation must be one of the table's.
-        start: W1, b1, W2, ... with a leading axis of k networks.
-        X: inputs, shape (inputs, examples).
-        Y: targets, shape (outputs, examples).
-        schedule: optimizer, learning rate, steps, steps between recorded losses.
-        batches: the examples of each step, `schedule.steps` of them.
-        progress: called with the number of finished steps, about a hundred times.
-        learning_rates: a learning rate for each network, in place of the schedule's.
-        snapshots: steps before which the parameters are kept; `schedule.steps` is the end.
-        dtype: of all arithmetic.
-        device: as PyTorch names it; None takes a CUDA device where there is one, else the CPU.
+    `device` is as PyTorch names it; None takes a CUDA device where there is one, else the CPU. A watch is told the
+    snapshots at the end.
 
     Returns a Run whose arrays are NumPy's, in float64. Which bits it has depends on PyTorch's matrix products, and so
     on its version, its threads and the number of networks.
@@ -91,29 +66,26 @@ def train(
     Raises GoodinitError where PyTorch is not installed, and for an array that cannot be used.
     """
     torch = _import()
-    if dtype not in ("float64", "float32"):
-        raise GoodinitError(f"dtype {dtype!r} is not known; choose float64 or float32")
-    if not supports(network.activation):
+    network, schedule, dtype, X, Y = call.network, call.schedule, call.dtype, call.X, call.Y
+    if network.activation.family not in KNOWN:
         raise GoodinitError(
-            f"activation {network.activation.name!r} is not the table's: the torch engine cannot compute it; "
+            f"activation {network.activation.name!r} is not one of its own: the torch engine cannot compute it; "
             "use engine='reference'"
         )
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     check_examples(network, X, Y)
-    networks = check_start(network, start)
-    rates = check_rates(learning_rates, networks, schedule.learning_rate)
-    with np.errstate(over="ignore", under="ignore"):
-        narrow = rates.astype(dtype)
-    if not (np.isfinite(narrow) & (narrow > 0)).all():
-        raise GoodinitError(f"a learning rate cannot be held in {dtype}; use float64")
-    wanted = check_snapshots(snapshots, schedule.steps)
-    order = list(batches)
+    networks = check_start(network, call.start)
+    rates, multipliers = call.rates()
+    wanted = check_snapshots(call.snapshots, schedule.steps)
+    order = list(call.batches)
     if len(order) != schedule.steps:
         raise GoodinitError(f"there are {len(order)} batches for the {schedule.steps} steps of the schedule")
 
     try:
         place = {"dtype": getattr(torch, dtype), "device": torch.device(chosen)}
-        task = _Task(torch, network, schedule, wanted, place, *(torch.tensor(a.T, **place) for a in (X, Y)))
+        task = _Task(
+            torch, network, schedule, multipliers, wanted, place, *(torch.tensor(a.T, **place) for a in (X, Y))
+        )
     except (RuntimeError, AssertionError) as error:
         raise GoodinitError(f"device {chosen!r} cannot be used: {str(error).splitlines()[0]}") from None
     held = 3 * X.shape[1] * sum(network.widths) * np.dtype(dtype).itemsize
@@ -123,14 +95,19 @@ def train(
     runs: list[Run] = []
     with torch.inference_mode():
         for number, group in enumerate(groups):
-            members = {name: value[group] for name, value in start.items()}
+            members = {name: value[group] for name, value in call.start.items()}
             for step in _trained(task, members, rates[group], order, runs):
                 done = (number * schedule.steps + step) // len(groups)
                 if done // often > told:
                     told = done // often
-                    progress(told * often)
-    progress(schedule.steps)
-    return _joined(runs)
+                    call.progress(told * often)
+    call.progress(schedule.steps)
+    run = _joined(runs)
+    if call.watch is None:
+        return run
+    for step, parameters in run.snapshots.items():
+        call.watch(step, parameters)
+    return replace(run, snapshots={})
 
 
 @dataclass(frozen=True)
@@ -140,6 +117,7 @@ class _Task:
     torch: Any
     network: MLP
     schedule: Schedule
+    multipliers: dict[str, float]
     wanted: list[int]
     place: dict[str, Any]
     X: Tensor
@@ -275,18 +253,20 @@ def _loss(task: _Task) -> Callable[[Tensor, Tensor], Tensor]:
 
 def _activation(task: _Task) -> Callable[[Tensor], tuple[Tensor, Callable[[], Tensor]]]:
     """The activation: from Z to its value and a function that computes its derivative there."""
-    torch = task.torch
-    name, options = parse_spec(task.network.activation.name)
-    slope = float(options.get("slope", 0.01))
-    alpha = float(options.get("alpha", 1.0))
-    frequency = float(options.get("frequency", 1.0))
+    activation = task.network.activation
+    value, derivative = _forms(task.torch, activation.parameter or 0.0)[str(activation.family)]
 
-    def from_value(value: Callable[[Tensor], Tensor], derivative: Callable[[Tensor, Tensor], Tensor]) -> Any:
-        def both(z: Tensor) -> tuple[Tensor, Callable[[], Tensor]]:
-            a = value(z)
-            return a, lambda: derivative(z, a)
+    def both(z: Tensor) -> tuple[Tensor, Callable[[], Tensor]]:
+        a = value(z)
+        return a, lambda: derivative(z, a)
 
-        return both
+    return both
+
+
+def _forms(
+    torch: Any, parameter: float
+) -> dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]]:
+    """Each activation's value, and its derivative from Z and the value, by the name of its family."""
 
     def softplus(z: Tensor) -> Tensor:
         return torch.logaddexp(z, torch.zeros_like(z))
@@ -301,15 +281,15 @@ def _activation(task: _Task) -> Callable[[Tensor], tuple[Tensor, Callable[[], Te
         t = torch.tanh(softplus(z))
         return t + z * torch.sigmoid(z) * (1 - t * t)
 
-    table: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
+    return {
         "linear": (lambda z: z, lambda z, a: torch.ones_like(z)),
-        "relu": (torch.relu, lambda z, a: z > 0),
+        "relu": (lambda z: torch.relu(z), lambda z, a: z > 0),
         "relu6": (lambda z: z.clamp(0, 6), lambda z, a: (z > 0) & (z < 6)),
         "leaky_relu": (
-            lambda z: torch.where(z > 0, z, slope * z),
-            lambda z, a: torch.where(z > 0, torch.ones_like(z), slope),
+            lambda z: torch.where(z > 0, z, parameter * z),
+            lambda z, a: torch.where(z > 0, torch.ones_like(z), parameter),
         ),
-        "elu": (lambda z: elu(z, alpha), lambda z, a: elu_slope(z, alpha)),
+        "elu": (lambda z: elu(z, parameter), lambda z, a: elu_slope(z, parameter)),
         "selu": (lambda z: elu(z, _SELU_ALPHA, _SELU_SCALE), lambda z, a: elu_slope(z, _SELU_ALPHA, _SELU_SCALE)),
         "gelu": (
             lambda z: z * torch.special.ndtr(z),
@@ -321,21 +301,29 @@ def _activation(task: _Task) -> Callable[[Tensor], tuple[Tensor, Callable[[], Te
         ),
         "mish": (lambda z: z * torch.tanh(softplus(z)), lambda z, a: mish_slope(z)),
         "softplus": (softplus, lambda z, a: torch.sigmoid(z)),
-        "sigmoid": (torch.sigmoid, lambda z, a: a * torch.sigmoid(-z)),
-        "tanh": (torch.tanh, lambda z, a: 1 - a * a),
+        "sigmoid": (lambda z: torch.sigmoid(z), lambda z, a: a * torch.sigmoid(-z)),
+        "tanh": (lambda z: torch.tanh(z), lambda z, a: 1 - a * a),
         "hard_tanh": (lambda z: z.clamp(-1, 1), lambda z, a: z.abs() < 1),
         "softsign": (lambda z: z / (1 + z.abs()), lambda z, a: (1 + z.abs()) ** -2),
-        "sine": (lambda z: torch.sin(frequency * z), lambda z, a: frequency * torch.cos(frequency * z)),
+        "sine": (lambda z: torch.sin(parameter * z), lambda z, a: parameter * torch.cos(parameter * z)),
     }
-    return from_value(*table[name])
+
+
+KNOWN: Final = frozenset(_forms(None, 0.0))  # PyTorch is used only where a form is called
+"""The activations that this engine has, by their names in the table."""
 
 
 def _rates(task: _Task, parameters: _Arrays, rates: NDArray[np.float64]) -> float | Tensor:
-    """One learning rate where all networks share it, else one for each number of the flat tensor."""
-    if (rates == rates[0]).all():
+    """One learning rate where all networks and parameters share it, else one for each number of the flat tensor."""
+    own_rates = any(value != 1 for value in task.multipliers.values())
+    if (rates == rates[0]).all() and not own_rates:
         return float(rates[0])
     each = task.torch.tensor(rates, **task.place)
-    return task.torch.cat([each[:, None, None].expand_as(p).reshape(-1) for _, p in parameters])
+    if not own_rates:
+        return task.torch.cat([each[:, None, None].expand_as(p).reshape(-1) for _, p in parameters])
+    return task.torch.cat(
+        [(each * task.multipliers[name])[:, None, None].expand_as(p).reshape(-1) for name, p in parameters]
+    )
 
 
 def _optimizer(task: _Task, p: Tensor, g: Tensor, rate: float | Tensor) -> Callable[[], None]:

@@ -1,0 +1,23 @@
+"""`python -m goodinit`, and the command's way in: the version is told without the rest of the command line."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line."""
+    if sys.argv[1:] == ["--version"]:
+        from goodinit import __version__
+
+        sys.stdout.write(f"goodinit {__version__}\n")
+        return
+    from goodinit import cli  # Typer takes most of the time of a short command
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

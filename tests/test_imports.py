@@ -1,0 +1,47 @@
+"""What `import goodinit` brings, and at what price."""
+
+import importlib.metadata
+import subprocess
+import sys
+
+import pytest
+
+import goodinit
+
+
+def python(*arguments):
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def imported(code):
+    """The packages that a fresh process has imported after the code."""
+    return set(python("-c", f"{code}\nimport sys\nprint(*sys.modules)").split())
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    heavy = {"numpy", "scipy", "sklearn", "matplotlib", "torch", "typer", "jinja2", "rich"}
+    assert not imported("import goodinit") & heavy
+
+
+def test_an_activation_without_special_functions_needs_no_scipy():
+    assert "scipy" not in imported("import goodinit, numpy; goodinit.activations.get('relu').value(numpy.ones(3))")
+    assert "scipy" in imported("import goodinit, numpy; goodinit.activations.get('gelu').value(numpy.ones(3))")
+
+
+def test_every_name_is_there_when_asked_for():
+    found = python("-c", "import goodinit\nprint(*(name for name in goodinit.__all__ if getattr(goodinit, name)))")
+    assert found.split() == goodinit.__all__
+    assert set(goodinit.__all__) <= set(dir(goodinit))
+    with pytest.raises(AttributeError, match="no attribute 'compere'"):
+        goodinit.compere  # noqa: B018  # the access is what is tested
+
+
+def test_the_version_is_the_packages_and_told_without_the_command_line():
+    assert goodinit.__version__ == importlib.metadata.version("goodinit")
+    assert python("-m", "goodinit", "--version") == f"goodinit {goodinit.__version__}\n"
+    code = "import sys\nsys.argv[1:] = ['--version']\nfrom goodinit.__main__ import main\nmain()"
+    assert not imported(code) & {"typer", "numpy"}
+
+
+def test_the_module_is_the_command():
+    assert "compare" in python("-m", "goodinit", "--help")
