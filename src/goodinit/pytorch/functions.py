@@ -157,5 +157,5 @@ _ROLES[torch.linalg.vector_norm] = _ROLES[torch.linalg.norm] = "divisor"
 
 
 def role(function: Function) -> str | None:
-    """What a function is to a signal that goes through it: view, dropout, pass, norm, sum, product, join, attend, divisor."""
+    """What a function is to a signal that goes through it: view, dropout, pass, norm, sum, ...."""
     return _ROLES.get(function)
