@@ -7,7 +7,7 @@ catalogue, `goodinit.theory` says what each should do.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from goodinit.errors import GoodinitError
 
@@ -97,6 +97,8 @@ def initialize(
     seed: int,
     inputs: Any = None,
     rules: Rules | None = None,
+    unknown: Literal["keep", "refuse"] | None = None,
+    zero_starts: Literal["keep", "fill"] | None = None,
     device: str | torch.device = "cpu",
     buffers: Mapping[str, torch.Tensor] | None = None,
 ) -> Initialization:
@@ -121,6 +123,10 @@ def initialize(
         rules: what differs, `{key: initializer}`: the key is a pattern of names such as `"*.embed.weight"`, a role
             such as `"embedding"`, or a class of modules, whose biases are left alone; the value an initializer, `None`
             to keep what is there, or `"init"`. The first that matches counts.
+        unknown: what becomes of a parameter that neither its layer's class nor the run tells the purpose of: `"keep"`
+            leaves it as it is with a caution, as where `inputs` are given; `"refuse"` raises, as where they are not.
+        zero_starts: weights that are exactly zero where a model may start so (a branch's end, an output layer, a norm's
+            scale): `"keep"`, as where `inputs` are given, or `"fill"`, as where they are not.
         device: where a model on the meta device is to be.
         buffers: the values of buffers that the meta device did not keep, by name.
 
@@ -136,7 +142,17 @@ def initialize(
     """
     from goodinit import pytorch
 
-    return pytorch.initialize(model, init, seed=seed, inputs=inputs, rules=rules, device=device, buffers=buffers)
+    return pytorch.initialize(
+        model,
+        init,
+        seed=seed,
+        inputs=inputs,
+        rules=rules,
+        unknown=unknown,
+        zero_starts=zero_starts,
+        device=device,
+        buffers=buffers,
+    )
 
 
 def draw(
@@ -146,6 +162,8 @@ def draw(
     seed: int,
     inputs: Any = None,
     rules: Rules | None = None,
+    unknown: Literal["keep", "refuse"] | None = None,
+    zero_starts: Literal["keep", "fill"] | None = None,
     buffers: Mapping[str, torch.Tensor] | None = None,
     slices: Mapping[str, Sequence[slice]] | None = None,
     path: str | Path | None = None,
@@ -156,7 +174,7 @@ def draw(
     Arguments:
         model: a `torch.nn.Module`, also on the meta device; or a mapping of names to Weights, or to plain shapes for
             initializers that need no fans.
-        init, seed, inputs, rules, buffers: as for `initialize`.
+        init, seed, inputs, rules, unknown, zero_starts, buffers: as for `initialize`.
         slices: parts of weights, `{name: (slice(0, 128),)}`: only these are drawn, each without the memory of the rest.
             This serves a process that keeps a shard of a weight.
         path: a safetensors file to write, whole or not at all; tied weights are written once.
@@ -178,6 +196,8 @@ def draw(
         seed=seed,
         inputs=inputs,
         rules=rules,
+        unknown=unknown,
+        zero_starts=zero_starts,
         buffers=buffers,
         slices=slices,
         path=path,

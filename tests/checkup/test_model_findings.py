@@ -229,6 +229,69 @@ def test_the_right_fan_is_no_finding(make, x):
     assert "wrong-fan" not in {f.code for f in goodinit.check(make(), x).findings}
 
 
+def test_many_wrong_fans_are_one_finding():
+    layers = [layer for _ in range(3) for layer in (nn.ConvTranspose2d(16, 256, 4, 2, 1), nn.Conv2d(256, 16, 1))]
+    model = fill(nn.Sequential(*layers), lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="linear"))
+    found = [f for f in goodinit.check(model, torch.randn(2, 16, 4, 4)).findings if f.code == "wrong-fan"]
+    assert len(found) == 1
+    assert all(name in found[0].message for name in ("0.weight", "2.weight", "4.weight"))
+
+
+@pytest.mark.parametrize("channels", [32, 64, 192, 256, 576])
+def test_a_round_std_is_chosen_and_computed_from_no_fan(channels):
+    """0.02 is near some gain over some fan for every width: that is no evidence of a wrong fan."""
+    model = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1, groups=channels), nn.ReLU(), nn.Flatten(2))
+    fill(model, lambda weight: nn.init.normal_(weight, std=0.02))
+    assert "wrong-fan" not in {f.code for f in goodinit.check(model, torch.randn(2, channels, 6, 6)).findings}
+
+
+class Stream(nn.Module):
+    """Blocks of a kind, with weights that a plain residual stream would grow by."""
+
+    def __init__(self, kind, blocks=12, width=32):
+        super().__init__()
+        self.kind, self.head = kind, nn.Linear(width, 10)
+        self.ups = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
+        self.downs = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(blocks))
+        fill(self, lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"))
+        for norm in self.norms:
+            nn.init.ones_(norm.weight)
+
+    def forward(self, x):
+        start = x
+        for number, (up, down, norm) in enumerate(zip(self.ups, self.downs, self.norms, strict=True)):
+            if self.kind == "restarted" and number % 3 == 0:
+                x = start.roll(number, 1)
+            branch = down(torch.relu(up(x)))
+            if self.kind == "post-norm":
+                x = norm(x + branch)
+            else:
+                x = x + (norm(branch) if self.kind == "sandwich" else branch)
+        return self.head(x)
+
+
+@pytest.mark.parametrize("kind", ["post-norm", "sandwich", "restarted", "plain"])
+def test_a_stream_is_followed_only_where_it_goes_on(kind):
+    x = torch.randn(64, 32, generator=torch.Generator().manual_seed(0))
+    found = {f.code: f for f in goodinit.check(Stream(kind), x).findings}
+    assert ("residual-growth" in found) == (kind == "plain")
+    if kind == "plain":
+        assert found["residual-growth"].severity == "severe"
+
+
+def test_a_stream_that_begins_small_does_not_grow_from_block_to_block():
+    x = 0.01 * torch.randn(64, 32, generator=torch.Generator().manual_seed(0))
+
+    class PreNorm(Stream):
+        def forward(self, x):
+            for up, down, norm in zip(self.ups, self.downs, self.norms, strict=True):
+                x = x + 0.3 * down(torch.relu(up(norm(x))))
+            return self.head(x)
+
+    assert "residual-growth" not in severe(goodinit.check(PreNorm("plain", blocks=4), x))
+
+
 def test_a_packed_projection_drawn_as_one_matrix():
     x = torch.randn(4, 6, 64)
     inputs = {"query": x, "key": x, "value": x}

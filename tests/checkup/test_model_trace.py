@@ -289,3 +289,45 @@ def test_errors_name_what_the_model_said():
         goodinit.check(mlp(2), *batch())
     with pytest.raises(goodinit.GoodinitError, match="one number"):
         goodinit.check(mlp(2), *batch(), loss=lambda output, targets: output)
+
+
+class Pooled(nn.Module):
+    """Reduces and compares, with functions that have no option of dropout's."""
+
+    def __init__(self, reduce):
+        super().__init__()
+        self.one, self.two, self.reduce = nn.Linear(64, 64), nn.Linear(64, 8), reduce
+
+    def forward(self, x):
+        return self.two(self.reduce(self.one(x)))
+
+
+REDUCTIONS = {
+    "sum": lambda h: h.sum(0, keepdim=True).expand(h.shape),
+    "sum of the first axis": lambda h: torch.stack([h.sum(0), h.sum(0)]),
+    "mean": lambda h: torch.stack([h.mean(0), h.mean(0)]),
+    "largest": lambda h: torch.max(h, h.flip(0)),
+    "largest of an axis": lambda h: torch.max(h.reshape(-1, 4, 64), 1).values,
+    "negative": lambda h: torch.max(-h, torch.zeros_like(h)),
+}
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_a_reduction_is_not_taken_for_the_identity(reduction):
+    model, (x, _) = Pooled(REDUCTIONS[reduction]), batch()
+    last = goodinit.check(model, x).layers[-1]
+    assert 1 / 2 < last.rms_expected / last.rms < 2  # by what reaches it: a sum of 64 or their mean is 8 times off
+    goodinit.initialize(model, seed=0, inputs=x)
+
+
+def test_a_dropout_that_drops_nothing_is_the_identity():
+    x, _ = batch()
+    seen = {}
+    for name, reduce in {
+        "evaluation": lambda h: functional.dropout(h, 0.5, False),
+        "keywords": lambda h: functional.dropout(h, p=0.5, training=False),
+        "none": lambda h: functional.dropout(h, 0.0, True),
+        "half": lambda h: functional.dropout(h, 0.5, True),
+    }.items():
+        seen[name] = trace(Pooled(reduce), x).calls[-1].plain
+    assert seen == {"evaluation": True, "keywords": True, "none": True, "half": False}

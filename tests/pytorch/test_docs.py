@@ -13,7 +13,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "pytorch.md").read_text(encoding="u
 def test_the_code_runs_in_order(capsys) -> None:
     space: dict[str, object] = {}
     blocks = re.findall(r"```python\n(.*?)```\n(?:\n```\n(.*?)```)?", PAGE, flags=re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     for code, shown in blocks:
         exec(compile(code, "docs/pytorch.md", "exec"), space)
         printed = capsys.readouterr().out

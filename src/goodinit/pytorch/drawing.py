@@ -16,7 +16,8 @@ from goodinit.errors import GoodinitError, nearest
 from goodinit.initializers import Initializer, get
 from goodinit.pytorch.fill import Box, draw_box
 from goodinit.pytorch.filling import Prepared, prepare, state_of
-from goodinit.pytorch.plan import WITHOUT_FANS, Rules
+from goodinit.pytorch.plan import WITHOUT_FANS, Rules, Unknown
+from goodinit.pytorch.zeros import ZeroStarts
 from goodinit.streams import KeyedStream
 from goodinit.weights import Weight
 
@@ -32,6 +33,8 @@ def draw(
     seed: int,
     inputs: Any = None,
     rules: Rules | None = None,
+    unknown: Unknown | None = None,
+    zero_starts: ZeroStarts | None = None,
     buffers: Mapping[str, Tensor] | None = None,
     slices: Slices | None = None,
     path: str | Path | None = None,
@@ -40,7 +43,7 @@ def draw(
     """A model's start as a state dict; see `goodinit.draw`, which is this."""
     place = None if path is None else _place(Path(path), overwrite)
     if isinstance(model, nn.Module):
-        ready = prepare(model, init, seed, inputs, rules)
+        ready = prepare(model, init, seed, inputs, rules, unknown, zero_starts)
         state = _sliced(ready, slices) if slices is not None else state_of(model, ready, buffers)[0]
     elif isinstance(model, Mapping):
         if rules or inputs is not None or buffers:

@@ -17,11 +17,12 @@ from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer, get
 from goodinit.pytorch.fill import Moments, fill, local_box
 from goodinit.pytorch.guard import plain_model
-from goodinit.pytorch.plan import Assignment, Rules, plan
-from goodinit.pytorch.read import identity, read_model
+from goodinit.pytorch.plan import Assignment, Rules, Unknown, plan
+from goodinit.pytorch.read import identity, read_model, told
 from goodinit.pytorch.ready import Lazies, buffers_for, build, materialized, shaped, traced
 from goodinit.pytorch.record import Filled, Initialization
 from goodinit.pytorch.staging import Staged, is_staged, stage
+from goodinit.pytorch.zeros import ZeroStarts, zero_starting
 from goodinit.streams import KeyedStream
 
 __all__ = ["Prepared", "initialize", "prepare", "state_of"]
@@ -38,18 +39,38 @@ class Prepared(NamedTuple):
 
 
 def prepare(
-    model: nn.Module, init: str | Initializer, seed: int, inputs: Any = None, rules: Rules | None = None
+    model: nn.Module,
+    init: str | Initializer,
+    seed: int,
+    inputs: Any = None,
+    rules: Rules | None = None,
+    unknown: Unknown | None = None,
+    zero_starts: ZeroStarts | None = None,
 ) -> Prepared:
     """The plan for a model, and the values of what must be ready before. The model is as it was."""
     stream = KeyedStream(seed)
     read_model(model)  # refuses what it cannot read before the inputs are run
     inner = plain_model(model)
     concrete, lazies = shaped(inner, inputs)
-    made = plan(concrete, read_model(concrete), init, rules, traced(concrete, inputs))
+    trace, meanings = traced(concrete, inputs)
+    weights = [told(weight, meanings) for weight in read_model(concrete)]
+    keeps = _chosen("zero_starts", zero_starts, ("keep", "fill"), inputs is not None) == "keep"
+    zeros = zero_starting(concrete, weights, trace) if keeps and trace is not None else frozenset[str]()
+    refuses = _chosen("unknown", unknown, ("keep", "refuse"), inputs is not None) == "refuse"
+    made = plan(concrete, weights, init, rules, trace, "refuse" if refuses else "keep", zeros)
     for each in made:
         _writable(concrete, each)
     staged = {each.weight.name: stage(concrete, each, stream) for each in made if is_staged(each)}
     return Prepared(concrete, lazies, made, staged, stream)
+
+
+def _chosen(option: str, given: str | None, choices: tuple[str, str], ran: bool) -> str:
+    """What was asked for; else the first choice where a run has told what the parameters are for, else the second."""
+    if given is None:
+        return choices[0] if ran else choices[1]
+    if given not in choices:
+        raise GoodinitError(f"{option}={given!r}: give {choices[0]!r} or {choices[1]!r}")
+    return given
 
 
 def initialize(
@@ -59,11 +80,13 @@ def initialize(
     seed: int,
     inputs: Any = None,
     rules: Rules | None = None,
+    unknown: Unknown | None = None,
+    zero_starts: ZeroStarts | None = None,
     device: str | torch.device = "cpu",
     buffers: Mapping[str, Tensor] | None = None,
 ) -> Initialization:
     """Fill a model in place; see `goodinit.initialize`, which is this."""
-    ready = prepare(model, init, seed, inputs, rules)
+    ready = prepare(model, init, seed, inputs, rules, unknown, zero_starts)
     inner = plain_model(model)
     place = _device(device)
     news = materialized(inner, place)

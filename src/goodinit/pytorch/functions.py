@@ -143,9 +143,9 @@ _ROLES_BY_NAME: Final = {
     "narrow select index_select gather getitem __getitem__ take_along_dim masked_select roll flip view_as reshape_as "
     "pixel_shuffle pixel_unshuffle channel_shuffle unfold requires_grad_ rot90 ravel adjoint identity as_strided "
     "masked_fill masked_fill_ where nan_to_num",
+    "dropout": "dropout dropout_ dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout",
     # They change its size, but not what it is.
-    "pass": "dropout dropout_ dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout "
-    "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
+    "pass": "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
     "adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d lp_pool1d lp_pool2d "
     "max_pool1d_with_indices max_pool2d_with_indices max_pool3d_with_indices fractional_max_pool2d mean sum amax max "
     "pad interpolate upsample fold neg neg_ negative __neg__",
@@ -157,5 +157,5 @@ _ROLES[torch.linalg.vector_norm] = _ROLES[torch.linalg.norm] = "divisor"
 
 
 def role(function: Function) -> str | None:
-    """What a function is to a signal that goes through it: view, pass, norm, sum, product, join, attend, divisor."""
+    """What a function is to a signal that goes through it: view, dropout, pass, norm, sum, ...."""
     return _ROLES.get(function)

@@ -5,11 +5,11 @@ A plan is made before anything is drawn, so that a model is filled whole or left
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from torch import nn
 
@@ -21,7 +21,7 @@ from goodinit.pytorch.read import ModelWeight
 from goodinit.pytorch.trace import Trace
 from goodinit.weights import Weight
 
-__all__ = ["DEFAULTS", "WITHOUT_FANS", "Assignment", "Choice", "Rules", "plan"]
+__all__ = ["DEFAULTS", "WITHOUT_FANS", "Assignment", "Choice", "Rules", "Unknown", "plan"]
 
 Choice = str | Initializer | None
 """An initializer, or its text; None or `keep` leaves a parameter as it is, and `init` takes what the weights get."""
@@ -38,12 +38,16 @@ DEFAULTS: Final[Mapping[Role, str]] = MappingProxyType(
         "gate bias": "forget_bias",
         "norm scale": "ones",
         "norm shift": "zeros",
+        "norm offset": "zeros",  # (1 + w) times a normalized signal
+        "position": "normal(std=0.02)",  # beside a signal of size 1, as in BERT and ViT
         "slope": "constant(value=0.25)",  # He et al. 2015, and PyTorch's
     }
 )
 """What a role starts from unless a rule says another; all other weights take `init`."""
 
 WITHOUT_FANS: Final = ("zeros", "ones", "constant", "forget_bias", "uniform", "normal", "truncated_normal")
+Unknown = Literal["keep", "refuse"]
+"""What becomes of a parameter that nothing tells the purpose of."""
 _MOST_TOLD: Final = 20  # problems in one error; a large model has thousands of parameters
 
 
@@ -74,8 +78,10 @@ def plan(
     init: str | Initializer,
     rules: Rules | None = None,
     trace: Trace | None = None,
+    unknown: Unknown = "refuse",
+    zeros: Container[str] = (),
 ) -> tuple[Assignment, ...]:
-    """What every weight is to be filled with.
+    """What every weight is to be filled with; those named in `zeros`, and what is not understood, may be kept.
 
     Raises GoodinitError that names every weight that cannot be filled so, and what to do about each; and for a rule
     that no parameter matches.
@@ -83,7 +89,7 @@ def plan(
     base = get(init)
     chosen = _checked(model, weights, rules or {})
     made = [_assign(model, weight, init, base, chosen, trace) for weight in weights]
-    made = _with_biases(made)
+    made = [_kept(each, unknown, zeros) for each in _with_biases(made)]
     problems = [f"{each.weight.name}: {problem}" for each in made if (problem := _problem(each)) is not None]
     if problems:
         more = len(problems) - _MOST_TOLD
@@ -198,6 +204,32 @@ def _with_biases(made: list[Assignment]) -> list[Assignment]:
     ]
 
 
+def _kept(made: Assignment, unknown: Unknown, zeros: Container[str]) -> Assignment:
+    """What no rule fills and is better left as it is."""
+    weight = made.weight
+    if made.because.startswith("rule ") or made.initializer is None or weight.lazy:
+        return made
+    if weight.name in zeros:
+        because, caution = "zero start", "it is zero as its model wants it, and was kept; zero_starts='fill' fills it"
+    elif weight.role == "scale":
+        because, caution = "its own", None
+    elif unknown == "keep" and weight.weight is None and not weight.meta:
+        because = "unknown"
+        caution = f"{weight.reason}, and it was kept; {_say_what(weight)}"
+    else:
+        return made
+    return replace(made, initializer=None, because=because, activation=None, caution=caution)
+
+
+def _suggested(weight: ModelWeight) -> str:
+    """An initializer as an example: of one axis it may be a norm's scale, where a small normal would be a fault."""
+    return "'ones'" if len(weight.shape or ()) < 2 else "'normal(std=0.02)'"
+
+
+def _say_what(weight: ModelWeight) -> str:
+    return f"say what it is with register_rule({weight.kind}, ...), or fill it with a rule for {weight.name!r}"
+
+
 def _problem(made: Assignment) -> str | None:
     """Why a weight cannot be filled as planned, and what to do; None where it can."""
     weight, initializer = made.weight, made.initializer
@@ -212,8 +244,9 @@ def _problem(made: Assignment) -> str | None:
     if weight.weight is None and (made.because == "init" or initializer.name not in WITHOUT_FANS):
         asked = "" if made.because == "init" else f", and {initializer.name} needs its fans"
         return (
-            f"{weight.reason}{asked}; say what it is with register_rule({weight.kind}, ...), or fill or keep it with "
-            f"rules={{{weight.name!r}: 'normal(std=0.02)'}} or 'keep'"
+            f"{weight.reason}{asked}; pass inputs, a batch, so that one run tells; or say what it is with "
+            f"register_rule({weight.kind}, ...), or fill or keep it with "
+            f"rules={{{weight.name!r}: {_suggested(weight)}}} or 'keep'"
         )
     if made.target.kind == "elementwise" and initializer.name not in WITHOUT_FANS:
         return f"{initializer} is for weights that multiply, and this is a {weight.role}; use zeros, ones or normal"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple
 
@@ -17,7 +17,7 @@ from goodinit.errors import GoodinitError
 from goodinit.pytorch.layers import Meaning, Role, meanings
 from goodinit.weights import Weight
 
-__all__ = ["Form", "ModelWeight", "identity", "read_model"]
+__all__ = ["Form", "ModelWeight", "identity", "read_model", "told"]
 
 Form = Literal["plain", "parametrized", "weight_norm", "original"]
 _WRAPPERS: Final = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")  # torch.compile, FSDP, ...
@@ -96,6 +96,15 @@ def identity(tensor: torch.Tensor) -> Any:
     """What two tensors share if they are one: being the same object, or lying in the same place of memory."""
     plain = type(tensor) in (torch.Tensor, nn.Parameter) and tensor.device.type != "meta" and tensor.numel() > 0
     return (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride()) if plain else id(tensor)
+
+
+def told(weight: ModelWeight, meanings: Mapping[str, Meaning]) -> ModelWeight:
+    """A weight that its class did not tell of, with what a run told."""
+    meaning = meanings.get(weight.parameters[0])
+    if weight.role != "unknown" or weight.form != "plain" or meaning is None or weight.shape is None:
+        return weight
+    own = meaning.weight or Weight.elementwise(weight.name, weight.shape)
+    return replace(weight, role=meaning.role, weight=replace(own, name=weight.name), reason=None)
 
 
 class _Use(NamedTuple):

@@ -16,7 +16,9 @@ from goodinit.errors import GoodinitError
 from goodinit.pytorch.calling import call_model, mapped
 from goodinit.pytorch.copies import copied
 from goodinit.pytorch.guard import runnable, untouched
-from goodinit.pytorch.trace import Trace, Tracer
+from goodinit.pytorch.layers import Meaning
+from goodinit.pytorch.trace import Trace
+from goodinit.pytorch.uses import UseTracer
 
 __all__ = ["Lazies", "buffers_for", "build", "materialized", "shaped", "traced"]
 
@@ -69,20 +71,23 @@ def build(model: nn.Module, lazies: Lazies) -> None:
                 module._infer_parameters(module, args, kwargs or None)
 
 
-def traced(model: nn.Module, inputs: Any) -> Trace | None:
-    """What follows each layer, by one run on the inputs; on the meta device where the model has parameters there."""
+def traced(model: nn.Module, inputs: Any) -> tuple[Trace | None, Mapping[str, Meaning]]:
+    """What follows each layer and what each parameter is for, by one run on the inputs.
+
+    The run is made on the meta device where the model has parameters there.
+    """
     if inputs is None:
-        return None
+        return None, {}
     if any(parameter.device.type == "meta" for parameter in model.parameters()):
         model, inputs = copied(model).to("meta"), mapped(_on_meta, inputs)
-        with torch.random.fork_rng(devices=[]), torch.no_grad(), Tracer(model) as tracer:
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), UseTracer(model) as tracer:
             tracer.feed(inputs)
             call_model(model, inputs)
-        return tracer.trace()
-    with untouched(model, inputs) as own, torch.no_grad(), Tracer(model) as tracer:
+        return tracer.trace(), tracer.meanings()
+    with untouched(model, inputs) as own, torch.no_grad(), UseTracer(model) as tracer:
         tracer.feed(own)
         call_model(model, own)
-    return tracer.trace()
+    return tracer.trace(), tracer.meanings()
 
 
 def materialized(model: nn.Module, device: torch.device) -> dict[str, nn.Parameter]:

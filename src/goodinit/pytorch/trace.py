@@ -279,9 +279,11 @@ class Tracer(TorchFunctionMode):
         same = _same(first)
         if what == "view":
             self._put(result, data, **same, plain=first.plain)
-        elif what == "pass":
-            idle = result is data[0][0] or _does_nothing(args, kwargs)
+        elif what == "dropout":
+            idle = result is data[0][0] or _drops_nothing(args, kwargs)
             self._put(result, data, **same, plain=first.plain and idle)
+        elif what == "pass" and len(data) == 1:
+            self._put(result, data, **same)
         elif what == "norm":
             self._normed(first, data, result)
         elif what == "divisor":
@@ -389,12 +391,10 @@ def _same(value: Value) -> dict[str, Any]:
     }
 
 
-def _does_nothing(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-    """A dropout that drops nothing: in evaluation, or with probability 0."""
+def _drops_nothing(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """A dropout in evaluation, or with probability 0."""
     share, training = argument(args, kwargs, 1, "p", 0.5), argument(args, kwargs, 2, "training", True)
-    if kwargs.get("training") is None and not isinstance(training, bool):
-        return False
-    return share == 0 or training is False
+    return training is False or share == 0
 
 
 def trace(model: torch.nn.Module, inputs: Any) -> Trace:

@@ -27,6 +27,7 @@ MANY: Final = 3  # layers, from which the whole model is reinitialized
 GROWTH: Final = 10.0  # of a residual stream
 DOUBLING: Final = 1.5  # its mean growth in variance a block from which it is exponential
 UNSCALED_GROWTH: Final = 2.5
+KEPT_SIZE: Final = 0.5  # what an activation leaves of a stream at least
 FULL_SIZE: Final = 0.7
 FEWEST_BLOCKS: Final = 8
 FEWEST_SUMS: Final = 4
@@ -211,7 +212,7 @@ def collapsed(start: ModelStart) -> Iterator[Finding]:
 
 def residual_growth(start: ModelStart) -> Iterator[Finding]:
     """A residual stream that grows from block to block, since no branch is scaled down."""
-    sums = _sums(start)
+    sums = _worst_stream(start)
     if len(sums) < FEWEST_SUMS:
         return
     total, mean = _grown(sums)
@@ -225,25 +226,47 @@ def residual_growth(start: ModelStart) -> Iterator[Finding]:
 
 def reinitialize(start: ModelStart) -> str:
     """Reinitialize the model; scale the branches where a residual stream is what grows."""
-    sums = _sums(start)
+    sums = _worst_stream(start)
     return _scaled_branches(start, sums, True) if _exponential(sums) else initialize(start)
 
 
-def _sums(start: ModelStart) -> list[SumStart]:
-    return [each for each in start.sums if each.stream_rms > 0 and each.total_rms > 0 and math.isfinite(each.total_rms)]
+def _worst_stream(start: ModelStart) -> list[SumStart]:
+    """The additions of the stream that grows most, of those that grow exponentially where there are any."""
+    streams = [stream for stream in _streams(start) if len(stream) >= FEWEST_SUMS]
+    return max(streams, key=lambda stream: (_exponential(stream), _grown(stream)[0]), default=[])
+
+
+def _streams(start: ModelStart) -> list[list[SumStart]]:
+    """The additions, stream by stream.
+
+    A stream goes on where the next addition starts with what the last one left, or with what an activation leaves of
+    it; a norm in the stream, a downsampling and another tower begin a new one. A branch that ends in a norm adds the
+    same whatever its weights are, and is left out.
+    """
+    found: list[list[SumStart]] = []
+    for each in start.sums:
+        finite = each.stream_rms > 0 and each.total_rms > 0 and math.isfinite(each.total_rms)
+        if not finite or (each.calls and all(start.layers[index].norm_after for index in each.calls)):
+            continue
+        if found and KEPT_SIZE <= each.stream_rms / found[-1][-1].total_rms <= 1.02:
+            found[-1].append(each)
+        else:
+            found.append([each])
+    return found
 
 
 def _grown(sums: Sequence[SumStart]) -> tuple[float, float]:
-    """By how much the stream's rms grows in all, and its variance in the mean of an addition."""
-    logs = [2 * math.log(each.total_rms / each.stream_rms) for each in sums]
-    return math.exp(min(sum(logs) / 2, 700)), math.exp(sum(logs) / len(logs))
+    """By how much the stream's rms grows from its start to its end, and its variance in the mean of an addition."""
+    log = 2 * math.log(sums[-1].total_rms / sums[0].stream_rms)
+    return math.exp(min(log / 2, 700)), math.exp(log / len(sums))
 
 
 def _exponential(sums: Sequence[SumStart]) -> bool:
+    """Whether the stream grows so behind its first addition, which may meet nearly nothing, as a small table."""
     if len(sums) < FEWEST_SUMS:
         return False
-    total, mean = _grown(sums)
-    return total >= GROWTH and mean >= DOUBLING
+    later = sums[-1].total_rms / sums[0].total_rms
+    return later >= GROWTH and later ** (2 / (len(sums) - 1)) >= DOUBLING
 
 
 def _unscaled(start: ModelStart, sums: Sequence[SumStart]) -> bool:

@@ -16,13 +16,10 @@ DUPLICATES: Final = 0.5  # of a layer's units
 WRONG: Final = 3.0  # times too large or too small in standard deviation, where a wrong fan is severe
 FAN_RATIO: Final = 1.25
 SIGMAS: Final = 5.0  # sampling errors of a standard deviation within which it is taken for a formula's
-_GAINS: Final = {
-    "1": 1.0,
-    "He's sqrt(2)": math.sqrt(2),
-    "PyTorch's default": 1 / math.sqrt(3),
-    "tanh's 5/3": 5 / 3,
-    "selu's 3/4": 0.75,
-}
+MANY: Final = 3  # layers, from which the whole model is reinitialized
+_DRAWN: Final = {"He's sqrt(2)": math.sqrt(2), "1": 1.0, "Glorot's 1": 1.0, "PyTorch's default": 1 / math.sqrt(3)}
+_GAINS: Final = {**_DRAWN, "tanh's 5/3": 5 / 3, "selu's 3/4": 0.75}
+_ROUND: Final = (0.001, 0.002, 0.005, 0.006, 0.01, 0.02, 0.05, 0.1, 0.2)
 
 
 def all_zero(start: ModelStart) -> Iterator[Finding]:
@@ -122,34 +119,40 @@ def identical_layers(start: ModelStart) -> Iterator[Finding]:
 
 def wrong_fan(start: ModelStart) -> Iterator[Finding]:
     """Transposed or grouped convolutions drawn with a fan that is not theirs, as PyTorch computes it."""
+    found: list[tuple[float, ParameterStart, LayerStart, tuple[str, float, float]]] = []
+    layers = {layer.weight: layer for layer in reversed(start.layers)}
     for each in start.parameters:
         if each.fan_in is None or each.std <= 0 or each.role != "weight" or len(each.shape) < 3:
             continue
         told = _torch_fans(each)
         if all(_near(one, other) for one, other in zip(told, (each.fan_in, each.fan_out), strict=True)):
             continue
-        rule = _formula(each, told)
-        layer = next((layer for layer in start.layers if layer.weight == each.name), None)
+        rule, layer = _formula(each, told), layers.get(each.name)
         if rule is None or layer is None or layer.weight_std_expected is None:
             continue
-        name, fan, right = rule
+        _, fan, right = rule
         times = each.std / layer.weight_std_expected
         off = max(times, 1 / times)
-        severe = min(off, math.sqrt(max(fan / right, right / fan))) >= WRONG
         harmless = layer.norm_after or off < 1.5
-        yield Finding(
-            "wrong-fan",
-            "info" if harmless else "severe" if severe else "warning",
-            f"{each.name}: its standard deviation {each.std:.3g} is that of gain {name} with the fan {fan:g} that "
-            "PyTorch "
-            f"computes from the shape; the right one is {right:g}, so that it is {times:.2g} times the "
-            f"{layer.weight_std_expected:.3g} that {layer.activation or 'no activation'} wants"
-            + (" (the norm behind it makes up for that)" if layer.norm_after else ""),
-            where=each.name,
-            measured=each.std,
-            expected=layer.weight_std_expected,
-            remedy=redraw(start, layer),
-        )
+        found.append((0.0 if harmless else min(off, math.sqrt(max(fan / right, right / fan))), each, layer, rule))
+    if not found:
+        return
+    rank, each, layer, (name, fan, right) = max(found, key=lambda row: row[0])
+    wanted = layer.weight_std_expected
+    assert wanted is not None
+    which = listed([row[1].name for row in found])
+    yield Finding(
+        "wrong-fan",
+        "info" if rank == 0 else "severe" if rank >= WRONG else "warning",
+        f"{which}: {'the' if len(found) == 1 else f'in {each.name}, the'} standard deviation {each.std:.3g} is that of "
+        f"gain {name} with the fan {fan:g} that PyTorch computes from the shape; the right one is {right:g}, so that "
+        f"it is {each.std / wanted:.2g} times the {wanted:.3g} that {layer.activation or 'no activation'} wants"
+        + (" (the norm behind it makes up for that)" if layer.norm_after else ""),
+        where=each.name,
+        measured=each.std,
+        expected=wanted,
+        remedy=initialize(start) if len(found) > MANY else "\n".join(redraw(start, row[2]) for row in found),
+    )
 
 
 def _near(one: float, other: float | None) -> bool:
@@ -168,17 +171,24 @@ def _formula(each: ParameterStart, told: tuple[float, float]) -> tuple[str, floa
     assert each.fan_out is not None
     reach = SIGMAS / math.sqrt(2 * max(math.prod(each.shape), 2)) + 0.005
     mean = (each.fan_in + each.fan_out) / 2
-    modes = [(told[0], each.fan_in), (told[1], each.fan_out), (sum(told) / 2, mean)]
+    drawn = (  # what PyTorch's own functions draw, by the fans that they compute
+        ("He's sqrt(2)", told[0], each.fan_in),
+        ("He's sqrt(2)", told[1], each.fan_out),
+        ("1", told[0], each.fan_in),
+        ("Glorot's 1", sum(told) / 2, mean),
+        ("PyTorch's default", told[0], each.fan_in),
+    )
 
     def matches(gain: float, fan: float) -> bool:
         return abs(each.std * math.sqrt(fan) / gain - 1) <= reach
 
     if any(matches(gain, fan) for gain in _GAINS.values() for fan in (each.fan_in, mean)):
         return None
-    for name, gain in _GAINS.items():
-        for wrong, fan in modes:
-            if not _near(wrong, each.fan_in) and matches(gain, wrong):
-                return name, wrong, each.fan_in if fan == each.fan_out else fan
+    if any(abs(each.std / std - 1) <= reach / 2 for std in _ROUND):
+        return None  # chosen, not computed
+    for name, wrong, right in drawn:
+        if not _near(wrong, each.fan_in) and matches(_DRAWN[name], wrong):
+            return name, wrong, each.fan_in if right == each.fan_out else right
     return None
 
 

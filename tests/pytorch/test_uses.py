@@ -1,0 +1,172 @@
+"""What one run tells of parameters whose class nobody knows: their roles, and which axis is fan in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import goodinit
+from goodinit import GoodinitError
+from goodinit.pytorch import register_rule
+
+X = torch.randn(6, 8, generator=torch.Generator().manual_seed(0))
+
+
+class Own(nn.Module):
+    """A module of somebody's own: one parameter, one forward."""
+
+    def __init__(self, shape: tuple[int, ...], forward: Callable[[Tensor, Tensor], Tensor], start: float = 0.5) -> None:
+        super().__init__()
+        self.p = nn.Parameter(torch.full(shape, start))
+        self.out = nn.Linear(8, 3)
+        self._forward = forward
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._forward(x, self.p)
+
+
+def rms(x: Tensor) -> Tensor:
+    return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6)
+
+
+MATRICES = {  # shape, forward, (fan in, fan out), for inputs of 8 features
+    "in x out": ((8, 24), lambda x, p: torch.addmm(torch.zeros(24), x, p), (8, 24)),
+    "out x in": ((24, 8), functional.linear, (8, 24)),
+    "out x in, turned": ((24, 8), lambda x, p: x @ p.t(), (8, 24)),
+    "the weight first": ((24, 8), lambda x, p: p @ x.t(), (8, 24)),
+    "half of it": ((48, 8), lambda x, p: torch.mm(x, p.chunk(2)[0].T), (8, 24)),
+    "heads apart": ((4, 6, 8), lambda x, p: functional.linear(x, p.reshape(24, 8)), (8, 24)),
+    "experts, chosen": ((5, 24, 8), lambda x, p: functional.linear(x, p[3]), (8, 24)),
+    "experts, at once": ((5, 8, 24), lambda x, p: torch.bmm(x.expand(5, 6, 8), p), (8, 24)),
+    "experts, by letters": ((5, 8, 24), lambda x, p: torch.einsum("ni,eio->neo", x, p), (8, 24)),
+    "a copy": ((8, 24), lambda x, p: x.double() @ p.double(), (8, 24)),
+    "convolution": ((10, 4, 3), lambda x, p: functional.conv1d(x[None, :, :].mT, p, groups=2), (12, 15)),
+}
+
+
+@pytest.mark.parametrize("case", MATRICES)
+def test_the_fans_of_a_matrix_are_those_of_its_use(case: str) -> None:
+    shape, forward, fans = MATRICES[case]
+    done = goodinit.initialize(Own(shape, forward), seed=0, inputs=X)["p"]
+    assert (done.role, (done.fan_in, done.fan_out)) == ("weight", fans)
+    assert done.realised_std == pytest.approx((1 / fans[0]) ** 0.5, rel=0.2)  # nothing follows: variance 1/fan in
+
+
+ROLES = {  # shape, forward, the role, what it is filled with
+    "rms norm": ((8,), lambda x, p: rms(x) * p, "norm scale", "ones"),
+    "rms norm, in float32": ((8,), lambda x, p: p * rms(x.float()).to(x.dtype), "norm scale", "ones"),
+    "gemma's": ((8,), lambda x, p: rms(x) * (1.0 + p.float()), "norm offset", "zeros"),
+    "a norm's function": ((8,), lambda x, p: functional.layer_norm(x, (8,), p), "norm scale", "ones"),
+    "its shift": ((8,), lambda x, p: functional.layer_norm(x, (8,), None, p), "norm shift", "zeros"),
+    "bias": ((8,), lambda x, p: x + p, "bias", "zeros"),
+    "bias of a product": ((3,), lambda x, p: torch.addmm(p, x, torch.ones(8, 3)), "bias", "zeros"),
+    "places": ((1, 6, 8), lambda x, p: x[None] + p, "position", "normal(std=0.02)"),
+    "biases of experts": (
+        (5, 1, 24),
+        lambda x, p: torch.baddbmm(p, x.expand(5, 6, 8), torch.ones(5, 8, 24)),
+        "bias",
+        "zeros",
+    ),
+    "relative places": (
+        (6, 6),
+        lambda x, p: functional.scaled_dot_product_attention(x, x, x, attn_mask=p),
+        "position",
+        "normal(std=0.02)",
+    ),
+    "class token": ((1, 8), lambda x, p: torch.cat([p, x]), "position", "normal(std=0.02)"),
+    "table": ((9, 8), lambda x, p: x + functional.embedding(torch.arange(6), p), "embedding", "normal"),
+    "layer scale": ((8,), lambda x, p: x * p, "scale", None),
+    "layer scale behind a whole norm": (
+        (8,),
+        lambda x, p: functional.layer_norm(x, (8,), torch.ones(8)) * p,
+        "norm scale",
+        "ones",
+    ),
+    "state space": ((8,), lambda x, p: x * torch.exp(-torch.exp(p)), "scale", None),
+}
+
+
+@pytest.mark.parametrize("case", ROLES)
+def test_the_role_of_a_parameter_is_its_use(case: str) -> None:
+    shape, forward, role, filled = ROLES[case]
+    model = Own(shape, forward)
+    done = goodinit.initialize(model, seed=0, inputs=X)["p"]
+    assert (done.role, done.initializer) == (role, filled)
+    if filled is None:
+        assert torch.equal(model.p, torch.full(shape, 0.5))
+
+
+class Mixed(nn.Module):
+    """As in RWKV: a share of a signal that a norm has scaled already is no norm's scale."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.share = nn.LayerNorm(8), nn.Parameter(torch.full((8,), 0.3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(x)
+        return x * self.share + x.roll(1, 0) * (1 - self.share)
+
+
+def test_what_multiplies_behind_a_whole_norm_is_kept() -> None:
+    model = Mixed()
+    done = goodinit.initialize(model, seed=0, inputs=X)["share"]
+    assert (done.role, done.initializer, done.because) == ("scale", None, "its own")
+
+
+def test_a_class_that_is_registered_wins() -> None:
+    with register_rule(Own, lambda module: {"p": "bias"}):
+        assert goodinit.initialize(Own((8,), lambda x, p: rms(x) * p), seed=0, inputs=X)["p"].role == "bias"
+
+
+def test_what_stays_unknown_is_kept_or_refused() -> None:
+    model = Own((8,), lambda x, p: torch.where(x > 0, x, p))
+    done = goodinit.initialize(model, seed=0, inputs=X)
+    assert done["p"].because == "unknown"
+    assert any(text.startswith("p: ") and "register_rule(Own" in text for text in done.cautions)
+    assert torch.equal(model.p, torch.full((8,), 0.5))
+    assert torch.equal(goodinit.draw(model, seed=0, inputs=X)["p"], model.p)
+    for options in ({"inputs": X, "unknown": "refuse"}, {}):
+        with pytest.raises(GoodinitError, match="'ones'") as told:
+            goodinit.initialize(model, seed=0, **options)
+        assert "normal(std=0.02)" not in str(told.value)  # of one axis it may be a norm's scale
+    with pytest.raises(GoodinitError, match="give 'keep' or 'refuse'"):
+        goodinit.initialize(model, seed=0, unknown="ask")
+
+
+class Branch(nn.Module):
+    """A residual block and a head, both ends zero, the last norm's scale zero too; and one zero where it is a fault."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.up, self.down = nn.LayerNorm(8), nn.Linear(8, 16), nn.Linear(16, 8)
+        self.fault, self.after = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.last, self.head = nn.LayerNorm(8), nn.Linear(8, 3)
+        for each in (self.down, self.head, self.last, self.fault):
+            nn.init.zeros_(each.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.down(torch.relu(self.up(self.norm(x))))
+        return self.head(self.last(x) + self.after(torch.relu(self.fault(x))))
+
+
+def test_deliberate_zeros_are_kept_and_faults_filled() -> None:
+    done = goodinit.initialize(Branch(), seed=0, inputs=X)
+    kept = {each.name for each in done.weights if each.because == "zero start"}
+    assert kept == {"down.weight", "head.weight", "last.weight"}
+    assert done["down.weight"].caution is not None
+    assert done["fault.weight"].realised_std > 0
+    filled = goodinit.initialize(Branch(), seed=0, inputs=X, zero_starts="fill")
+    assert all(each.initializer is not None for each in filled.weights)
+    assert goodinit.initialize(Branch(), seed=0)["head.weight"].initializer is not None
+
+
+def test_a_model_of_zeros_has_no_deliberate_start() -> None:
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
+    for each in model.parameters():
+        nn.init.zeros_(each)
+    assert all(each.initializer is not None for each in goodinit.initialize(model, seed=0, inputs=X).weights)
