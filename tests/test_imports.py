@@ -36,6 +36,11 @@ def test_every_name_is_there_when_asked_for():
         goodinit.compere  # noqa: B018  # the access is what is tested
 
 
+def test_the_rooms_that_the_docs_name_need_no_import_of_their_own():
+    assert "function estimate" in python("-c", "import goodinit\nprint(goodinit.comparison.estimate)")
+    assert "function wilson" in python("-c", "import goodinit\nprint(goodinit.statistics.wilson)")
+
+
 def test_the_version_is_the_packages_and_told_without_the_command_line():
     assert goodinit.__version__ == importlib.metadata.version("goodinit")
     assert python("-m", "goodinit", "--version") == f"goodinit {goodinit.__version__}\n"

@@ -7,6 +7,7 @@ catalogue, `goodinit.theory` says what each should do.
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from goodinit.errors import GoodinitError
@@ -46,7 +47,6 @@ __all__ = [
     "watch",
 ]
 
-_ROOMS: Final = ("activations", "datasets", "initializers", "theory")
 _FROM: Final = {
     "Checkup": "checkup.model_check",
     "Comparison": "comparison",
@@ -62,14 +62,14 @@ if not TYPE_CHECKING:  # to a type checker a name that is not there stays an err
 
     def __getattr__(name: str) -> Any:
         """What is imported when it is first used, so that `import goodinit` takes no time."""
-        if name in _ROOMS:
-            found = import_module(f"goodinit.{name}")
-        elif name in _FROM:
+        if name in _FROM:
             found = getattr(import_module(f"goodinit.{_FROM[name]}"), name)
         elif name == "__version__":
             from importlib.metadata import version
 
             found = version("goodinit")
+        elif not name.startswith("_") and find_spec(f"goodinit.{name}"):
+            found = import_module(f"goodinit.{name}")
         else:
             raise AttributeError(f"module 'goodinit' has no attribute {name!r}")
         globals()[name] = found
