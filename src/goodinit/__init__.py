@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goodinit import activations, datasets, initializers, theory
+from goodinit.audit import Audit, audit
 from goodinit.checkup.model_check import Checkup, check
 from goodinit.checkup.model_watch import watch
 from goodinit.comparison import Comparison, compare, open_study
@@ -24,11 +25,13 @@ if TYPE_CHECKING:  # models need torch, and are imported by those who use them
     from goodinit.pytorch import Initialization, Rules
 
 __all__ = [
+    "Audit",
     "Checkup",
     "Comparison",
     "GoodinitError",
     "Weight",
     "activations",
+    "audit",
     "check",
     "compare",
     "datasets",

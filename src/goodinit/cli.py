@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from goodinit import cli_audit
 from goodinit.errors import GoodinitError
 
 if TYPE_CHECKING:
@@ -414,6 +415,9 @@ class _ProgressBar:
         task = self.bar.tasks[self.bar.task_ids.index(self.tasks[what])]
         rate = f"{trained / task.elapsed:.3g}" if task.elapsed else ""
         self.bar.update(self.tasks[what], completed=int(trained), rate=rate)
+
+
+app.command(name="audit")(cli_audit.audit)
 
 
 def main() -> None:
