@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from goodinit import activations, datasets, initializers, theory
+    from goodinit.auditing import Audit, audit
     from goodinit.checkup.model_check import Checkup, check
     from goodinit.checkup.model_watch import watch
     from goodinit.comparison import Comparison, compare, open_study
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Audit",
     "Checkup",
     "Comparison",
     "GoodinitError",
     "Weight",
     "__version__",
     "activations",
+    "audit",
     "check",
     "compare",
     "datasets",
@@ -48,10 +51,12 @@ __all__ = [
 ]
 
 _FROM: Final = {
+    "Audit": "auditing",
     "Checkup": "checkup.model_check",
     "Comparison": "comparison",
     "Initializer": "initializers",
     "Weight": "weights",
+    "audit": "auditing",
     "check": "checkup.model_check",
     "compare": "comparison",
     "open_study": "comparison",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from goodinit import cli_audit
 from goodinit.errors import GoodinitError
 from goodinit.options import DEFAULT_OUT, OPTIONS, Option
 
@@ -346,6 +347,9 @@ class _ProgressBar:
         task = self.bar.tasks[self.bar.task_ids.index(self.tasks[what])]
         rate = f"{trained / task.elapsed:.3g}" if task.elapsed else ""
         self.bar.update(self.tasks[what], completed=int(trained), rate=rate)
+
+
+app.command(name="audit")(cli_audit.audit)
 
 
 def main() -> None:

@@ -1,0 +1,8 @@
+"""Who filled every parameter of a model, with what, from which line, or that nobody did."""
+
+from __future__ import annotations
+
+from goodinit.auditing.records import Audit, AuditFinding, Difference, ParameterAudit, Write
+from goodinit.auditing.run import audit
+
+__all__ = ["Audit", "AuditFinding", "Difference", "ParameterAudit", "Write", "audit"]

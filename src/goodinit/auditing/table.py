@@ -1,0 +1,64 @@
+"""An audit as a table, folded by repeated blocks."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from goodinit.auditing.records import Audit, ParameterAudit
+
+__all__ = ["folded", "table"]
+
+_ROWS: Final = 40
+_NUMBER: Final = re.compile(r"(?<![^.])\d+(?![^.])")
+
+
+def folded(audit: Audit) -> list[tuple[str, int, ParameterAudit]]:
+    """Name, count and first of each group: equal but for the numbers in the name."""
+    groups: dict[tuple[str, ...], list[ParameterAudit]] = {}
+    for each in audit.parameters:
+        last = str(each.writes[-1]) if each.writes else ""
+        key = (_NUMBER.sub("*", each.name), str(each.shape), each.verdict, str(each.law), last, str(each.confirmed))
+        groups.setdefault(key, []).append(each)
+    return [(_name([each.name for each in group]), len(group), group[0]) for group in groups.values()]
+
+
+def _name(names: list[str]) -> str:
+    columns = zip(*(name.split(".") for name in names), strict=True)
+    return ".".join(_span(column) for column in columns)
+
+
+def _span(parts: tuple[str, ...]) -> str:
+    different = set(parts)
+    if len(different) == 1:
+        return parts[0]
+    numbers = sorted(int(part) for part in different)
+    whole = numbers[-1] - numbers[0] + 1 == len(numbers)
+    return f"{numbers[0]}-{numbers[-1]}" if whole else ",".join(map(str, numbers))
+
+
+def table(audit: Audit, rows: int | None = _ROWS) -> Table:
+    """The table; those that nobody filled come first. `rows=None` shows all."""
+    from rich.table import Table
+
+    from goodinit.auditing.records import INCOMPLETE
+
+    groups = sorted(folded(audit), key=lambda group: group[2].verdict not in INCOMPLETE)
+    shown = groups if rows is None else groups[:rows]
+    wrong = sum(each.verdict in INCOMPLETE for each in audit.parameters)
+    verdict = f"{wrong} of {len(audit.parameters)} not filled" if wrong else "every parameter was filled"
+    if any(each.verdict == "values" for each in audit.parameters):
+        verdict = "values only"
+    left = f" {len(groups) - len(shown)} more rows are not shown." if len(shown) < len(groups) else ""
+    result = Table(title=f"{audit.model}: {verdict}", caption=(audit.note + left).strip() or None)
+    for column in ("parameter", "shape", "verdict", "law", "last write"):
+        result.add_column(column, overflow="fold")
+    for name, _, each in shown:
+        confirmed = " (NaN seen)" if each.confirmed else ""
+        write = (each.writes or each.lost or ("",))[-1]
+        shape = "x".join(map(str, each.shape)) or "scalar"
+        result.add_row(name, shape, each.verdict + confirmed, str(each.law or ""), str(write))
+    return result

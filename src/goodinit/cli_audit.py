@@ -1,0 +1,59 @@
+"""The command `goodinit audit`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["audit"]
+
+
+def audit(
+    factory: Annotated[str, typer.Argument(metavar="MODULE:FACTORY", help="A function that returns a model.")],
+    init: Annotated[
+        str | None, typer.Option(metavar="METHOD", help="The model's method that fills it after to_empty.")
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write the audit there; where it is there, tell what changed.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Say who filled every parameter of a PyTorch model, with what, from which line, or that nobody did.
+
+    No memory is needed where the model can be built on the meta device. The exit code is 1 where a parameter is never
+    filled, or where something changed since the baseline.
+    """
+    from rich.console import Console
+
+    from goodinit.auditing import audit as run
+    from goodinit.auditing.records import read_baseline
+
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    file = Path(baseline) if baseline is not None else None
+    before = read_baseline(file) if file is not None and file.exists() else None
+    with redirect_stdout(sys.stderr):  # what the factory prints is not the audit's
+        found = run(factory, init)
+    changed = found.since(before) if before is not None else None
+    if file is not None and before is None:
+        _write(file, found.to_json())
+    if json:
+        typer.echo(found.to_json())
+    elif changed is not None:
+        typer.echo(str(changed))
+    else:
+        console.print(found)
+    if changed or not found.complete:
+        raise typer.Exit(1)
+
+
+def _write(file: Path, text: str) -> None:
+    from goodinit.errors import GoodinitError
+
+    try:
+        file.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise GoodinitError(f"baseline {file}: cannot be written ({error.strerror})") from None
