@@ -513,7 +513,7 @@ def test_what_is_no_ray_cluster_is_not_waited_for(monkeypatch):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        with pytest.raises(GoodinitError, match="no Ray cluster, or it is stuck"):
+        with pytest.raises(GoodinitError, match="not a Ray cluster, or it is stuck"):
             clusters.check_alive(f"127.0.0.1:{silent.getsockname()[1]}")
 
 

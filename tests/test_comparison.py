@@ -233,3 +233,24 @@ def test_squared_error_trains_and_is_told(tmp_path):
     assert three.trials[0].test_accuracy > 0.9
     with pytest.raises(goodinit.GoodinitError, match="loss 'hinge' is not known; choose one of"):
         goodinit.compare(loss="hinge")
+
+
+@pytest.mark.parametrize("options", [{}, {"tasks": "regression"}])
+def test_a_trial_that_could_not_be_trained_is_drawn_and_told_as_such(options, tmp_path):
+    result = goodinit.compare("zeros", steps=10**9, time_limit=0.05, perturbations=0, **options, out=tmp_path / "out")
+    assert "TimeoutError" in result.trials[0].failure
+    assert (tmp_path / "out" / "loss.png").stat().st_size > 0
+    assert str(result).count("not trained") == 4
+
+
+def test_infinite_weights_are_a_start_that_diverges(tmp_path):
+    result = goodinit.compare("normal(std=1e308)", steps=5, out=tmp_path / "out")
+    assert result.trials[0].diverged
+    assert result.trials[0].sensitivity.lowest == ()
+    assert (tmp_path / "out" / "decision_boundary.png").stat().st_size > 0
+
+
+def test_the_spread_of_a_curve_that_ends_early_has_its_length():
+    trial = goodinit.compare("he_normal", optimizer="momentum", learning_rate=1e6, steps=50, record_every=1).trials[0]
+    assert trial.diverged
+    assert len(trial.sensitivity.lowest) == len(trial.loss_steps)

@@ -292,12 +292,13 @@ def _from_words(law: Law, words: NDArray[np.uint64], cut: _Cut | None) -> Float6
 
 
 def _write(law: Law, x: Float64s, out: NDArray[Any]) -> None:
-    values = x * law.scale
-    if law.shift is not None:
-        values += law.shift
-    if out.dtype.itemsize < 4:
-        values = values.astype(np.float32)
-    out[...] = values.astype(out.dtype)
+    with np.errstate(over="ignore"):  # a scale near the largest number: infinite weights are an outcome
+        values = x * law.scale
+        if law.shift is not None:
+            values += law.shift
+        if out.dtype.itemsize < 4:
+            values = values.astype(np.float32)
+        out[...] = values.astype(out.dtype)
 
 
 def _philox(key: tuple[int, int], start: int, stop: int) -> NDArray[np.uint64]:

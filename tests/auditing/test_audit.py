@@ -3,6 +3,7 @@
 import inspect
 import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -194,7 +195,7 @@ def test_a_built_model_is_judged_by_its_values():
 
 
 def test_what_cannot_be_audited_is_said():
-    with pytest.raises(GoodinitError, match=r"returned a int; return a torch.nn.Module"):
+    with pytest.raises(GoodinitError, match=r"returned an object of type int; return a torch.nn.Module"):
         audit(lambda: 3)
     with pytest.raises(GoodinitError, match="failed: ZeroDivisionError"):
         audit(lambda: 1 / 0)
@@ -281,3 +282,12 @@ def test_a_model_that_only_the_cpu_builds_is_refused_before_it_fills_the_memory(
     assert goodinit.audit(lambda: make(20)).device == "cpu"
     with pytest.raises(GoodinitError, match=r"meta device does not build this model.*smaller configuration"):
         goodinit.audit(lambda: make(20_000))
+
+
+def test_names_are_shown_as_they_are():
+    from rich.console import Console
+
+    console = Console(width=100)
+    with console.capture() as shown:
+        console.print(replace(goodinit.audit(lambda: nn.Linear(2, 2)), model="my_models:ok: [bold]"))
+    assert "my_models:ok: [bold]" in shown.get()

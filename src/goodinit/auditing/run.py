@@ -104,7 +104,7 @@ def _build(name: str, make: Callable[[], Any], init: Any, recorder: Recorder, de
         if isinstance(model, tuple | list) and model:
             model = model[0]
         if not isinstance(model, torch.nn.Module):
-            raise GoodinitError(f"{name}() returned a {type(model).__name__}; return a torch.nn.Module")
+            raise GoodinitError(f"{name}() returned an object of type {type(model).__name__}; return a torch.nn.Module")
         lazy = [key for key, p in model.named_parameters() if torch.nn.parameter.is_lazy(p)]
         if lazy:
             raise GoodinitError(

@@ -43,6 +43,7 @@ def _span(parts: tuple[str, ...]) -> str:
 def table(audit: Audit, rows: int | None = _ROWS) -> Table:
     """The table; those that nobody filled come first. `rows=None` shows all."""
     from rich.table import Table
+    from rich.text import Text
 
     from goodinit.auditing.records import INCOMPLETE
 
@@ -53,12 +54,13 @@ def table(audit: Audit, rows: int | None = _ROWS) -> Table:
     if any(each.verdict == "values" for each in audit.parameters):
         verdict = "values only"
     left = f" {len(groups) - len(shown)} more rows are not shown." if len(shown) < len(groups) else ""
-    result = Table(title=f"{audit.model}: {verdict}", caption=(audit.note + left).strip() or None)
+    result = Table(title=Text(f"{audit.model}: {verdict}"), caption=Text((audit.note + left).strip()))
     for column in ("parameter", "shape", "verdict", "law", "last write"):
         result.add_column(column, overflow="fold")
     for name, _, each in shown:
         confirmed = " (NaN seen)" if each.confirmed else ""
         write = (each.writes or each.lost or ("",))[-1]
         shape = "x".join(map(str, each.shape)) or "scalar"
-        result.add_row(name, shape, each.verdict + confirmed, str(each.law or ""), str(write))
+        cells = (name, shape, each.verdict + confirmed, str(each.law or ""), str(write))
+        result.add_row(*map(Text, cells))  # names and lines as they are, without markup or emoji
     return result

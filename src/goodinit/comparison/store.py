@@ -60,7 +60,7 @@ class Store:
         empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         mark = db.execute("PRAGMA application_id").fetchone()[0]
         if not empty and mark != APPLICATION:
-            raise GoodinitError(f"{self.path} is a database, but no study of goodinit; choose another file")
+            raise GoodinitError(f"{self.path} is a database, but not a study of goodinit; choose another file")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         if empty:

@@ -80,8 +80,8 @@ def trial_of(task: Task, job: Job, start: Parameters, run: Run, members: slice) 
         _score(task, trained, points.T, answers)
         for points, answers in ((examples.X_train, examples.y_train), (examples.X_test, examples.y_test))
     )
-    sensitivity = _sensitivity(run.losses[members])
     kept = np.isfinite(run.losses[own])
+    sensitivity = _sensitivity(run.losses[members][:, kept])
     return Trial(
         task=task.name,
         phase=job.phase,

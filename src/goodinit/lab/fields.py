@@ -37,7 +37,7 @@ def _constant(name: str) -> NoReturn:
 
 
 def _no_json(why: str) -> LabError:
-    return LabError("bad-json", f"the request is not JSON object that can be read: {why}", status=400)
+    return LabError("bad-json", f"the request is not a JSON object that can be read: {why}", status=400)
 
 
 def items(given: Any, field: str, known: Iterable[str]) -> Mapping[str, Any]:

@@ -127,6 +127,8 @@ def loss_curves(task: Task, trials: Sequence[Trial]) -> Figure:
 
 
 def _label(trial: Trial) -> str:
+    if trial.failure is not None:
+        return f"{trial.name}: not trained"
     if trial.diverged:
         return f"{trial.name}: diverged"
     return f"{trial.name}: ends at {trial.final_loss:.4g}"
@@ -166,10 +168,15 @@ def _boundary(axes: Axes, task: Task, trial: Trial) -> None:
     plane = np.stack([grid.ravel() for grid in np.meshgrid(xs, ys)])
     colours = [COLOURS[i % len(COLOURS)] for i in range(len(data.classes))]
     axes.set_box_aspect(1)
-    axes.set_title(f"{trial.name}\ntrain {trial.train_score:.1%}, test {trial.test_score:.1%}", fontsize=10.5)
-    with np.errstate(all="ignore"):
-        logits = forward(network, trial.parameters, plane)[0][-1]
-    if not np.isfinite(logits).all():
+    scores = f"\ntrain {trial.train_score:.1%}, test {trial.test_score:.1%}" if trial.parameters else ""
+    axes.set_title(trial.name + scores, fontsize=10.5)
+    logits = np.array([np.nan])
+    if trial.parameters:
+        with np.errstate(all="ignore"):
+            logits = forward(network, trial.parameters, plane)[0][-1]
+    if not trial.parameters:
+        axes.text(0.5, 0.5, "not trained", transform=axes.transAxes, ha="center", va="center")
+    elif not np.isfinite(logits).all():
         axes.text(0.5, 0.5, "diverged:\nno prediction", transform=axes.transAxes, ha="center", va="center")
     elif network.loss == "binary_cross_entropy":
         p = probabilities(network, logits).reshape(_GRID, _GRID)

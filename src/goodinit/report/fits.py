@@ -61,6 +61,8 @@ def _score(value: float) -> str:
 
 
 def _predictions(task: Task, trial: Trial, data: Dataset, X: NDArray[np.float64]) -> NDArray[np.float64]:
+    if not trial.parameters:  # it could not be trained
+        return np.full(len(X), np.nan)
     with np.errstate(all="ignore"):
         outputs = forward(task.mlp, trial.parameters, X.T)[0][-1][0]
     return _own_unit(data, np.where(np.isfinite(outputs), outputs, np.nan))

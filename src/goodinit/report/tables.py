@@ -120,6 +120,9 @@ def _outcomes(task: Task, trials: Sequence[Trial]) -> Table:
     for heading in headings:
         table.add_column(heading, justify="right")
     for trial in trials:
+        if trial.failure is not None:
+            table.add_row(Text(trial.name), *["not trained"] * 4)
+            continue
         row = [
             _loss(trial.loss_values[0] if trial.loss_values else math.nan),
             "diverged" if trial.diverged else _loss(trial.final_loss),
