@@ -12,9 +12,8 @@ SETUP  := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 demo: $(VENV)/.demo
 	@$(BIN)/goodinit compare
 
-# One thread of linear algebra a worker: the workers fill the processor, and more threads than cores wait for each other.
 test: lint
-	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses auto --dist loadgroup
+	@$(BIN)/python -m pytest --quiet --numprocesses auto --dist loadgroup
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .
