@@ -12,8 +12,9 @@ SETUP  := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 demo: $(VENV)/.demo
 	@$(BIN)/goodinit compare
 
+# As many workers as processors, so one thread of linear algebra each: more of them wait for each other.
 test: lint
-	@$(BIN)/python -m pytest --quiet --numprocesses auto --dist loadgroup
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses auto --dist loadgroup
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .

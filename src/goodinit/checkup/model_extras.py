@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import numpy as np
 import torch
+from scipy.linalg import eigh_tridiagonal
 from torch import Tensor
 
 from goodinit.errors import GoodinitError
@@ -14,15 +16,22 @@ from goodinit.pytorch.calling import call_model, mapped, tensors_in
 
 __all__ = ["curvature", "rounding", "singular_values"]
 
-_TURNS: Final = 100  # of the power iteration
-_SETTLED: Final = 1e-3  # relative change at which it stops
+_TURNS: Final = 100  # of Lanczos' method
+_SETTLED: Final = 1e-3  # relative distance from an eigenvalue of the Hessian, at most, at which it stops
+_ENDED: Final = 1e-7  # residual, relative to the eigenvalue, at which all that the vector reaches has been seen
 _LARGEST_JACOBIAN: Final = 4096  # inputs or outputs of one example up to which the Jacobian is made whole
 _NUDGE: Final = 2.0**-16  # relative: far above float32's rounding, far below what is not linear
 
 
 def curvature(model: torch.nn.Module, total: Callable[[], Tensor | None]) -> tuple[float | None, str]:
-    """The Hessian's eigenvalue largest in size, by power iteration with Hessian-vector products."""
+    """The Hessian's eigenvalue largest in size, by Lanczos' method with Hessian-vector products.
+
+    Only the last two vectors are kept: without orthogonalization eigenvalues of the small matrix may come twice, but
+    its outermost are the Hessian's (Paige 1980).
+    """
     own = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    diagonal: list[float] = []
+    couplings: list[float] = []
     with torch.enable_grad():
         loss = total()
         if loss is None or not loss.requires_grad:
@@ -30,26 +39,44 @@ def curvature(model: torch.nn.Module, total: Callable[[], Tensor | None]) -> tup
         try:
             gradients = torch.autograd.grad(loss, own, create_graph=True, allow_unused=True)
             pairs = [(p, g) for p, g in zip(own, gradients, strict=True) if g is not None and g.requires_grad]
+            if not pairs:
+                return 0.0, ""
             generator = torch.Generator().manual_seed(0)
-            vector = [torch.randn(p.shape, generator=generator).to(p) for p, _ in pairs]
-            value, turns = 0.0, 0
-            for turns in range(1, _TURNS + 1):
-                length = _norm(vector)
-                if not length > 0:
-                    return 0.0, ""
-                vector = [v / length for v in vector]
-                inner = sum((g * v).sum() for (_, g), v in zip(pairs, vector, strict=True))
-                assert isinstance(inner, Tensor)
-                product = torch.autograd.grad(inner, [p for p, _ in pairs], retain_graph=True, allow_unused=True)
-                image = [torch.zeros_like(v) if h is None else h.detach() for h, v in zip(product, vector, strict=True)]
-                last, value = value, float(sum((h * v).sum() for h, v in zip(image, vector, strict=True)))
-                vector = image
-                if turns > 1 and abs(value - last) <= _SETTLED * abs(value):
+            residual = [torch.randn(p.shape, generator=generator).to(p) for p, _ in pairs]
+            vector = [torch.zeros_like(r) for r in residual]
+            length, value = _norm(residual), 0.0
+            while len(diagonal) < _TURNS and length > _ENDED * abs(value):
+                before, vector = vector, [r / length for r in residual]
+                image = _product(pairs, vector)
+                diagonal.append(_dot(image, vector))
+                coupling = couplings[-1] if couplings else 0.0
+                shares = zip(image, vector, before, strict=True)
+                residual = [h - diagonal[-1] * v - coupling * b for h, v, b in shares]
+                couplings.append(length := _norm(residual))
+                value, distance = _largest(diagonal, couplings)
+                if distance <= _SETTLED * abs(value):
                     break
         except RuntimeError as error:
             return None, f"the curvature could not be measured: {error}"
+    turns = len(diagonal)
     settled = "" if turns < _TURNS else f"; not settled after {_TURNS} turns"
-    return value, f"curvature: power iteration, {turns} products with the Hessian{settled}"
+    return value, f"curvature: Lanczos' method, {turns} products with the Hessian{settled}"
+
+
+def _product(pairs: Sequence[tuple[Tensor, Tensor]], vector: list[Tensor]) -> list[Tensor]:
+    """The Hessian times the vector: the gradient, by the parameters, of the gradients' product with it."""
+    inner = torch.stack([(g * v).sum() for (_, g), v in zip(pairs, vector, strict=True)]).sum()
+    product = torch.autograd.grad(inner, [p for p, _ in pairs], retain_graph=True, allow_unused=True)
+    return [torch.zeros_like(v) if h is None else h.detach() for h, v in zip(product, vector, strict=True)]
+
+
+def _largest(diagonal: list[float], couplings: list[float]) -> tuple[float, float]:
+    """The eigenvalue largest in size of Lanczos' tridiagonal matrix, and how far the Hessian's nearest is at most."""
+    if not np.isfinite([*diagonal, *couplings]).all():
+        return math.nan, 0.0
+    values, vectors = eigh_tridiagonal(diagonal, couplings[:-1])
+    largest = np.argmax(np.abs(values))
+    return float(values[largest]), couplings[-1] * abs(float(vectors[-1, largest]))
 
 
 def singular_values(model: torch.nn.Module, inputs: Any) -> tuple[tuple[float, float] | None, str]:
@@ -104,5 +131,9 @@ def rounding(model: torch.nn.Module, again: Callable[[], Any]) -> tuple[float | 
     return moved / size / _NUDGE, "rounding: every weight was changed by one part in 65,536, on the guarded model"
 
 
-def _norm(vector: list[Tensor]) -> float:
-    return math.sqrt(sum(float((v * v).sum()) for v in vector))
+def _dot(one: Sequence[Tensor], other: Sequence[Tensor]) -> float:
+    return sum(float((a * b).sum()) for a, b in zip(one, other, strict=True))
+
+
+def _norm(vector: Sequence[Tensor]) -> float:
+    return math.sqrt(_dot(vector, vector))
