@@ -30,7 +30,7 @@ def audit(
     from rich.console import Console
 
     from goodinit.auditing import audit as run
-    from goodinit.auditing.records import read_baseline
+    from goodinit.auditing.audit import read_baseline
 
     console = Console(width=None if sys.stdout.isatty() else 110)
     file = Path(baseline) if baseline is not None else None

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from goodinit.auditing.records import Audit, AuditFinding, ParameterAudit
+from goodinit.auditing.audit import Audit
+from goodinit.auditing.records import AuditFinding, ParameterAudit
 from goodinit.errors import GoodinitError
 from goodinit.factories import load_factory
 

@@ -11,7 +11,7 @@ from goodinit.report.study_figures import Drawing
 from goodinit.results import Task, TaskSummary, Trial
 
 if TYPE_CHECKING:
-    from goodinit.report.page import StudyResult
+    from goodinit.report.study_result import StudyResult
 
 __all__ = ["drawings"]
 

@@ -16,7 +16,7 @@ from goodinit.results import Task, TaskSummary, Trial
 from goodinit.statistics import Estimate, PairComparison, RankedGroup, Ranking
 
 if TYPE_CHECKING:
-    from goodinit.report.page import StudyResult
+    from goodinit.report.study_result import StudyResult
 
 __all__ = [
     "count",
