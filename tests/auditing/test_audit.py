@@ -219,7 +219,7 @@ def spoiled(change):
     [
         (lambda w: w[3, 5].fill_(50.0), "outliers"),
         (lambda w: w.mul_(0.9), "off-its-law"),
-        (lambda w: w.mul_(0.99).add_(0.0005), "off-its-law"),
+        (lambda w: w.mul_(0.9).add_(0.002), "off-its-law"),
         (lambda w: w.fill_(0.02), "constant-values"),
         (lambda w: w[0, 0].fill_(float("nan")), "not-finite"),
     ],
