@@ -50,7 +50,7 @@ class RayExecutor:
         self.lost = 0  # owners since a load last came back
 
     def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Trial]]]:
-        """Each batch, or part of one, with its finished trials. Raises GoodinitError where there is no cluster (any more)."""
+        """Each batch, or part of one, with its finished trials. Raises GoodinitError without a cluster."""
         self.cluster.join()
         try:
             yield from self._run(batches)

@@ -7,6 +7,7 @@ import io
 import math
 import zipfile
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from goodinit.datasets.base import Dataset, split
 from goodinit.datasets.scaling import scaled
 from goodinit.errors import GoodinitError, nearest
+from goodinit.wording import listed
 
 __all__ = ["CsvText", "load_file", "load_text", "read_header"]
 
@@ -136,16 +138,12 @@ def _classes(path: Path, labels: list[str]) -> tuple[tuple[str, ...], NDArray[np
 def _column(path: Path, wanted: str | None, known: list[str], what: str) -> str:
     """The wanted name if it is among the known ones; else an error that lists them."""
     if wanted is None:
-        raise GoodinitError(f"{path}: which {what} holds the labels? Name it with --target: {_listed(known)}")
+        raise GoodinitError(f"{path}: which {what} holds the labels? Name it with --target: {_quoted(known)}")
     if wanted not in known:
         close = nearest(wanted, known)
-        advice = f"did you mean {close[0]!r}?" if close else f"it has {_listed(known)}"
+        advice = f"did you mean {close[0]!r}?" if close else f"it has {_quoted(known)}"
         raise GoodinitError(f"{path}: there is no {what} {wanted!r}; {advice}")
     return wanted
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(map(repr, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
 def read_header(given: CsvText) -> tuple[tuple[str, ...], int]:
@@ -253,7 +251,7 @@ def _read_npz(path: Path, target: str | None, regression: bool) -> Npz:
     feature_names = [folded["x"]] if "x" in folded else [name for name in arrays if name != label_name]
     if label_name is None or len(feature_names) != 1:
         raise GoodinitError(
-            f"{path} holds {_listed(list(arrays)) or 'no array'}; name the features X and the labels y, or give "
+            f"{path} holds {_quoted(arrays) or 'no array'}; name the features X and the labels y, or give "
             "X_train, y_train, X_test and y_test"
         )
     features, labels = _checked(path, arrays[feature_names[0]], arrays[label_name], regression)
@@ -262,6 +260,10 @@ def _read_npz(path: Path, target: str | None, regression: bool) -> Npz:
 
 def _columns(X: NDArray[np.float64]) -> tuple[str, ...]:
     return tuple(f"x{column}" for column in range(1, X.shape[1] + 1))
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return listed(map(repr, names), most=12)
 
 
 def _checked(

@@ -15,9 +15,9 @@ from goodinit.report.study_figures import lost
 from goodinit.report.study_result import StudyResult, trial_groups
 from goodinit.results import Study, Task, TaskSummary, Trial
 from goodinit.statistics import COLUMNS, PairComparison, RankedGroup, Ranking
+from goodinit.wording import count, listed
 
 __all__ = [
-    "count",
     "environment",
     "page_facts",
 ]
@@ -147,13 +147,6 @@ def _score(group: RankedGroup, seeds: int, level: float) -> str:
     return f"{value} (interquartile mean over {seeds} seeds; {level:.0%} interval {interval})"
 
 
-def listed(names: Sequence[str]) -> str:
-    """The names as a sentence lists them, not all of many."""
-    if len(names) > _MOST_NAMED:
-        return f"{', '.join(names[: _MOST_NAMED - 1])} and {len(names) - _MOST_NAMED + 1} more"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def _units(network: MLP | ModelFactory) -> str:
     if isinstance(network, ModelFactory):
         return f"the model {network.description}, on {network.device}"
@@ -241,7 +234,7 @@ def _ranking_notes(task: Task, ranking: Ranking | None) -> list[str]:
     floors = {group.name: group.summary.floor for group in ranking.groups if group.summary.floor is not None}
     if floors:
         worst = f"{task.metric.test} {min(floors.values()):.3g}"
-        notes.append(f"A run that diverged or failed counts as {worst}: some of {listed(list(floors))} did.")
+        notes.append(f"A run that diverged or failed counts as {worst}: some of {listed(floors)} did.")
     return notes
 
 
@@ -342,8 +335,3 @@ def _failures(trials: Sequence[Trial]) -> list[dict[str, Any]]:
         {"task": task, "name": name, "rate": f"{rate:g}", "seeds": _seeds(seeds), "reason": reason}
         for (task, name, rate, reason), seeds in found.items()
     ]
-
-
-def count(number: int, one: str, more: str = "") -> str:
-    """The number with the word for what it counts."""
-    return f"{number:,} {one if number == 1 else more or one + 's'}"

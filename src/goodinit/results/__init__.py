@@ -3,7 +3,6 @@
 from goodinit.results.finding import Finding
 from goodinit.results.forecast import LayerForecast
 from goodinit.results.metric import CLASSIFICATION, REGRESSION, Metric, ScoreName
-from goodinit.results.numbers import finite_or_none
 from goodinit.results.study import Job, Study
 from goodinit.results.summary import TaskSummary
 from goodinit.results.task import Task
@@ -23,5 +22,4 @@ __all__ = [
     "Task",
     "TaskSummary",
     "Trial",
-    "finite_or_none",
 ]
