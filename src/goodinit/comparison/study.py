@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from goodinit.comparison.rows import key_of
 from goodinit.factories import ModelFactory
 from goodinit.initializers import Initializer
 from goodinit.results import Phase, Task
@@ -93,8 +92,8 @@ class Study:
 
     def key(self, job: Job) -> str:
         """What a trial is, as a hash: the same for the same trial in any study."""
-        facts = [self._identities[job.task], str(job.initializer), repr(float(job.learning_rate)), job.seed]
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+        phase = () if job.phase == "evaluation" else (job.phase,)
+        return key_of(self._identities[job.task], str(job.initializer), job.learning_rate, job.seed, *phase)
 
     def batches(self, jobs: Iterable[Job]) -> list[Batch]:
         """The jobs in batches: those of a task whose examples and order are the same, some seconds of work each."""

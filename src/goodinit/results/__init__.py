@@ -4,6 +4,7 @@ from goodinit.results.finding import Finding
 from goodinit.results.forecast import LayerForecast
 from goodinit.results.metric import CLASSIFICATION, REGRESSION, Metric, ScoreName
 from goodinit.results.numbers import finite_or_none
+from goodinit.results.origin import Origin
 from goodinit.results.summary import TaskSummary
 from goodinit.results.task import Task
 from goodinit.results.trial import Phase, Sensitivity, Trial
@@ -14,6 +15,7 @@ __all__ = [
     "Finding",
     "LayerForecast",
     "Metric",
+    "Origin",
     "Phase",
     "ScoreName",
     "Sensitivity",

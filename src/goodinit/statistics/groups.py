@@ -22,8 +22,8 @@ __all__ = ["GroupSummary", "summarize", "summarize_runs"]
 class GroupSummary(Record):
     """A group over its seeds. `success` and `steps` are None where they were not told.
 
-    `floor` is the score that stood in for diverged runs, None where none was needed, or none is known because every
-    run diverged: `iqm` and `median` are then infinite on the bad side.
+    `floor` is the score that stood in for diverged runs and for worse ones, None where none was needed, or none is
+    known because every run diverged: `iqm` and `median` are then infinite on the bad side.
     """
 
     name: str
@@ -53,12 +53,12 @@ def summarize(
     """Interquartile mean, median, success and divergence rate, and steps to a target, each with its interval.
 
     `scores` has shape (n,), one a seed, n >= 2. A run diverged if `diverged` flags it or its score is infinite on the
-    bad side; `floor`, the worst possible score (0 for an accuracy), stands in for it, or else the worst finite score of
-    the group. `success` are flags, shape (n,). `steps` and `budget` are those of `steps_to_target`.
+    bad side; `floor` (0 for an accuracy) stands in for it, and for a worse score where sizes count, or else the worst
+    finite score of the group. `success` are flags, shape (n,). `steps` and `budget` are those of `steps_to_target`.
     `level`, `resamples` and `seed` are those of `bootstrap`; rates have Wilson intervals.
 
     Raises GoodinitError for fewer than two runs, a nan that is not flagged as diverged, shapes that do not match,
-    `steps` without `budget`, a floor better than a score, or a level outside (0, 1).
+    `steps` without `budget`, or a level outside (0, 1).
 
     >>> nan = float("nan")
     >>> he = summarize("he", [0.95, 0.96, nan, 0.97], success=[1, 1, 0, 1], diverged=[0, 0, 1, 0], floor=0.5)
@@ -98,7 +98,7 @@ def summarize_runs(
     filled = runs.filled(floor)
 
     def centre(statistic: Statistic) -> Estimate:
-        if np.isinf(filled).any():  # every run diverged, and no score is known to be the worst
+        if runs.diverged.all():  # what is then known of the scores is the floor, where there is one
             return Estimate(float(filled[0]), float(filled[0]), float(filled[0]), check_level(level), "all diverged")
         return bootstrap(filled, statistic, level=level, resamples=resamples, seed=seed)
 
@@ -122,5 +122,5 @@ def summarize_runs(
         success=worked,
         divergence=wilson(int(runs.diverged.sum()), n, level=level),
         steps=taken,
-        floor=floor if runs.diverged.any() else None,
+        floor=floor if runs.lowered(floor) else None,
     )
