@@ -11,9 +11,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from goodinit.networks import Parameters
-from goodinit.results import Trial
+from goodinit.results import Trial, key_of
 
-__all__ = ["APPLICATION", "COLUMNS", "SCHEMA", "VERSION", "Row", "TaskRow", "columns", "key_of", "row_of"]
+__all__ = ["APPLICATION", "COLUMNS", "SCHEMA", "VERSION", "Row", "TaskRow", "columns", "row_of"]
 
 VERSION: Final = 2
 APPLICATION: Final = 0x676F6F64  # "good": SQLite's mark of whose file it is
@@ -47,12 +47,6 @@ def columns(version: int, table: str = "trial") -> str:
     if table == "task":
         return "name, identity, facts, checksum" if version > 1 else "name, identity, facts, NULL"
     return ", ".join(COLUMNS if version > 1 else (*_OF_BOTH, "NULL", "NULL"))
-
-
-def key_of(identity: str, initialization: str, learning_rate: float, seed: int, *phase: str) -> str:
-    """What a trial is, as a hash; `phase` is empty for the evaluation, and else says what the trial was for."""
-    facts = [identity, initialization, repr(float(learning_rate)), seed, *phase]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 
 class TaskRow(NamedTuple):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from goodinit.activations import Activation
+from goodinit.comparison.batches import Batch, batched
 from goodinit.comparison.cluster import Cluster, check_cluster
 from goodinit.comparison.design import design, parse_seeds
 from goodinit.comparison.executor import Executor, LocalExecutor, engine_of
@@ -20,13 +21,13 @@ from goodinit.comparison.plan import Plan, estimate
 from goodinit.comparison.rerun import PERTURBATIONS
 from goodinit.comparison.result import Comparison
 from goodinit.comparison.store import Store
-from goodinit.comparison.study import Batch, Job, Study
 from goodinit.comparison.tuning import best_rates
 from goodinit.datasets import CsvText, Dataset
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.initializers import Initializer
 from goodinit.options import OPTIONS, task_options
 from goodinit.report import OutputFolder
+from goodinit.results import Job, Study
 from goodinit.training import ENGINES, EngineName
 
 __all__ = ["CLASSIC_SEED", "Progress", "compare", "run_study"]
@@ -294,7 +295,7 @@ class _Run:
 
     def _still_missing(self, jobs: list[Job]) -> Iterator[Batch]:
         """The batches of the jobs, each without what another process has stored meanwhile."""
-        for batch in self.study.batches(jobs):
+        for batch in batched(self.study, jobs):
             keys = {self.study.key(job): job for job in batch.jobs}
             stored = self.store.stored(keys, self.again)
             left = tuple(job for key, job in keys.items() if key not in stored)

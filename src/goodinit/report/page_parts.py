@@ -7,16 +7,14 @@ import math
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from goodinit.factories import ModelFactory
 from goodinit.networks import MLP
 from goodinit.report.study_figures import lost
-from goodinit.results import Task, TaskSummary, Trial
+from goodinit.report.study_result import StudyResult, trial_groups
+from goodinit.results import Study, Task, TaskSummary, Trial
 from goodinit.statistics import Estimate, PairComparison, RankedGroup, Ranking
-
-if TYPE_CHECKING:
-    from goodinit.report.study_result import StudyResult
 
 __all__ = [
     "count",
@@ -29,9 +27,10 @@ _MOST_NAMED = 6
 
 def page_facts(result: StudyResult) -> dict[str, Any]:
     """Everything a page shows but figures: plain text, numbers as they are printed."""
-    tasks = [_task_facts(result, task, summary) for task, summary in zip(result.tasks, result.summaries, strict=True)]
-    where = result.tasks[0].name if len(tasks) == 1 else f"{len(tasks)} tasks"
-    counts = f"{count(len(result.initializations), 'initialization')}, {count(len(result.seeds), 'seed')}"
+    study = result.study
+    tasks = [_task_facts(result, task, summary) for task, summary in zip(study.tasks, result.summaries, strict=True)]
+    where = study.tasks[0].name if len(tasks) == 1 else f"{len(tasks)} tasks"
+    counts = f"{count(len(study.initializers), 'initialization')}, {count(len(study.seeds), 'seed')}"
     return {
         "title": f"Initializations compared on {where}",
         "subtitle": f"{counts}, {count(len(result.trials), 'training run')}",
@@ -57,13 +56,13 @@ _PACKAGES = (("goodinit", "goodinit"), ("NumPy", "numpy"), ("SciPy", "scipy"))
 
 
 def _task_facts(result: StudyResult, task: Task, summary: TaskSummary) -> dict[str, Any]:
-    groups, ranking = result.groups(task, summary), summary.ranking
-    first = result.seeds[0]
+    groups, ranking = trial_groups(result, task, summary), summary.ranking
+    first = result.study.seeds[0]
     shown = {name: [trial for trial in trials if trial.seed == first] for name, trials in groups.items()}
     return {
         "name": task.name,
         "answer": _answer(task, summary, groups),
-        "facts": _what_was_run(result, task, groups),
+        "facts": _what_was_run(result.study, task, groups),
         "first_seed": first,
         "level": f"{ranking.level:.0%}" if ranking else "",
         "ranking": [_ranked(group, len(groups)) for group in ranking.groups] if ranking else [],
@@ -163,7 +162,7 @@ def _units(network: MLP | ModelFactory) -> str:
     return f"{_widths(network.widths)} units, {network.activation.name}"
 
 
-def _what_was_run(result: StudyResult, task: Task, groups: Mapping[str, Sequence[Trial]]) -> list[tuple[str, str]]:
+def _what_was_run(study: Study, task: Task, groups: Mapping[str, Sequence[Trial]]) -> list[tuple[str, str]]:
     data, schedule, network = task.data, task.schedule, task.network
     per_seed = "made or split again by each seed" if task.source.varies else "the same for every seed"
     kind = f"the number {data.target} to predict"
@@ -171,7 +170,7 @@ def _what_was_run(result: StudyResult, task: Task, groups: Mapping[str, Sequence
         kind = f"{count(len(data.classes), 'class', 'classes')} ({listed(data.classes)})"
     note = f"; {data.note}" if data.note else ""
     size = f"batches of {schedule.batch_size}" if schedule.batch_size else "all examples in every step"
-    starts = result.initializations
+    starts = [str(initializer) for initializer in study.initializers]
     facts = [
         (
             "data",
@@ -180,19 +179,19 @@ def _what_was_run(result: StudyResult, task: Task, groups: Mapping[str, Sequence
         ),
         ("network", f"{_units(network)}, {network.loss.replace('_', ' ')}"),
         ("training", f"{schedule.optimizer.replace('_', ' ')}, {schedule.steps:,} steps, {size}, {task.dtype}"),
-        ("learning rate", _rates(result, task, groups)),
+        ("learning rate", _rates(study, task, groups)),
         ("initializations", listed(starts) if len(starts) <= _MOST_NAMED else f"{len(starts)}, see the tables"),
-        ("seeds", f"{_seeds(result.seeds)}: each gives every initialization the same data in the same order"),
+        ("seeds", f"{_seeds(study.seeds)}: each gives every initialization the same data in the same order"),
         ("random numbers", f"the {task.stream} stream"),
     ]
-    if result.tuned:
-        facts.insert(6, ("tuning seeds", f"{_seeds(result.tuning_seeds)}, which the evaluation does not use"))
+    if study.tune:
+        facts.insert(6, ("tuning seeds", f"{_seeds(study.tuning_seeds)}, which the evaluation does not use"))
     return facts
 
 
-def _rates(result: StudyResult, task: Task, groups: Mapping[str, Sequence[Trial]]) -> str:
-    rates = ", ".join(f"{rate:g}" for rate in result.learning_rates)
-    if result.tuned:
+def _rates(study: Study, task: Task, groups: Mapping[str, Sequence[Trial]]) -> str:
+    rates = ", ".join(f"{rate:g}" for rate in study.learning_rates)
+    if study.tune:
         chosen = ", ".join(f"{trials[0].learning_rate:g} for {name}" for name, trials in groups.items())
         how = "the lowest median final training loss decides"
         return f"tuned for each initialization among {rates}; {how}. Chosen: {chosen}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from goodinit.results import Task, TaskSummary, Trial
+from goodinit.results import Study, Task, TaskSummary, Trial
 
-__all__ = ["Rerun", "StudyResult"]
+__all__ = ["Rerun", "StudyResult", "trial_groups"]
 
 
 @dataclass(frozen=True)
@@ -20,29 +21,34 @@ class Rerun:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class StudyResult:
-    """What a page is made of.
+class StudyResult(Protocol):
+    """What a page reads of a finished study, which `Comparison` has."""
 
-    `trials` are those of the evaluation, `tuned` says that `learning_rates` were tried on `tuning_seeds` and the best
-    one used, and `tuning_curves` holds the median final training loss found there by (task, initialization) and rate.
-    """
+    @property
+    def study(self) -> Study:
+        """What was to be trained."""
 
-    tasks: tuple[Task, ...]
-    initializations: tuple[str, ...]
-    learning_rates: tuple[float, ...]
-    tuned: bool
-    seeds: tuple[int, ...]
-    tuning_seeds: tuple[int, ...]
-    trials: tuple[Trial, ...]
-    tuning_curves: Mapping[tuple[str, str], Mapping[float, float]]
-    summaries: tuple[TaskSummary, ...]
-    rerun: Rerun
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """The trials of the evaluation."""
 
-    def groups(self, task: Task, summary: TaskSummary) -> dict[str, list[Trial]]:
-        """The trials of each group of a task's summary, in the order of the seeds."""
-        found: dict[tuple[str, float], list[Trial]] = {}
-        for trial in self.trials:
-            if trial.task == task.name:
-                found.setdefault((trial.initialization, trial.learning_rate), []).append(trial)
-        return dict(zip(summary.groups, found.values(), strict=True))
+    @property
+    def summaries(self) -> tuple[TaskSummary, ...]:
+        """What the seeds say, task by task."""
+
+    @property
+    def tuning_curves(self) -> Mapping[tuple[str, str], Mapping[float, float]]:
+        """The median final training loss of the tuning by (task, initialization) and learning rate."""
+
+    @property
+    def rerun(self) -> Rerun:
+        """How the study is run again."""
+
+
+def trial_groups(result: StudyResult, task: Task, summary: TaskSummary) -> dict[str, list[Trial]]:
+    """The trials of each group of a task's summary, in the order of the seeds."""
+    found: dict[tuple[str, float], list[Trial]] = {}
+    for trial in result.trials:
+        if trial.task == task.name:
+            found.setdefault((trial.initialization, trial.learning_rate), []).append(trial)
+    return dict(zip(summary.groups, found.values(), strict=True))
