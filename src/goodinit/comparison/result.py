@@ -21,7 +21,7 @@ from goodinit.comparison.summary import summarize_tasks
 from goodinit.comparison.tuning import tuning_curves
 from goodinit.errors import GoodinitError
 from goodinit.report import Rerun
-from goodinit.results import Study, Task, TaskSummary, Trial
+from goodinit.results import Origin, Study, Task, TaskSummary, Trial
 from goodinit.statistics import Ranking
 from goodinit.training import EngineName
 
@@ -47,6 +47,10 @@ _COLUMNS = (
     "diverged_by",
     "failure",
     "findings",
+    "engine",
+    "goodinit",
+    "packages",
+    "processor",
 )
 
 
@@ -89,9 +93,22 @@ def _rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
             **{column: getattr(trial, column, None) for column in _COLUMNS},
             "first_loss": trial.loss_values[0] if trial.loss_values else None,
             "findings": " ".join(finding.code for finding in trial.findings),
+            **_origin(trial.origin),
         }
         for trial in trials
     ]
+
+
+def _origin(origin: Origin | None) -> dict[str, str | None]:
+    if origin is None:
+        return dict.fromkeys(("engine", "goodinit", "packages", "processor"))
+    packages = " ".join(f"{name} {version}" for name, version in origin.packages)
+    return {
+        "engine": origin.engine,
+        "goodinit": origin.goodinit,
+        "packages": packages,
+        "processor": origin.processor,
+    }
 
 
 @dataclass(frozen=True)
