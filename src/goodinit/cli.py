@@ -208,10 +208,14 @@ def check(
         str | None, typer.Option(metavar="NAME|PATH", help="Data for a model that comes without: as for compare.")
     ] = None,
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The label column of a file.")] = None,
+    loss: Annotated[
+        str | None, typer.Option(metavar="NAME", help="squared_error: a file's target is a number to predict.")
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(metavar="X", parser=_number, help="The one training starts with.")
     ] = None,
     optimizer: Annotated[str, typer.Option(metavar="NAME", help="sgd, momentum, adam, adamw, ...")] = "sgd",
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="What PyTorch draws starts from it.")] = 0,
     curvature: Annotated[bool, typer.Option("--curvature", help="Also the loss's largest curvature.")] = False,
     jacobian: Annotated[bool, typer.Option("--jacobian", help="Also the Jacobian's extreme singular values.")] = False,
     rounding: Annotated[bool, typer.Option("--rounding", help="Also the sensitivity to rounding.")] = False,
@@ -237,7 +241,7 @@ def check(
     expensive = {"curvature": curvature, "jacobian": jacobian, "rounding": rounding}
     try:
         with redirect_stdout(sys.stderr):  # what the factory and the model print is not the checkup's
-            checkups = check_factory(factory, data, target, **options, **expensive)
+            checkups = check_factory(factory, data, target, loss=loss, seed=seed, **options, **expensive)
     except KeyboardInterrupt:
         raise _StoppedError("nothing was written") from None
     if report_page is not None and len(checkups) > 1:

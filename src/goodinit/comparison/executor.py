@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
+from goodinit.comparison.batches import Batch
 from goodinit.comparison.limits import time_limit
-from goodinit.comparison.study import Batch, Job
 from goodinit.comparison.trials import train_batch
 from goodinit.errors import GoodinitError
 from goodinit.networks import MLP
-from goodinit.results import Task, Trial
+from goodinit.results import Job, Task, Trial
 from goodinit.training import REGISTRY, Engine, EngineName, choose, for_models
 
 __all__ = ["Executor", "LocalExecutor", "engine_of", "failed"]

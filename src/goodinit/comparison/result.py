@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from goodinit import report
 from goodinit.comparison.rerun import rerun
 from goodinit.comparison.store import Store
-from goodinit.comparison.study import Study
 from goodinit.comparison.summary import summarize_tasks
 from goodinit.comparison.tuning import tuning_curves
 from goodinit.errors import GoodinitError
-from goodinit.report import StudyResult
-from goodinit.results import Task, TaskSummary, Trial
+from goodinit.report import Rerun
+from goodinit.results import Study, Task, TaskSummary, Trial
 from goodinit.statistics import Ranking
+from goodinit.statistics.frames import data_frame
 from goodinit.training import EngineName
 
 if TYPE_CHECKING:
@@ -58,11 +58,7 @@ class _Table(ABC):
 
     def to_frame(self) -> pandas.DataFrame:
         """A pandas DataFrame, a row a trial. Raises GoodinitError where pandas is not installed."""
-        try:
-            import pandas
-        except ImportError as error:
-            raise GoodinitError("to_frame needs pandas; pip install pandas, or use to_csv") from error
-        return pandas.DataFrame(_rows(self._all()), columns=list(_COLUMNS))
+        return data_frame(_rows(self._all()), _COLUMNS)
 
     def to_csv(self, path: str | Path) -> Path:
         """Write a CSV file, a row a trial."""
@@ -129,6 +125,23 @@ class Comparison(_Table):
             self.study.tasks, self.trials, tuned=self.study.tune, margin=self.margin, target=self.target_loss
         )
 
+    @cached_property
+    def tuning_curves(self) -> dict[tuple[str, str], dict[float, float]]:
+        """The median final training loss of the tuning, infinite where it diverged, by (task, initialization)."""
+        return tuning_curves(self.tuning)
+
+    @property
+    def rerun(self) -> Rerun:
+        """How the study is run again: as a command line, a Python call, a TOML file."""
+        repeats = [trial.sensitivity.repeats for trial in self.shown if trial.sensitivity]
+        return rerun(
+            self.study,
+            engine=self.engine,
+            perturbations=max(repeats, default=0),
+            margin=self.margin,
+            target_loss=self.target_loss,
+        )
+
     def ranking(self, task: str | None = None) -> Ranking:
         """The initializations ranked over the seeds of a task, the first one unless it is named.
 
@@ -155,7 +168,7 @@ class Comparison(_Table):
                     "learning_rate": list(curve),
                     "median_final_loss": _finite(curve),
                 }
-                for (task, name), curve in tuning_curves(self.tuning).items()
+                for (task, name), curve in self.tuning_curves.items()
             ],
             "summary": {
                 "ranking": list(self.summaries[0].ranking.names) if self.summaries[0].ranking else None,
@@ -186,37 +199,14 @@ class Comparison(_Table):
         Raises GoodinitError where the page or the folder exists and `overwrite` is not set, where the folder holds
         anything but figures, or where they cannot be written.
         """
-        return report.write_page(self._for_report(), path, overwrite)
+        return report.write_page(self, path, overwrite)
 
     def report_html(self) -> str:
         """The report's page as text, without the folder of figures: one self-contained HTML file."""
-        return report.page_html(self._for_report())
-
-    def _for_report(self) -> StudyResult:
-        study = self.study
-        repeats = [trial.sensitivity.repeats for trial in self.shown if trial.sensitivity]
-        again = rerun(
-            study,
-            engine=self.engine,
-            perturbations=max(repeats, default=0),
-            margin=self.margin,
-            target_loss=self.target_loss,
-        )
-        return StudyResult(
-            tasks=study.tasks,
-            initializations=tuple(str(initializer) for initializer in study.initializers),
-            learning_rates=study.learning_rates,
-            tuned=study.tune,
-            seeds=study.seeds,
-            tuning_seeds=study.tuning_seeds,
-            trials=self.trials,
-            tuning_curves=tuning_curves(self.tuning),
-            summaries=self.summaries,
-            rerun=again,
-        )
+        return report.page_html(self)
 
     def _repr_html_(self) -> str:
-        return report.notebook_html(self._for_report())
+        return report.notebook_html(self)
 
     def __str__(self) -> str:
         return report.text(report.summary(self.task, self.shown, self.summaries))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from goodinit.activations import Activation
+from goodinit.comparison.batches import Batch, batched
 from goodinit.comparison.cluster import Cluster, check_cluster
 from goodinit.comparison.design import design, parse_seeds
 from goodinit.comparison.executor import Executor, LocalExecutor
@@ -17,13 +18,13 @@ from goodinit.comparison.plan import Plan, estimate
 from goodinit.comparison.rerun import PERTURBATIONS
 from goodinit.comparison.result import Comparison
 from goodinit.comparison.store import Store
-from goodinit.comparison.study import Batch, Job, Study
 from goodinit.comparison.tuning import best_rates
 from goodinit.datasets import CsvText, Dataset
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.initializers import Initializer
 from goodinit.options import OPTIONS, task_options
 from goodinit.report import OutputFolder
+from goodinit.results import Job, Study
 from goodinit.training import ENGINES, EngineName
 
 __all__ = ["CLASSIC_SEED", "Progress", "compare", "run_study"]
@@ -241,7 +242,7 @@ def _run(
 
 def _still_missing(store: Store, study: Study, jobs: list[Job]) -> Iterator[Batch]:
     """The batches of the jobs, each without what another process has stored meanwhile."""
-    for batch in study.batches(jobs):
+    for batch in batched(study, jobs):
         keys = {study.key(job): job for job in batch.jobs}
         stored = store.stored(keys)
         left = tuple(job for key, job in keys.items() if key not in stored)

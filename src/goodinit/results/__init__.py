@@ -4,6 +4,7 @@ from goodinit.results.finding import Finding
 from goodinit.results.forecast import LayerForecast
 from goodinit.results.metric import CLASSIFICATION, REGRESSION, Metric, ScoreName
 from goodinit.results.numbers import finite_or_none
+from goodinit.results.study import Job, Study
 from goodinit.results.summary import TaskSummary
 from goodinit.results.task import Task
 from goodinit.results.trial import Phase, Sensitivity, Trial
@@ -12,11 +13,13 @@ __all__ = [
     "CLASSIFICATION",
     "REGRESSION",
     "Finding",
+    "Job",
     "LayerForecast",
     "Metric",
     "Phase",
     "ScoreName",
     "Sensitivity",
+    "Study",
     "Task",
     "TaskSummary",
     "Trial",
