@@ -17,6 +17,8 @@ import goodinit
 from goodinit.comparison import executor
 from goodinit.comparison.store import Store
 from goodinit.errors import GoodinitError
+from goodinit.report.columns import cell
+from goodinit.statistics import COLUMNS
 
 SMALL = {"steps": 60, "perturbations": 0, "seeds": "0-3"}
 FORMAT_1 = """
@@ -124,7 +126,9 @@ def test_what_diverged_counts_as_a_fixed_floor_whoever_else_is_compared():
     assert min(t.test_score for t in three.trials if not t.diverged) < 0
     pairs = [found.ranking().pair("he_normal", "normal(std=10)") for found in (two, three)]
     assert pairs[0].mean_difference == pairs[1].mean_difference
-    gone = goodinit.compare(["he_normal", "normal(std=1e300)"], **options).ranking().groups[-1].summary
+    lost = goodinit.compare(["he_normal", "normal(std=1e300)"], **options)
+    gone = lost.ranking().groups[-1].summary
+    assert cell(COLUMNS[0], gone) == ("all diverged", "")
     assert (gone.iqm.value, gone.iqm.method, gone.floor) == (-1, "all diverged", -1)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["Law", "after", "constant"]
+__all__ = ["UNKNOWN", "Law", "after", "constant"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,11 @@ class Law:
     scale: float = 0.0
     low: float | None = None
     high: float | None = None
+
+    @property
+    def random(self) -> bool:
+        """Whether the elements are drawn from a known distribution."""
+        return self.distribution in ("normal", "truncated_normal", "uniform")
 
     @property
     def moments(self) -> tuple[float, float] | None:
@@ -68,7 +73,7 @@ class Law:
         return f"truncated_normal(mean={self.location:.4g}, scale={self.scale:.4g}{std})"
 
 
-UNKNOWN = Law("unknown")
+UNKNOWN: Final = Law("unknown")
 
 
 def constant(value: float) -> Law:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import os
+import sys
 from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Literal
 
 from goodinit.auditing.laws import Law
 
@@ -24,9 +28,15 @@ class Write:
     full: bool = True
 
     def __str__(self) -> str:
-        where = f" at {self.file}:{self.line}" if self.file else ""
+        where = f" at {_short(self.file)}:{self.line}" if self.file else ""
         through = f" in {self.through}" if self.through else ""
         return f"{self.operation}({', '.join(self.arguments)}){through}{where}"
+
+
+def _short(file: str) -> str:
+    """A file as its package names it: from the folder on that Python found it in."""
+    folders = [str(Path(each)) + os.sep for each in (str(Path.cwd()), *sys.path) if Path(each).is_absolute()]
+    return file[max((len(each) for each in folders if file.startswith(each)), default=0) :]
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,7 @@ class ParameterAudit:
     The verdict is `filled`, `checkpoint`, `never` (memory that nobody wrote), `lost` (written, then replaced by
     memory that nobody wrote), `partial` (a part was never written), or `values` (a built model: only its values are
     known). `confirmed` says whether a build in memory filled with NaN left NaN there; None where there was none.
+    `measured` is the mean and the standard deviation of its values, None where no values were looked at.
     """
 
     name: str
@@ -47,6 +58,19 @@ class ParameterAudit:
     lost: tuple[Write, ...] = ()
     tied: tuple[str, ...] = ()
     confirmed: bool | None = None
+    measured: tuple[float, float] | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of its elements."""
+        return math.prod(self.shape)
+
+    @property
+    def shown_law(self) -> str:
+        """The law, or where it is not known what was measured."""
+        if self.law is not None and (self.law.distribution != "unknown" or self.measured is None):
+            return str(self.law)
+        return f"mean {self.measured[0]:.4g}, std {self.measured[1]:.4g}" if self.measured is not None else ""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -63,14 +87,19 @@ class ParameterAudit:
             "lost": [vars(each) | {"arguments": list(each.arguments)} for each in self.lost],
             "tied": list(self.tied),
             "confirmed": self.confirmed,
+            "measured": list(self.measured) if self.measured is not None else None,
         }
 
 
 @dataclass(frozen=True)
 class AuditFinding:
-    """One judgement: `never-filled`, `lost-write`, `partly-filled` or `not-finite`, all severe."""
+    """One judgement of a parameter. What nobody filled is severe: `never-filled`, `lost-write`, `partly-filled`.
+
+    So are values that are not those of their writes: `not-finite`, `outliers`, `off-its-law`, `constant-values`,
+    `replicas-differ`. Where nothing is known of the writes, and for `identical-values`, it is a warning.
+    """
 
     code: str
     name: str
     message: str
-    severity: str = "severe"
+    severity: Literal["severe", "warning"] = "severe"

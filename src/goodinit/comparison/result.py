@@ -23,6 +23,7 @@ from goodinit.errors import GoodinitError
 from goodinit.report import Rerun
 from goodinit.results import Origin, Study, Task, TaskSummary, Trial
 from goodinit.statistics import Ranking
+from goodinit.statistics.frames import data_frame
 from goodinit.training import EngineName
 
 if TYPE_CHECKING:
@@ -63,11 +64,7 @@ class _Table(ABC):
 
     def to_frame(self) -> pandas.DataFrame:
         """A pandas DataFrame, a row a trial. Raises GoodinitError where pandas is not installed."""
-        try:
-            import pandas
-        except ImportError as error:
-            raise GoodinitError("to_frame needs pandas; pip install pandas, or use to_csv") from error
-        return pandas.DataFrame(_rows(self._all()), columns=list(_COLUMNS))
+        return data_frame(_rows(self._all()), _COLUMNS)
 
     def to_csv(self, path: str | Path) -> Path:
         """Write a CSV file, a row a trial."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import math
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,10 +10,11 @@ from typing import Any
 
 from goodinit.factories import ModelFactory
 from goodinit.networks import MLP
+from goodinit.report.columns import cell, heading, score_text
 from goodinit.report.study_figures import lost
 from goodinit.report.study_result import StudyResult, trial_groups
 from goodinit.results import Study, Task, TaskSummary, Trial
-from goodinit.statistics import Estimate, PairComparison, RankedGroup, Ranking
+from goodinit.statistics import COLUMNS, PairComparison, RankedGroup, Ranking
 
 __all__ = [
     "count",
@@ -65,6 +65,7 @@ def _task_facts(result: StudyResult, task: Task, summary: TaskSummary) -> dict[s
         "facts": _what_was_run(result.study, task, groups),
         "first_seed": first,
         "level": f"{ranking.level:.0%}" if ranking else "",
+        "columns": [{"heading": heading(column, task.metric.test), "note": column.note} for column in COLUMNS],
         "ranking": [_ranked(group, len(groups)) for group in ranking.groups] if ranking else [],
         "ranking_notes": _ranking_notes(task, ranking, summary.notes),
         "score": task.metric.test,
@@ -144,11 +145,8 @@ def _too_few(ranking: Ranking) -> list[str]:
 
 
 def _score(group: RankedGroup, seeds: int, level: float) -> str:
-    iqm = group.summary.iqm
-    return (
-        f"{_told(iqm.value)} (interquartile mean over {seeds} seeds; {level:.0%} interval {_told(iqm.low)} to "
-        f"{_told(iqm.high)})"
-    )
+    value, interval = cell(COLUMNS[0], group.summary)
+    return f"{value} (interquartile mean over {seeds} seeds; {level:.0%} interval {interval})"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -222,34 +220,17 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _ranked(group: RankedGroup, groups: int) -> dict[str, Any]:
-    found, level = group.summary, group.not_separable_from
+    level = group.not_separable_from
     level_with = "all others" if len(level) == groups - 1 and groups > 3 else listed(level) if level else "none"
-    iqm = found.iqm
+    iqm = group.summary.iqm
     low, value, high = (100 * min(max(edge, 0.0), 1.0) for edge in (iqm.low, iqm.value, iqm.high))
     return {
         "place": group.place,
         "name": group.name,
-        "iqm": _told(iqm.value),
-        "interval": f"{_told(iqm.low)} to {_told(iqm.high)}",
         "bar": [round(part, 2) for part in (low, high - low, value)],
-        "median": _told(found.median.value),
-        "median_interval": f"{_told(found.median.low)} to {_told(found.median.high)}",
-        "learned": _share(found.success) if found.success else ("", ""),
-        "diverged": _share(found.divergence),
-        "steps": _steps(found.steps.median) if found.steps else ("", ""),
+        "cells": [cell(column, group.summary) for column in COLUMNS],
         "level_with": level_with,
     }
-
-
-def _share(rate: Estimate) -> tuple[str, str]:
-    return f"{rate.value:.0%}", f"{rate.low:.0%} to {rate.high:.0%}"
-
-
-def _steps(median: Estimate) -> tuple[str, str]:
-    if not math.isfinite(median.value):
-        return "never, for half", f"from {median.low:,.0f}" if math.isfinite(median.low) else ""
-    high = f"{median.high:,.0f}" if math.isfinite(median.high) else "never"
-    return f"{median.value:,.0f}", f"{median.low:,.0f} to {high}"
 
 
 def _ranking_notes(task: Task, ranking: Ranking | None, of_task: Sequence[str]) -> list[str]:
@@ -324,15 +305,9 @@ def _outcome(name: str, trial: Trial) -> dict[str, Any]:
         "rate": f"{trial.learning_rate:g}",
         "first": _loss(trial.loss_values[0]) if trial.loss_values else "",
         "last": ended,
-        "train": "" if failed else _told(trial.train_score),
-        "test": "" if failed else _told(trial.test_score),
+        "train": "" if failed else score_text(trial.train_score),
+        "test": "" if failed else score_text(trial.test_score),
     }
-
-
-def _told(score: float) -> str:
-    if math.isnan(score):
-        return "none"
-    return f"{score:.3f}" if abs(score) < 100 else f"{score:.3g}"  # an R² has no lower bound
 
 
 def _loss(value: float) -> str:

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from goodinit.networks import MLP
+from goodinit.report.columns import cell, heading, score_text
 from goodinit.results import CLASSIFICATION, REGRESSION, Task, TaskSummary, Trial
-from goodinit.statistics import Estimate, Ranking
+from goodinit.statistics import COLUMNS, Ranking
 
 __all__ = ["summary", "text"]
 
@@ -50,36 +51,21 @@ def summary(task: Task, trials: Sequence[Trial], summaries: Sequence[TaskSummary
 def _ranked(found: TaskSummary, ranking: Ranking) -> list[RenderableType]:
     """The places of a task's initializations over its seeds, and what a reader must see beside them."""
     table = Table()
-    for heading, side in (("place", "right"), ("initialization", "left")):
-        table.add_column(heading, justify=side)  # type: ignore[arg-type]  # Rich's names for the sides
-    score_name = next(known.test for known in (CLASSIFICATION, REGRESSION) if known.score == found.score_name)
-    for heading in (f"{score_name} (IQM)", "median", "learned", "diverged", "steps to learn", "not separable from"):
-        table.add_column(heading, justify="right")
+    table.add_column("place", justify="right")
+    table.add_column("initialization")
+    score = next(known.test for known in (CLASSIFICATION, REGRESSION) if known.score == found.score_name)
+    for name in (*(heading(column, score) for column in COLUMNS), "not separable from"):
+        table.add_column(name, justify="right")
     for group in ranking.groups:
-        score = group.summary
-        table.add_row(
-            str(group.place),
-            Text(group.name),
-            _interval(score.iqm),
-            _score(score.median.value, 3),
-            f"{score.success.value:.0%}" if score.success else "",
-            f"{score.divergence.value:.0%}",
-            "" if score.steps is None else _steps(score.steps.median.value),
-            Text(", ".join(group.not_separable_from) or "none"),
-        )
+        (first, interval), *others = (cell(column, group.summary) for column in COLUMNS)
+        alike = Text(", ".join(group.not_separable_from) or "none")
+        row: list[str | Text] = [f"{first} ({interval})" if interval else first, *(value for value, _ in others), alike]
+        table.add_row(str(group.place), Text(group.name), *row)
     seeds = found.seeds
     told = f"{min(seeds)}-{max(seeds)}" if len(seeds) > 3 else ", ".join(map(str, seeds))
     learned = f"learned: training loss at most {found.target_loss:.3g}"
     title = f"\n{found.task}: {len(seeds)} seeds ({told}), best first; {learned}"
     return [Text(title), table, *(Text(note) for note in ranking.notes)]
-
-
-def _interval(estimate: Estimate) -> str:
-    return f"{_score(estimate.value, 3)} [{_score(estimate.low, 3)}, {_score(estimate.high, 3)}]"
-
-
-def _steps(steps: float) -> str:
-    return f"{steps:,.0f}" if math.isfinite(steps) else "never, for half"
 
 
 def _called(task: Task) -> str:
@@ -121,8 +107,8 @@ def _outcomes(task: Task, trials: Sequence[Trial]) -> Table:
     headings = [*(["learning rate"] if several else []), "first loss", "last loss", f"train {words}", f"test {words}"]
     if trials[0].sensitivity:
         headings.append("spread")
-    for heading in headings:
-        table.add_column(heading, justify="right")
+    for each in headings:
+        table.add_column(each, justify="right")
     for trial in trials:
         own = [f"{trial.learning_rate:g}"] if several else []
         if trial.failure is not None:
@@ -132,20 +118,14 @@ def _outcomes(task: Task, trials: Sequence[Trial]) -> Table:
             *own,
             _loss(trial.loss_values[0] if trial.loss_values else math.nan),
             "diverged" if trial.diverged else _loss(trial.final_loss),
-            _score(trial.train_score),
-            _score(trial.test_score),
+            score_text(trial.train_score, 4),
+            score_text(trial.test_score, 4),
         ]
         if trial.sensitivity:
             largest = trial.sensitivity.largest
             row.append("diverged" if math.isnan(largest) else f"{largest:.1e}" if largest else "0")
         table.add_row(Text(trial.name), *row)
     return table
-
-
-def _score(value: float, digits: int = 4) -> str:
-    if math.isnan(value):
-        return "none"
-    return f"{value:.{digits}f}" if abs(value) < 100 else f"{value:.3g}"  # an R² has no lower bound
 
 
 def _loss(value: float) -> str:

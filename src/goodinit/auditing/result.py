@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,11 @@ class Audit:
         """Whether no parameter or persistent buffer was left unwritten."""
         return not any(each.verdict in INCOMPLETE for each in self.parameters)
 
+    @property
+    def sound(self) -> bool:
+        """Whether it is complete and nothing severe was found."""
+        return self.complete and not any(each.severity == "severe" for each in self.findings)
+
     def __getitem__(self, name: str) -> ParameterAudit:
         for each in self.parameters:
             if name == each.name or name in each.tied:
@@ -79,6 +85,15 @@ class Audit:
     def since(self, baseline: dict[str, Any]) -> Difference:
         """What changed since an audit that was written as JSON."""
         return _difference(_summaries(baseline), _summaries(self.to_dict()))
+
+    def report(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+        """Write one self-contained HTML page, the model as a tree, and return its path.
+
+        Raises GoodinitError where it exists and `overwrite` is not set, or cannot be written.
+        """
+        from goodinit.auditing.page import write_page
+
+        return write_page(self.model, self.parameters, self.findings, self.note, path, overwrite)
 
     def __rich__(self) -> Table:
         return table(self.model, self.parameters, self.note)
