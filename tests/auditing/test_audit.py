@@ -22,6 +22,20 @@ class Renamed(nn.Linear):
         pass
 
 
+class Marked(nn.Linear):
+    """Marks what it has filled, and leaves that out the next time, as transformers does."""
+
+    def reset_parameters(self):
+        if not self.weight.is_meta:
+            self.init_weights()
+
+    def init_weights(self):
+        if not getattr(self.weight, "filled", False):
+            nn.init.normal_(self.weight)
+            nn.init.zeros_(self.bias)
+            self.weight.filled = True
+
+
 class Block(nn.Module):
     def __init__(self, layer):
         super().__init__()
@@ -194,6 +208,12 @@ def test_a_built_model_is_judged_by_its_values():
     found = audit(model)
     assert [(each.code, each.name) for each in found.findings] == [("not-finite", "bias")]
     assert "only its values" in found.note
+
+
+def test_marks_of_what_is_filled_do_not_outlive_the_build_on_meta():
+    found = audit(lambda: Marked(4, 3), init="init_weights")
+    assert found["weight"].verdict == "filled"
+    assert found.findings == ()
 
 
 def codes(found):

@@ -74,7 +74,7 @@ def audit(
         rows = [_row(recorder, *entry) for entry in tensors]
         suspects = any(row.verdict in _MESSAGES for row in rows)
         small = sum(tensor.numel() for _, _, tensor, _ in tensors) <= _AFFORDABLE
-        built = _poisoned(make, init) if small and (suspects or device == "meta") else {}
+        built = _poisoned(make, init, device) if small and (suspects or device == "meta") else {}
     if not built and device == "cpu":
         built = {name: tensor for name, _, tensor, _ in tensors}
     rows = [_settled(row, built.get(row.name)) for row in rows]
@@ -179,11 +179,18 @@ def _settled(row: ParameterAudit, built: torch.Tensor | None) -> ParameterAudit:
     return replace(row, confirmed=nan, verdict=row.verdict if nan else "filled")
 
 
-def _poisoned(make: Callable[[], Any], init: Any) -> dict[str, torch.Tensor]:
-    """The tensors of a build in memory that holds NaN, by name; none where it cannot be built."""
+def _poisoned(make: Callable[[], Any], init: Any, device: str) -> dict[str, torch.Tensor]:
+    """The tensors of a build in memory that holds NaN, by name; none where it cannot be built.
+
+    With `init` the model is made on the device of the recorded build first, as marks that its constructor leaves, such
+    as transformers' of what is initialized, would stay.
+    """
+    import torch
+
     with _poison():
         try:
-            model = _model_of(make())
+            with torch.device("cpu" if init is None else device):
+                model = _model_of(make())
             if init is not None:
                 model.to_empty(device="cpu")
                 getattr(model, init)() if isinstance(init, str) else init(model)
