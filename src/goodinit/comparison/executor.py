@@ -8,6 +8,7 @@ from typing import Protocol
 
 from goodinit.comparison.batches import Batch
 from goodinit.comparison.limits import time_limit
+from goodinit.comparison.origins import origin_of
 from goodinit.comparison.outcome import failed
 from goodinit.comparison.trials import train_batch
 from goodinit.errors import GoodinitError
@@ -63,13 +64,15 @@ class LocalExecutor:
         try:
             self._prepare(batch)
             with time_limit(self.time_limit, deadly=self.deadly):
-                return train_batch(
+                trials = train_batch(
                     batch,
                     perturbations=self.perturbations,
                     engine=self.engine,
                     threads=self.threads,
                     progress=progress,
                 )
+            origin = origin_of(engine_of(batch.task, self.engine), self.time_limit)
+            return [replace(trial, origin=origin) for trial in trials]
         except GoodinitError:  # a value that cannot be used, which the person must hear of
             raise
         except (ArithmeticError, MemoryError, RuntimeError, TimeoutError, ValueError) as error:

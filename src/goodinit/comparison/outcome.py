@@ -63,7 +63,7 @@ def finished(
 
 
 def failed(task: Task, job: Job, reason: str) -> Trial:
-    """The trial of a job that could not be trained: it counts as the worst there is."""
+    """The trial of a job that could not be trained; where the machine was the reason, it is counted apart."""
     worst = 0.0 if task.metric.bounded else math.nan
     return Trial(
         task=task.name,

@@ -65,7 +65,7 @@ def _task_facts(result: StudyResult, task: Task, summary: TaskSummary) -> dict[s
         "level": f"{ranking.level:.0%}" if ranking else "",
         "columns": [{"heading": heading(column, task.metric.test), "note": column.note} for column in COLUMNS],
         "ranking": [_ranked(group, len(groups)) for group in ranking.groups] if ranking else [],
-        "ranking_notes": _ranking_notes(task, ranking),
+        "ranking_notes": _ranking_notes(task, ranking, summary.notes),
         "score": task.metric.test,
         "words": task.metric.words,
         "target": f"{summary.target_loss:.3g}",
@@ -83,6 +83,8 @@ def _answer(task: Task, summary: TaskSummary, groups: Mapping[str, Sequence[Tria
     if all(lost(trial) for trials in groups.values() for trial in trials):
         many = "The only run" if sum(map(len, groups.values())) == 1 else "Every run of every initialization"
         return [f"{many} diverged or failed, so that nothing can be said of which start is better."]
+    if ranking is None and len(summary.seeds) > 1:
+        return ["Too few runs could be trained to compare the initializations.", *summary.notes]
     if ranking is None:
         best = max(trials[0].test_score for trials in groups.values() if not lost(trials[0]))
         names = [n for n, trials in groups.items() if not lost(trials[0]) and trials[0].test_score == best]
@@ -212,17 +214,18 @@ def _ranked(group: RankedGroup, groups: int) -> dict[str, Any]:
     }
 
 
-def _ranking_notes(task: Task, ranking: Ranking | None) -> list[str]:
+def _ranking_notes(task: Task, ranking: Ranking | None, of_task: Sequence[str]) -> list[str]:
     if ranking is None:
-        return []
-    notes = list(ranking.notes)
+        return list(of_task)
+    notes = [*of_task, *ranking.notes]
     power = ranking.power
     if power is not None and power.sentence not in notes:
         notes.append(power.sentence)
     floors = {group.name: group.summary.floor for group in ranking.groups if group.summary.floor is not None}
     if floors:
         worst = f"{task.metric.test} {min(floors.values()):.3g}"
-        notes.append(f"A run that diverged or failed counts as {worst}: some of {listed(list(floors))} did.")
+        below = "" if task.metric.bounded else ", and one below it too"
+        notes.append(f"A run that diverged or failed counts as {worst}{below}: some of {listed(list(floors))} did.")
     return notes
 
 
@@ -268,7 +271,15 @@ def _p(value: float) -> str:
 
 
 def _outcome(name: str, trial: Trial) -> dict[str, Any]:
-    ended = "failed" if trial.failure is not None else "diverged" if lost(trial) else _loss(trial.final_loss)
+    ended = (
+        "not trained"
+        if trial.machine_failure
+        else "failed"
+        if trial.failure is not None
+        else "diverged"
+        if lost(trial)
+        else _loss(trial.final_loss)
+    )
     failed = trial.failure is not None
     return {
         "name": name,

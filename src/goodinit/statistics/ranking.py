@@ -123,7 +123,8 @@ def compare_groups(
     note says so. Intervals and equivalence are of each pair by itself.
 
     `scores` has shape (groups, seeds), column i of one seed in every group; `diverged`, `success` and `steps` have that
-    shape, `budget` too or is one number. `floor` stands in for diverged runs, or the worst finite score of all groups.
+    shape, `budget` too or is one number. `floor` stands in for diverged runs, and for worse ones where sizes count;
+    without it the worst finite score of all groups does in a group's own numbers, and that of the two in a pair's.
     `test` is `sign-flip` or `wilcoxon`, by default the first for two groups and the second for more.
     The other arguments are those of `summarize` and `compare_pair`.
 
@@ -169,7 +170,7 @@ def compare_groups(
         compare_runs(
             runs[i],
             runs[j],
-            alike,
+            floor,
             margin=margin,
             test=chosen,
             names=(called[i], called[j]),
