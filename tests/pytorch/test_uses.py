@@ -241,4 +241,5 @@ class Couplings(nn.Module):
 
 def test_the_zero_ends_of_couplings_are_kept() -> None:
     done = goodinit.initialize(Couplings(), seed=0, inputs=X)
-    assert {each.name for each in done.weights if each.because == "zero start"} == {f"ends.{k}.weight" for k in range(3)}
+    kept = {each.name for each in done.weights if each.because == "zero start"}
+    assert kept == {f"ends.{step}.weight" for step in range(3)}

@@ -51,17 +51,17 @@ def installed(library: str) -> bool:
     return find_spec(library) is not None
 
 
-def words(rows: int = 4, length: int = 32, vocabulary: int = 1000) -> Tensor:
+def words(rows: int = 2, length: int = 24, vocabulary: int = 1000) -> Tensor:
     """Tokens, none of them a special one."""
     return torch.randint(5, vocabulary, (rows, length), generator=_seeded())
 
 
-def pictures(rows: int = 8, size: int = 64, channels: int = 3) -> Tensor:
+def pictures(rows: int = 4, size: int = 64, channels: int = 3) -> Tensor:
     """Standard normal pictures."""
     return torch.randn(rows, channels, size, size, generator=_seeded())
 
 
-def classes(rows: int = 8, of: int = 10) -> Tensor:
+def classes(rows: int = 4, of: int = 10) -> Tensor:
     """Targets, every class about as often."""
     return torch.arange(rows) % of
 

@@ -1,8 +1,8 @@
 """See every model of the zoo, each in a process of its own, and write docs/zoo.md.
 
-python tests/zoo/zoo_table.py RESULTS.jsonl [--table] [NAME ...]
+python tests/zoo/zoo_table.py RESULTS.jsonl [--write] [NAME ...]
 
-What RESULTS.jsonl holds already is not seen again; `--table` only writes the table.
+What RESULTS.jsonl holds already is not seen again, so that a run that was stopped goes on; `--write` writes the page.
 """
 
 from __future__ import annotations
@@ -31,17 +31,16 @@ def main() -> None:
     os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
     given = [each for each in sys.argv[1:] if not each.startswith("--")]
     path, names = Path(given[0]), set(given[1:])
-    if "--table" not in sys.argv:
-        done = {(row["library"], row["name"]) for row in _rows(path)}
-        models = list(zoo())
-        for library in ("torchvision", "timm", "transformers"):  # once, for all the processes that are forked
-            if installed(library):
-                importlib.import_module(library)
-        for model in models:
-            if (model.library, model.name) not in done and (not names or model.name in names):
-                with path.open("a") as file:
-                    file.write(json.dumps(_apart(model)) + "\n")
-    if not names:
+    done = {(row["library"], row["name"]) for row in _rows(path)}
+    models = list(zoo())
+    for library in ("torchvision", "timm", "transformers"):  # once, for all the processes that are forked
+        if installed(library):
+            importlib.import_module(library)
+    for model in models:
+        if (model.library, model.name) not in done and (not names or model.name in names):
+            with path.open("a") as file:
+                file.write(json.dumps(_apart(model)) + "\n")
+    if "--write" in sys.argv:
         from zoo_page import page
 
         (Path(__file__).parents[2] / "docs/zoo.md").write_text(page(list(_rows(path))))

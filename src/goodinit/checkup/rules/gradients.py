@@ -117,7 +117,9 @@ def no_gradient(start: ModelStart) -> Iterator[Finding]:
     if cut:
         elements = sum(math.prod(each.shape) for each in cut)
         share = elements / max(1, sum(math.prod(each.shape) for each in start.parameters if each.trainable))
-        only_biases = all(each.role == "bias" for each in cut)  # as of an energy's last layer, whose forces are a gradient
+        only_biases = all(
+            each.role == "bias" for each in cut
+        )  # as of an energy's last layer, whose forces are a gradient
         yield Finding(
             "no-gradient",
             "severe" if share >= CUT_OFF else "info" if only_biases else "warning",
