@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from goodinit import report
 from goodinit.checkup.model_findings import model_findings
 from goodinit.checkup.step import OPTIMIZERS, Step
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, is_finite
 from goodinit.model_records import LayerStart, ModelStart
 from goodinit.results import Finding
 
@@ -132,6 +131,6 @@ def check(
 def _rate(given: float | None) -> float | None:
     if given is None:
         return None
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given) or given <= 0:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not is_finite(given) or given <= 0:
         raise GoodinitError(f"learning_rate={given!r} must be a number above 0")
     return float(given)

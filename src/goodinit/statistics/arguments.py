@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, is_finite
 
 __all__ = ["RESAMPLES", "check_choice", "check_count", "check_level", "check_number", "read_flags", "read_numbers"]
 
@@ -19,7 +19,7 @@ RESAMPLES: Final = 5000  # the Monte Carlo error of a 95 % limit is then a twent
 def check_number(name: str, value: Any, *, low: float = -math.inf) -> float:
     """The value as a float. Raises GoodinitError unless it is a finite number of at least `low`."""
     number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if number and math.isfinite(value) and value >= low:
+    if number and is_finite(value) and value >= low:
         return float(value)
     bound = "" if low == -math.inf else f" of at least {low:g}"
     raise GoodinitError(f"{name}={value!r}: {name} must be a finite number{bound}")
