@@ -7,19 +7,22 @@ import io
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goodinit import report
+from goodinit.comparison.damage import Content
 from goodinit.comparison.rerun import rerun
-from goodinit.comparison.store import Store
+from goodinit.comparison.rows import TaskRow
+from goodinit.comparison.store import Store, read_file
 from goodinit.comparison.summary import summarize_tasks
 from goodinit.comparison.tuning import tuning_curves
 from goodinit.errors import GoodinitError
+from goodinit.jsonable import json_value
 from goodinit.report import Rerun
-from goodinit.results import Study, Task, TaskSummary, Trial
+from goodinit.results import Origin, Study, Task, TaskSummary, Trial
 from goodinit.statistics import Ranking
 from goodinit.statistics.frames import data_frame
 from goodinit.training import EngineName
@@ -46,6 +49,10 @@ _COLUMNS = (
     "diverged_by",
     "failure",
     "findings",
+    "engine",
+    "goodinit",
+    "packages",
+    "processor",
 )
 
 
@@ -84,9 +91,22 @@ def _rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
             **{column: getattr(trial, column, None) for column in _COLUMNS},
             "first_loss": trial.loss_values[0] if trial.loss_values else None,
             "findings": " ".join(finding.code for finding in trial.findings),
+            **_origin(trial.origin),
         }
         for trial in trials
     ]
+
+
+def _origin(origin: Origin | None) -> dict[str, str | None]:
+    if origin is None:
+        return dict.fromkeys(("engine", "goodinit", "packages", "processor"))
+    packages = " ".join(f"{name} {version}" for name, version in origin.packages)
+    return {
+        "engine": origin.engine,
+        "goodinit": origin.goodinit,
+        "packages": packages,
+        "processor": origin.processor,
+    }
 
 
 @dataclass(frozen=True)
@@ -166,7 +186,7 @@ class Comparison(_Table):
                     "task": task,
                     "initialization": name,
                     "learning_rate": list(curve),
-                    "median_final_loss": _finite(curve),
+                    "median_final_loss": json_value(list(curve.values())),
                 }
                 for (task, name), curve in self.tuning_curves.items()
             ],
@@ -212,27 +232,50 @@ class Comparison(_Table):
         return report.text(report.summary(self.task, self.shown, self.summaries))
 
 
-def _finite(curve: dict[float, float]) -> list[float | None]:
-    return [value if value < float("inf") else None for value in curve.values()]
-
-
 @dataclass(frozen=True)
 class StoredTrials(_Table):
-    """What a study's file holds: its trials, those that chose learning rates, and the facts of its tasks by name."""
+    """What a study's file holds: its trials, those that chose learning rates, and the facts of its tasks by name.
+
+    `notes` say what is lost, where the file is damaged.
+    """
 
     path: Path
     tasks: dict[str, dict[str, Any]]
     trials: tuple[Trial, ...]
     tuning: tuple[Trial, ...]
+    notes: tuple[str, ...] = ()
+    content: Content | None = field(default=None, repr=False, compare=False)
 
     def _all(self) -> Sequence[Trial]:
         return (*self.tuning, *self.trials)
 
+    def copy(self, path: str | Path) -> Path:
+        """Keep what was read in a new file, with which a study goes on where its own is damaged.
+
+        Raises GoodinitError where the file exists or cannot be written.
+        """
+        place = Path(path)
+        if place.exists():
+            raise GoodinitError(f"{place} exists; choose another name for the copy")
+        content = self.content or Content((), (), (), 0, 0, True, ())
+        known = {row.name for row in content.tasks}
+        missing = [TaskRow(name, "", "{}", None).sealed() for name in {row.task for row in content.trials} - known]
+        with Store(place) as store:
+            store.insert_tasks([*(row.sealed() for row in content.tasks), *missing])
+            store.insert([row.migrated(content.tasks) for row in content.trials])
+        return place
+
 
 def open_study(path: str | Path) -> StoredTrials:
-    """Read a study's file, also while it is being written: what has ended so far.
+    """Read a study's file, also while it is being written, or on a medium that cannot be: what has ended so far.
 
-    Raises GoodinitError where there is no such file, or it is not a study of this version.
+    A file that is damaged is read as far as it goes, and `notes` say which trials are lost.
+
+    Raises GoodinitError where there is no such file, it cannot be read, or it is not a study.
     """
-    with Store(path, create=False) as store:
-        return StoredTrials(Path(path), store.tasks(), tuple(store.trials("evaluation")), tuple(store.trials("tuning")))
+    content, notes = read_file(path)
+    ordered = sorted(content.trials, key=lambda row: (row.task, row.initialization, row.learning_rate, row.seed))
+    tuning, trials = (tuple(row.trial() for row in ordered if (row.phase == "tuning") == is_) for is_ in (True, False))
+    return StoredTrials(
+        Path(path), {row.name: json.loads(row.facts) for row in content.tasks}, trials, tuning, tuple(notes), content
+    )

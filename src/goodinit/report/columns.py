@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from goodinit.statistics import Column, Estimate, GroupSummary
-from goodinit.statistics.columns import Form
+from goodinit.statistics.columns import ALL_DIVERGED, Form
 
 __all__ = ["cell", "heading", "score_text"]
 
@@ -34,6 +34,8 @@ def score_text(value: float, digits: int = 3) -> str:
 
 
 def _score(found: Estimate) -> Cell:
+    if found.method == ALL_DIVERGED:
+        return ALL_DIVERGED, ""
     return score_text(found.value), f"{score_text(found.low)} to {score_text(found.high)}"
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from goodinit.report import study_figures as draw
-from goodinit.report.page_parts import count
 from goodinit.report.study_figures import Drawing
 from goodinit.report.study_result import StudyResult, trial_groups
 from goodinit.results import Task, TaskSummary, Trial
+from goodinit.wording import count
 
 __all__ = ["drawings"]
 
@@ -19,7 +19,7 @@ def drawings(result: StudyResult) -> list[Drawing]:
     drawn: list[Drawing] = []
     groups_of = {}
     for number, (task, summary) in enumerate(zip(study.tasks, result.summaries, strict=True), 1):
-        groups = groups_of[task.name] = trial_groups(result, task, summary)
+        groups = groups_of[task.name] = _trained(trial_groups(result, task, summary))
         prefix = f"task{number}-" if len(study.tasks) > 1 else ""
         drawn += _of_task(result, task, summary, groups, prefix)
     names = [name for name in result.summaries[0].groups if all(name in groups for groups in groups_of.values())]
@@ -30,6 +30,12 @@ def drawings(result: StudyResult) -> list[Drawing]:
         figure = draw.profiles(groups_of, names, level, score)
         drawn.append(Drawing("performance-profile", "Performance profile", _profile_caption(level, score), figure))
     return drawn
+
+
+def _trained(groups: Mapping[str, list[Trial]]) -> dict[str, list[Trial]]:
+    """The groups without the trials that the machine ended, which are no result; as they are where no other is left."""
+    found = {name: [trial for trial in trials if not trial.machine_failure] for name, trials in groups.items()}
+    return {name: trials for name, trials in found.items() if trials} or dict(groups)
 
 
 def _of_task(
@@ -75,7 +81,8 @@ def _rate_map(
         meaning = f"median final training loss ({task.metric.loss})"
     else:
         for name, trials in groups.items():
-            ranked = summary.ranking[name].summary.iqm.value if summary.ranking else trials[0].test_score
+            known = summary.ranking is not None and name in summary.ranking.names
+            ranked = summary.ranking[name].summary.iqm.value if summary.ranking and known else trials[0].test_score
             everything_lost = all(draw.lost(trial) for trial in trials)
             values.setdefault(trials[0].initialization, {})[trials[0].learning_rate] = (
                 float("inf") if everything_lost else ranked
@@ -110,7 +117,7 @@ def _final_caption(several: bool, task: Task, summary: TaskSummary) -> str:
     if summary.ranking is not None:
         words += (
             f" Diamond and line on the right: the interquartile mean with its {summary.ranking.level:.0%} interval, "
-            f"a lost run counting as {'0' if task.metric.bounded else '0, or as the lowest one below that'}."
+            f"a lost run counting as {'0' if task.metric.bounded else '-1, as whatever is below'}."
         )
     return f"{words}{edge} Crosses are runs that diverged or failed, with their number."
 

@@ -8,16 +8,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from goodinit.factories import ModelFactory
-from goodinit.networks import MLP
 from goodinit.report.columns import cell, heading, score_text
 from goodinit.report.study_figures import lost
 from goodinit.report.study_result import StudyResult, trial_groups
 from goodinit.results import Study, Task, TaskSummary, Trial
 from goodinit.statistics import COLUMNS, PairComparison, RankedGroup, Ranking
+from goodinit.wording import count, listed
 
 __all__ = [
-    "count",
     "environment",
     "page_facts",
 ]
@@ -67,7 +65,7 @@ def _task_facts(result: StudyResult, task: Task, summary: TaskSummary) -> dict[s
         "level": f"{ranking.level:.0%}" if ranking else "",
         "columns": [{"heading": heading(column, task.metric.test), "note": column.note} for column in COLUMNS],
         "ranking": [_ranked(group, len(groups)) for group in ranking.groups] if ranking else [],
-        "ranking_notes": _ranking_notes(task, ranking),
+        "ranking_notes": _ranking_notes(task, ranking, summary.notes),
         "score": task.metric.test,
         "words": task.metric.words,
         "target": f"{summary.target_loss:.3g}",
@@ -85,6 +83,8 @@ def _answer(task: Task, summary: TaskSummary, groups: Mapping[str, Sequence[Tria
     if all(lost(trial) for trials in groups.values() for trial in trials):
         many = "The only run" if sum(map(len, groups.values())) == 1 else "Every run of every initialization"
         return [f"{many} diverged or failed, so that nothing can be said of which start is better."]
+    if ranking is None and len(summary.seeds) > 1:
+        return ["Too few runs could be trained to compare the initializations.", *summary.notes]
     if ranking is None:
         best = max(trials[0].test_score for trials in groups.values() if not lost(trials[0]))
         names = [n for n, trials in groups.items() if not lost(trials[0]) and trials[0].test_score == best]
@@ -147,19 +147,6 @@ def _score(group: RankedGroup, seeds: int, level: float) -> str:
     return f"{value} (interquartile mean over {seeds} seeds; {level:.0%} interval {interval})"
 
 
-def listed(names: Sequence[str]) -> str:
-    """The names as a sentence lists them, not all of many."""
-    if len(names) > _MOST_NAMED:
-        return f"{', '.join(names[: _MOST_NAMED - 1])} and {len(names) - _MOST_NAMED + 1} more"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _units(network: MLP | ModelFactory) -> str:
-    if isinstance(network, ModelFactory):
-        return f"the model {network.description}, on {network.device}"
-    return f"{_widths(network.widths)} units, {network.activation.name}"
-
-
 def _what_was_run(study: Study, task: Task, groups: Mapping[str, Sequence[Trial]]) -> list[tuple[str, str]]:
     data, schedule, network = task.data, task.schedule, task.network
     per_seed = "made or split again by each seed" if task.source.varies else "the same for every seed"
@@ -175,7 +162,7 @@ def _what_was_run(study: Study, task: Task, groups: Mapping[str, Sequence[Trial]
             f"{data.name}: {len(data.y_train):,} examples to train, {len(data.y_test):,} to test, "
             f"{per_seed}; {count(len(data.features), 'feature')}, {kind}{note}",
         ),
-        ("network", f"{_units(network)}, {network.loss.replace('_', ' ')}"),
+        ("network", f"{network.sentence}, {network.loss.replace('_', ' ')}"),
         ("training", f"{schedule.optimizer.replace('_', ' ')}, {schedule.steps:,} steps, {size}, {task.dtype}"),
         ("learning rate", _rates(study, task, groups)),
         ("initializations", listed(starts) if len(starts) <= _MOST_NAMED else f"{len(starts)}, see the tables"),
@@ -194,17 +181,6 @@ def _rates(study: Study, task: Task, groups: Mapping[str, Sequence[Trial]]) -> s
         how = "the lowest median final training loss decides"
         return f"tuned for each initialization among {rates}; {how}. Chosen: {chosen}"
     return rates or f"{task.schedule.learning_rate:g}"
-
-
-def _widths(widths: Sequence[int]) -> str:
-    """The widths with dashes, a run of equal ones told by its length."""
-    runs: list[list[int]] = []
-    for width in widths:
-        if runs and runs[-1][0] == width:
-            runs[-1][1] += 1
-        else:
-            runs.append([width, 1])
-    return "-".join("-".join([str(width)] * count) if count < 4 else f"({width}\u00d7{count})" for width, count in runs)
 
 
 def _seeds(seeds: Sequence[int]) -> str:
@@ -231,17 +207,18 @@ def _ranked(group: RankedGroup, groups: int) -> dict[str, Any]:
     }
 
 
-def _ranking_notes(task: Task, ranking: Ranking | None) -> list[str]:
+def _ranking_notes(task: Task, ranking: Ranking | None, of_task: Sequence[str]) -> list[str]:
     if ranking is None:
-        return []
-    notes = list(ranking.notes)
+        return list(of_task)
+    notes = [*of_task, *ranking.notes]
     power = ranking.power
     if power is not None and power.sentence not in notes:
         notes.append(power.sentence)
     floors = {group.name: group.summary.floor for group in ranking.groups if group.summary.floor is not None}
     if floors:
         worst = f"{task.metric.test} {min(floors.values()):.3g}"
-        notes.append(f"A run that diverged or failed counts as {worst}: some of {listed(list(floors))} did.")
+        below = "" if task.metric.bounded else ", and one below it too"
+        notes.append(f"A run that diverged or failed counts as {worst}{below}: some of {listed(floors)} did.")
     return notes
 
 
@@ -287,7 +264,15 @@ def _p(value: float) -> str:
 
 
 def _outcome(name: str, trial: Trial) -> dict[str, Any]:
-    ended = "failed" if trial.failure is not None else "diverged" if lost(trial) else _loss(trial.final_loss)
+    ended = (
+        "not trained"
+        if trial.machine_failure
+        else "failed"
+        if trial.failure is not None
+        else "diverged"
+        if lost(trial)
+        else _loss(trial.final_loss)
+    )
     failed = trial.failure is not None
     return {
         "name": name,
@@ -342,8 +327,3 @@ def _failures(trials: Sequence[Trial]) -> list[dict[str, Any]]:
         {"task": task, "name": name, "rate": f"{rate:g}", "seeds": _seeds(seeds), "reason": reason}
         for (task, name, rate, reason), seeds in found.items()
     ]
-
-
-def count(number: int, one: str, more: str = "") -> str:
-    """The number with the word for what it counts."""
-    return f"{number:,} {one if number == 1 else more or one + 's'}"

@@ -10,7 +10,6 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from goodinit.networks import MLP
 from goodinit.report.columns import cell, heading, score_text
 from goodinit.results import CLASSIFICATION, REGRESSION, Task, TaskSummary, Trial
 from goodinit.statistics import COLUMNS, Ranking
@@ -33,7 +32,7 @@ def text(renderable: RenderableType, width: int = 100) -> str:
 
 def summary(task: Task, trials: Sequence[Trial], summaries: Sequence[TaskSummary] = ()) -> Group:
     """What was trained, the loss by step, one row a trial, one sentence a trial on why, and what the seeds say."""
-    parts: list[RenderableType] = [Text(_headline(task))]
+    parts: list[RenderableType] = [Text(_headline(task, trials))]
     if len(trials) <= 5:
         parts += [Text(f"\nTraining loss ({task.metric.loss}):"), _losses(trials)]
     parts += [Text("\nWhat became of each start:"), _outcomes(task, trials)]
@@ -44,6 +43,7 @@ def summary(task: Task, trials: Sequence[Trial], summaries: Sequence[TaskSummary
     for each in summaries:
         if each.ranking is not None:
             parts += _ranked(each, each.ranking)
+        parts += [Text(note) for note in each.notes]
     return Group(*parts)
 
 
@@ -58,7 +58,7 @@ def _ranked(found: TaskSummary, ranking: Ranking) -> list[RenderableType]:
     for group in ranking.groups:
         (first, interval), *others = (cell(column, group.summary) for column in COLUMNS)
         alike = Text(", ".join(group.not_separable_from) or "none")
-        row: list[str | Text] = [f"{first} ({interval})", *(value for value, _ in others), alike]
+        row: list[str | Text] = [f"{first} ({interval})" if interval else first, *(value for value, _ in others), alike]
         table.add_row(str(group.place), Text(group.name), *row)
     seeds = found.seeds
     told = f"{min(seeds)}-{max(seeds)}" if len(seeds) > 3 else ", ".join(map(str, seeds))
@@ -68,18 +68,20 @@ def _ranked(found: TaskSummary, ranking: Ranking) -> list[RenderableType]:
 
 
 def _called(task: Task) -> str:
-    return f"{'Network' if isinstance(task.network, MLP) else 'Model'} {task.network.description}"
+    return f"{task.network.kind.capitalize()} {task.network.description}"
 
 
-def _headline(task: Task) -> str:
+def _headline(task: Task, trials: Sequence[Trial]) -> str:
     data, schedule = task.data, task.schedule
+    rates = list(dict.fromkeys(trial.learning_rate for trial in trials))
+    rate = f"learning rate {rates[0]:g}" if len(rates) == 1 else "learning rates below"
     batch = f"batches of {schedule.batch_size}" if schedule.batch_size else "full batch"
     note = f"; the number {data.target} is predicted" if data.regression else ""
     note += f"; {data.note}" if data.note else ""
     return (
         f"{data.name}: {len(data.y_train)} points to train, {len(data.y_test)} to test{note}. "
         f"{_called(task)}; {schedule.optimizer.replace('_', ' ')}, "
-        f"learning rate {schedule.learning_rate:g}, {schedule.steps:,} steps, {batch}."
+        f"{rate}, {schedule.steps:,} steps, {batch}."
     )
 
 
@@ -100,16 +102,19 @@ def _outcomes(task: Task, trials: Sequence[Trial]) -> Table:
     table = Table()
     table.add_column("initialization")
     words = task.metric.words
-    headings = ["first loss", "last loss", f"train {words}", f"test {words}"]
+    several = len({trial.learning_rate for trial in trials}) > 1
+    headings = [*(["learning rate"] if several else []), "first loss", "last loss", f"train {words}", f"test {words}"]
     if trials[0].sensitivity:
         headings.append("spread")
     for each in headings:
         table.add_column(each, justify="right")
     for trial in trials:
+        own = [f"{trial.learning_rate:g}"] if several else []
         if trial.failure is not None:
-            table.add_row(Text(trial.name), *["not trained"] * 4)
+            table.add_row(Text(trial.name), *own, *["not trained"] * 4)
             continue
         row = [
+            *own,
             _loss(trial.loss_values[0] if trial.loss_values else math.nan),
             "diverged" if trial.diverged else _loss(trial.final_loss),
             score_text(trial.train_score, 4),

@@ -3,8 +3,8 @@
 from goodinit.results.finding import Finding
 from goodinit.results.forecast import LayerForecast
 from goodinit.results.metric import CLASSIFICATION, REGRESSION, Metric, ScoreName
-from goodinit.results.numbers import finite_or_none
-from goodinit.results.study import Job, Study
+from goodinit.results.origin import Origin
+from goodinit.results.study import Job, Study, key_of
 from goodinit.results.summary import TaskSummary
 from goodinit.results.task import Task
 from goodinit.results.trial import Phase, Sensitivity, Trial
@@ -16,6 +16,7 @@ __all__ = [
     "Job",
     "LayerForecast",
     "Metric",
+    "Origin",
     "Phase",
     "ScoreName",
     "Sensitivity",
@@ -23,5 +24,5 @@ __all__ = [
     "Task",
     "TaskSummary",
     "Trial",
-    "finite_or_none",
+    "key_of",
 ]

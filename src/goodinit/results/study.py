@@ -12,7 +12,7 @@ from goodinit.initializers import Initializer
 from goodinit.results.task import Task
 from goodinit.results.trial import Phase
 
-__all__ = ["Job", "Study"]
+__all__ = ["Job", "Study", "key_of"]
 
 
 @dataclass(frozen=True)
@@ -80,5 +80,11 @@ class Study:
 
     def key(self, job: Job) -> str:
         """What a trial is, as a hash: the same for the same trial in any study."""
-        facts = [self._identities[job.task], str(job.initializer), repr(float(job.learning_rate)), job.seed]
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+        phase = () if job.phase == "evaluation" else (job.phase,)
+        return key_of(self._identities[job.task], str(job.initializer), job.learning_rate, job.seed, *phase)
+
+
+def key_of(identity: str, initialization: str, learning_rate: float, seed: int, *phase: str) -> str:
+    """What a trial is, as a hash; `phase` is empty for the evaluation, and else says what the trial was for."""
+    facts = [identity, initialization, repr(float(learning_rate)), seed, *phase]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]

@@ -17,8 +17,10 @@ from goodinit.statistics.rates import wilson
 from goodinit.statistics.runs import Runs
 from goodinit.statistics.survival import StepsToTarget, steps_to_target
 
-__all__ = ["COLUMNS", "Column", "Form", "GroupRuns", "Measured"]
+__all__ = ["ALL_DIVERGED", "COLUMNS", "Column", "Form", "GroupRuns", "Measured"]
 
+ALL_DIVERGED: Final = "all diverged"
+"""The method of an estimate that is only a floor: no run has a score."""
 Form = Literal["score", "share", "steps"]
 Measured = Estimate | StepsToTarget | None
 """What a statistic is: None where what it needs was not given."""
@@ -45,9 +47,9 @@ class GroupRuns:
     def centre(self, statistic: Statistic) -> Estimate:
         """A statistic of the scores with its bootstrap interval."""
         filled = self.runs.filled(self.floor)
-        if np.isinf(filled).any():  # every run diverged, and no score is known to be the worst
+        if self.runs.diverged.all():  # what is then known of the scores is the floor, where there is one
             worst = float(filled[0])
-            return Estimate(worst, worst, worst, check_level(self.level), "all diverged")
+            return Estimate(worst, worst, worst, check_level(self.level), ALL_DIVERGED)
         return bootstrap(filled, statistic, level=self.level, resamples=self.resamples, seed=self.seed)
 
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from numpy.typing import ArrayLike
 
+from goodinit.jsonable import json_value
 from goodinit.statistics.arguments import RESAMPLES
 from goodinit.statistics.columns import COLUMNS, GroupRuns, Measured
 from goodinit.statistics.estimate import Estimate, Record
@@ -21,8 +22,8 @@ __all__ = ["GroupSummary", "summarize", "summarize_runs"]
 class GroupSummary(Record):
     """A group over its seeds: `statistics` holds what was measured, by the names of `COLUMNS`.
 
-    `floor` is the score that stood in for diverged runs, None where none was needed, or none is known because every
-    run diverged: `iqm` and `median` are then infinite on the bad side.
+    `floor` is the score that stood in for diverged runs and for worse ones, None where none was needed, or none is
+    known because every run diverged: `iqm` and `median` are then infinite on the bad side.
     """
 
     name: str
@@ -62,9 +63,7 @@ class GroupSummary(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it, each statistic under its name."""
-        facts = super().to_dict()
-        measured = {name: found and found.to_dict() for name, found in self.statistics.items()}
-        return {"name": facts["name"], "runs": facts["runs"], **measured, "floor": facts["floor"]}
+        return {"name": self.name, "runs": self.runs, **json_value(self.statistics), "floor": json_value(self.floor)}
 
 
 def summarize(
@@ -84,12 +83,12 @@ def summarize(
     """Interquartile mean, median, success and divergence rate, and steps to a target, each with its interval.
 
     `scores` has shape (n,), one a seed, n >= 2. A run diverged if `diverged` flags it or its score is infinite on the
-    bad side; `floor`, the worst possible score (0 for an accuracy), stands in for it, or else the worst finite score of
-    the group. `success` are flags, shape (n,). `steps` and `budget` are those of `steps_to_target`.
+    bad side; `floor` (0 for an accuracy) stands in for it, and for a worse score where sizes count, or else the worst
+    finite score of the group. `success` are flags, shape (n,). `steps` and `budget` are those of `steps_to_target`.
     `level`, `resamples` and `seed` are those of `bootstrap`; rates have Wilson intervals.
 
     Raises GoodinitError for fewer than two runs, a nan that is not flagged as diverged, shapes that do not match,
-    `steps` without `budget`, a floor better than a score, or a level outside (0, 1).
+    `steps` without `budget`, or a level outside (0, 1).
 
     >>> nan = float("nan")
     >>> he = summarize("he", [0.95, 0.96, nan, 0.97], success=[1, 1, 0, 1], diverged=[0, 0, 1, 0], floor=0.5)
@@ -127,4 +126,4 @@ def summarize_runs(
     """As `summarize`, of runs already read and with the floor decided."""
     group = GroupRuns(runs, floor, success, steps, budget, level, resamples, seed)
     measured = {column.name: column.measure(group) for column in COLUMNS}
-    return GroupSummary(name, group.size, measured, floor if runs.diverged.any() else None)
+    return GroupSummary(name, group.size, measured, floor if runs.lowered(floor) else None)

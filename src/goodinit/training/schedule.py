@@ -9,7 +9,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from goodinit.errors import GoodinitError, is_finite, shown, unknown_name
+from goodinit.arguments import is_integer, is_number
+from goodinit.errors import GoodinitError, shown, unknown_name
 from goodinit.networks import MLP, Parameters
 from goodinit.options import OPTIONS
 from goodinit.streams import Stream
@@ -176,8 +177,7 @@ def _multipliers(given: Mapping[str, float] | None, network: MLP) -> dict[str, f
     for name, value in given.items():
         if name not in names:
             raise unknown_name("rate multiplier's parameter", str(name), names)
-        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        if not number or not is_finite(value) or value <= 0:
+        if not is_number(value) or value <= 0:
             raise GoodinitError(f"rate multiplier of {name}: {shown(value)} must be a finite number above 0")
     return {name: float(given.get(name, 1.0)) for name in names}
 
@@ -186,6 +186,6 @@ def check_snapshots(steps: Iterable[int], last: int) -> list[int]:
     """The steps to keep parameters of, ascending, each once. Raises GoodinitError unless all lie in 0 to `last`."""
     given = list(steps)
     for step in given:
-        if isinstance(step, bool) or not isinstance(step, int | np.integer) or not 0 <= step <= last:
+        if not is_integer(step) or not 0 <= step <= last:
             raise GoodinitError(f"snapshot of step {step!r}: it must be an integer from 0 to {last}")
     return sorted({int(step) for step in given})

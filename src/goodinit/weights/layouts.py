@@ -18,7 +18,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from goodinit.errors import GoodinitError, is_finite, shown
+from goodinit.arguments import is_integer, is_number
+from goodinit.errors import GoodinitError, shown
 
 __all__ = ["LAYOUTS", "MOST", "MOST_AXES", "arrange", "check_fan", "kernel_sizes", "ratio", "share", "whole", "wholes"]
 
@@ -56,7 +57,7 @@ def arrange(
 
 def whole(name: str, what: str, value: Any, low: int = 0) -> int:
     """The value as a plain int. Raises GoodinitError unless it is an integer of at least `low`."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or not low <= value <= MOST:
+    if not is_integer(value) or not low <= value <= MOST:
         raise GoodinitError(f"weight {name!r}: {what}={shown(value)}; give an integer of at least {low}, 2^60 at most")
     return int(value)
 
@@ -74,8 +75,7 @@ def wholes(name: str, what: str, values: Any, low: int = 0) -> tuple[int, ...]:
 
 def check_fan(name: str, what: str, value: Any) -> None:
     """Refuse a fan that is not a finite number of at least 0."""
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not (number and is_finite(value) and value >= 0):
+    if not is_number(value) or value < 0:
         raise GoodinitError(f"weight {name!r}: {what}={shown(value)}; a fan is a finite number of at least 0")
 
 
