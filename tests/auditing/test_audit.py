@@ -335,7 +335,7 @@ def test_a_sharded_model_filled_after_to_empty(tmp_path):
     ]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore")
 def test_a_container_whose_parameters_cannot_be_seen_says_so():
     packed = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(8, 8)), {nn.Linear})
     assert "no parameter can be seen" in str(audit(packed))
