@@ -15,7 +15,7 @@ from goodinit.comparison.model_tasks import BLOWN_UP, train_models
 from goodinit.networks import MLP, Parameters, stack
 from goodinit.results import Finding, Job, Sensitivity, Task, Trial
 from goodinit.streams import KeyedStream, as_stream
-from goodinit.training import EngineName, Run, accuracy, batches, r_squared, train
+from goodinit.training import EngineName, Run, accuracy, batches, forward, loss, r_squared, train
 
 __all__ = ["PERTURBATION", "train_batch", "trial_of"]
 
@@ -80,6 +80,7 @@ def trial_of(task: Task, job: Job, start: Parameters, run: Run, members: slice) 
         _score(task, trained, points.T, answers)
         for points, answers in ((examples.X_train, examples.y_train), (examples.X_test, examples.y_test))
     )
+    test_loss = _loss(task, trained, examples.X_test.T, examples.test_targets)
     kept = np.isfinite(run.losses[own])
     sensitivity = _sensitivity(run.losses[members][:, kept])
     return Trial(
@@ -94,6 +95,7 @@ def trial_of(task: Task, job: Job, start: Parameters, run: Run, members: slice) 
         final_loss=final_loss,
         train_score=train_score,
         test_score=test_score,
+        test_loss=test_loss,
         score_name=task.metric.score,
         diverged=diverged,
         diverged_by=diverged_by,
@@ -117,6 +119,13 @@ def _score(task: Task, parameters: Parameters, X: NDArray[np.float64], answers: 
     """The task's score; nan where it is not finite."""
     score = float((r_squared if task.metric.score == "r2" else accuracy)(task.mlp, parameters, X, answers))
     return score if math.isfinite(score) else math.nan
+
+
+def _loss(task: Task, parameters: Parameters, X: NDArray[np.float64], targets: NDArray[np.float64]) -> float:
+    """The task's loss; nan where it is not finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = float(loss(task.mlp, forward(task.mlp, parameters, X)[0][-1], targets))
+    return value if math.isfinite(value) else math.nan
 
 
 def _perturbed(start: Parameters, seed: int, copy: int) -> Parameters:

@@ -6,7 +6,7 @@ from goodinit.results.metric import CLASSIFICATION, REGRESSION, Metric, ScoreNam
 from goodinit.results.numbers import finite_or_none
 from goodinit.results.origin import Origin
 from goodinit.results.study import Job, Study, key_of
-from goodinit.results.summary import TaskSummary
+from goodinit.results.summary import RateSummary, TaskSummary
 from goodinit.results.task import Task
 from goodinit.results.trial import Phase, Sensitivity, Trial
 
@@ -19,6 +19,7 @@ __all__ = [
     "Metric",
     "Origin",
     "Phase",
+    "RateSummary",
     "ScoreName",
     "Sensitivity",
     "Study",
