@@ -16,11 +16,12 @@ import pytest
 
 import goodinit
 from goodinit.comparison import cluster as clusters
-from goodinit.comparison import owner, serialization
+from goodinit.comparison import owner, ray_executor, serialization
 from goodinit.comparison.batches import Batch, batched
-from goodinit.comparison.cluster import Cluster, RayExecutor
+from goodinit.comparison.cluster import Cluster
 from goodinit.comparison.design import design
 from goodinit.comparison.limits import time_limit
+from goodinit.comparison.ray_executor import RayExecutor, most_trials
 from goodinit.errors import GoodinitError
 from goodinit.initializers import HeNormal
 
@@ -71,7 +72,7 @@ def test_trials_are_those_without_ray_whatever_the_batches_and_the_nodes(nodes, 
     original = RayExecutor._opened
     monkeypatch.setattr(RayExecutor, "_opened", lambda self, *a: (used.add(len(self.flying)), original(self, *a))[1])
     for most in (1, 5, 256):
-        monkeypatch.setattr(clusters, "MOST_TRIALS", most)
+        monkeypatch.setattr(ray_executor, "MOST_TRIALS", most)
         assert facts(goodinit.compare(STARTS, **STUDY, cluster="auto", study=tmp_path / f"{most}.db")) == plain
         assert len(goodinit.open_study(tmp_path / f"{most}.db").trials) == 24
     assert max(used) <= 6  # two loads for each of the three processors are in flight, and no more
@@ -173,7 +174,7 @@ def test_data_is_sent_once_for_all_batches(nodes, monkeypatch):
         return original(self, what, *arguments)
 
     monkeypatch.setattr(RayExecutor, "_ask", listening)
-    monkeypatch.setattr(clusters, "MOST_TRIALS", 2)
+    monkeypatch.setattr(ray_executor, "MOST_TRIALS", 2)
     examples = np.random.default_rng(0).normal(size=(200, 3))
     labels = (examples.sum(axis=1) > 0).astype(np.intp)
     own = goodinit.datasets.Dataset("own", examples, labels, examples, labels, ("a", "b"), ("x", "y", "z"))
@@ -187,17 +188,15 @@ def test_loads_are_of_about_the_same_work():
     place = object.__new__(Cluster)
     place.engine = "lanes"
     executor = RayExecutor(place, 0, lambda trained: None)
-    engine = "lanes"
-    place._torch = lambda task: engine == "torch"
     loads = list(executor._loads(batched(study, study.jobs({}))))
     assert sum(len(batch.jobs) for load in loads for batch in load) == 4000
     assert all(len({batch.task.name for batch in load}) == 1 for load in loads)
     sizes = {load[0].task.name: sum(len(batch.jobs) for batch in load) for load in reversed(loads)}
     assert sizes["classic"] == 96  # 75 weights, 300 examples, 15,000 steps: 2e9 operations each
-    assert 16 < sizes["moons"] <= clusters.MOST_TRIALS
+    assert 16 < sizes["moons"] <= ray_executor.MOST_TRIALS
     heavy = design("he_normal", tasks="deep-relu", seeds="0-2", batch_size=1000)
-    assert Cluster.most(heavy.tasks[0]) == 1
-    halves = clusters._halves(loads[0])
+    assert most_trials(heavy.tasks[0]) == 1
+    halves = ray_executor._halves(loads[0])
     assert [job for half in halves for batch in half for job in batch.jobs] == [
         job for batch in loads[0] for job in batch.jobs
     ]
@@ -245,7 +244,7 @@ def test_a_crash_and_a_hang_end_as_failed_trials_with_their_reasons(nodes, monke
 
 
 def test_a_hang_that_hears_no_alarm_ends_with_its_process(nodes, monkeypatch):
-    monkeypatch.setattr(clusters, "RETRIES", 0)  # each time takes ten seconds
+    monkeypatch.setattr(ray_executor, "RETRIES", 0)  # each time takes ten seconds
     found = goodinit.compare(
         [_planted("deaf", _deaf_hang)], steps=20, seed=0, perturbations=0, cluster="auto", time_limit=3
     )
@@ -283,7 +282,7 @@ def test_a_trial_that_eats_the_memory_ends_as_failed(tmp_path):
 import sys, time
 import numpy as np
 import goodinit
-from goodinit.comparison import cluster as clusters
+from goodinit.comparison import ray_executor
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -300,7 +299,7 @@ class Eater(goodinit.initializers.HeNormal):
         time.sleep(3600)
 
 if __name__ == "__main__":
-    clusters.MOST_TRIALS, clusters.RETRIES = 1, 0  # each time takes seconds
+    ray_executor.MOST_TRIALS, ray_executor.RETRIES = 1, 0  # each time takes seconds
     found = goodinit.compare([Eater(), "he_normal"], steps=20, seed=0, perturbations=0, cluster="local")
     print(*(trial.failure for trial in found.trials), sep="\\n")
 """
@@ -328,9 +327,9 @@ import sys, time
 from dataclasses import dataclass
 from importlib.util import find_spec
 import goodinit
-from goodinit.comparison import cluster as clusters
+from goodinit.comparison import ray_executor
 
-clusters.MOST_TRIALS = 1
+ray_executor.MOST_TRIALS = 1
 
 @dataclass(frozen=True)
 class Counted(goodinit.initializers.HeNormal):
@@ -393,7 +392,7 @@ def test_two_drivers_on_one_study_lose_nothing_and_double_nothing(nodes, tmp_pat
 
 
 def test_a_killed_owner_and_node_lose_nothing(nodes, monkeypatch, tmp_path):
-    monkeypatch.setattr(clusters, "MOST_TRIALS", 4)
+    monkeypatch.setattr(ray_executor, "MOST_TRIALS", 4)
     node, killed = nodes.add_node(**SIZE), []
 
     def kill(what, trained, total):
@@ -535,8 +534,8 @@ def test_a_value_refused_on_a_node_is_the_same_error(nodes):
 def test_a_cluster_without_processors_is_told_and_not_waited_for(tmp_path):
     lines = [
         "import ray, goodinit",
-        "from goodinit.comparison import cluster",
-        "cluster.PATIENCE = 2.5",
+        "from goodinit.comparison import ray_executor",
+        "ray_executor.PATIENCE = 2.5",
         "ray.init('local', num_cpus=0, include_dashboard=False, object_store_memory=10**8, logging_level='error')",
         "goodinit.compare('zeros', steps=5, seed=0, cluster='auto')",
     ]

@@ -19,6 +19,9 @@ def audit(
     init: Annotated[
         str | None, typer.Option(metavar="METHOD", help="The model's method that fills it after to_empty.")
     ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The recipe that it should start as: gpt2, olmo2, llama, ...")
+    ] = None,
     baseline: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write the audit there; where it is there, tell what changed.")
     ] = None,
@@ -31,7 +34,8 @@ def audit(
     """Say who filled every parameter of a PyTorch model, with what, from which line, or that nobody did.
 
     No memory is needed where the model can be built on the meta device. The exit code is 1 where a parameter is never
-    filled, where its values are not those of its writes, or where something changed since the baseline.
+    filled, where its values are not those of its writes or of the recipe, or where something changed since the
+    baseline.
     """
     from rich.console import Console
 
@@ -42,7 +46,7 @@ def audit(
     file = Path(baseline) if baseline is not None else None
     before = read_baseline(file) if file is not None and file.exists() else None
     with redirect_stdout(sys.stderr):  # what the factory prints is not the audit's
-        found = run(factory, init)
+        found = run(factory, init, recipe)
     changed = found.since(before) if before is not None else None
     if file is not None and before is None:
         _write(file, found.to_json())

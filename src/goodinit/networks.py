@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.activations import Activation
+from goodinit.arguments import is_integer
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer
 from goodinit.streams import Stream
@@ -24,7 +25,7 @@ Parameters = dict[str, NDArray[np.float64]]
 
 def check_widths(widths: Sequence[int]) -> None:
     """Refuse widths that are not integers of at least 1."""
-    if any(isinstance(w, bool) or not isinstance(w, int | np.integer) or w < 1 for w in widths):
+    if any(not is_integer(w) or w < 1 for w in widths):
         raise GoodinitError(
             f"widths={list(widths)}: every width must be an integer of at least 1; drop the layer or give it a size"
         )

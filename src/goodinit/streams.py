@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit import normal
+from goodinit.arguments import is_integer
 from goodinit.errors import GoodinitError
 
 __all__ = ["KeyedStream", "Law", "RandomStateStream", "Stream", "as_stream", "check_seed"]
@@ -36,7 +37,7 @@ _DOMAIN: Final = b"goodinit stream1"  # part of the key: a change of the algorit
 
 def check_seed(seed: int) -> int:
     """The seed as a plain int. Raises GoodinitError unless it is an integer of at least 0."""
-    if isinstance(seed, bool | np.bool_) or not isinstance(seed, int | np.integer) or seed < 0:
+    if not is_integer(seed) or seed < 0:
         raise GoodinitError(f"seed={seed!r}: a seed is an integer of at least 0")
     return int(seed)
 

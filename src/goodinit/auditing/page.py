@@ -124,6 +124,7 @@ def _row(last: str, name: str, group: Sequence[ParameterAudit], bad: bool) -> di
         "kind": first.kind,
         "verdict": first.verdict + (" (NaN seen)" if first.confirmed else ""),
         "law": first.shown_law,
+        "expected": first.expected,
         "writes": writes,
         "lost": [str(each) for each in first.lost],
         "tied": ", ".join(first.tied),

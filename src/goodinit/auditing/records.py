@@ -46,7 +46,8 @@ class ParameterAudit:
     The verdict is `filled`, `checkpoint`, `never` (memory that nobody wrote), `lost` (written, then replaced by
     memory that nobody wrote), `partial` (a part was never written), or `values` (a built model: only its values are
     known). `confirmed` says whether a build in memory filled with NaN left NaN there; None where there was none.
-    `measured` is the mean and the standard deviation of its values, None where no values were looked at.
+    `measured` is the mean and the standard deviation of its values, None where no values were looked at, and
+    `expected` what a recipe asks for.
     """
 
     name: str
@@ -59,6 +60,7 @@ class ParameterAudit:
     tied: tuple[str, ...] = ()
     confirmed: bool | None = None
     measured: tuple[float, float] | None = None
+    expected: str | None = None
 
     @property
     def size(self) -> int:
@@ -87,6 +89,7 @@ class ParameterAudit:
             "lost": [vars(each) | {"arguments": list(each.arguments)} for each in self.lost],
             "tied": list(self.tied),
             "confirmed": self.confirmed,
+            "expected": self.expected,
             "measured": list(self.measured) if self.measured is not None else None,
         }
 
@@ -95,8 +98,9 @@ class ParameterAudit:
 class AuditFinding:
     """One judgement of a parameter. What nobody filled is severe: `never-filled`, `lost-write`, `partly-filled`.
 
-    So are values that are not those of their writes: `not-finite`, `outliers`, `off-its-law`, `constant-values`,
-    `replicas-differ`. Where nothing is known of the writes, and for `identical-values`, it is a warning.
+    So are values that are not those of their writes (`not-finite`, `outliers`, `off-its-law`, `constant-values`,
+    `replicas-differ`) and what is not as a recipe says (`off-the-recipe`). Where nothing is known of the writes, and
+    for `identical-values`, it is a warning.
     """
 
     code: str

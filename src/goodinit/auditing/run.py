@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from goodinit import recipes
+from goodinit.auditing.conformity import conformity
 from goodinit.auditing.records import AuditFinding, ParameterAudit
 from goodinit.auditing.result import Audit
 from goodinit.errors import GoodinitError
 from goodinit.factories import load_factory
+from goodinit.recipes import Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +37,7 @@ _MESSAGES: Final = {
 def audit(
     make_or_model: str | Callable[[], Any] | torch.nn.Module,
     init: str | Callable[[Any], Any] | None = None,
+    recipe: str | Recipe | None = None,
     *,
     replicas: bool = False,
 ) -> Audit:
@@ -49,6 +53,8 @@ def audit(
             judged, as its writes are past.
         init: what fills the model after `to_empty`, as a function of the model or the name of a method of it: what the
             constructor wrote then counts as lost.
+        recipe: the recipe that the model should start as, such as `gpt2` (`goodinit.recipes.names()`): where it does
+            not, a finding says in what it differs and which line did it.
         replicas: of a built model, also compare its values with those of the other processes of torch.distributed's
             group, each of which must call `audit`. Shards are left out.
 
@@ -59,6 +65,16 @@ def audit(
 
     Raises GoodinitError where the function cannot be found, fails, or returns something else.
     """
+    wanted = None if recipe is None else recipes.get(recipe)
+    found = _audited(make_or_model, init, replicas)
+    if wanted is None:
+        return found
+    rows, findings, note = conformity(found.parameters, wanted)
+    note = f"{found.note} {note}".strip()
+    return replace(found, parameters=tuple(rows), findings=(*found.findings, *findings), note=note)
+
+
+def _audited(make_or_model: Any, init: Any, replicas: bool) -> Audit:
     import torch
 
     if isinstance(make_or_model, torch.nn.Module):

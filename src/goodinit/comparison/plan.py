@@ -17,6 +17,7 @@ from goodinit.networks import stack
 from goodinit.results import Job, Study, Task, Trial
 from goodinit.streams import KeyedStream, as_stream
 from goodinit.training import EngineName, batches, train
+from goodinit.wording import count
 
 __all__ = ["Plan", "estimate", "missing_jobs"]
 
@@ -39,7 +40,7 @@ class Plan:
     seconds: float | None
 
     def __str__(self) -> str:
-        trials = f"{self.trials:,} trial{'s' if self.trials != 1 else ''}"
+        trials = count(self.trials, "trial")
         if self.stored:
             trials += f", {self.stored:,} of them stored already"
         if self.stored == self.trials:

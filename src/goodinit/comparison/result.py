@@ -20,6 +20,7 @@ from goodinit.comparison.store import Store, read_file
 from goodinit.comparison.summary import summarize_tasks
 from goodinit.comparison.tuning import tuning_curves
 from goodinit.errors import GoodinitError
+from goodinit.jsonable import json_value
 from goodinit.report import Rerun
 from goodinit.results import Origin, Study, Task, TaskSummary, Trial
 from goodinit.statistics import Ranking
@@ -185,7 +186,7 @@ class Comparison(_Table):
                     "initialization": name,
                     "learning_rate": list(curve),
                     "criterion": self.study.criterion,
-                    "median": _finite(curve),
+                    "median": json_value(list(curve.values())),
                 }
                 for (task, name), curve in self.tuning_curves.items()
             ],
@@ -229,10 +230,6 @@ class Comparison(_Table):
 
     def __str__(self) -> str:
         return report.text(report.summary(self.task, self.shown, self.summaries))
-
-
-def _finite(curve: dict[float, float]) -> list[float | None]:
-    return [value if value < float("inf") else None for value in curve.values()]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from goodinit.comparison.design import design, parse_seeds
 from goodinit.comparison.executor import Executor, LocalExecutor, engine_of
 from goodinit.comparison.origins import check_mixed, origin_of
 from goodinit.comparison.plan import Plan, estimate
+from goodinit.comparison.ray_executor import RayExecutor
 from goodinit.comparison.rerun import PERTURBATIONS
 from goodinit.comparison.result import Comparison
 from goodinit.comparison.store import Store
@@ -247,13 +248,14 @@ Trainer = Callable[[int, Callable[[float], None]], Executor]
 """Gives an executor for a number of perturbations and one to tell the trained networks to."""
 
 
-def _trainer(
-    cluster: str | None, study: Study, engine: EngineName, time_limit: float | None
-) -> AbstractContextManager[Trainer]:
+@contextmanager
+def _trainer(cluster: str | None, study: Study, engine: EngineName, time_limit: float | None) -> Iterator[Trainer]:
     """Where the study is trained: this process, or a cluster, which is left with the block."""
     if cluster is None:
-        return nullcontext(partial(LocalExecutor, engine, time_limit=time_limit))
-    return Cluster(cluster, study.tasks, engine, time_limit, frozenset(study.seeds[:1]))
+        yield partial(LocalExecutor, engine, time_limit=time_limit)
+        return
+    with Cluster(cluster, study.tasks, engine, time_limit, frozenset(study.seeds[:1])) as joined:
+        yield partial(RayExecutor, joined)
 
 
 def _tuning(study: Study, store: Store) -> tuple[list[Job], list[Trial]]:

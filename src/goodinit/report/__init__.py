@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goodinit.report.catalogue import activation, catalogue, entry, forecast
+from goodinit.report.catalogue import activation, catalogue, entry, forecast, recipe
 from goodinit.report.checkup_page import checkup_html, write_checkup
 from goodinit.report.checkup_tables import checkup_table
 from goodinit.report.figures import decision_boundaries, figures, loss_curves
@@ -29,6 +29,7 @@ __all__ = [
     "notebook_html",
     "page_html",
     "phase_diagram",
+    "recipe",
     "summary",
     "text",
     "theory_figures",

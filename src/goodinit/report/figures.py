@@ -14,6 +14,7 @@ from goodinit.report.fits import fits
 from goodinit.report.lettering import as_written, plain_number
 from goodinit.results import Task, Trial
 from goodinit.training import forward, predict, probabilities
+from goodinit.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,8 +118,7 @@ def loss_curves(task: Task, trials: Sequence[Trial]) -> Figure:
     scale = ", log scale" if logarithmic else ""
     axes.set_ylabel(f"training loss ({task.metric.loss}{scale})")
     axes.set_title(
-        f"{task.data.name}: one network, {len(trials)} start{'s' if len(trials) > 1 else ''} "
-        f"({_short(task)}, seed {trials[0].seed})"
+        f"{task.data.name}: one network, {count(len(trials), 'start')} ({_short(task)}, seed {trials[0].seed})"
     )
     figure.legend(loc="outside lower center", ncols=min(len(trials), 3), frameon=False, fontsize=9.5)
     for side in ("top", "right"):

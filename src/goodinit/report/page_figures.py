@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from goodinit.report import page_parts as parts
 from goodinit.report import study_figures as draw
-from goodinit.report.page_parts import count
 from goodinit.report.study_figures import Drawing
 from goodinit.report.study_result import StudyResult, trial_groups
 from goodinit.results import Task, TaskSummary, Trial
+from goodinit.wording import count
 
 __all__ = ["drawings"]
 

@@ -15,9 +15,9 @@ from goodinit.report.study_figures import lost
 from goodinit.report.study_result import StudyResult, trial_groups
 from goodinit.results import Study, Task, TaskSummary, Trial
 from goodinit.statistics import COLUMNS, PairComparison, RankedGroup, Ranking
+from goodinit.wording import count, listed
 
 __all__ = [
-    "count",
     "criterion",
     "environment",
     "page_facts",
@@ -150,13 +150,6 @@ def _score(group: RankedGroup, seeds: int, level: float) -> str:
     return f"{value} (interquartile mean over {seeds} seeds; {level:.0%} interval {interval})"
 
 
-def listed(names: Sequence[str]) -> str:
-    """The names as a sentence lists them, not all of many."""
-    if len(names) > _MOST_NAMED:
-        return f"{', '.join(names[: _MOST_NAMED - 1])} and {len(names) - _MOST_NAMED + 1} more"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def _units(network: MLP | ModelFactory) -> str:
     if isinstance(network, ModelFactory):
         return f"the model {network.description}, on {network.device}"
@@ -259,7 +252,7 @@ def _ranking_notes(task: Task, ranking: Ranking | None, of_task: Sequence[str]) 
     if floors:
         worst = f"{task.metric.test} {min(floors.values()):.3g}"
         below = "" if task.metric.bounded else ", and one below it too"
-        notes.append(f"A run that diverged or failed counts as {worst}{below}: some of {listed(list(floors))} did.")
+        notes.append(f"A run that diverged or failed counts as {worst}{below}: some of {listed(floors)} did.")
     return notes
 
 
@@ -368,8 +361,3 @@ def _failures(trials: Sequence[Trial]) -> list[dict[str, Any]]:
         {"task": task, "name": name, "rate": f"{rate:g}", "seeds": _seeds(seeds), "reason": reason}
         for (task, name, rate, reason), seeds in found.items()
     ]
-
-
-def count(number: int, one: str, more: str = "") -> str:
-    """The number with the word for what it counts."""
-    return f"{number:,} {one if number == 1 else more or one + 's'}"

@@ -3,7 +3,6 @@
 from goodinit.results.finding import Finding
 from goodinit.results.forecast import LayerForecast
 from goodinit.results.metric import CLASSIFICATION, REGRESSION, Metric, ScoreName
-from goodinit.results.numbers import finite_or_none
 from goodinit.results.origin import Origin
 from goodinit.results.study import Job, Study, key_of
 from goodinit.results.summary import RateSummary, TaskSummary
@@ -26,6 +25,5 @@ __all__ = [
     "Task",
     "TaskSummary",
     "Trial",
-    "finite_or_none",
     "key_of",
 ]

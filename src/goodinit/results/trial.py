@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from goodinit.jsonable import finite_or_none
 from goodinit.networks import Parameters
 from goodinit.results.finding import Finding
 from goodinit.results.metric import ScoreName
-from goodinit.results.numbers import finite_or_none
 from goodinit.results.origin import Origin
 
 __all__ = ["Phase", "Sensitivity", "Trial"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final, Literal
@@ -10,6 +9,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from goodinit.arguments import is_integer, is_number
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.networks import MLP, Parameters
 from goodinit.options import OPTIONS
@@ -172,8 +172,7 @@ def _multipliers(given: Mapping[str, float] | None, network: MLP) -> dict[str, f
     for name, value in given.items():
         if name not in names:
             raise unknown_name("rate multiplier's parameter", str(name), names)
-        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or value <= 0:
+        if not is_number(value) or value <= 0:
             raise GoodinitError(f"rate multiplier of {name}: {value!r} must be a finite number above 0")
     return {name: float(given.get(name, 1.0)) for name in names}
 
@@ -182,6 +181,6 @@ def check_snapshots(steps: Iterable[int], last: int) -> list[int]:
     """The steps to keep parameters of, ascending, each once. Raises GoodinitError unless all lie in 0 to `last`."""
     given = list(steps)
     for step in given:
-        if isinstance(step, bool) or not isinstance(step, int | np.integer) or not 0 <= step <= last:
+        if not is_integer(step) or not 0 <= step <= last:
             raise GoodinitError(f"snapshot of step {step!r}: it must be an integer from 0 to {last}")
     return sorted({int(step) for step in given})

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from goodinit.arguments import is_integer, is_number
 from goodinit.errors import GoodinitError
 
 __all__ = ["LAYOUTS", "arrange", "check_fan", "kernel_sizes", "ratio", "share", "whole", "wholes"]
@@ -52,7 +53,7 @@ def arrange(
 
 def whole(name: str, what: str, value: Any, low: int = 0) -> int:
     """The value as a plain int. Raises GoodinitError unless it is an integer of at least `low`."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < low:
+    if not is_integer(value) or value < low:
         raise GoodinitError(f"weight {name!r}: {what}={value!r}; give an integer of at least {low}")
     return int(value)
 
@@ -68,8 +69,7 @@ def wholes(name: str, what: str, values: Any, low: int = 0) -> tuple[int, ...]:
 
 def check_fan(name: str, what: str, value: Any) -> None:
     """Refuse a fan that is not a finite number of at least 0."""
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not (number and math.isfinite(value) and value >= 0):
+    if not is_number(value) or value < 0:
         raise GoodinitError(f"weight {name!r}: {what}={value!r}; a fan is a finite number of at least 0")
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Final
 
-from goodinit.checkup.rules.remedies import expression, initialize, listed
+from goodinit.checkup.rules.remedies import expression, initialize
 from goodinit.checkup.rules.signals import ends, hidden, reinitialize
 from goodinit.model_records import LayerStart, ModelStart, ParameterStart
 from goodinit.results import Finding
+from goodinit.wording import listed
 
 __all__ = ["RULES"]
 
