@@ -124,7 +124,7 @@ OTHERS = {  # what else is told, and a value that the classic task does not have
 }
 
 
-@pytest.mark.parametrize("option", [o for o in task_options() if o.of != "models"], ids=lambda option: option.name)
+@pytest.mark.parametrize("option", [o for o in task_options() if o.of != "model"], ids=lambda option: option.name)
 def test_a_task_with_another_value_has_other_trials(option):
     base, value = OTHERS[option.name]
     before, after = design("zeros", **base), design("zeros", **{**base, option.name: value})

@@ -5,6 +5,7 @@ import json
 import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -324,6 +325,30 @@ def test_a_factory_that_needs_values_is_built_on_the_cpu():
     found = audit(make)
     assert found.device == "cpu"
     assert "Built on the CPU" in found.note
+
+
+def test_the_device_can_be_chosen():
+    assert [audit(lambda: nn.Linear(2, 2), device=each).device for each in ("meta", "cpu")] == ["meta", "cpu"]
+    assert audit(lambda: nn.Linear(2, 2), device="meta")["weight"].measured is None
+    assert audit(lambda: nn.Linear(2, 2))["weight"].measured is not None
+    with pytest.raises(GoodinitError, match="builds on meta or cpu"):
+        audit(lambda: nn.Linear(2, 2), device="cuda")
+    with pytest.raises(GoodinitError, match="failed: RuntimeError"):
+        audit(lambda: nn.Linear(2, int(torch.ones(1).item())), device="meta")
+
+
+def test_values_that_a_loader_of_files_brings_are_said_to_come_from_elsewhere():
+    """transformers loads in threads, whose writes no mode sees."""
+
+    def make():
+        layer = nn.Linear(3, 2)
+        with ThreadPoolExecutor() as pool:
+            layer.weight = pool.submit(lambda: nn.Parameter(torch.ones(2, 3))).result()
+        return layer
+
+    found = audit(make)
+    assert found["weight"].verdict == "filled"
+    assert found["weight"].shown_law == "made elsewhere, as by a loader of files; mean 1, std 0"
 
 
 def test_repeated_blocks_are_one_row():

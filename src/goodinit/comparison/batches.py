@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from goodinit.factories import ModelFactory
 from goodinit.results import Job, Study, Task
 
 __all__ = ["BATCH_WORK", "Batch", "batched", "operations"]
@@ -40,8 +39,8 @@ def batched(study: Study, jobs: Iterable[Job]) -> list[Batch]:
 
 
 def _largest(task: Task) -> int:
-    """How many networks of a task make a batch; of somebody's models one, so that each is kept as it ends."""
-    if isinstance(task.network, ModelFactory):
+    """How many networks of a task make a batch; one where each is trained by itself."""
+    if not task.network.together:
         return 1
     wanted = max(FULL, int(BATCH_WORK / operations(task)) // FULL * FULL)
     return max(1, min(wanted, BATCH_NUMBERS // task.network.size))

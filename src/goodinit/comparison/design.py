@@ -14,7 +14,6 @@ from goodinit.activations import Activation
 from goodinit.comparison.model_tasks import OwnStart, check_model, own_data, read_factory
 from goodinit.datasets import Dataset, Source, is_builtin
 from goodinit.errors import GoodinitError, unknown_name
-from goodinit.factories import ModelFactory
 from goodinit.initializers import Initializer
 from goodinit.networks import MLP, Loss, check_widths
 from goodinit.options import LOSSES, OPTIONS, TASKS, task_options
@@ -63,19 +62,14 @@ def design(
     if not given:
         raise GoodinitError(f"no task was given; name at least one of {', '.join(TASKS)}")
     made = tuple(_task(each, options) for each in given)
-    models = any(isinstance(task.network, ModelFactory) for task in made)
+    models = any(task.network.own_start for task in made)
     chosen = _initializers((MODEL_INITIALIZATIONS if models else CLASSIC_INITIALIZATIONS) if init is None else init)
     names = [task.name for task in made]
     for name in names:
         if names.count(name) > 1:
             raise GoodinitError(f"two tasks are called {name!r}; give each its own name")
     for task in made:
-        if isinstance(task.network, ModelFactory):
-            check_model(task.network, task.data, chosen)
-            continue
-        for weight in task.network.weights:
-            for initializer in chosen:
-                initializer.expected_variance(weight)  # refuses a weight that it cannot fill
+        (_check_network if task.network.together else check_model)(task, chosen)
     evaluation = parse_seeds(seeds)
     apart = _tuning_seeds(evaluation, tuning_seeds) if len(rates) > 1 else ()
     for task in made:
@@ -84,6 +78,13 @@ def design(
     if (trials := study.size) > _MOST_TRIALS:
         raise GoodinitError(f"the study has {trials:,} trials; {_MOST_TRIALS:,} are the most one file should hold")
     return study
+
+
+def _check_network(task: Task, chosen: Sequence[Initializer]) -> None:
+    """Refuse initializers that cannot fill the network."""
+    for weight in task.network.weights:
+        for initializer in chosen:
+            initializer.expected_variance(weight)
 
 
 def parse_seeds(seeds: str | int | Sequence[int]) -> tuple[int, ...]:
@@ -191,7 +192,7 @@ def model_defaults(base: str) -> Mapping[str, Any]:
 def _made_model(name: str | None, base: str, changes: Mapping[str, Any]) -> Task:
     """The task of a person's own model, on the data told or on what its factory brings."""
     for option in task_options():
-        if option.of == "networks" and changes.get(option.name) is not None:
+        if option.of == "network" and changes.get(option.name) is not None:
             raise GoodinitError(
                 f"{option.name}={changes[option.name]!r} goes with a network of goodinit's own; a model has its own"
             )

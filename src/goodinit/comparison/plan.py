@@ -12,7 +12,6 @@ import numpy as np
 from goodinit import checkup
 from goodinit.comparison.batches import Batch, batched
 from goodinit.comparison.tuning import best_rates, tuning_jobs
-from goodinit.factories import ModelFactory
 from goodinit.networks import stack
 from goodinit.results import Job, Study, Task, Trial
 from goodinit.streams import KeyedStream, as_stream
@@ -67,7 +66,7 @@ def estimate(
     (20, 0, True)
     """
     missing = missing_jobs(study, tuned, stored)
-    if engine is None or any(isinstance(task.network, ModelFactory) for task in study.tasks):
+    if engine is None or not all(task.network.engines for task in study.tasks):
         return Plan(study.size, study.size - len(missing), None)
     seconds: float | None = 0.0
     for place, task in enumerate(study.tasks):

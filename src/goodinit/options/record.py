@@ -35,7 +35,7 @@ class Option:
     `scope` says what it belongs to: the study's design, a task, the run that trains it, or the command alone.
     `default` is what `compare` takes where nothing is said, and `usual` what the classic task then has. `identity` says
     whether a task's trials depend on it, and so whether trials of another value are others. `of` names what alone
-    has it: goodinit's networks, or a person's models. `low` and `high` are bounds of a number; `open_low` and
+    has it: a network of goodinit's own, or a person's model. `low` and `high` are bounds of a number; `open_low` and
     `open_high` leave the bounds themselves out. `in_file` and `python` say whether a study's file and `compare`
     take it, as the command does. `must` says what a value has to be, `expected` what a file has to hold.
     """
@@ -48,7 +48,7 @@ class Option:
     default: Any = None
     usual: Any = None
     identity: bool = False
-    of: Literal["networks", "models"] | None = None
+    of: Literal["network", "model"] | None = None
     choices: tuple[str, ...] = ()
     low: float = -math.inf
     high: float = math.inf

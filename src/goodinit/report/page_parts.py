@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from goodinit.factories import ModelFactory
-from goodinit.networks import MLP
 from goodinit.report.columns import cell, heading, score_text
 from goodinit.report.study_figures import lost
 from goodinit.report.study_result import StudyResult, trial_groups
@@ -150,12 +148,6 @@ def _score(group: RankedGroup, seeds: int, level: float) -> str:
     return f"{value} (interquartile mean over {seeds} seeds; {level:.0%} interval {interval})"
 
 
-def _units(network: MLP | ModelFactory) -> str:
-    if isinstance(network, ModelFactory):
-        return f"the model {network.description}, on {network.device}"
-    return f"{_widths(network.widths)} units, {network.activation.name}"
-
-
 def _what_was_run(study: Study, task: Task, summary: TaskSummary) -> list[tuple[str, str]]:
     data, schedule, network = task.data, task.schedule, task.network
     per_seed = "made or split again by each seed" if task.source.varies else "the same for every seed"
@@ -171,7 +163,7 @@ def _what_was_run(study: Study, task: Task, summary: TaskSummary) -> list[tuple[
             f"{data.name}: {len(data.y_train):,} examples to train, {len(data.y_test):,} to test, "
             f"{per_seed}; {count(len(data.features), 'feature')}, {kind}{note}",
         ),
-        ("network", f"{_units(network)}, {network.loss.replace('_', ' ')}"),
+        ("network", f"{network.sentence}, {network.loss.replace('_', ' ')}"),
         ("training", f"{schedule.optimizer.replace('_', ' ')}, {schedule.steps:,} steps, {size}, {task.dtype}"),
         ("learning rate", _rates(study, task, summary)),
         ("initializations", listed(starts) if len(starts) <= _MOST_NAMED else f"{len(starts)}, see the tables"),
@@ -204,17 +196,6 @@ def _rates(study: Study, task: Task, summary: TaskSummary) -> str:
         how = f"the best median {criterion(task, study.criterion)} decides"
         return f"tuned for each initialization among {rates}{beyond}; {how}. Chosen: {chosen}"
     return rates or f"{task.schedule.learning_rate:g}"
-
-
-def _widths(widths: Sequence[int]) -> str:
-    """The widths with dashes, a run of equal ones told by its length."""
-    runs: list[list[int]] = []
-    for width in widths:
-        if runs and runs[-1][0] == width:
-            runs[-1][1] += 1
-        else:
-            runs.append([width, 1])
-    return "-".join("-".join([str(width)] * count) if count < 4 else f"({width}\u00d7{count})" for width, count in runs)
 
 
 def _seeds(seeds: Sequence[int]) -> str:

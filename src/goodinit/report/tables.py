@@ -10,7 +10,6 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from goodinit.networks import MLP
 from goodinit.report.columns import cell, heading, score_text
 from goodinit.results import CLASSIFICATION, REGRESSION, Task, TaskSummary, Trial
 from goodinit.statistics import COLUMNS, Ranking
@@ -85,7 +84,7 @@ def _rates(found: TaskSummary) -> list[RenderableType]:
 
 
 def _called(task: Task) -> str:
-    return f"{'Network' if isinstance(task.network, MLP) else 'Model'} {task.network.description}"
+    return f"{task.network.kind.capitalize()} {task.network.description}"
 
 
 def _headline(task: Task, trials: Sequence[Trial]) -> str:
