@@ -11,7 +11,7 @@ import numpy as np
 
 from goodinit.datasets.base import Dataset, held_out
 from goodinit.datasets.builtin import BUILTIN, canonical_text, is_builtin, make, parse
-from goodinit.datasets.files import CsvText, load_file, load_text
+from goodinit.datasets.files import CsvText, is_there, load_file, load_text
 from goodinit.errors import GoodinitError, unknown_name
 
 __all__ = ["Source"]
@@ -42,7 +42,7 @@ class Source:
                 )
         elif isinstance(self.given, str | Path):
             path = Path(self.given)
-            if not (path.suffix or len(path.parts) > 1 or path.exists()):
+            if not (path.suffix or len(path.parts) > 1 or is_there(path)):
                 raise unknown_name("data set", str(self.given), BUILTIN, see="or give the path of a CSV or NPZ file")
         data = self.dataset(0)  # what cannot be read is told now
         _ = self.fingerprint  # of the bytes that were read
@@ -123,7 +123,7 @@ class Source:
 
 
 def _changed(path: Path) -> int:
-    return path.stat().st_mtime_ns if path.exists() else 0
+    return path.stat().st_mtime_ns if is_there(path) else 0
 
 
 @lru_cache(maxsize=64)

@@ -12,7 +12,8 @@ __all__ = ["DEFAULT_OUT", "LOSSES", "OPTIONS", "task_options"]
 DEFAULT_OUT: Final = "goodinit-compare"
 LOSSES: Final = ("cross_entropy", "squared_error")
 
-_COUNT: Final = "an integer of at least 1"
+_COUNT: Final = "an integer from 1 to 10^12"
+_MOST: Final = 10**12
 
 OPTIONS: Final[dict[str, Option]] = {
     option.name: option
@@ -173,6 +174,7 @@ OPTIONS: Final[dict[str, Option]] = {
             usual=15_000,
             identity=True,
             low=1,
+            high=_MOST,
             must=_COUNT,
             default_text="`15000`",
             meaning="the number of updates",
@@ -185,6 +187,7 @@ OPTIONS: Final[dict[str, Option]] = {
             "N",
             identity=True,
             low=1,
+            high=_MOST,
             must=_COUNT,
             default_text="all",
             meaning="examples a step",
@@ -241,6 +244,7 @@ OPTIONS: Final[dict[str, Option]] = {
             "N",
             identity=True,
             low=1,
+            high=_MOST,
             must=_COUNT,
             default_text="a round number",
             meaning="steps between recorded losses",
@@ -352,7 +356,8 @@ OPTIONS: Final[dict[str, Option]] = {
             "A trial that takes longer by itself is not trained.",
             "SECONDS",
             low=0.01,
-            must="a number of seconds of at least 0.01, such as 600",
+            high=1e9,
+            must="a number of seconds from 0.01 to 10^9, such as 600",
             default_text="none",
             meaning="a trial that takes longer by itself is not trained, and counted apart",
         ),
