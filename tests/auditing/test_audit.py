@@ -305,6 +305,43 @@ def test_replicas_that_differ(tmp_path):
     ]
 
 
+SHARDED = """
+import sys, torch, goodinit
+from torch import nn, distributed
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+distributed.init_process_group("gloo", init_method=f"file://{sys.argv[1]}", rank=0, world_size=1)
+def make(fill):
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 4))
+    fully_shard(model, mesh=init_device_mesh("cpu", (1,)))
+    model.to_empty(device="cpu")
+    for layer in list(model)[:fill]:
+        layer.reset_parameters()
+    return model
+for fill in (2, 1):
+    found = goodinit.audit(lambda: make(fill))
+    print([(f.code, f.name, found[f.name].confirmed) for f in found.findings], found["0.weight"].law)
+"""
+
+
+def test_a_sharded_model_filled_after_to_empty(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SHARDED, tmp_path / "s"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        "[] uniform(-0.3536, 0.3536)",
+        "[('never-filled', '1.weight', True), ('never-filled', '1.bias', True)] uniform(-0.3536, 0.3536)",
+    ]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_container_whose_parameters_cannot_be_seen_says_so():
+    packed = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(8, 8)), {nn.Linear})
+    assert "no parameter can be seen" in str(audit(packed))
+    assert audit(torch.jit.script(nn.Linear(3, 2))).findings == ()
+
+
 def test_what_cannot_be_audited_is_said():
     with pytest.raises(GoodinitError, match=r"returned an object of type int; return a torch.nn.Module"):
         audit(lambda: 3)

@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from goodinit.errors import GoodinitError
-from goodinit.weights.layouts import arrange, check_fan, kernel_sizes, ratio, share, whole, wholes
+from goodinit.errors import GoodinitError, shown
+from goodinit.weights.layouts import MOST, arrange, check_fan, kernel_sizes, ratio, share, whole, wholes
 
 __all__ = ["KINDS", "Weight"]
 
@@ -53,11 +53,15 @@ class Weight:
     parts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise GoodinitError(f"weight {shown(self.name)}: its name must be a text, for which numbers are drawn")
         object.__setattr__(self, "shape", wholes(self.name, "shape", self.shape))
         object.__setattr__(self, "parts", wholes(self.name, "parts", self.parts))
         check_fan(self.name, "fan_in", self.fan_in)
         check_fan(self.name, "fan_out", self.fan_out)
         whole(self.name, "groups", self.groups, low=1)
+        if math.prod(size for size in self.shape if size) > MOST:
+            raise self._error(f"shape {self.shape} has more than 2^60 elements; make it smaller")
         if self.kind not in KINDS:
             raise self._error(f"kind {self.kind!r} is not known; choose one of {', '.join(KINDS)}")
         if self._alone:
