@@ -73,6 +73,7 @@ def _layer(told: _Told, every: Sequence[_Told], consumers: Sequence[int]) -> Lay
         norm_before=call.norm_before,
         norm_after=call.norm_after,
         varied=call.varied,
+        scoring=call.scoring,
         fan_in=told.fan_in,
         weight_std=told.std,
         weight_std_expected=_expected_weight_std(told),

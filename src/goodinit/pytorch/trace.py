@@ -42,7 +42,8 @@ class LayerCall:
     the last, or the next. `sources` are the calls whose outputs reach this input with no layer between, and `plain`
     that there is one of them, and only its activation and views between. `mixed` says that a signal of no layer, such
     as the model's input, lies in it too. `varied` says that the input descends from the model's, as that of an
-    embedding of places does not. `beside` names the tables and tokens of places that are added to a look-up, each with
+    embedding of places does not. `scoring` says that the output is a query or a key: it goes into the scores of an
+    attention, from which little comes back while they are all alike. `beside` names the tables and tokens of places that are added to a look-up, each with
     what the look-up is multiplied by before that over what the table is.
     """
 
@@ -63,6 +64,7 @@ class LayerCall:
     plain: bool = False
     mixed: bool = False
     varied: bool = True
+    scoring: bool = False
     beside: tuple[tuple[str, float], ...] = ()
 
 
@@ -98,6 +100,7 @@ class Value:
     plain: bool = False
     mixed: bool = False
     scale: float = 1.0
+    scored: tuple[int, ...] = ()
     divisor_of: tuple[int, ...] = ()
 
 
@@ -217,8 +220,9 @@ class Tracer(TorchFunctionMode):
     ) -> None:
         output = next(iter(tensors_in(result)), None)
         groups = operands(func, kind, args, kwargs, lambda tensor: self._value(tensor).names)
-        if not groups or output is None:
-            self._put(result, before)
+        if not groups or output is None:  # a product of two signals, as the scores of an attention are
+            calls = [index for _, value in before if value.signal for index in value.calls]
+            self._put(result, before, scored=tuple(dict.fromkeys(calls)))
             return
         made = [self._call(each, self._value(each.input), output) for each in groups]
         parents = tuple(value.node for _, value in before if value.signal)
@@ -295,6 +299,13 @@ class Tracer(TorchFunctionMode):
             self._normed(first, data, result)
         elif what == "divisor":
             self._put(result, data, divisor_of=(first.node, *self._near(first.node)))
+        elif what == "softmax":
+            self._change(first.scored, scoring=True)
+            self._put(result, data)
+        elif what == "attend":
+            for _, value in data[:2]:
+                self._change(value.calls, scoring=True)
+            self._put(result, data)
         elif what == "sum" and len(data) == 2:
             self._sum(data, result)
         elif what == "sum":
@@ -353,7 +364,8 @@ class Tracer(TorchFunctionMode):
         places = [index for value in (one, other) for index in self._look_ups(value)]
         self._beside(calls, [(self._open[index].weight, self._scales[index]) for index in places])
         mixed = _mixed(one) or _mixed(other)
-        self._put(result, data, calls=calls, activation=activation, normed=one.normed and other.normed, mixed=mixed)
+        facts = {"normed": one.normed and other.normed, "mixed": mixed, "scored": (*one.scored, *other.scored)}
+        self._put(result, data, calls=calls, activation=activation, **facts)
 
     def _look_ups(self, value: Value) -> list[int]:
         """The look-ups of places that a value is, after what each look-up is multiplied by was noted."""
@@ -418,6 +430,7 @@ def _same(value: Value) -> dict[str, Any]:
         "activation": value.activation,
         "normed": value.normed,
         "mixed": value.mixed,
+        "scored": value.scored,
         "scale": value.scale,
         "divisor_of": value.divisor_of,
     }
