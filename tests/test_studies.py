@@ -59,7 +59,8 @@ def test_what_is_stored_is_what_was_found(tmp_path):
     assert json.loads(stored.to_json())["trials"] == json.loads(in_memory.to_json())["trials"]
     read = goodinit.open_study(tmp_path / "s.db")
     assert {t.place: t.to_dict() for t in read.trials} == {t.place: t.to_dict() for t in stored.trials}
-    assert any(trial.diverged for trial in read.trials)
+    assert {t.place: t.to_dict() for t in read.tuning} == {t.place: t.to_dict() for t in stored.tuning}
+    assert any(trial.diverged for trial in read.tuning)
     assert [bool(t.parameters) for t in stored.trials] == [t.seed == 0 for t in stored.trials]
 
 

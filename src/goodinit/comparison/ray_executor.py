@@ -15,7 +15,8 @@ from typing import Any, Final
 from goodinit.comparison import serialization
 from goodinit.comparison.batches import BATCH_WORK, Batch, operations
 from goodinit.comparison.cluster import ANSWER, CPUS, Cluster, first_line
-from goodinit.comparison.executor import engine_of, failed
+from goodinit.comparison.executor import engine_of
+from goodinit.comparison.outcome import failed
 from goodinit.comparison.serialization import Load, Payload
 from goodinit.errors import GoodinitError
 from goodinit.results import Task, Trial
