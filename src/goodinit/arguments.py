@@ -6,7 +6,7 @@ import math
 from numbers import Integral, Real
 from typing import Any
 
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, is_finite, shown
 
 __all__ = ["check_choice", "check_count", "check_number", "is_integer", "is_number"]
 
@@ -18,7 +18,7 @@ def is_integer(value: Any) -> bool:
 
 def is_number(value: Any) -> bool:
     """Whether the value is a finite real number, Python's or NumPy's, and no truth value."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, Real) and not isinstance(value, bool) and is_finite(value)
 
 
 def check_number(
@@ -31,18 +31,18 @@ def check_number(
         bound = f" from {low:g} to {high:g}"
     else:
         bound = "" if low == -math.inf else f" above {low:g}" if above else f" of at least {low:g}"
-    raise GoodinitError(f"{name}={value!r}: {name} must be a finite number{bound}")
+    raise GoodinitError(f"{name}={shown(value)}: {name} must be a finite number{bound}")
 
 
 def check_count(name: str, value: Any, *, low: int = 1) -> int:
     """The value as an int. Raises GoodinitError unless it is an integer of at least `low`."""
     if not is_integer(value) or value < low:
-        raise GoodinitError(f"{name}={value!r}: {name} must be an integer of at least {low}")
+        raise GoodinitError(f"{name}={shown(value)}: {name} must be an integer of at least {low}")
     return int(value)
 
 
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     """The value, which must be one of the words in `choices`."""
     if value not in choices:
-        raise GoodinitError(f"{name}={value!r}: {name} must be one of {', '.join(choices)}")
+        raise GoodinitError(f"{name}={shown(value)}: {name} must be one of {', '.join(choices)}")
     return str(value)

@@ -22,6 +22,9 @@ def audit(
     recipe: Annotated[
         str | None, typer.Option(metavar="NAME", help="The recipe that it should start as: gpt2, olmo2, llama, ...")
     ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="cpu builds in memory at once, meta on no account.")
+    ] = None,
     baseline: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write the audit there; where it is there, tell what changed.")
     ] = None,
@@ -46,7 +49,7 @@ def audit(
     file = Path(baseline) if baseline is not None else None
     before = read_baseline(file) if file is not None and file.exists() else None
     with redirect_stdout(sys.stderr):  # what the factory prints is not the audit's
-        found = run(factory, init, recipe)
+        found = run(factory, init, recipe, device=device)
     changed = found.since(before) if before is not None else None
     if file is not None and before is None:
         _write(file, found.to_json())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,24 +13,42 @@ from numpy.typing import NDArray
 from goodinit import activations
 from goodinit.activations import Activation
 from goodinit.arguments import is_integer
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.initializers import Initializer
 from goodinit.streams import Stream
 from goodinit.structure import LayerCall, Parameter, Role, Structure, Trace
 from goodinit.trainable import Kind, Loss
 from goodinit.weights import Weight
 
-__all__ = ["MLP", "Loss", "Parameters", "check_widths", "stack"]
+__all__ = ["MLP", "MOST_LAYERS", "MOST_WEIGHTS", "Loss", "Parameters", "check_size", "check_widths", "stack"]
 
 Parameters = dict[str, NDArray[np.float64]]
 """`W1, b1, W2, b2, ...`: W of shape (outputs, inputs), b of shape (outputs, 1); an ensemble has a leading axis."""
+
+
+MOST_LAYERS: Final = 10_000
+MOST_WEIGHTS: Final = 50_000_000
 
 
 def check_widths(widths: Sequence[int]) -> None:
     """Refuse widths that are not integers of at least 1."""
     if any(not is_integer(w) or w < 1 for w in widths):
         raise GoodinitError(
-            f"widths={list(widths)}: every width must be an integer of at least 1; drop the layer or give it a size"
+            f"widths={shown(list(widths))}: every width must be an integer of at least 1; drop the layer or give it a "
+            "size"
+        )
+    if len(widths) > MOST_LAYERS or max(widths, default=1) > MOST_WEIGHTS:
+        raise GoodinitError(
+            f"widths={shown(list(widths))}: use {MOST_LAYERS:,} layers at most, of {MOST_WEIGHTS:,} units at most"
+        )
+
+
+def check_size(network: MLP) -> None:
+    """Refuse a network with more weights than `MOST_WEIGHTS`, before any is drawn."""
+    if network.size > MOST_WEIGHTS:
+        raise GoodinitError(
+            f"widths={shown(list(network.widths))}: {network.size:,} weights; use smaller layers, "
+            f"{MOST_WEIGHTS:,} at most"
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from numbers import Integral, Rational, Real
 from typing import Any, Final, Literal
 
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, is_finite, shown
 
 __all__ = ["Kind", "Option"]
 
@@ -83,13 +83,12 @@ class Option:
         else:
             right = isinstance(value, Integral) or (isinstance(value, Real) and not isinstance(value, Rational))
         if not right or isinstance(value, bool) or not self._within(value):
-            shown = repr(value) if isinstance(value, str) else value
-            raise GoodinitError(f"{self.name.replace('_', ' ')} {shown}: it must be {self.must}")
+            raise GoodinitError(f"{self.name.replace('_', ' ')} {shown(value)}: it must be {self.must}")
 
     def _within(self, value: Any) -> bool:
         above: bool = value > self.low if self.open_low else value >= self.low
         below: bool = value < self.high if self.open_high else value <= self.high
-        return above and below and -math.inf < value < math.inf
+        return above and below and is_finite(value)
 
     @property
     def row(self) -> str:

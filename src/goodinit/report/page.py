@@ -23,7 +23,7 @@ from goodinit.report.study_result import StudyResult
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["notebook_html", "page_html", "template_environment", "write_page"]
+__all__ = ["check_page", "notebook_html", "page_html", "template_environment", "write_page"]
 
 _FIGURE_KINDS: Final = (".png", ".svg")
 
@@ -100,7 +100,20 @@ def template_environment() -> Environment:
     )
 
 
+def check_page(path: str | Path, overwrite: bool = False) -> None:
+    """Raise what `write_page` would raise of what is there already, so that it is said before the work."""
+    place = Path(path)
+    _check(place, place.with_name(f"{place.stem}-figures") if place.name else place, overwrite)
+
+
 def _check(place: Path, folder: Path, overwrite: bool) -> None:
+    try:
+        _look(place, folder, overwrite)
+    except OSError as error:
+        raise _unwritable(place, error) from error
+
+
+def _look(place: Path, folder: Path, overwrite: bool) -> None:
     if place.is_dir() or not place.name:
         raise GoodinitError(f"{place}: this is a folder; give the page's file name, such as {place / 'report.html'}")
     if not overwrite:

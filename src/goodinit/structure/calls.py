@@ -18,9 +18,11 @@ class LayerCall:
     the output comes first. `input_activation` is the one that the input came through. `residual` says that the output
     is added to a value it was computed from; `norm_before` and `norm_after` that a norm lies between this layer and
     the last, or the next. `sources` are the calls whose outputs reach this input with no layer between, and `plain`
-    that there is one of them, and only its activation and views between. `varied` says that the input descends from
-    the model's, as that of an embedding of places does not. `first` says that it descends from no layer call, and
-    `last` that no layer call descends from the output.
+    that there is one of them, and only its activation and views between. `mixed` says that a signal of no layer, such
+    as the model's input, lies in it too. `varied` says that the input descends from the model's, as that of an
+    embedding of places does not. `beside` names the tables and tokens of places that are added to a look-up, each with
+    what the look-up is multiplied by before that over what the table is. `first` says that it descends from no
+    layer call, and `last` that no layer call descends from the output.
     """
 
     index: int
@@ -38,7 +40,9 @@ class LayerCall:
     norm_after: bool = False
     sources: tuple[int, ...] = ()
     plain: bool = False
+    mixed: bool = False
     varied: bool = True
+    beside: tuple[tuple[str, float], ...] = ()
     first: bool = False
     last: bool = False
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.arguments import is_integer, is_number
-from goodinit.errors import GoodinitError, unknown_name
+from goodinit.errors import GoodinitError, shown, unknown_name
 from goodinit.networks import MLP, Parameters
 from goodinit.options import OPTIONS
 from goodinit.streams import Stream
@@ -18,6 +18,7 @@ from goodinit.training.optimizers import OPTIMIZERS
 
 __all__ = ["FOR_MODELS", "Batch", "Call", "Dtype", "Run", "Schedule", "Watch", "batches", "check_snapshots"]
 
+MOST_RECORDS: Final = 1_000_000  # losses of one network
 FOR_MODELS: Final = ("adamw",)  # what a person's own model may be trained with besides
 
 Dtype = Literal["float64", "float32"]
@@ -48,6 +49,10 @@ class Schedule:
         for each in fields(self):
             if OPTIONS[each.name].must:
                 OPTIONS[each.name].check(getattr(self, each.name))
+        if len(self.recorded) > MOST_RECORDS:
+            raise GoodinitError(
+                f"record every {self.record_every} of {self.steps} steps: {MOST_RECORDS:,} losses at most; record fewer"
+            )
 
     @property
     def recorded(self) -> range:
@@ -173,7 +178,7 @@ def _multipliers(given: Mapping[str, float] | None, network: MLP) -> dict[str, f
         if name not in names:
             raise unknown_name("rate multiplier's parameter", str(name), names)
         if not is_number(value) or value <= 0:
-            raise GoodinitError(f"rate multiplier of {name}: {value!r} must be a finite number above 0")
+            raise GoodinitError(f"rate multiplier of {name}: {shown(value)} must be a finite number above 0")
     return {name: float(given.get(name, 1.0)) for name in names}
 
 
