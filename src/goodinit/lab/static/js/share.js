@@ -1,6 +1,6 @@
 // What leaves the page: a link, the same experiment as Python or as a command, a picture, a report.
 
-import * as api from "./api.js";
+import { api } from "./backend.js";
 import { byId, el } from "./dom.js";
 import { figure, percent, t, whole } from "./i18n.js";
 import { colour } from "./theme.js";
