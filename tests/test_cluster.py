@@ -17,10 +17,10 @@ import pytest
 import goodinit
 from goodinit.comparison import cluster as clusters
 from goodinit.comparison import owner, serialization
+from goodinit.comparison.batches import Batch, batched
 from goodinit.comparison.cluster import Cluster, RayExecutor
 from goodinit.comparison.design import design
 from goodinit.comparison.limits import time_limit
-from goodinit.comparison.study import Batch
 from goodinit.errors import GoodinitError
 from goodinit.initializers import HeNormal
 
@@ -189,7 +189,7 @@ def test_loads_are_of_about_the_same_work():
     executor = RayExecutor(place, 0, lambda trained: None)
     engine = "lanes"
     place._torch = lambda task: engine == "torch"
-    loads = list(executor._loads(study.batches(study.jobs({}))))
+    loads = list(executor._loads(batched(study, study.jobs({}))))
     assert sum(len(batch.jobs) for load in loads for batch in load) == 4000
     assert all(len({batch.task.name for batch in load}) == 1 for load in loads)
     sizes = {load[0].task.name: sum(len(batch.jobs) for batch in load) for load in reversed(loads)}
@@ -562,7 +562,7 @@ def test_only_a_persons_modules_travel(tmp_path, monkeypatch):
     import pack  # type: ignore[import-not-found]
 
     study = design("he_normal", seeds="0-1")
-    load = tuple(study.batches(study.jobs({})))
+    load = tuple(batched(study, study.jobs({})))
     assert serialization.modules_of(serialization.packed(load, {})) is None
     sent = serialization.modules_of(serialization.packed(load, {"option": mine_alone.C()}))
     assert sorted(sent.content) == ["mine_alone.py", "pack/__init__.py", "pack/data.json", "pack/inner.py"]
@@ -575,7 +575,7 @@ def test_only_a_persons_modules_travel(tmp_path, monkeypatch):
 
 def test_loads_keep_their_label():
     study = design(["zeros", "he_normal"], tasks=["moons", "classic"], seeds="0-3")
-    load = tuple(study.batches(study.jobs({})))[:2]
+    load = tuple(batched(study, study.jobs({})))[:2]
     again = serialization.unlabelled(serialization.label(load), study.tasks)
     assert [batch.jobs for batch in again] == [batch.jobs for batch in load]
     assert all(isinstance(batch, Batch) and batch.task is study.tasks[0] for batch in again)

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 import goodinit
+from goodinit.comparison.batches import batched
 from goodinit.comparison.design import design
 from goodinit.comparison.executor import LocalExecutor
 from goodinit.comparison.run import run_study
 from goodinit.comparison.store import Store
-from goodinit.comparison.study import Study
 from goodinit.errors import GoodinitError
+from goodinit.results import Study
 
 SMALL = {"steps": 60, "perturbations": 0, "seeds": "0-3"}
 COMMAND = [sys.executable, "-c", "from goodinit.cli import main; main()", "compare"]
@@ -109,7 +110,7 @@ def test_a_full_disk_ends_with_a_sentence_and_an_intact_store(tmp_path):
         added = []
 
         def fill() -> None:
-            for batch, trials in LocalExecutor().run(study.batches(study.jobs({}))):
+            for batch, trials in LocalExecutor().run(batched(study, study.jobs({}))):
                 rows = [(study.key(job), trial, True) for job, trial in zip(batch.jobs, trials, strict=True)]
                 added.append(store.add(rows))
 
@@ -138,14 +139,14 @@ def test_a_trial_that_cannot_be_trained_is_recorded_and_the_others_go_on(monkeyp
 
     def failing(batch, **options):
         if any(job.seed == 2 for job in batch.jobs):
-            raise MemoryError("planted")
+            raise ArithmeticError("planted")
         return original(batch, **options)
 
     monkeypatch.setattr(executor, "train_batch", failing)
     found = goodinit.compare(["zeros", "he_normal"], **SMALL)
     failed = [trial for trial in found.trials if trial.failure]
     assert [trial.place[3] for trial in failed] == [2, 2]
-    assert failed[0].failure == "MemoryError: planted"
+    assert failed[0].failure == "ArithmeticError: planted"
     assert found.ranking()["he_normal"].summary.divergence.value == 0.25
     assert "planted" in found.to_json()
 
@@ -166,15 +167,15 @@ def test_tuning_uses_seeds_of_its_own_and_each_start_its_best_rate():
 
 def test_batches_share_examples_and_order_and_stay_small():
     by_seed = design(["zeros", "ones"], seeds="0-4", data="moons")
-    assert [{job.seed for job in batch.jobs} for batch in by_seed.batches(by_seed.jobs({}))] == [{s} for s in range(5)]
+    assert [{job.seed for job in batch.jobs} for batch in batched(by_seed, by_seed.jobs({}))] == [{s} for s in range(5)]
     together = design(["zeros", "ones"], seeds="0-4")
-    assert len(together.batches(together.jobs({}))) == 1
+    assert len(batched(together, together.jobs({}))) == 1
     many = design(["zeros"], seeds="0-999")
-    batches = many.batches(many.jobs({}))
+    batches = batched(many, many.jobs({}))
     assert all(len(batch.jobs) % 16 == 0 for batch in batches[:-1])
     assert len(batches) > 5
     shuffled = design(["zeros"], seeds="0-4", batch_size=32)
-    assert len(shuffled.batches(shuffled.jobs({}))) == 5
+    assert len(batched(shuffled, shuffled.jobs({}))) == 5
 
 
 def test_a_trials_key_is_what_it_is():

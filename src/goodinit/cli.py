@@ -156,7 +156,7 @@ def compare(
 @app.command()
 def show(
     name: Annotated[
-        str | None, typer.Argument(help="An initializer or an activation; without it, the catalogue.")
+        str | None, typer.Argument(help="An initializer, a recipe or an activation; without it, the catalogue.")
     ] = None,
     widths: Annotated[
         str | None,
@@ -170,18 +170,22 @@ def show(
     out: Annotated[str | None, typer.Option(metavar="DIR", help="Write an activation's figures there.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace other figures in --out.")] = False,
 ) -> None:
-    """List the initializers, or show one: its formula, reference, and what other frameworks mean by its name.
+    """List initializers and recipes, or show one: its formula or rules, its source, what others mean by its name.
 
     With --widths: what it does in that network, layer by layer. With an activation's name: its gains, critical line
     and depth scales.
     """
     from rich.console import Console
 
-    from goodinit import activations, checkup, initializers, networks, report, theory
+    from goodinit import activations, checkup, initializers, networks, recipes, report, theory
+    from goodinit.spec import parse_spec
 
     console = Console(width=None if sys.stdout.isatty() else 110)
     if name is None:
-        console.print(report.catalogue(initializers.catalogue()))
+        console.print(report.catalogue(initializers.catalogue(), [recipes.get(each) for each in recipes.names()]))
+        return
+    if parse_spec(name)[0] in recipes.names():
+        console.print(report.recipe(recipes.get(name)))
         return
     if activations.is_known(name):
         folder = report.OutputFolder(out, overwrite) if out is not None else None
@@ -208,10 +212,14 @@ def check(
         str | None, typer.Option(metavar="NAME|PATH", help="Data for a model that comes without: as for compare.")
     ] = None,
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The label column of a file.")] = None,
+    loss: Annotated[
+        str | None, typer.Option(metavar="NAME", help="squared_error: a file's target is a number to predict.")
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(metavar="X", parser=_number, help="The one training starts with.")
     ] = None,
     optimizer: Annotated[str, typer.Option(metavar="NAME", help="sgd, momentum, adam, adamw, ...")] = "sgd",
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="What PyTorch draws starts from it.")] = 0,
     curvature: Annotated[bool, typer.Option("--curvature", help="Also the loss's largest curvature.")] = False,
     jacobian: Annotated[bool, typer.Option("--jacobian", help="Also the Jacobian's extreme singular values.")] = False,
     rounding: Annotated[bool, typer.Option("--rounding", help="Also the sensitivity to rounding.")] = False,
@@ -237,7 +245,7 @@ def check(
     expensive = {"curvature": curvature, "jacobian": jacobian, "rounding": rounding}
     try:
         with redirect_stdout(sys.stderr):  # what the factory and the model print is not the checkup's
-            checkups = check_factory(factory, data, target, **options, **expensive)
+            checkups = check_factory(factory, data, target, loss=loss, seed=seed, **options, **expensive)
     except KeyboardInterrupt:
         raise _StoppedError("nothing was written") from None
     if report_page is not None and len(checkups) > 1:

@@ -3,6 +3,8 @@
 import inspect
 import json
 import random
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +20,20 @@ from goodinit.cli import main
 class Renamed(nn.Linear):
     def reset_parameters(self):
         pass
+
+
+class Marked(nn.Linear):
+    """Marks what it has filled, and leaves that out the next time, as transformers does."""
+
+    def reset_parameters(self):
+        if not self.weight.is_meta:
+            self.init_weights()
+
+    def init_weights(self):
+        if not getattr(self.weight, "filled", False):
+            nn.init.normal_(self.weight)
+            nn.init.zeros_(self.bias)
+            self.weight.filled = True
 
 
 class Block(nn.Module):
@@ -194,6 +210,100 @@ def test_a_built_model_is_judged_by_its_values():
     assert "only its values" in found.note
 
 
+def test_marks_of_what_is_filled_do_not_outlive_the_build_on_meta():
+    found = audit(lambda: Marked(4, 3), init="init_weights")
+    assert found["weight"].verdict == "filled"
+    assert found.findings == ()
+
+
+def codes(found):
+    return [(each.code, each.name, each.severity) for each in found.findings]
+
+
+def spoiled(change):
+    """A factory whose values are changed behind the recorder's back, as a wrong kernel would."""
+
+    def make():
+        layer = nn.Linear(200, 100)
+        nn.init.trunc_normal_(layer.weight, std=0.02, a=-0.06, b=0.06)
+        if not layer.weight.is_meta:
+            with torch._C._DisableTorchDispatch():
+                change(layer.weight.data)
+        return layer
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda w: w[3, 5].fill_(50.0), "outliers"),
+        (lambda w: w.mul_(0.9), "off-its-law"),
+        (lambda w: w.mul_(0.9).add_(0.002), "off-its-law"),
+        (lambda w: w.fill_(0.02), "constant-values"),
+        (lambda w: w[0, 0].fill_(float("nan")), "not-finite"),
+    ],
+)
+def test_values_that_are_not_those_of_their_writes(change, code):
+    found = audit(spoiled(change))
+    assert codes(found) == [(code, "weight", "severe")]
+    assert found.complete
+    assert not found.sound
+    assert audit(spoiled(lambda w: None)).findings == ()
+
+
+def test_copies_of_a_layer_start_alike():
+    """PyTorch's TransformerEncoder copies the layer that it is given, values and all."""
+    layer = nn.TransformerEncoderLayer(8, 2, 16)
+    found = audit(lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 3, enable_nested_tensor=False))
+    same = [name for code, name, severity in codes(found) if (code, severity) == ("identical-values", "warning")]
+    assert same == [f"layers.0.{name}" for name, p in layer.named_parameters() if p.dim() > 1]
+    assert "layers.1.linear1.weight, layers.2.linear1.weight" in found.findings[-1].message.replace("2.w", "1.w")
+    assert found.sound
+    assert codes(audit(nn.TransformerEncoder(layer, 3, enable_nested_tensor=False))) == codes(found)
+
+
+def test_values_of_a_built_model_whose_writes_are_not_known():
+    model = nn.Sequential(nn.Linear(40, 40), nn.Linear(40, 40), nn.Linear(40, 1))
+    with torch.no_grad():
+        model[0].weight.fill_(0.1)
+        model[1].weight[0, 0] = 1e3
+    assert codes(audit(model)) == [("constant-values", "0.weight", "warning"), ("outliers", "1.weight", "warning")]
+    assert audit(torch.compile(nn.Linear(3, 2), backend="eager")).model == "Linear"
+    assert [each.name for each in audit(lambda: torch.compile(nn.Linear(3, 2), backend="eager"))] == ["weight", "bias"]
+
+
+RANK = """
+import sys, torch, goodinit
+from torch import nn, distributed
+rank, file = int(sys.argv[1]), sys.argv[2]
+distributed.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+torch.manual_seed(rank)
+nn.init.normal_(model[1].weight)
+print([(f.code, f.name, f.message) for f in goodinit.audit(model, replicas=True).findings])
+"""
+
+
+def test_replicas_that_differ(tmp_path):
+    line = [sys.executable, "-c", RANK]
+    with pytest.raises(GoodinitError, match="init_process_group first"):
+        audit(nn.Linear(2, 2), replicas=True)
+    with pytest.raises(GoodinitError, match="give each process's model"):
+        audit(lambda: nn.Linear(2, 2), replicas=True)
+    ranks = [subprocess.Popen([*line, str(r), tmp_path / "s"], stdout=subprocess.PIPE, text=True) for r in (0, 1)]
+    try:
+        said = [each.communicate(timeout=120)[0].strip() for each in ranks]
+    finally:
+        for each in ranks:
+            each.kill()
+    assert said == [
+        f"[('replicas-differ', '1.weight', 'process {1 - rank} holds other values than process {rank}')]"
+        for rank in (0, 1)
+    ]
+
+
 def test_what_cannot_be_audited_is_said():
     with pytest.raises(GoodinitError, match=r"returned an object of type int; return a torch.nn.Module"):
         audit(lambda: 3)
@@ -262,6 +372,12 @@ def test_the_command(monkeypatch, capsys, tmp_path):
     assert capsys.readouterr().out == "Nothing changed.\n"
     assert command(monkeypatch, f"{bad}:make", "--baseline", lock) == 1
     assert capsys.readouterr().out.startswith("extra: filled, constant 1")
+    assert command(monkeypatch, f"{bad}:make", "--report", tmp_path / "bad.html") == 1
+    assert "severe: extra: nobody writes it" in capsys.readouterr().out
+    assert command(monkeypatch, f"{good}:make", "--report", tmp_path / "bad.html") == 2
+    assert "exists; choose another name" in capsys.readouterr().err
+    assert command(monkeypatch, f"{good}:make", "--report", tmp_path / "bad.html", "--overwrite") == 0
+    capsys.readouterr()
     lock.write_text("{}")
     assert command(monkeypatch, f"{good}:make", "--baseline", lock) == 2
     assert "not an audit" in capsys.readouterr().err

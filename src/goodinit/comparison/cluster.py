@@ -24,9 +24,9 @@ from typing import Any, Final
 
 from goodinit.comparison import owner as on_nodes
 from goodinit.comparison import serialization
+from goodinit.comparison.batches import BATCH_WORK, Batch, operations
 from goodinit.comparison.executor import engine_of, failed
 from goodinit.comparison.serialization import Load, Payload
-from goodinit.comparison.study import BATCH_WORK, Batch, operations
 from goodinit.errors import GoodinitError
 from goodinit.results import Task, Trial
 from goodinit.training import EngineName

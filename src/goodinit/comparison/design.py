@@ -12,14 +12,13 @@ import numpy as np
 from goodinit import activations, initializers
 from goodinit.activations import Activation
 from goodinit.comparison.model_tasks import OwnStart, check_model, own_data, read_factory
-from goodinit.comparison.study import Study
 from goodinit.datasets import Dataset, Source, is_builtin
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.factories import ModelFactory
 from goodinit.initializers import Initializer
 from goodinit.networks import MLP, Loss, check_widths
 from goodinit.options import LOSSES, OPTIONS, TASKS, task_options
-from goodinit.results import Task
+from goodinit.results import Study, Task
 from goodinit.spec import canonical
 from goodinit.streams import as_stream, check_seed
 from goodinit.training import OPTIMIZERS, Dtype, Schedule

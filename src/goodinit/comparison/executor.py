@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
+from goodinit.comparison.batches import Batch
 from goodinit.comparison.limits import time_limit
-from goodinit.comparison.study import Batch, Job
+from goodinit.comparison.origins import origin_of
 from goodinit.comparison.trials import train_batch
 from goodinit.errors import GoodinitError
 from goodinit.networks import MLP
-from goodinit.results import Task, Trial
+from goodinit.results import Job, Task, Trial
 from goodinit.training import REGISTRY, Engine, EngineName, choose, for_models
 
 __all__ = ["Executor", "LocalExecutor", "engine_of", "failed"]
@@ -64,13 +65,15 @@ class LocalExecutor:
         try:
             self._prepare(batch)
             with time_limit(self.time_limit, deadly=self.deadly):
-                return train_batch(
+                trials = train_batch(
                     batch,
                     perturbations=self.perturbations,
                     engine=self.engine,
                     threads=self.threads,
                     progress=progress,
                 )
+            origin = origin_of(engine_of(batch.task, self.engine), self.time_limit)
+            return [replace(trial, origin=origin) for trial in trials]
         except GoodinitError:  # a value that cannot be used, which the person must hear of
             raise
         except (ArithmeticError, MemoryError, RuntimeError, TimeoutError, ValueError) as error:
@@ -97,7 +100,7 @@ def engine_of(task: Task, engine: EngineName) -> Engine:
 
 
 def failed(task: Task, job: Job, reason: str) -> Trial:
-    """The trial of a job that could not be trained: it counts as the worst there is."""
+    """The trial of a job that could not be trained; where the machine was the reason, it is counted apart."""
     worst = 0.0 if task.metric.bounded else math.nan
     return Trial(
         task=task.name,

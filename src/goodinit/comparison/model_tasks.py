@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.checkup.model_check import check
-from goodinit.comparison.study import Batch, Job
+from goodinit.comparison.batches import Batch
 from goodinit.datasets import Dataset
 from goodinit.errors import GoodinitError
 from goodinit.factories import ModelFactory, load_factory, source_fingerprint
 from goodinit.initializers import Initializer
-from goodinit.results import Finding, Task, Trial
+from goodinit.results import Finding, Job, Task, Trial
 from goodinit.streams import KeyedStream, Stream
 from goodinit.training import batches
 from goodinit.weights import Weight

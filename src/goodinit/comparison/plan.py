@@ -10,11 +10,11 @@ from typing import Final
 import numpy as np
 
 from goodinit import checkup
-from goodinit.comparison.study import Batch, Job, Study
+from goodinit.comparison.batches import Batch, batched
 from goodinit.comparison.tuning import best_rates
 from goodinit.factories import ModelFactory
 from goodinit.networks import stack
-from goodinit.results import Task, Trial
+from goodinit.results import Job, Study, Task, Trial
 from goodinit.streams import KeyedStream, as_stream
 from goodinit.training import EngineName, batches, train
 
@@ -91,7 +91,7 @@ def missing_jobs(study: Study, tuned: Collection[Trial], stored: Collection[str]
 
 def _sample(study: Study, task: Task, jobs: list[Job]) -> tuple[Job, ...]:
     """Some jobs of the largest batch."""
-    largest = max(study.batches(jobs), key=lambda batch: len(batch.jobs)).jobs
+    largest = max(batched(study, jobs), key=lambda batch: len(batch.jobs)).jobs
     examples = min(task.schedule.batch_size or len(task.data.y_train), len(task.data.y_train))
     work = 6.0 * sum(weight.size for weight in task.mlp.weights) * examples
     return largest[: max(1, min(SAMPLE, int(SAMPLE_WORK / work)))]

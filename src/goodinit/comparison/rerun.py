@@ -10,12 +10,11 @@ from typing import Any, Final, cast
 
 from goodinit import activations
 from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, design, model_defaults
-from goodinit.comparison.study import Study
 from goodinit.datasets import Dataset, is_builtin
 from goodinit.factories import ModelFactory
 from goodinit.options import OPTIONS, TASKS, task_options
 from goodinit.report import Rerun
-from goodinit.results import Task
+from goodinit.results import Study, Task
 
 __all__ = ["PERTURBATIONS", "format_seeds", "rerun"]
 

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from goodinit.activations import Activation
+from goodinit.comparison.batches import Batch, batched
 from goodinit.comparison.cluster import Cluster, check_cluster
 from goodinit.comparison.design import design, parse_seeds
-from goodinit.comparison.executor import Executor, LocalExecutor
+from goodinit.comparison.executor import Executor, LocalExecutor, engine_of
+from goodinit.comparison.origins import check_mixed, origin_of
 from goodinit.comparison.plan import Plan, estimate
 from goodinit.comparison.rerun import PERTURBATIONS
 from goodinit.comparison.result import Comparison
 from goodinit.comparison.store import Store
-from goodinit.comparison.study import Batch, Job, Study
 from goodinit.comparison.tuning import best_rates
 from goodinit.datasets import CsvText, Dataset
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.initializers import Initializer
 from goodinit.options import OPTIONS, task_options
 from goodinit.report import OutputFolder
+from goodinit.results import Job, Study
 from goodinit.training import ENGINES, EngineName
 
 __all__ = ["CLASSIC_SEED", "Progress", "compare", "run_study"]
 
 CLASSIC_SEED = 3
 DEMONSTRATION_SEEDS = tuple(range(50))
+
+_LIMIT: Final = re.compile(r"time limit of ([\d.e+-]+) s")
 
 Progress = Callable[[str, float, float], None]
 """Told what is being done, how many networks are trained, and how many there are."""
@@ -67,6 +73,8 @@ def compare(
     overwrite: bool = False,
     cluster: str | None = None,
     time_limit: float | None = None,
+    retry: str | None = None,
+    mixed: bool = False,
     progress: Progress | None = None,
     announce: Announce | None = None,
 ) -> Comparison:
@@ -113,7 +121,12 @@ def compare(
         overwrite: replace another run's files in `out`.
         cluster: train on a Ray cluster: `auto` for the one of this machine or of RAY_ADDRESS, `host:port` of its
             head, or `local` for one of this run's own on all processors; None trains in this process.
-        time_limit: seconds that one trial may take by itself; one that takes longer has failed.
+        time_limit: seconds that one trial may take by itself; one that takes longer was not trained: it is counted
+            apart, and says nothing of its start.
+        retry: which stored trials that could not be trained are tried again: `failed` for all of them, `never` for
+            none; None for those that a time limit ended which is now longer, or gone.
+        mixed: go on with a study whose stored trials were trained by another engine or version, though their last
+            digits may differ.
         progress: called with what is done, the trained networks and their number.
         announce: called once, before anything is trained, with the `Plan`: how many trials there are, how many are
             stored, and about how many seconds the others take here. Measuring that takes a fraction of a second a task.
@@ -154,6 +167,8 @@ def compare(
     for option in OPTIONS.values():
         if option.scope == "run" and option.must:
             option.check(given[option.name])
+    if retry not in (None, *OPTIONS["retry"].choices):
+        raise GoodinitError(f"retry {retry!r}: choose {OPTIONS['retry'].takes}")
     check_cluster(cluster)
     folder = OutputFolder(out, overwrite) if out is not None else None
     comparison = run_study(
@@ -165,6 +180,8 @@ def compare(
         target_loss=target_loss,
         cluster=cluster,
         time_limit=time_limit,
+        retry=retry,
+        mixed=mixed,
         progress=progress,
         announce=announce,
     )
@@ -183,6 +200,8 @@ def run_study(
     target_loss: float | None = None,
     cluster: str | None = None,
     time_limit: float | None = None,
+    retry: str | None = None,
+    mixed: bool = False,
     progress: Progress | None = None,
     announce: Announce | None = None,
 ) -> Comparison:
@@ -191,20 +210,25 @@ def run_study(
         Store(path if path is not None else ":memory:") as store,
         _trainer(cluster, study, engine, time_limit) as trainer,
     ):
+        for note in store.notes:
+            sys.stderr.write(f"goodinit: {note}\n")
         for task in study.tasks:
             store.register(task.name, task.identity, task.to_dict())
+        again = _tried_again(store.failures(), retry, time_limit)
         tell = progress or (lambda what, trained, total: None)
         tuning = study.tuning_jobs()
         if announce is not None:
             tuned = store.trials("tuning", {study.key(job) for job in tuning}) if tuning else []
             where = None if cluster else engine  # what a cluster needs is not measured on this machine
-            announce(estimate(study, engine=where, perturbations=perturbations, tuned=tuned, stored=store.keys()))
-        _run(store, study, tuning, "tuning", trainer, 0, tell)
+            stored = store.keys() - again
+            announce(estimate(study, engine=where, perturbations=perturbations, tuned=tuned, stored=stored))
+        run = _Run(store, study, trainer, again, None if mixed else partial(_check_mixed, engine, study, store))
+        run(tuning, "tuning", 0, tell)
         tuned = store.trials("tuning", {study.key(job) for job in tuning}) if tuning else []
         jobs = study.jobs(best_rates(tuned))
         shown = [job for job in jobs if job.seed == study.seeds[0]]
-        _run(store, study, shown, "first seed", trainer, perturbations, tell)
-        _run(store, study, jobs, "all seeds", trainer, 0, tell)
+        run(shown, "first seed", perturbations, tell)
+        run(jobs, "all seeds", 0, tell)
         found = {trial.place: trial for trial in store.trials("evaluation", {study.key(job) for job in jobs})}
     trials = tuple(found[study.tasks[j.task].name, str(j.initializer), float(j.learning_rate), j.seed] for j in jobs)
     return Comparison(study, trials, tuple(tuned), margin, target_loss, engine)
@@ -223,27 +247,57 @@ def _trainer(
     return Cluster(cluster, study.tasks, engine, time_limit, frozenset(study.seeds[:1]))
 
 
-def _run(
-    store: Store, study: Study, jobs: list[Job], what: str, trainer: Trainer, perturbations: int, tell: Progress
-) -> None:
-    """Train the jobs that are not stored yet, and store each batch as it ends."""
-    stored = store.keys()
-    missing = [job for job in jobs if study.key(job) not in stored]
-    if not missing:
-        return
-    tell(what, 0, len(missing))
-    executor = trainer(perturbations, lambda trained: tell(what, trained, len(missing)))
-    for batch, trials in executor.run(_still_missing(store, study, missing)):
-        store.add(
-            (study.key(job), trial, job.seed == study.seeds[0]) for job, trial in zip(batch.jobs, trials, strict=True)
-        )
+def _tried_again(failures: Mapping[str, str], retry: str | None, time_limit: float | None) -> frozenset[str]:
+    """The keys of stored trials that could not be trained and are to be tried again."""
+    if retry is not None:
+        return frozenset(failures if retry == "failed" else ())
+    found = {key: _LIMIT.search(reason) for key, reason in failures.items()}
+    return frozenset(
+        key for key, match in found.items() if match and (time_limit is None or time_limit > float(match[1]))
+    )
 
 
-def _still_missing(store: Store, study: Study, jobs: list[Job]) -> Iterator[Batch]:
-    """The batches of the jobs, each without what another process has stored meanwhile."""
-    for batch in study.batches(jobs):
-        keys = {study.key(job): job for job in batch.jobs}
-        stored = store.stored(keys)
-        left = tuple(job for key, job in keys.items() if key not in stored)
-        if left:
-            yield replace(batch, jobs=left)
+def _check_mixed(engine: EngineName, study: Study, store: Store, jobs: Sequence[Job]) -> None:
+    """Raise GoodinitError where the stored trials of the jobs' tasks come from another engine or version."""
+    stored = [*store.trials("evaluation"), *store.trials("tuning")]
+    for place in {job.task for job in jobs}:
+        task = study.tasks[place]
+        here = origin_of(engine_of(task, engine))
+        check_mixed(task.name, [trial for trial in stored if trial.task == task.name and not trial.failure], here)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Trains jobs that are not stored yet, or are to be tried `again`, and stores each batch as it ends."""
+
+    store: Store
+    study: Study
+    trainer: Trainer
+    again: frozenset[str]
+    check: Callable[[Sequence[Job]], None] | None
+
+    def __call__(self, jobs: list[Job], what: str, perturbations: int, tell: Progress) -> None:
+        study, stored = self.study, self.store.keys()
+        if self.again & stored:
+            stored = self.store.stored(stored, self.again)
+        missing = [job for job in jobs if study.key(job) not in stored]
+        if not missing:
+            return
+        if self.check is not None:
+            self.check(missing)
+        tell(what, 0, len(missing))
+        executor = self.trainer(perturbations, lambda trained: tell(what, trained, len(missing)))
+        for batch, trials in executor.run(self._still_missing(missing)):
+            self.store.add(
+                (study.key(job), trial, job.seed == study.seeds[0])
+                for job, trial in zip(batch.jobs, trials, strict=True)
+            )
+
+    def _still_missing(self, jobs: list[Job]) -> Iterator[Batch]:
+        """The batches of the jobs, each without what another process has stored meanwhile."""
+        for batch in batched(self.study, jobs):
+            keys = {self.study.key(job): job for job in batch.jobs}
+            stored = self.store.stored(keys, self.again)
+            left = tuple(job for key, job in keys.items() if key not in stored)
+            if left:
+                yield replace(batch, jobs=left)

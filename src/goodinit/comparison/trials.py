@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit import checkup
+from goodinit.comparison.batches import Batch
 from goodinit.comparison.model_tasks import BLOWN_UP, train_models
-from goodinit.comparison.study import Batch, Job
 from goodinit.networks import MLP, Parameters, stack
-from goodinit.results import Finding, Sensitivity, Task, Trial
+from goodinit.results import Finding, Job, Sensitivity, Task, Trial
 from goodinit.streams import KeyedStream, as_stream
 from goodinit.training import EngineName, Run, accuracy, batches, r_squared, train
 

@@ -16,11 +16,13 @@ Curve = dict[float, float]
 def tuning_curves(trials: Sequence[Trial]) -> dict[tuple[str, str], Curve]:
     """For each (task, initialization) the median final training loss over the tuning seeds, by learning rate.
 
-    A trial that diverged or failed counts as infinite. The training loss decides, not the test accuracy, so that the
-    choice has not seen the test examples.
+    A trial that diverged or failed counts as infinite; one that the machine ended does not count. The training loss
+    decides, not the test accuracy, so that the choice has not seen the test examples.
     """
     losses: dict[tuple[str, str], dict[float, list[float]]] = {}
     for trial in trials:
+        if trial.machine_failure:
+            continue
         bad = trial.diverged or trial.failure is not None or not math.isfinite(trial.final_loss)
         rates = losses.setdefault((trial.task, trial.initialization), {})
         rates.setdefault(trial.learning_rate, []).append(math.inf if bad else trial.final_loss)

@@ -11,7 +11,7 @@ from typing import Final
 
 from goodinit.errors import GoodinitError
 
-__all__ = ["OutputFolder", "write_file"]
+__all__ = ["OutputFolder", "write_file", "write_new"]
 
 FILES: Final = ("result.json", "loss.png", "decision_boundary.png", "fit.png", "phase_diagram.png", "depth_scales.png")
 """Every file that a run may write; one of them in a folder says that another run is kept there."""
@@ -102,6 +102,25 @@ class OutputFolder:
                 (self.path / name).unlink(missing_ok=True)
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
+
+
+def write_new(path: str | os.PathLike[str], content: bytes, overwrite: bool, example: str) -> Path:
+    """Write a page that a person named, whole or not at all; `example` is a name that would do.
+
+    Raises GoodinitError where it exists and `overwrite` is not set, or cannot be written.
+    """
+    place = Path(path)
+    if place.is_dir() or not place.name:
+        raise GoodinitError(f"{place}: this is a folder; give the page's file name, such as {place / example}")
+    if os.path.lexists(place) and not overwrite:
+        raise GoodinitError(f"{place} exists; choose another name or say overwrite=True")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GoodinitError(
+            f"{place}: it cannot be written ({error.strerror or error}); choose another place"
+        ) from error
+    return write_file(place, content)
 
 
 def write_file(path: str | Path, content: bytes) -> Path:

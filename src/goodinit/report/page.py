@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -19,52 +18,14 @@ from goodinit.report import svg
 from goodinit.report.folder import write_file
 from goodinit.report.page_figures import drawings
 from goodinit.report.study_figures import Drawing
-from goodinit.results import Task, TaskSummary, Trial
+from goodinit.report.study_result import StudyResult
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["Rerun", "StudyResult", "notebook_html", "page_html", "template_environment", "write_page"]
+__all__ = ["notebook_html", "page_html", "template_environment", "write_page"]
 
 _FIGURE_KINDS: Final = (".png", ".svg")
-
-
-@dataclass(frozen=True)
-class Rerun:
-    """How a study is run again: a command line, where there is one, a Python call, a TOML file where it takes one."""
-
-    command: str | None
-    call: str
-    toml: str | None = None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class StudyResult:
-    """What a page is made of.
-
-    `trials` are those of the evaluation, `tuned` says that `learning_rates` were tried on `tuning_seeds` and the best
-    one used, and `tuning_curves` holds the median final training loss found there by (task, initialization) and rate.
-    """
-
-    tasks: tuple[Task, ...]
-    initializations: tuple[str, ...]
-    learning_rates: tuple[float, ...]
-    tuned: bool
-    seeds: tuple[int, ...]
-    tuning_seeds: tuple[int, ...]
-    trials: tuple[Trial, ...]
-    tuning_curves: Mapping[tuple[str, str], Mapping[float, float]]
-    summaries: tuple[TaskSummary, ...]
-    rerun: Rerun
-
-    def groups(self, task: Task, summary: TaskSummary) -> dict[str, list[Trial]]:
-        """The trials of each group of a task's summary, in the order of the seeds."""
-        found: dict[tuple[str, float], list[Trial]] = {}
-        for trial in self.trials:
-            if trial.task == task.name:
-                found.setdefault((trial.initialization, trial.learning_rate), []).append(trial)
-        return dict(zip(summary.groups, found.values(), strict=True))
 
 
 def write_page(result: StudyResult, path: str | Path, overwrite: bool = False) -> Path:

@@ -17,7 +17,8 @@ class TaskSummary:
 
     `groups` are what was compared: initializations, with the learning rate where several were run. `target_loss` is
     the training loss that counts as learned, `score_name` what the ranking goes by. `ranking` is None where there is
-    one seed only.
+    one seed only, or too few could be trained. `untrained` are the seeds of each group's trials that the machine ended,
+    which are no result; `notes` are sentences that a reader must see.
     """
 
     task: str
@@ -26,6 +27,8 @@ class TaskSummary:
     target_loss: float
     ranking: Ranking | None
     score_name: ScoreName = "accuracy"
+    untrained: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -35,5 +38,7 @@ class TaskSummary:
             "seeds": list(self.seeds),
             "score": f"test_{self.score_name}",
             "target_loss": self.target_loss,
+            "untrained": {group: list(seeds) for group, seeds in self.untrained},
+            "notes": list(self.notes),
             "ranking": self.ranking.to_dict() if self.ranking else None,
         }

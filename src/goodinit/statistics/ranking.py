@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,11 +13,15 @@ from numpy.typing import ArrayLike
 from goodinit.errors import GoodinitError
 from goodinit.statistics.arguments import RESAMPLES, check_choice, check_level, check_number
 from goodinit.statistics.estimate import Record
+from goodinit.statistics.frames import data_frame
 from goodinit.statistics.groups import GroupSummary, summarize_runs
 from goodinit.statistics.hypotheses import Friedman, friedman, holm
 from goodinit.statistics.pairs import PairComparison, PairTest, compare_runs, judge
 from goodinit.statistics.power import PowerNote, power_note
 from goodinit.statistics.runs import find_floor, read_runs
+
+if TYPE_CHECKING:
+    import pandas  # type: ignore[import-untyped]  # it ships no types, and is optional
 
 __all__ = ["RankedGroup", "Ranking", "compare_groups"]
 
@@ -58,6 +63,21 @@ class Ranking(Record):
     def names(self) -> tuple[str, ...]:
         """The groups' names, best first."""
         return tuple(group.name for group in self.groups)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A pandas DataFrame, a row a group, best first: its rank, and each statistic with its interval's edges.
+
+        Raises GoodinitError where pandas is not installed.
+        """
+        rows = []
+        for group in self.groups:
+            row: dict[str, Any] = {"rank": group.place, "name": group.name, "runs": group.summary.runs}
+            for name in group.summary.statistics:
+                found = group.summary.estimate(name)
+                row[name] = found and found.value
+                row[f"{name}_low"], row[f"{name}_high"] = (found and found.low), (found and found.high)
+            rows.append({**row, "not_separable_from": ", ".join(group.not_separable_from)})
+        return data_frame(rows)
 
     def __getitem__(self, name: str) -> RankedGroup:
         for group in self.groups:
@@ -103,7 +123,8 @@ def compare_groups(
     note says so. Intervals and equivalence are of each pair by itself.
 
     `scores` has shape (groups, seeds), column i of one seed in every group; `diverged`, `success` and `steps` have that
-    shape, `budget` too or is one number. `floor` stands in for diverged runs, or the worst finite score of all groups.
+    shape, `budget` too or is one number. `floor` stands in for diverged runs, and for worse ones where sizes count;
+    without it the worst finite score of all groups does in a group's own numbers, and that of the two in a pair's.
     `test` is `sign-flip` or `wilcoxon`, by default the first for two groups and the second for more.
     The other arguments are those of `summarize` and `compare_pair`.
 
@@ -149,7 +170,7 @@ def compare_groups(
         compare_runs(
             runs[i],
             runs[j],
-            alike,
+            floor,
             margin=margin,
             test=chosen,
             names=(called[i], called[j]),

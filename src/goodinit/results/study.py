@@ -1,23 +1,18 @@
-"""A study: every trial of tasks x initializations x learning rates x seeds, and the batches they are trained in."""
+"""A study: every trial of tasks x initializations x learning rates x seeds."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
 
-from goodinit.factories import ModelFactory
 from goodinit.initializers import Initializer
-from goodinit.results import Phase, Task
+from goodinit.results.task import Task
+from goodinit.results.trial import Phase
 
-__all__ = ["BATCH_WORK", "Batch", "Job", "Study", "operations"]
-
-BATCH_WORK: Final = 2e11  # multiplications and additions: seconds of work, which is what a stop loses at most
-BATCH_NUMBERS: Final = 2**25  # parameters in a batch, which bounds memory
-FULL: Final = 16  # networks that an engine trains in about the time of one
+__all__ = ["Job", "Study", "key_of"]
 
 
 @dataclass(frozen=True)
@@ -29,14 +24,6 @@ class Job:
     learning_rate: float
     seed: int
     phase: Phase = "evaluation"
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Jobs of one task that see the same examples in the same order, and so can be trained together."""
-
-    task: Task
-    jobs: tuple[Job, ...]
 
 
 @dataclass(frozen=True)
@@ -93,36 +80,11 @@ class Study:
 
     def key(self, job: Job) -> str:
         """What a trial is, as a hash: the same for the same trial in any study."""
-        facts = [self._identities[job.task], str(job.initializer), repr(float(job.learning_rate)), job.seed]
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
-
-    def batches(self, jobs: Iterable[Job]) -> list[Batch]:
-        """The jobs in batches: those of a task whose examples and order are the same, some seconds of work each."""
-        groups: dict[Any, list[Job]] = {}
-        for job in jobs:
-            task = self.tasks[job.task]
-            shared = not task.source.varies and task.schedule.batch_size is None
-            groups.setdefault((job.task, None if shared else job.seed), []).append(job)
-        batches = []
-        for (place, _), group in groups.items():
-            largest = _largest(self.tasks[place])
-            batches += [
-                Batch(self.tasks[place], tuple(group[at : at + largest])) for at in range(0, len(group), largest)
-            ]
-        return batches
+        phase = () if job.phase == "evaluation" else (job.phase,)
+        return key_of(self._identities[job.task], str(job.initializer), job.learning_rate, job.seed, *phase)
 
 
-def _largest(task: Task) -> int:
-    """How many networks of a task make a batch; of somebody's models one, so that each is kept as it ends."""
-    if isinstance(task.network, ModelFactory):
-        return 1
-    wanted = max(FULL, int(BATCH_WORK / operations(task)) // FULL * FULL)
-    return max(1, min(wanted, BATCH_NUMBERS // task.network.size))
-
-
-def operations(task: Task) -> float:
-    """The multiplications and additions that train one network of a task."""
-    examples = min(task.schedule.batch_size or len(task.data.y_train), len(task.data.y_train))
-    return (
-        6.0 * task.network.size * examples * task.schedule.steps
-    )  # a product forward, and two backward, of 2 operations each
+def key_of(identity: str, initialization: str, learning_rate: float, seed: int, *phase: str) -> str:
+    """What a trial is, as a hash; `phase` is empty for the evaluation, and else says what the trial was for."""
+    facts = [identity, initialization, repr(float(learning_rate)), seed, *phase]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
