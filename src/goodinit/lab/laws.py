@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
-from goodinit import activations, initializers
+from goodinit import activations
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer
 from goodinit.initializers.base import same_everywhere

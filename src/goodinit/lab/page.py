@@ -21,6 +21,7 @@ POLICY: Final = (
     "connect-src 'self'; font-src 'self'; worker-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'"
 )
 """What the page's browser may load; it goes into the page itself, since a host of files sends no such header."""
+_SERVED: Final = (".html", ".js", ".css", ".json", ".svg", ".wasm", ".md", "")  # LICENSE has no suffix
 _ENGINE: Final = '<meta name="goodinit-engine" content="{}">'
 _MADE: Final = "static/catalogue.json"  # by which a folder that was written before is known
 
@@ -54,7 +55,9 @@ def export_page(folder: Path) -> list[Path]:
 def _static(source: Path) -> list[tuple[Path, str]]:
     """The page's files and their names in the folder."""
     apart = {source / "index.html", source / "sw.js"}
-    found = sorted(path for path in source.rglob("*") if path.is_file() and path not in apart)
+    found = sorted(
+        path for path in source.rglob("*") if path.is_file() and path.suffix in _SERVED and path not in apart
+    )
     return [(path, f"static/{path.relative_to(source).as_posix()}") for path in found]
 
 

@@ -4,6 +4,7 @@ import { parted } from "./data.js";
 import { Refused } from "./refused.js";
 
 const MOST_CLASSES = 100;
+const MISSING = new Set(["", "?", "na", "n/a", "<na>", "#n/a", "nan", "+nan", "-nan", "null"]);
 const NUMBER = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i;
 
 const refuse = (message, given, field = "data.csv") => {
@@ -68,7 +69,11 @@ export function csvSet(core, file, { target, standardize }, seed) {
   const wanted = target ?? columns.at(-1);
   const at = columns.indexOf(wanted);
   if (at < 0) refuse(`${name}: there is no column '${wanted}'; it has ${columns.slice(0, 12).join(", ")}`, wanted, "data.target");
-  const labels = rows.map((row, i) => row[at].trim() || refuse(`${name}, row ${i + 1}: the label '${wanted}' is missing; fill it or drop the row`, name));
+  const labels = spelledOnce(rows.map((row, i) => {
+    const label = row[at].trim();
+    if (MISSING.has(label.toLowerCase())) refuse(`${name}, row ${i + 1}: the label '${wanted}' is missing; fill it or drop the row`, name);
+    return label;
+  }));
   const counts = new Set(labels);
   if (counts.size < 2) refuse(`${name}: all ${labels.length} labels are '${labels[0]}'; a comparison needs at least two classes`, name);
   if (counts.size > Math.min(MOST_CLASSES, Math.max(2, Math.floor(labels.length / 2)))) {
@@ -86,6 +91,25 @@ export function csvSet(core, file, { target, standardize }, seed) {
   const set = parted(core, X, features.length, Uint8Array.from(labels, (label) => classes.indexOf(label)), seed);
   const note = standardize === false ? "" : scaled(set, features.length);
   return { name, note, classes, features, image: null, ...set };
+}
+
+/** Labels that are all numbers by the shortest text of each number: 1 and 1.0 are one class; a digit apart is two. */
+function spelledOnce(labels) {
+  if (!labels.every((label) => NUMBER.test(label))) return labels;
+  const shortest = new Map();
+  for (const label of labels) {
+    const known = shortest.get(decimal(label));
+    if (known === undefined || label.length < known.length || (label.length === known.length && label < known)) shortest.set(decimal(label), label);
+  }
+  return labels.map((label) => shortest.get(decimal(label)));
+}
+
+/** A decimal number's digits and power of ten, all of them, as a text that is the same for the same number. */
+function decimal(text) {
+  const [, sign, left, right = "", power = "0"] = /^([+-]?)(\d*)\.?(\d*)(?:e([+-]?\d+))?$/i.exec(text);
+  const digits = (left + right).replace(/^0+/, "");
+  const kept = digits.replace(/0+$/, "");
+  return kept ? `${sign === "-" ? "-" : ""}${kept}e${Number(power) - right.length + digits.length - kept.length}` : "0";
 }
 
 /** Shift and scale the features by the training rows' mean and deviation; a constant one is centred only. */

@@ -26,6 +26,7 @@ export function readInitializer(table, text, field = "inits") {
     options[option] = optionValue(known, given, refuse, kind);
   }
   checkTogether(kind.name, options, refuse);
+  checkCritical(kind, options, refuse);
   return { kind, options, text };
 }
 
@@ -56,6 +57,14 @@ function checkTogether(name, { low, high, bounds, corrected }, refuse) {
   if (bounds === "sigmas" && (low > 37 || high < -37)) refuse("truncated_normal: the bounds are more than 37 sigmas from the mean");
 }
 
+/** The exported critical variances are those without biases. */
+function checkCritical({ name, law }, options, refuse) {
+  const known = law.scale?.critical_of;
+  if (!known) return;
+  if (options.bias_variance !== 0) refuse(`${name} with a bias variance needs goodinit itself: start goodinit lab on your machine`, "needs-server");
+  if (known[options.activation] === undefined) refuse(`${name}: ${options.activation} has no critical point without biases, or it is not known here`);
+}
+
 /** A start: {parameters, means, variances, biasVariance}; parameters are W1, b1, W2, ... one after another. */
 export function drawStart(core, table, network, choice, seed, streamKind) {
   const initializer = readInitializer(table, choice.spec);
@@ -68,7 +77,7 @@ export function drawStart(core, table, network, choice, seed, streamKind) {
   let at = 0;
   for (let layer = 1; layer < widths.length; layer += 1) {
     const weight = { name: `W${layer}`, inputs: widths[layer - 1], outputs: widths[layer], size: widths[layer] * widths[layer - 1] };
-    const made = MAKERS[law.kind]({ core, table, law, options: initializer.options, name: initializer.kind.name }, weight);
+    const made = MAKERS[law.kind]({ core, table, law, options: initializer.options }, weight);
     const values = made.draw(stream);
     parameters.set(choice.gain === 1 ? values : values.map((value) => choice.gain * value), at);
     means.push(choice.gain * made.mean);
@@ -103,10 +112,10 @@ const MAKERS = {
     return { ...made, draw: (stream) => made.draw(stream).map((value) => Math.min(Math.max(value, low), high)) };
   },
 
-  variance({ core, table, law, options, name }, weight) {
+  variance({ core, table, law, options }, weight) {
     const of = (said) => (said?.option ? options[said.option] : said);
     const fan = FANS[of(law.mode)](weight.inputs, weight.outputs);
-    const variance = scaleOf(core, table, law.scale, options, fan, name) / fan;
+    const variance = scaleOf(core, table, law.scale, options, fan) / fan;
     const std = Math.sqrt(variance);
     const distribution = of(law.distribution);
     if (distribution === "normal") return filled(weight, "normal", { scale: std }, 0, variance);
@@ -163,7 +172,7 @@ const FANS = {
 const digits12 = (value) => Number(value.toPrecision(12));
 
 /** What a variance is divided by the fan of: a number, an option, or a number of the exported table. */
-function scaleOf(core, table, said, options, fan, name) {
+function scaleOf(core, table, said, options, fan) {
   if (typeof said === "number") return said;
   if (said.option) return said.power === 2 ? options[said.option] ** 2 : options[said.option];
   const { activation } = options;
@@ -173,12 +182,7 @@ function scaleOf(core, table, said, options, fan, name) {
     const gain = 1 / Math.sqrt(secondMoment(core, readActivation(table, core, activation), 1));
     return digits12(gain * gain);
   }
-  if (said.critical_of) {
-    const known = said.critical_of[activation];
-    if (options.bias_variance === 0 && known !== undefined) return known;
-    const message = `${name} of ${activation} with bias variance ${options.bias_variance} needs goodinit itself: start goodinit lab on your machine`;
-    throw new Refused({ code: options.bias_variance ? "needs-server" : "bad-initializer", field: "inits", message, given: activation });
-  }
+  if (said.critical_of) return said.critical_of[activation];
   if (said.by_fan) return said.by_fan[activation][Math.max(1, halfToEven(fan)) - 1];
   return options.first ? 1 / (3 * fan) : 2 / options.frequency ** 2; // siren
 }

@@ -130,9 +130,3 @@ function bandsOf(seeds) {
   };
   return Object.fromEntries(Object.keys(seeds[0].curves).map((name) => [name, band(name)]));
 }
-
-/** What the page alone has not. */
-const elsewhere = async () => {
-  throw new Refused({ code: "needs-server", message: "this needs goodinit itself: start goodinit lab on your machine" });
-};
-export const [asPython, asCommand, report] = [elsewhere, elsewhere, elsewhere];

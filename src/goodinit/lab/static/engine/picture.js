@@ -235,7 +235,7 @@ function activationHistogram(rows) {
   const bottom = low < 0 ? -top : 0;
   const counts = new Array(ACTIVATION_BINS).fill(0);
   const scale = ACTIVATION_BINS / (top - bottom);
-  for (const row of rows) for (const value of row) counts[Math.min(Math.trunc((value - bottom) * scale), ACTIVATION_BINS - 1)] += 1;
+  for (const row of rows) for (const value of row) counts[Math.trunc(Math.min(Math.max((value - bottom) * scale, 0), ACTIVATION_BINS - 1))] += 1;
   return { range: [bottom, top], counts };
 }
 

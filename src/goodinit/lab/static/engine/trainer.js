@@ -5,7 +5,6 @@ import { Keyed } from "./streams.js";
 
 const OPTIMIZERS = ["gradient_descent", "momentum", "adam"];
 const PIECE = 4e7; // multiplications between two looks at the messages, some tens of milliseconds
-const RECORDS = 1000; // steps between recorded losses, as `goodinit compare` has them
 
 /**
  * Train as `task` says: {network, parameters, X, Y, rate, optimizer, steps, batchSize, seed}, X and Y rows of examples.
@@ -17,7 +16,8 @@ export async function train(core, task, moments, shown, rest) {
   const { widths, activation } = network;
   const examples = task.X.length / widths[0];
   const whole = task.batchSize === null || task.batchSize >= examples;
-  const records = Math.ceil(steps / RECORDS);
+  const every = interval(steps);
+  const records = Math.ceil(steps / every);
   const state = (wanted) => (wanted ? core.take(Float64Array, network.size) : 0);
   const at = {
     widths: core.take(Int32Array, widths.length, widths),
@@ -33,7 +33,7 @@ export async function train(core, task, moments, shown, rest) {
   };
   const training = core.call.training(
     network.depth, at.widths, activation.number, activation.option, network.lossNumber, OPTIMIZERS.indexOf(task.optimizer), at.first,
-    at.second, at.rate, examples, at.X, at.Y, steps, RECORDS, whole ? 0 : task.batchSize, at.losses, at.finalLoss, at.divergedBy,
+    at.second, at.rate, examples, at.X, at.Y, steps, every, whole ? 0 : task.batchSize, at.losses, at.finalLoss, at.divergedBy,
   );
   const order = whole ? null : new Batches(new Keyed(core, task.seed), examples, task.batchSize);
   const taken = whole ? examples : task.batchSize;
@@ -59,6 +59,13 @@ export async function train(core, task, moments, shown, rest) {
     core.call.end_training(training);
     core.free(...Object.values(at));
   }
+}
+
+/** Steps between recorded losses: the largest 1, 2 or 5 times a power of ten that records at least 15. */
+function interval(steps) {
+  let found = 1;
+  for (let power = 1; power <= steps; power *= 10) for (const c of [1, 2, 5]) if (c * power * 15 <= steps) found = c * power;
+  return found;
 }
 
 /** The examples of each step: slices of a new order for every epoch, the last one shorter. */

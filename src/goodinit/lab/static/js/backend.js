@@ -1,6 +1,7 @@
 // Who trains: this page's own engine, or the server that the page came from.
 
-const alone = document.querySelector('meta[name="goodinit-engine"]')?.content === "page";
+/** Whether the page has no server but one of files. */
+export const alone = document.querySelector('meta[name="goodinit-engine"]')?.content === "page";
 
 export const api = await (alone ? import("../engine/local.js") : import("./api.js"));
 
