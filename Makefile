@@ -1,5 +1,6 @@
 # make demo   sets up .venv and runs the classic experiment
 # make test   sets up .venv with the test tools and runs every check
+# make zoo    fills and checks models of other libraries, and writes docs/zoo.md; takes about half an hour
 # make sanitize   builds the extension with the address and undefined-behaviour sanitizers and runs its tests
 PYTHON ?= python3
 VENV   := .venv
@@ -7,7 +8,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 SETUP  := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 
-.PHONY: demo test lint sanitize clean
+.PHONY: demo test lint sanitize zoo clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/goodinit compare
@@ -34,6 +35,14 @@ sanitize: $(VENV)/.test
 	  LD_PRELOAD="$(PRELOAD)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	  $(BIN)/python -S -c 'import sys, pytest, goodinit._native as n; assert "$(SANITIZED)" in n.__file__, n; \
 	  sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/training", "tests/native"]))'
+
+# The libraries of the zoo lie apart, beside the PyTorch that is there: torchvision's from PyPI asks for one for CUDA.
+ZOO := build/zoo
+zoo: $(VENV)/.test
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --upgrade --no-deps --target $(ZOO)/site \
+	  diffusers segmentation-models-pytorch timm torch-geometric torchvision transformers \
+	  huggingface-hub hf-xet httpx2 httpcore2 truststore importlib-metadata regex tokenizers tqdm xxhash
+	@OMP_NUM_THREADS=1 PYTHONPATH=$(ZOO)/site $(BIN)/python tests/zoo/zoo_table.py $(ZOO)/rows.jsonl --write
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "goodinit needs Python 3.11 or later, found " + sys.version.split()[0] + "; run make PYTHON=/path/to/python3.11")'

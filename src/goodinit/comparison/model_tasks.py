@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -231,8 +231,11 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
             batches=order,
             progress=progress,
         )
-    scores = [score_of(factory.loss, all_outputs(model, x), y) for x, y in ((X, targets), (X_test, answers))]
-    return _trial(task, job, run, first, found, scores)
+    outputs = all_outputs(model, X_test)
+    scores = [score_of(factory.loss, all_outputs(model, X), targets), score_of(factory.loss, outputs, answers)]
+    return replace(
+        _trial(task, job, run, first, found, scores), test_loss=float(loss_of(factory.loss, outputs, answers))
+    )
 
 
 def _findings(model: nn.Module, inputs: Any, targets: Any, kind: str) -> tuple[Finding, ...]:

@@ -41,6 +41,7 @@ _COLUMNS = (
     "steps",
     "first_loss",
     "final_loss",
+    "test_loss",
     "train_accuracy",
     "test_accuracy",
     "train_r2",
@@ -141,14 +142,12 @@ class Comparison(_Table):
     @cached_property
     def summaries(self) -> tuple[TaskSummary, ...]:
         """What the seeds say, task by task."""
-        return summarize_tasks(
-            self.study.tasks, self.trials, tuned=self.study.tune, margin=self.margin, target=self.target_loss
-        )
+        return summarize_tasks(self.study, self.trials, self.tuning, margin=self.margin, target=self.target_loss)
 
     @cached_property
     def tuning_curves(self) -> dict[tuple[str, str], dict[float, float]]:
-        """The median final training loss of the tuning, infinite where it diverged, by (task, initialization)."""
-        return tuning_curves(self.tuning)
+        """The median of the study's criterion over the tuning seeds, infinite where it diverged, by (task, start)."""
+        return tuning_curves(self.tuning, self.study.criterion)
 
     @property
     def rerun(self) -> Rerun:
@@ -186,7 +185,8 @@ class Comparison(_Table):
                     "task": task,
                     "initialization": name,
                     "learning_rate": list(curve),
-                    "median_final_loss": json_value(list(curve.values())),
+                    "criterion": self.study.criterion,
+                    "median": json_value(list(curve.values())),
                 }
                 for (task, name), curve in self.tuning_curves.items()
             ],

@@ -16,6 +16,7 @@ from goodinit.statistics import COLUMNS, PairComparison, RankedGroup, Ranking
 from goodinit.wording import count, listed
 
 __all__ = [
+    "criterion",
     "environment",
     "page_facts",
 ]
@@ -60,7 +61,7 @@ def _task_facts(result: StudyResult, task: Task, summary: TaskSummary) -> dict[s
     return {
         "name": task.name,
         "answer": _answer(task, summary, groups),
-        "facts": _what_was_run(result.study, task, groups),
+        "facts": _what_was_run(result.study, task, summary),
         "first_seed": first,
         "level": f"{ranking.level:.0%}" if ranking else "",
         "columns": [{"heading": heading(column, task.metric.test), "note": column.note} for column in COLUMNS],
@@ -147,7 +148,7 @@ def _score(group: RankedGroup, seeds: int, level: float) -> str:
     return f"{value} (interquartile mean over {seeds} seeds; {level:.0%} interval {interval})"
 
 
-def _what_was_run(study: Study, task: Task, groups: Mapping[str, Sequence[Trial]]) -> list[tuple[str, str]]:
+def _what_was_run(study: Study, task: Task, summary: TaskSummary) -> list[tuple[str, str]]:
     data, schedule, network = task.data, task.schedule, task.network
     per_seed = "made or split again by each seed" if task.source.varies else "the same for every seed"
     kind = f"the number {data.target} to predict"
@@ -164,7 +165,7 @@ def _what_was_run(study: Study, task: Task, groups: Mapping[str, Sequence[Trial]
         ),
         ("network", f"{network.sentence}, {network.loss.replace('_', ' ')}"),
         ("training", f"{schedule.optimizer.replace('_', ' ')}, {schedule.steps:,} steps, {size}, {task.dtype}"),
-        ("learning rate", _rates(study, task, groups)),
+        ("learning rate", _rates(study, task, summary)),
         ("initializations", listed(starts) if len(starts) <= _MOST_NAMED else f"{len(starts)}, see the tables"),
         ("seeds", f"{_seeds(study.seeds)}: each gives every initialization the same data in the same order"),
         ("random numbers", f"the {task.stream} stream"),
@@ -174,12 +175,26 @@ def _what_was_run(study: Study, task: Task, groups: Mapping[str, Sequence[Trial]
     return facts
 
 
-def _rates(study: Study, task: Task, groups: Mapping[str, Sequence[Trial]]) -> str:
+def criterion(task: Task, name: str) -> str:
+    """What decides among learning rates, in words."""
+    return {
+        "final_loss": f"final training loss ({task.metric.loss})",
+        "area": f"training loss over all steps ({task.metric.loss})",
+        "validation_loss": f"validation loss ({task.metric.loss})",
+        "validation_score": f"validation {task.metric.words}",
+    }[name]
+
+
+def _rates(study: Study, task: Task, summary: TaskSummary) -> str:
     rates = ", ".join(f"{rate:g}" for rate in study.learning_rates)
     if study.tune:
-        chosen = ", ".join(f"{trials[0].learning_rate:g} for {name}" for name, trials in groups.items())
-        how = "the lowest median final training loss decides"
-        return f"tuned for each initialization among {rates}; {how}. Chosen: {chosen}"
+        beyond = ", and beyond where the best one lies at the end" if study.growing else ""
+        chosen = "; ".join(
+            f"{each.chosen:g} for {each.initialization}, which learns with {len(each.learned)} of {len(each.tried)}"
+            for each in summary.rates
+        )
+        how = f"the best median {criterion(task, study.criterion)} decides"
+        return f"tuned for each initialization among {rates}{beyond}; {how}. Chosen: {chosen}"
     return rates or f"{task.schedule.learning_rate:g}"
 
 
