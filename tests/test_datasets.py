@@ -146,7 +146,7 @@ def test_quoted_fields(tmp_path):
         ("", "kind", "the file is empty"),
         ("\n\n", "kind", "the file is empty"),
         ("size,shade,kind\n", "kind", "0 rows below the header"),
-        ("size,shade,kind\n" + table(), None, "which column holds the labels.*'size', 'shade', 'kind'"),
+        ("size,shade,kind\n" + table(), None, "which column holds the labels.*'size', 'shade' and 'kind'"),
         ("size,shade,kind\n" + table(), "knid", "no column 'knid'; did you mean 'kind'"),
         ("size,shade,kind\n" + table(1) + ",1,cat\n" + table(), "kind", r"line 3, column 'size': the value is missing"),
         ("size,shade,kind\n" + table() + "1,NA,cat\n", "kind", r"column 'shade': the value is missing \('NA'\)"),

@@ -23,7 +23,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-FAMILIES = ("causal", "transformers", "timm", "diffusers", "torchvision")
+FAMILIES = ("causal", "diffusers", "torchvision", "timm", "transformers")
 SECONDS = 300  # for one model
 MEMORY = 12 * 2**30
 ROOT = Path(__file__).parents[1]
@@ -55,14 +55,17 @@ def _transformer(name: str, config: str) -> Any:
     import transformers as library
 
     cls = getattr(library, name)
-    return cls(getattr(library, config)() if config else cls.config_class())
+    try:
+        return cls(cls.config_class())
+    except Exception:  # where the class names a configuration of something larger
+        return cls(getattr(library, config)())
 
 
 def timm() -> Iterator[tuple[str, Callable[[], Any]]]:
-    """timm's models, one an architecture's function."""
+    """timm's models, the first of each of its files."""
     import timm as library
 
-    for name in library.list_models():
+    for name in (library.list_models(module=module)[0] for module in library.list_modules()):
         yield name, lambda name=name: library.create_model(name, pretrained=False)
 
 

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from goodinit import cli_audit
-from goodinit.errors import GoodinitError
+from goodinit.cli_complete import completion, shown_names
+from goodinit.cli_ends import StoppedError, guarded
+from goodinit.errors import GoodinitError, shown
 from goodinit.options import DEFAULT_OUT, OPTIONS, Option
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ __all__ = ["app", "main", "with_options"]
 WORTH_SAYING = 5  # seconds: a study that takes as long is announced
 
 app = typer.Typer(
-    add_completion=False,
+    add_completion=True,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -39,21 +41,21 @@ def _integer(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is not an integer; give one such as 100") from None
+        raise typer.BadParameter(f"{shown(text)} is not an integer; give one such as 100") from None
 
 
 def _integers(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")] if text.strip() else []
     except ValueError:
-        raise GoodinitError(f"widths {text!r}: give integers with commas between them, such as 10,5") from None
+        raise GoodinitError(f"widths {shown(text)}: give integers with commas between them, such as 10,5") from None
 
 
 def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a number; give one such as 0.01") from None
+        raise typer.BadParameter(f"{shown(text)} is not a number; give one such as 0.01") from None
 
 
 def _learning_rates(given: list[str] | None) -> float | str | list[float] | None:
@@ -62,10 +64,6 @@ def _learning_rates(given: list[str] | None) -> float | str | list[float] | None
     if given == ["auto"]:
         return "auto"
     return [_number(each) for each in given]
-
-
-class _StoppedError(Exception):
-    """Ctrl-C; the message says what was kept."""
 
 
 @app.callback(invoke_without_command=True)
@@ -82,7 +80,13 @@ def _parameter(option: Option) -> Parameter:
     types: dict[str, Any] = {"texts": list[str], "rates": list[str], "integer": int, "number": float, "switch": bool}
     parser = {"integer": _integer, "number": _number}.get(option.kind)
     names = () if option.kind == "switch" else (f"--{option.word}",)
-    told = typer.Option(*names, metavar=option.metavar or None, parser=parser, help=option.help)
+    told = typer.Option(
+        *names,
+        metavar=option.metavar or None,
+        parser=parser,
+        help=option.help,
+        autocompletion=completion(option.name),
+    )
     kind: Any = bool if option.kind == "flag" else types.get(option.kind, str) | None
     default = False if option.kind == "flag" else None
     return Parameter(option.name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, told])
@@ -132,6 +136,8 @@ def compare(
         folder = report.OutputFolder(out, overwrite)
     elif not given["json"] and page_file is None:
         folder = report.OutputFolder.fresh(DEFAULT_OUT)
+    if page_file is not None:
+        report.check_page(page_file, overwrite)
     bar = _ProgressBar(hidden=given["quiet"])
     with bar as progress, redirect_stdout(sys.stderr):  # Ray prints what nodes do
         try:
@@ -139,7 +145,7 @@ def compare(
             result = comparison.compare(**options, study=study, progress=progress, announce=announce)
         except KeyboardInterrupt:
             progress_is = f"the same command goes on from what {study} holds" if study else "nothing was written"
-            raise _StoppedError(progress_is) from None
+            raise StoppedError(progress_is) from None
     written = result.save(folder) if folder is not None else None
     page = result.report(page_file, overwrite=overwrite) if page_file is not None else None
     if given["json"]:
@@ -158,7 +164,10 @@ def compare(
 @app.command()
 def show(
     name: Annotated[
-        str | None, typer.Argument(help="An initializer, a recipe or an activation; without it, the catalogue.")
+        str | None,
+        typer.Argument(
+            help="An initializer, a recipe or an activation; without it, the catalogue.", autocompletion=shown_names
+        ),
     ] = None,
     widths: Annotated[
         str | None,
@@ -249,7 +258,7 @@ def check(
         with redirect_stdout(sys.stderr):  # what the factory and the model print is not the checkup's
             checkups = check_factory(factory, data, target, loss=loss, seed=seed, **options, **expensive)
     except KeyboardInterrupt:
-        raise _StoppedError("nothing was written") from None
+        raise StoppedError("nothing was written") from None
     if report_page is not None and len(checkups) > 1:
         raise GoodinitError(f"--report: {factory} returned {len(checkups)} models; a page is for one")
     page = next(iter(checkups.values())).report(report_page, overwrite=overwrite) if report_page is not None else None
@@ -377,15 +386,5 @@ app.command(name="audit")(cli_audit.audit)
 
 
 def main() -> None:
-    """Run the command line: exit code 0, 2 for a wrong input, 130 after Ctrl-C."""
-    try:
-        app(standalone_mode=True)
-    except GoodinitError as error:
-        typer.echo(f"goodinit: {error}", err=True)
-        sys.exit(2)
-    except _StoppedError as stop:
-        typer.echo(f"goodinit: stopped; {stop}", err=True)
-        sys.exit(130)
-    except BrokenPipeError:  # the reader, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    """Run the command line: exit code 0, 2 for a wrong input or a full disk, 130 after Ctrl-C."""
+    guarded(app)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
+
+from goodinit.jsonable import json_fields, json_value
 
 __all__ = ["Histogram", "LayerStart", "LossStart", "ModelStart", "ParameterStart", "SumStart"]
 
@@ -112,7 +114,7 @@ class LayerStart:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return {**_facts(self), "correlation": _plain(self.correlation)}
+        return {**json_fields(self), "correlation": json_value(self.correlation)}
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class ParameterStart:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return _facts(self)
+        return json_fields(self)
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ class SumStart:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return _facts(self)
+        return json_fields(self)
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,7 @@ class LossStart:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return _facts(self)
+        return json_fields(self)
 
 
 @dataclass(frozen=True)
@@ -240,18 +242,4 @@ class ModelStart:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it: numbers that are not finite are null."""
-        return _facts(self)
-
-
-def _facts(record: Any) -> dict[str, Any]:
-    return {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    if hasattr(value, "to_dict"):
-        return value.to_dict()
-    return _facts(value) if isinstance(value, Histogram) else value
+        return json_fields(self)

@@ -5,6 +5,7 @@ import json
 import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 
 import goodinit
+from children import child
 from goodinit import GoodinitError, audit
 from goodinit.cli import main
 
@@ -292,16 +294,50 @@ def test_replicas_that_differ(tmp_path):
         audit(nn.Linear(2, 2), replicas=True)
     with pytest.raises(GoodinitError, match="give each process's model"):
         audit(lambda: nn.Linear(2, 2), replicas=True)
-    ranks = [subprocess.Popen([*line, str(r), tmp_path / "s"], stdout=subprocess.PIPE, text=True) for r in (0, 1)]
-    try:
-        said = [each.communicate(timeout=120)[0].strip() for each in ranks]
-    finally:
-        for each in ranks:
-            each.kill()
+    lines = [[*line, str(rank), tmp_path / "s"] for rank in (0, 1)]
+    with child(lines[0], stdout=subprocess.PIPE) as one, child(lines[1], stdout=subprocess.PIPE) as other:
+        said = [each.communicate(timeout=120)[0].strip() for each in (one, other)]
     assert said == [
         f"[('replicas-differ', '1.weight', 'process {1 - rank} holds other values than process {rank}')]"
         for rank in (0, 1)
     ]
+
+
+SHARDED = """
+import sys, torch, goodinit
+from torch import nn, distributed
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+distributed.init_process_group("gloo", init_method=f"file://{sys.argv[1]}", rank=0, world_size=1)
+def make(fill):
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 4))
+    fully_shard(model, mesh=init_device_mesh("cpu", (1,)))
+    model.to_empty(device="cpu")
+    for layer in list(model)[:fill]:
+        layer.reset_parameters()
+    return model
+for fill in (2, 1):
+    found = goodinit.audit(lambda: make(fill))
+    print([(f.code, f.name, found[f.name].confirmed) for f in found.findings], found["0.weight"].law)
+"""
+
+
+def test_a_sharded_model_filled_after_to_empty(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SHARDED, tmp_path / "s"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        "[] uniform(-0.3536, 0.3536)",
+        "[('never-filled', '1.weight', True), ('never-filled', '1.bias', True)] uniform(-0.3536, 0.3536)",
+    ]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_container_whose_parameters_cannot_be_seen_says_so():
+    packed = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(8, 8)), {nn.Linear})
+    assert "no parameter can be seen" in str(audit(packed))
+    assert audit(torch.jit.script(nn.Linear(3, 2))).findings == ()
 
 
 def test_what_cannot_be_audited_is_said():
@@ -324,6 +360,30 @@ def test_a_factory_that_needs_values_is_built_on_the_cpu():
     found = audit(make)
     assert found.device == "cpu"
     assert "Built on the CPU" in found.note
+
+
+def test_the_device_can_be_chosen():
+    assert [audit(lambda: nn.Linear(2, 2), device=each).device for each in ("meta", "cpu")] == ["meta", "cpu"]
+    assert audit(lambda: nn.Linear(2, 2), device="meta")["weight"].measured is None
+    assert audit(lambda: nn.Linear(2, 2))["weight"].measured is not None
+    with pytest.raises(GoodinitError, match="builds on meta or cpu"):
+        audit(lambda: nn.Linear(2, 2), device="cuda")
+    with pytest.raises(GoodinitError, match="failed: RuntimeError"):
+        audit(lambda: nn.Linear(2, int(torch.ones(1).item())), device="meta")
+
+
+def test_values_that_a_loader_of_files_brings_are_said_to_come_from_elsewhere():
+    """transformers loads in threads, whose writes no mode sees."""
+
+    def make():
+        layer = nn.Linear(3, 2)
+        with ThreadPoolExecutor() as pool:
+            layer.weight = pool.submit(lambda: nn.Parameter(torch.ones(2, 3))).result()
+        return layer
+
+    found = audit(make)
+    assert found["weight"].verdict == "filled"
+    assert found["weight"].shown_law == "made elsewhere, as by a loader of files; mean 1, std 0"
 
 
 def test_repeated_blocks_are_one_row():

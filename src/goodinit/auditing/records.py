@@ -72,7 +72,9 @@ class ParameterAudit:
         """The law, or where it is not known what was measured."""
         if self.law is not None and (self.law.distribution != "unknown" or self.measured is None):
             return str(self.law)
-        return f"mean {self.measured[0]:.4g}, std {self.measured[1]:.4g}" if self.measured is not None else ""
+        found = f"mean {self.measured[0]:.4g}, std {self.measured[1]:.4g}" if self.measured is not None else ""
+        elsewhere = self.verdict == "filled" and self.law is None and not self.writes
+        return f"made elsewhere, as by a loader of files; {found}".rstrip("; ") if elsewhere else found
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,6 +39,7 @@ def audit(
     init: str | Callable[[Any], Any] | None = None,
     recipe: str | Recipe | None = None,
     *,
+    device: str | None = None,
     replicas: bool = False,
 ) -> Audit:
     """Who filled every parameter and persistent buffer of a model, with what, from which line, or that nobody did.
@@ -55,6 +56,7 @@ def audit(
             constructor wrote then counts as lost.
         recipe: the recipe that the model should start as, such as `gpt2` (`goodinit.recipes.names()`): where it does
             not, a finding says in what it differs and which line did it.
+        device: `cpu` builds the model in memory at once, `meta` on no account; None tries the meta device first.
         replicas: of a built model, also compare its values with those of the other processes of torch.distributed's
             group, each of which must call `audit`. Shards are left out.
 
@@ -66,7 +68,7 @@ def audit(
     Raises GoodinitError where the function cannot be found, fails, or returns something else.
     """
     wanted = None if recipe is None else recipes.get(recipe)
-    found = _audited(make_or_model, init, replicas)
+    found = _audited(make_or_model, init, device, replicas)
     if wanted is None:
         return found
     rows, findings, note = conformity(found.parameters, wanted)
@@ -74,9 +76,11 @@ def audit(
     return replace(found, parameters=tuple(rows), findings=(*found.findings, *findings), note=note)
 
 
-def _audited(make_or_model: Any, init: Any, replicas: bool) -> Audit:
+def _audited(make_or_model: Any, init: Any, wanted: str | None, replicas: bool) -> Audit:
     import torch
 
+    if wanted not in (None, "meta", "cpu"):
+        raise GoodinitError(f"device={wanted!r}: an audit builds on meta or cpu; leave it out to try meta first")
     if isinstance(make_or_model, torch.nn.Module):
         if init is not None:
             raise GoodinitError("init= was given with a model that is built; give the function that makes the model")
@@ -85,11 +89,11 @@ def _audited(make_or_model: Any, init: Any, replicas: bool) -> Audit:
         raise GoodinitError("replicas= compares models that are built; give each process's model")
     name, make = _factory(make_or_model)
     with _random_states_kept():
-        recorder, model, device, note = _recorded(name, make, init)
+        recorder, model, device, note = _recorded(name, make, init, wanted)
         tensors = _tensors(model)
         rows = [_row(recorder, *entry) for entry in tensors]
         suspects = any(row.verdict in _MESSAGES for row in rows)
-        small = sum(tensor.numel() for _, _, tensor, _ in tensors) <= _AFFORDABLE
+        small = wanted != "meta" and sum(tensor.numel() for _, _, tensor, _ in tensors) <= _AFFORDABLE
         built = _poisoned(make, init, device) if small and (suspects or device == "meta") else {}
     if not built and device == "cpu":
         built = {name: tensor for name, _, tensor, _ in tensors}
@@ -104,26 +108,34 @@ def _audited(make_or_model: Any, init: Any, replicas: bool) -> Audit:
     return Audit(name, device, tuple(values.get(row.name, row) for row in rows), (*findings, *wrong), note)
 
 
-def _recorded(name: str, make: Callable[[], Any], init: Any) -> tuple[Recorder, torch.nn.Module, str, str]:
+def _recorded(
+    name: str, make: Callable[[], Any], init: Any, wanted: str | None
+) -> tuple[Recorder, torch.nn.Module, str, str]:
     """The recorder of a build, the model, the device it was built on, and what is to be said of that."""
     from goodinit.auditing.recorder import Recorder
 
-    try:
-        recorder = Recorder(_MOST)
-        return recorder, _build(name, make, init, recorder, "meta"), "meta", ""
-    except SystemExit as error:
-        raise GoodinitError(f"{name}() failed: {type(error).__name__}: {error}") from error
-    except Exception as error:
-        if isinstance(error, GoodinitError) and "returned" in str(error):
-            raise
-        note = f"Built on the CPU: the meta device does not do ({type(error).__name__})."
+    note = ""
+    if wanted != "cpu":
+        try:
+            recorder = Recorder(_MOST)
+            return recorder, _build(name, make, init, recorder, "meta"), "meta", ""
+        except (Exception, SystemExit) as error:
+            if wanted == "meta" or isinstance(error, SystemExit):
+                raise _failed(name, error) from error
+            if isinstance(error, GoodinitError) and "returned" in str(error):
+                raise
+            note = f"Built on the CPU: the meta device does not do ({type(error).__name__})."
     try:
         recorder = Recorder(_MOST)
         return recorder, _build(name, make, init, recorder, "cpu"), "cpu", note
-    except GoodinitError:
-        raise
-    except (Exception, SystemExit) as failure:
-        raise GoodinitError(f"{name}() failed: {type(failure).__name__}: {failure}") from failure
+    except (Exception, SystemExit) as error:
+        raise _failed(name, error) from error
+
+
+def _failed(name: str, error: BaseException) -> GoodinitError:
+    if isinstance(error, GoodinitError):
+        return error
+    return GoodinitError(f"{name}() failed: {type(error).__name__}: {error}")
 
 
 def _factory(given: str | Callable[[], Any]) -> tuple[str, Callable[[], Any]]:
@@ -133,7 +145,7 @@ def _factory(given: str | Callable[[], Any]) -> tuple[str, Callable[[], Any]]:
 def _build(name: str, make: Callable[[], Any], init: Any, recorder: Recorder, device: str) -> Any:
     import torch
 
-    with recorder.active(), torch.device(device):
+    with recorder.active(device == "meta"), torch.device(device) if device == "meta" else nullcontext():
         model = _model_of(make())
         if not isinstance(model, torch.nn.Module):
             raise GoodinitError(f"{name}() returned an object of type {type(model).__name__}; return a torch.nn.Module")
@@ -151,7 +163,7 @@ def _build(name: str, make: Callable[[], Any], init: Any, recorder: Recorder, de
         elif init is not None:
             recorder.forget(model)
     if init is not None:
-        with recorder.active():
+        with recorder.active(device == "meta"):
             if isinstance(init, str):
                 if not callable(getattr(model, init, None)):
                     raise GoodinitError(f"init={init!r}: the model that {name}() returned has no method {init}")
@@ -224,7 +236,7 @@ def _look(
 
     seen, findings, drawn = [], [], []
     for row, tensor in rows:
-        values = measured(tensor)
+        values = measured(tensor, known)
         if values is None:
             continue
         if values.finite:

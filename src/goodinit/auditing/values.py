@@ -15,7 +15,8 @@ from goodinit.auditing.records import AuditFinding
 
 __all__ = ["Values", "alike", "differing", "judged", "measured"]
 
-_CHUNK: Final = 2**22
+_CHUNK: Final = 2**20
+_SOME: Final = 10_000  # values that the middle half is taken of
 _SURE: Final = 7.0  # standard errors between a moment and its law's
 _CHANCE: Final = 1e-9  # that a tensor of its law holds a value as far out
 _FAR: Final = 100.0  # standard deviations of the middle half, beyond which a value of an unknown law is told
@@ -42,13 +43,16 @@ class Values:
         return self.low == self.high
 
 
-def measured(tensor: torch.Tensor) -> Values | None:
-    """The values of a tensor of real numbers; of a distributed one, those of this process. None where none is held."""
+def measured(tensor: torch.Tensor, known: bool) -> Values | None:
+    """The values of a tensor of real numbers; of a distributed one, those of this process. None where none is held.
+
+    The deviation of the middle half is only measured where the writes are not `known`.
+    """
     try:
         held = _local(tensor)
         if held.is_meta or not held.is_floating_point() or not held.numel():
             return None
-        return _moments(held.detach().reshape(-1))
+        return _moments(held.detach().reshape(-1), known)
     except (NotImplementedError, RuntimeError):  # a container, such as of packed 4-bit numbers, that has no such view
         return None
 
@@ -59,16 +63,18 @@ def _local(tensor: Any) -> torch.Tensor:
     return found
 
 
-def _moments(flat: torch.Tensor) -> Values:
+def _moments(flat: torch.Tensor, known: bool) -> Values:
     low, high = (float(each) for each in torch.aminmax(flat))
     if not (math.isfinite(low) and math.isfinite(high)):
         return Values(flat.numel(), False)
-    size, shift = flat.numel(), float(flat[0])
-    mean = shift + sum(float((part.double() - shift).sum()) for part in flat.split(_CHUNK)) / size
-    squares = sum(float((part.double() - mean).square_().sum()) for part in flat.split(_CHUNK))
-    some = flat[:: max(1, size // 100_000)].double()
-    quarters = torch.quantile(some[:200_000], torch.tensor([0.25, 0.75], dtype=torch.double, device=some.device))
-    middle = float(quarters[1] - quarters[0]) / 1.349
+    size = flat.numel()
+    parts = flat.split(_CHUNK) if flat.dtype in (torch.float32, torch.float64) else flat.float().split(_CHUNK)
+    mean = sum(float(part.sum()) for part in parts) / size
+    squares = sum(float(torch.linalg.vector_norm(part - mean)) ** 2 for part in parts)
+    middle = 0.0
+    if not known:
+        some = flat[:: max(1, size // _SOME)].double().sort().values
+        middle = float(some[3 * len(some) // 4] - some[len(some) // 4]) / 1.349
     eps = torch.finfo(flat.dtype).eps
     return Values(size, True, mean, math.sqrt(squares / size), low, high, middle, eps)
 

@@ -20,6 +20,7 @@ from goodinit.comparison.store import Store, read_file
 from goodinit.comparison.summary import summarize_tasks
 from goodinit.comparison.tuning import tuning_curves
 from goodinit.errors import GoodinitError
+from goodinit.jsonable import json_value
 from goodinit.report import Rerun
 from goodinit.results import Origin, Study, Task, TaskSummary, Trial
 from goodinit.statistics import Ranking
@@ -40,6 +41,7 @@ _COLUMNS = (
     "steps",
     "first_loss",
     "final_loss",
+    "test_loss",
     "train_accuracy",
     "test_accuracy",
     "train_r2",
@@ -140,14 +142,12 @@ class Comparison(_Table):
     @cached_property
     def summaries(self) -> tuple[TaskSummary, ...]:
         """What the seeds say, task by task."""
-        return summarize_tasks(
-            self.study.tasks, self.trials, tuned=self.study.tune, margin=self.margin, target=self.target_loss
-        )
+        return summarize_tasks(self.study, self.trials, self.tuning, margin=self.margin, target=self.target_loss)
 
     @cached_property
     def tuning_curves(self) -> dict[tuple[str, str], dict[float, float]]:
-        """The median final training loss of the tuning, infinite where it diverged, by (task, initialization)."""
-        return tuning_curves(self.tuning)
+        """The median of the study's criterion over the tuning seeds, infinite where it diverged, by (task, start)."""
+        return tuning_curves(self.tuning, self.study.criterion)
 
     @property
     def rerun(self) -> Rerun:
@@ -185,7 +185,8 @@ class Comparison(_Table):
                     "task": task,
                     "initialization": name,
                     "learning_rate": list(curve),
-                    "median_final_loss": _finite(curve),
+                    "criterion": self.study.criterion,
+                    "median": json_value(list(curve.values())),
                 }
                 for (task, name), curve in self.tuning_curves.items()
             ],
@@ -229,10 +230,6 @@ class Comparison(_Table):
 
     def __str__(self) -> str:
         return report.text(report.summary(self.task, self.shown, self.summaries))
-
-
-def _finite(curve: dict[float, float]) -> list[float | None]:
-    return [value if value < float("inf") else None for value in curve.values()]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from goodinit.datasets.npz import MOST_BYTES, read_npz
 from goodinit.datasets.scaling import scaled
 from goodinit.errors import GoodinitError
 
-__all__ = ["CsvText", "load_file", "load_text", "read_header"]
+__all__ = ["CsvText", "is_there", "load_file", "load_text", "read_header"]
 
 _DELIMITERS = ",;\t"
 
@@ -51,7 +51,7 @@ def load_file(path: Path, target: str | None, seed: int, standardize: bool = Tru
 
     Raises GoodinitError for a file that cannot be read or trained on; the message says what to change.
     """
-    if not path.exists():
+    if not is_there(path):
         raise GoodinitError(f"{path}: there is no such file; give a built-in name or the path of a CSV or NPZ file")
     if not path.is_file():
         what = "a folder" if path.is_dir() else "not a file"
@@ -69,6 +69,14 @@ def load_file(path: Path, target: str | None, seed: int, standardize: bool = Tru
             return _of_csv(path, file, target, seed, standardize, regression)
     except (OSError, MemoryError) as error:
         raise GoodinitError(f"{path}: it cannot be read ({error})") from error
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file or folder; a name that the system does not take has none."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _of_csv(path: Path, file: TextIO, target: str | None, seed: int, standardize: bool, regression: bool) -> Dataset:

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.errors import GoodinitError, nearest
+from goodinit.wording import listed
 
-__all__ = ["classes", "column", "is_missing", "listed", "spelled_once"]
+__all__ = ["classes", "column", "is_missing", "quoted", "spelled_once"]
 
 _MISSING: Final = frozenset(("", "?", "na", "n/a", "<na>", "#n/a", "nan", "+nan", "-nan", "null"))
 """What stands for a missing value. `none` is not there: it names a class, as in none, mild, severe."""
@@ -75,14 +76,14 @@ def classes(path: Path, labels: Sequence[str]) -> tuple[tuple[str, ...], NDArray
 def column(path: Path, wanted: str | None, known: list[str], what: str) -> str:
     """The wanted name if it is among the known ones; else an error that lists them."""
     if wanted is None:
-        raise GoodinitError(f"{path}: which {what} holds the labels? Name it with --target: {listed(known)}")
+        raise GoodinitError(f"{path}: which {what} holds the labels? Name it with --target: {quoted(known)}")
     if wanted not in known:
         close = nearest(wanted, known)
-        advice = f"did you mean {close[0]!r}?" if close else f"it has {listed(known)}"
+        advice = f"did you mean {close[0]!r}?" if close else f"it has {quoted(known)}"
         raise GoodinitError(f"{path}: there is no {what} {wanted!r}; {advice}")
     return wanted
 
 
-def listed(names: list[str]) -> str:
-    """The first dozen names, and how many more there are."""
-    return ", ".join(map(repr, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+def quoted(names: Iterable[str]) -> str:
+    """The names in quotation marks, a dozen at most."""
+    return listed(map(repr, names), most=12)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from goodinit.datasets.labels import column, is_missing, listed
+from goodinit.datasets.labels import column, is_missing, quoted
 from goodinit.errors import GoodinitError
 
 __all__ = ["MOST_BYTES", "Npz", "read_npz"]
@@ -41,7 +41,7 @@ def read_npz(path: Path, target: str | None, regression: bool) -> Npz:
     feature_names = [folded["x"]] if "x" in folded else [name for name in arrays if name != label_name]
     if label_name is None or len(feature_names) != 1:
         raise GoodinitError(
-            f"{path} holds {listed(list(arrays)) or 'no array'}; name the features X and the labels y, or give "
+            f"{path} holds {quoted(arrays) or 'no array'}; name the features X and the labels y, or give "
             "X_train, y_train, X_test and y_test"
         )
     features, labels = _checked(path, arrays[feature_names[0]], arrays[label_name], regression)

@@ -12,7 +12,8 @@ __all__ = ["DEFAULT_OUT", "LOSSES", "OPTIONS", "task_options"]
 DEFAULT_OUT: Final = "goodinit-compare"
 LOSSES: Final = ("cross_entropy", "squared_error")
 
-_COUNT: Final = "an integer of at least 1"
+_COUNT: Final = "an integer from 1 to 10^12"
+_MOST: Final = 10**12
 
 OPTIONS: Final[dict[str, Option]] = {
     option.name: option
@@ -46,7 +47,7 @@ OPTIONS: Final[dict[str, Option]] = {
             "A function that makes your own PyTorch model, to be trained.",
             "MODULE:FUNCTION",
             identity=True,
-            of="models",
+            of="model",
             expected="a text such as my_models:make",
             meaning="your own PyTorch model in place of the network, see [pytorch.md](pytorch.md)",
         ),
@@ -58,7 +59,7 @@ OPTIONS: Final[dict[str, Option]] = {
             "NAME",
             usual="cpu",
             identity=True,
-            of="models",
+            of="model",
             default_text="`cpu`",
             meaning="where models are trained; `cuda` is a GPU",
         ),
@@ -113,7 +114,7 @@ OPTIONS: Final[dict[str, Option]] = {
             "N,N,...",
             usual=(10, 5),
             identity=True,
-            of="networks",
+            of="network",
             default_text="`10,5`",
             meaning="the hidden layers",
         ),
@@ -125,7 +126,7 @@ OPTIONS: Final[dict[str, Option]] = {
             "NAME",
             usual="relu",
             identity=True,
-            of="networks",
+            of="network",
             default_text="`relu`",
             meaning="also `leaky_relu(slope=0.2)` and the like",
         ),
@@ -140,7 +141,29 @@ OPTIONS: Final[dict[str, Option]] = {
             open_low=True,
             must="a finite number above 0, such as 0.01",
             default_text="`0.01`",
-            meaning="repeat for several; `auto` tunes each initialization on seeds of its own",
+            meaning="repeat for several: each initialization is given its best one, found on seeds of their own; "
+            "`auto` has a grid",
+        ),
+        Option(
+            "tuning_seeds",
+            "seeds",
+            "study",
+            "Seeds that learning rates are chosen on.",
+            "0-19",
+            default_text="`1000000-1000004`",
+            meaning="the seeds that learning rates are chosen on",
+        ),
+        Option(
+            "tuning_criterion",
+            "text",
+            "study",
+            "What decides among learning rates: final_loss, area, validation_loss, validation_score.",
+            "NAME",
+            default="final_loss",
+            choices=("final_loss", "area", "validation_loss", "validation_score"),
+            default_text="`final_loss`",
+            meaning="what decides among learning rates: the training loss at the end or on average (`area`), or "
+            "`validation_loss`, `validation_score` on a quarter of the training examples",
         ),
         Option(
             "steps",
@@ -151,6 +174,7 @@ OPTIONS: Final[dict[str, Option]] = {
             usual=15_000,
             identity=True,
             low=1,
+            high=_MOST,
             must=_COUNT,
             default_text="`15000`",
             meaning="the number of updates",
@@ -163,6 +187,7 @@ OPTIONS: Final[dict[str, Option]] = {
             "N",
             identity=True,
             low=1,
+            high=_MOST,
             must=_COUNT,
             default_text="all",
             meaning="examples a step",
@@ -206,7 +231,7 @@ OPTIONS: Final[dict[str, Option]] = {
             "NAME",
             usual="randomstate",
             identity=True,
-            of="networks",
+            of="network",
             choices=("randomstate", "keyed"),
             default_text="`randomstate`",
             meaning="where weights come from: the classic experiment's stream, or `keyed`",
@@ -219,6 +244,7 @@ OPTIONS: Final[dict[str, Option]] = {
             "N",
             identity=True,
             low=1,
+            high=_MOST,
             must=_COUNT,
             default_text="a round number",
             meaning="steps between recorded losses",
@@ -231,7 +257,7 @@ OPTIONS: Final[dict[str, Option]] = {
             "NAME",
             usual="float64",
             identity=True,
-            of="networks",
+            of="network",
             choices=("float64", "float32"),
             default_text="`float64`",
             meaning="or `float32`",
@@ -330,7 +356,8 @@ OPTIONS: Final[dict[str, Option]] = {
             "A trial that takes longer by itself is not trained.",
             "SECONDS",
             low=0.01,
-            must="a number of seconds of at least 0.01, such as 600",
+            high=1e9,
+            must="a number of seconds from 0.01 to 10^9, such as 600",
             default_text="none",
             meaning="a trial that takes longer by itself is not trained, and counted apart",
         ),

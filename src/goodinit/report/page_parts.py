@@ -8,16 +8,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from goodinit.factories import ModelFactory
-from goodinit.networks import MLP
 from goodinit.report.columns import cell, heading, score_text
 from goodinit.report.study_figures import lost
 from goodinit.report.study_result import StudyResult, trial_groups
 from goodinit.results import Study, Task, TaskSummary, Trial
 from goodinit.statistics import COLUMNS, PairComparison, RankedGroup, Ranking
+from goodinit.wording import count, listed
 
 __all__ = [
-    "count",
+    "criterion",
     "environment",
     "page_facts",
 ]
@@ -62,7 +61,7 @@ def _task_facts(result: StudyResult, task: Task, summary: TaskSummary) -> dict[s
     return {
         "name": task.name,
         "answer": _answer(task, summary, groups),
-        "facts": _what_was_run(result.study, task, groups),
+        "facts": _what_was_run(result.study, task, summary),
         "first_seed": first,
         "level": f"{ranking.level:.0%}" if ranking else "",
         "columns": [{"heading": heading(column, task.metric.test), "note": column.note} for column in COLUMNS],
@@ -149,20 +148,7 @@ def _score(group: RankedGroup, seeds: int, level: float) -> str:
     return f"{value} (interquartile mean over {seeds} seeds; {level:.0%} interval {interval})"
 
 
-def listed(names: Sequence[str]) -> str:
-    """The names as a sentence lists them, not all of many."""
-    if len(names) > _MOST_NAMED:
-        return f"{', '.join(names[: _MOST_NAMED - 1])} and {len(names) - _MOST_NAMED + 1} more"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _units(network: MLP | ModelFactory) -> str:
-    if isinstance(network, ModelFactory):
-        return f"the model {network.description}, on {network.device}"
-    return f"{_widths(network.widths)} units, {network.activation.name}"
-
-
-def _what_was_run(study: Study, task: Task, groups: Mapping[str, Sequence[Trial]]) -> list[tuple[str, str]]:
+def _what_was_run(study: Study, task: Task, summary: TaskSummary) -> list[tuple[str, str]]:
     data, schedule, network = task.data, task.schedule, task.network
     per_seed = "made or split again by each seed" if task.source.varies else "the same for every seed"
     kind = f"the number {data.target} to predict"
@@ -177,9 +163,9 @@ def _what_was_run(study: Study, task: Task, groups: Mapping[str, Sequence[Trial]
             f"{data.name}: {len(data.y_train):,} examples to train, {len(data.y_test):,} to test, "
             f"{per_seed}; {count(len(data.features), 'feature')}, {kind}{note}",
         ),
-        ("network", f"{_units(network)}, {network.loss.replace('_', ' ')}"),
+        ("network", f"{network.sentence}, {network.loss.replace('_', ' ')}"),
         ("training", f"{schedule.optimizer.replace('_', ' ')}, {schedule.steps:,} steps, {size}, {task.dtype}"),
-        ("learning rate", _rates(study, task, groups)),
+        ("learning rate", _rates(study, task, summary)),
         ("initializations", listed(starts) if len(starts) <= _MOST_NAMED else f"{len(starts)}, see the tables"),
         ("seeds", f"{_seeds(study.seeds)}: each gives every initialization the same data in the same order"),
         ("random numbers", f"the {task.stream} stream"),
@@ -189,24 +175,27 @@ def _what_was_run(study: Study, task: Task, groups: Mapping[str, Sequence[Trial]
     return facts
 
 
-def _rates(study: Study, task: Task, groups: Mapping[str, Sequence[Trial]]) -> str:
+def criterion(task: Task, name: str) -> str:
+    """What decides among learning rates, in words."""
+    return {
+        "final_loss": f"final training loss ({task.metric.loss})",
+        "area": f"training loss over all steps ({task.metric.loss})",
+        "validation_loss": f"validation loss ({task.metric.loss})",
+        "validation_score": f"validation {task.metric.words}",
+    }[name]
+
+
+def _rates(study: Study, task: Task, summary: TaskSummary) -> str:
     rates = ", ".join(f"{rate:g}" for rate in study.learning_rates)
     if study.tune:
-        chosen = ", ".join(f"{trials[0].learning_rate:g} for {name}" for name, trials in groups.items())
-        how = "the lowest median final training loss decides"
-        return f"tuned for each initialization among {rates}; {how}. Chosen: {chosen}"
+        beyond = ", and beyond where the best one lies at the end" if study.growing else ""
+        chosen = "; ".join(
+            f"{each.chosen:g} for {each.initialization}, which learns with {len(each.learned)} of {len(each.tried)}"
+            for each in summary.rates
+        )
+        how = f"the best median {criterion(task, study.criterion)} decides"
+        return f"tuned for each initialization among {rates}{beyond}; {how}. Chosen: {chosen}"
     return rates or f"{task.schedule.learning_rate:g}"
-
-
-def _widths(widths: Sequence[int]) -> str:
-    """The widths with dashes, a run of equal ones told by its length."""
-    runs: list[list[int]] = []
-    for width in widths:
-        if runs and runs[-1][0] == width:
-            runs[-1][1] += 1
-        else:
-            runs.append([width, 1])
-    return "-".join("-".join([str(width)] * count) if count < 4 else f"({width}\u00d7{count})" for width, count in runs)
 
 
 def _seeds(seeds: Sequence[int]) -> str:
@@ -244,7 +233,7 @@ def _ranking_notes(task: Task, ranking: Ranking | None, of_task: Sequence[str]) 
     if floors:
         worst = f"{task.metric.test} {min(floors.values()):.3g}"
         below = "" if task.metric.bounded else ", and one below it too"
-        notes.append(f"A run that diverged or failed counts as {worst}{below}: some of {listed(list(floors))} did.")
+        notes.append(f"A run that diverged or failed counts as {worst}{below}: some of {listed(floors)} did.")
     return notes
 
 
@@ -353,8 +342,3 @@ def _failures(trials: Sequence[Trial]) -> list[dict[str, Any]]:
         {"task": task, "name": name, "rate": f"{rate:g}", "seeds": _seeds(seeds), "reason": reason}
         for (task, name, rate, reason), seeds in found.items()
     ]
-
-
-def count(number: int, one: str, more: str = "") -> str:
-    """The number with the word for what it counts."""
-    return f"{number:,} {one if number == 1 else more or one + 's'}"

@@ -10,7 +10,6 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from goodinit.networks import MLP
 from goodinit.report.columns import cell, heading, score_text
 from goodinit.results import CLASSIFICATION, REGRESSION, Task, TaskSummary, Trial
 from goodinit.statistics import COLUMNS, Ranking
@@ -44,6 +43,8 @@ def summary(task: Task, trials: Sequence[Trial], summaries: Sequence[TaskSummary
     for each in summaries:
         if each.ranking is not None:
             parts += _ranked(each, each.ranking)
+        if each.rates:
+            parts += _rates(each)
         parts += [Text(note) for note in each.notes]
     return Group(*parts)
 
@@ -68,8 +69,22 @@ def _ranked(found: TaskSummary, ranking: Ranking) -> list[RenderableType]:
     return [Text(title), table, *(Text(note) for note in ranking.notes)]
 
 
+def _rates(found: TaskSummary) -> list[RenderableType]:
+    """The learning rate of each initialization, and with how many of those tried it learns."""
+    table = Table()
+    table.add_column("initialization")
+    for name in ("learning rate", "tried", "learns with", "from", "to"):
+        table.add_column(name, justify="right")
+    for each in found.rates:
+        ends = [f"{min(each.learned):g}", f"{max(each.learned):g}"] if each.learned else ["", ""]
+        learns = f"{len(each.learned)} of {len(each.tried)} ({each.share:.0%})"
+        tried = f"{min(each.tried):g} to {max(each.tried):g}"
+        table.add_row(Text(each.initialization), f"{each.chosen:g}", tried, learns, *ends)
+    return [Text(f"\n{found.task}: learning rates, each initialization's best one on the tuning seeds"), table]
+
+
 def _called(task: Task) -> str:
-    return f"{'Network' if isinstance(task.network, MLP) else 'Model'} {task.network.description}"
+    return f"{task.network.kind.capitalize()} {task.network.description}"
 
 
 def _headline(task: Task, trials: Sequence[Trial]) -> str:

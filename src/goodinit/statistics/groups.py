@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from numpy.typing import ArrayLike
 
+from goodinit.jsonable import json_value
 from goodinit.statistics.arguments import RESAMPLES
 from goodinit.statistics.columns import COLUMNS, GroupRuns, Measured
 from goodinit.statistics.estimate import Estimate, Record
@@ -62,9 +63,7 @@ class GroupSummary(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it, each statistic under its name."""
-        facts = super().to_dict()
-        measured = {name: found and found.to_dict() for name, found in self.statistics.items()}
-        return {"name": facts["name"], "runs": facts["runs"], **measured, "floor": facts["floor"]}
+        return {"name": self.name, "runs": self.runs, **json_value(self.statistics), "floor": json_value(self.floor)}
 
 
 def summarize(

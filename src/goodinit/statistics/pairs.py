@@ -8,8 +8,9 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from goodinit.arguments import check_choice, check_number
 from goodinit.errors import GoodinitError
-from goodinit.statistics.arguments import RESAMPLES, check_choice, check_level, check_number
+from goodinit.statistics.arguments import RESAMPLES, check_level
 from goodinit.statistics.bootstrap import bootstrap
 from goodinit.statistics.effects import cohens_d_z, probability_of_improvement, rank_biserial
 from goodinit.statistics.estimate import Estimate, Record

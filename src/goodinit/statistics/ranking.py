@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from goodinit.arguments import check_choice, check_number
 from goodinit.errors import GoodinitError
-from goodinit.statistics.arguments import RESAMPLES, check_choice, check_level, check_number
+from goodinit.statistics.arguments import RESAMPLES, check_level
 from goodinit.statistics.estimate import Record
 from goodinit.statistics.frames import data_frame
 from goodinit.statistics.groups import GroupSummary, summarize_runs
@@ -19,6 +20,7 @@ from goodinit.statistics.hypotheses import Friedman, friedman, holm
 from goodinit.statistics.pairs import PairComparison, PairTest, compare_runs, judge
 from goodinit.statistics.power import PowerNote, power_note
 from goodinit.statistics.runs import find_floor, read_runs
+from goodinit.wording import listed
 
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-untyped]  # it ships no types, and is optional
@@ -234,7 +236,7 @@ def _notes(
         if len(names) > 1:
             alike = all(frozenset(two) in equivalent for two in itertools.combinations(names, 2))
             are = "equivalent within the margin" if alike else "not separable"
-            notes.append(f"{_listed(names)} share place {place}: they are {are}.")
+            notes.append(f"{listed(names)} share place {place}: they are {are}.")
     for first, second in itertools.combinations(ranked, 2):
         if first.place != second.place and second.name in first.not_separable_from:
             notes.append(
@@ -250,9 +252,5 @@ def _notes(
         notes.append(power.sentence)
     lost = [group.name for group in ranked if group.summary.divergence.value == 1]
     if lost:
-        notes.append(f"Every run of {_listed(lost)} diverged.")
+        notes.append(f"Every run of {listed(lost)} diverged.")
     return notes
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

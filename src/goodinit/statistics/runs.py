@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from goodinit.arguments import check_number
 from goodinit.errors import GoodinitError
-from goodinit.statistics.arguments import check_number, read_flags, read_numbers
+from goodinit.statistics.arguments import read_flags, read_numbers
 
 __all__ = ["Runs", "find_floor", "read_runs"]
 

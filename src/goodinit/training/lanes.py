@@ -23,6 +23,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from goodinit.arguments import is_integer
 from goodinit.errors import GoodinitError
 from goodinit.networks import MLP, Parameters
 from goodinit.training.arguments import check_examples, check_start
@@ -176,7 +177,7 @@ def _names(network: MLP) -> list[str]:
 def _threads(threads: int | None) -> int:
     if threads is None:
         return processors()
-    if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
+    if not is_integer(threads) or threads < 1:
         raise GoodinitError(f"threads {threads!r}: it must be an integer of at least 1, or None for all processors")
     return int(threads)
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Final
 
-from goodinit.checkup.rules.remedies import expression, initialize, listed
+from goodinit.checkup.rules.remedies import expression, initialize
 from goodinit.checkup.rules.signals import ends, hidden, reinitialize
 from goodinit.model_records import LayerStart, ModelStart, ParameterStart
 from goodinit.results import Finding
+from goodinit.wording import listed
 
 __all__ = ["RULES"]
 
@@ -116,9 +117,12 @@ def no_gradient(start: ModelStart) -> Iterator[Finding]:
     if cut:
         elements = sum(math.prod(each.shape) for each in cut)
         share = elements / max(1, sum(math.prod(each.shape) for each in start.parameters if each.trainable))
+        only_biases = all(
+            each.role == "bias" for each in cut
+        )  # as of an energy's last layer, whose forces are a gradient
         yield Finding(
             "no-gradient",
-            "severe" if share >= CUT_OFF else "warning",
+            "severe" if share >= CUT_OFF else "info" if only_biases else "warning",
             f"{listed([each.name for each in cut])} ({share:.0%} of what can be trained) took part, but no "
             "gradient comes "
             "back to them: the loss is cut off from them, as by detach, no_grad, argmax or NumPy",

@@ -9,9 +9,10 @@ from typing import Final
 
 from goodinit.checkup.measure import NEAR_BOUND
 from goodinit.checkup.model_theory import baseline_saturation
-from goodinit.checkup.rules.remedies import initialize, listed, redraw, scale
+from goodinit.checkup.rules.remedies import initialize, redraw, scale
 from goodinit.model_records import LayerStart, ModelStart, SumStart
 from goodinit.results import Finding
+from goodinit.wording import listed
 
 __all__ = ["RULES", "ends", "hidden", "reinitialize"]
 

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
-from goodinit.checkup.rules.remedies import initialize, listed, redraw, wrapped
+from goodinit.checkup.rules.remedies import initialize, redraw, wrapped
 from goodinit.model_records import LayerStart, ModelStart, ParameterStart
 from goodinit.results import Finding
+from goodinit.wording import listed
 
 __all__ = ["RULES"]
 
