@@ -84,7 +84,14 @@ def traced(model: nn.Module, inputs: Any) -> tuple[Trace | None, Mapping[str, Me
             tracer.feed(inputs)
             call_model(model, inputs)
         return tracer.trace(), tracer.meanings()
-    with untouched(model, inputs) as own, torch.no_grad(), UseTracer(model) as tracer:
+    try:
+        return _run(model, inputs, False)
+    except GoodinitError:  # it may take a gradient in `forward`, as energies and forces do
+        return _run(model, inputs, True)
+
+
+def _run(model: nn.Module, inputs: Any, gradients: bool) -> tuple[Trace, Mapping[str, Meaning]]:
+    with untouched(model, inputs) as own, torch.set_grad_enabled(gradients), UseTracer(model) as tracer:
         tracer.feed(own)
         call_model(model, own)
     return tracer.trace(), tracer.meanings()

@@ -9,7 +9,7 @@ the model is written.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -40,8 +40,10 @@ class LayerCall:
     the output comes first. `input_activation` is the one that the input came through. `residual` says that the output
     is added to a value it was computed from; `norm_before` and `norm_after` that a norm lies between this layer and
     the last, or the next. `sources` are the calls whose outputs reach this input with no layer between, and `plain`
-    that there is one of them, and only its activation and views between. `varied` says that the input descends from
-    the model's, as that of an embedding of places does not.
+    that there is one of them, and only its activation and views between. `mixed` says that a signal of no layer, such
+    as the model's input, lies in it too. `varied` says that the input descends from the model's, as that of an
+    embedding of places does not. `beside` names the tables and tokens of places that are added to a look-up, each with
+    what the look-up is multiplied by before that over what the table is.
     """
 
     index: int
@@ -59,7 +61,9 @@ class LayerCall:
     norm_after: bool = False
     sources: tuple[int, ...] = ()
     plain: bool = False
+    mixed: bool = False
     varied: bool = True
+    beside: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ class Value:
     activation: str | None = None
     normed: bool = False
     plain: bool = False
+    mixed: bool = False
     scale: float = 1.0
     divisor_of: tuple[int, ...] = ()
 
@@ -131,6 +136,7 @@ class Tracer(TorchFunctionMode):
         self._open: list[LayerCall] = []
         self._seen: set[str] = set()
         self._uses: dict[str, int] = {}
+        self._scales: dict[int, float] = {}  # of look-ups, when they are first added to something
 
     def call(self, index: int) -> LayerCall:
         """The layer call of that number, as far as it is known by now."""
@@ -242,6 +248,7 @@ class Tracer(TorchFunctionMode):
             norm_before=value.normed and used.seen,
             sources=value.calls if used.seen else (),
             plain=used.seen and value.plain and len(value.calls) == 1 and value.scale == 1,
+            mixed=value.mixed,
             varied=value.varied,
         )
         self._open.append(call)
@@ -255,7 +262,7 @@ class Tracer(TorchFunctionMode):
         self, func: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], before: Known, result: Any
     ) -> None:
         value, name = before[0][1], ACTIVATIONS[func](args, kwargs)
-        same = {"calls": value.calls, "normed": value.normed}
+        same = {"calls": value.calls, "normed": value.normed, "mixed": value.mixed}
         if name is None:  # a clamp that is not an activation
             self._put(result, before, **same, activation=value.activation)
             return
@@ -299,14 +306,15 @@ class Tracer(TorchFunctionMode):
             calls = tuple(dict.fromkeys(index for _, value in data for index in value.calls))
             activations = {value.activation for _, value in data}
             activation = activations.pop() if len(activations) == 1 else None
-            self._put(result, data, calls=calls, activation=activation, normed=all(v.normed for _, v in data))
+            normed, mixed = all(value.normed for _, value in data), any(_mixed(value) for _, value in data)
+            self._put(result, data, calls=calls, activation=activation, normed=normed, mixed=mixed)
         else:
             self._put(result, data)
 
     def _normed(self, value: Value, data: Known, result: Any) -> None:
         if value.activation is None:
             self._change(value.calls, norm_after=True)
-        self._put(result, data, calls=value.calls, activation=value.activation, normed=True)
+        self._put(result, data, calls=value.calls, activation=value.activation, normed=True, mixed=value.mixed)
 
     def _near(self, node: int, most: int = 12) -> tuple[int, ...]:
         """What a value was computed from, a few functions back: enough to know a norm that is written out."""
@@ -319,8 +327,11 @@ class Tracer(TorchFunctionMode):
         return tuple(near)
 
     def _bias(self, value: Value, before: Known) -> None:
-        """A bias that `forward` adds by hand belongs to the layer whose output it meets."""
+        """A bias that `forward` adds by hand belongs to the layer whose output it meets, a table to a look-up."""
         for tensor, other in before:
+            if len(other.names) == 1 and tensor.dim() > 1:
+                self._look_ups(value)
+                self._beside(value.calls, [(other.names[0], 1.0)])
             if len(other.names) == 1 and tensor.dim() == 1 and value.activation is None and len(value.calls) == 1:
                 call = self._open[value.calls[0]]
                 if tensor.shape[0] == call.output_shape[-1] and other.names[0] not in call.parameters:
@@ -339,7 +350,27 @@ class Tracer(TorchFunctionMode):
                 return
         calls = tuple(dict.fromkeys((*one.calls, *other.calls)))
         activation = one.activation if one.activation == other.activation else None
-        self._put(result, data, calls=calls, activation=activation, normed=one.normed and other.normed)
+        places = [index for value in (one, other) for index in self._look_ups(value)]
+        self._beside(calls, [(self._open[index].weight, self._scales[index]) for index in places])
+        mixed = _mixed(one) or _mixed(other)
+        self._put(result, data, calls=calls, activation=activation, normed=one.normed and other.normed, mixed=mixed)
+
+    def _look_ups(self, value: Value) -> list[int]:
+        """The look-ups of places that a value is, after what each look-up is multiplied by was noted."""
+        tables = [index for index in value.calls if self._open[index].kind == "embedding"]
+        for index in tables:
+            self._scales.setdefault(index, value.scale)
+        return [index for index in tables if not self._open[index].varied]
+
+    def _beside(self, calls: tuple[int, ...], places: Sequence[tuple[str, float]]) -> None:
+        """Note which tables of places are added to the look-ups among these calls."""
+        for index in calls:
+            call = self._open[index]
+            if call.kind == "embedding" and call.varied:
+                told = dict(call.beside) | {
+                    name: self._scales[index] / scale for name, scale in places if scale and name != call.weight
+                }
+                self._change((index,), beside=tuple(told.items()))
 
     def _product(self, args: tuple[Any, ...], data: Known, result: Any) -> None:
         first = data[0][1]
@@ -386,9 +417,15 @@ def _same(value: Value) -> dict[str, Any]:
         "calls": value.calls,
         "activation": value.activation,
         "normed": value.normed,
+        "mixed": value.mixed,
         "scale": value.scale,
         "divisor_of": value.divisor_of,
     }
+
+
+def _mixed(value: Value) -> bool:
+    """Whether a value holds a signal of no layer."""
+    return value.mixed or (value.signal and not value.calls)
 
 
 def _drops_nothing(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:

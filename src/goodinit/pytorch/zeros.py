@@ -29,7 +29,7 @@ def zero_starting(model: nn.Module, weights: Sequence[ModelWeight], trace: Trace
     zero = {each.name for each in (*matrices, *scales) if _is_zero(model, each)}
     if all(each.name in zero for each in matrices):
         return frozenset()
-    alone = {call.sources[0] for call in trace.calls if len(call.sources) == 1}
+    alone = {call.sources[0] for call in trace.calls if len(call.sources) == 1 and not call.mixed}
     feeding = {name for call in trace.calls if call.index in alone and not call.residual for name in call.parameters}
     used = {name for call in trace.calls for name in call.parameters}
     ends = {

@@ -117,9 +117,12 @@ def no_gradient(start: ModelStart) -> Iterator[Finding]:
     if cut:
         elements = sum(math.prod(each.shape) for each in cut)
         share = elements / max(1, sum(math.prod(each.shape) for each in start.parameters if each.trainable))
+        only_biases = all(
+            each.role == "bias" for each in cut
+        )  # as of an energy's last layer, whose forces are a gradient
         yield Finding(
             "no-gradient",
-            "severe" if share >= CUT_OFF else "warning",
+            "severe" if share >= CUT_OFF else "info" if only_biases else "warning",
             f"{listed([each.name for each in cut])} ({share:.0%} of what can be trained) took part, but no "
             "gradient comes "
             "back to them: the loss is cut off from them, as by detach, no_grad, argmax or NumPy",
