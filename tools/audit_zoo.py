@@ -158,8 +158,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         "# The audit of public models\n",
         "Made by `tools/audit_zoo.py`: every model from its library's default configuration, on the meta device where",
         "it builds there, one thread of a shared machine. *Incomplete* are those of which the audit says that a",
-        "parameter or persistent buffer is never filled: as they are built, and, of transformers, as it fills the keys that a",
-        "checkpoint lacks (on the meta device, `to_empty`, `initialize_weights`).\n",
+        "parameter or persistent buffer is never filled: as they are built, and, of transformers, as it fills the keys",
+        "that a checkpoint lacks (on the meta device, `to_empty`, `initialize_weights`).\n",
         "| library | models | parameters | tensors | laws not known | seconds | incomplete as built | "
         "incomplete as keys are filled | refused |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
