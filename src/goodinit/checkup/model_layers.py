@@ -9,7 +9,7 @@ from goodinit.checkup.model_signals import CallSignals, SumSignals, histogram
 from goodinit.checkup.model_theory import expected_std, moments
 from goodinit.jsonable import finite_or_none
 from goodinit.model_records import LayerStart, ParameterStart, SumStart
-from goodinit.pytorch.trace import LayerCall, Trace
+from goodinit.structure import LayerCall, Trace
 
 __all__ = ["layers_of", "sums_of"]
 
