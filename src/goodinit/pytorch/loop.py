@@ -24,7 +24,7 @@ from goodinit.statistics.determination import r_squared
 from goodinit.streams import KeyedStream
 
 __all__ = [
-    "OPTIMIZERS",
+    "TORCH_OPTIMIZERS",
     "LoopRun",
     "all_outputs",
     "loss_of",
@@ -38,7 +38,7 @@ __all__ = [
 
 _CHUNK: Final = 1024  # examples measured at a time
 
-OPTIMIZERS: Final[dict[str, Callable[[list[nn.Parameter], float], torch.optim.Optimizer]]] = {
+TORCH_OPTIMIZERS: Final[dict[str, Callable[[list[nn.Parameter], float], torch.optim.Optimizer]]] = {
     "gradient_descent": lambda parameters, rate: torch.optim.SGD(parameters, lr=rate),
     "momentum": lambda parameters, rate: torch.optim.SGD(parameters, lr=rate, momentum=0.9),
     "adam": lambda parameters, rate: torch.optim.Adam(parameters, lr=rate),
@@ -147,7 +147,7 @@ def train_model(
         progress: called with the number of finished steps, about a hundred times.
     """
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    update = OPTIMIZERS[optimizer](trainable, learning_rate)
+    update = TORCH_OPTIMIZERS[optimizer](trainable, learning_rate)
     losses: list[float] = []
     often = max(1, steps // 100)
 
