@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import goodinit
+from children import child
 from goodinit import GoodinitError, audit
 from goodinit.cli import main
 
@@ -293,12 +294,9 @@ def test_replicas_that_differ(tmp_path):
         audit(nn.Linear(2, 2), replicas=True)
     with pytest.raises(GoodinitError, match="give each process's model"):
         audit(lambda: nn.Linear(2, 2), replicas=True)
-    ranks = [subprocess.Popen([*line, str(r), tmp_path / "s"], stdout=subprocess.PIPE, text=True) for r in (0, 1)]
-    try:
-        said = [each.communicate(timeout=120)[0].strip() for each in ranks]
-    finally:
-        for each in ranks:
-            each.kill()
+    lines = [[*line, str(rank), tmp_path / "s"] for rank in (0, 1)]
+    with child(lines[0], stdout=subprocess.PIPE) as one, child(lines[1], stdout=subprocess.PIPE) as other:
+        said = [each.communicate(timeout=120)[0].strip() for each in (one, other)]
     assert said == [
         f"[('replicas-differ', '1.weight', 'process {1 - rank} holds other values than process {rank}')]"
         for rank in (0, 1)
@@ -335,7 +333,7 @@ def test_a_sharded_model_filled_after_to_empty(tmp_path):
     ]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore")
 def test_a_container_whose_parameters_cannot_be_seen_says_so():
     packed = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(8, 8)), {nn.Linear})
     assert "no parameter can be seen" in str(audit(packed))
