@@ -2,13 +2,14 @@
 # make test   sets up .venv with the test tools and runs every check
 # make zoo    fills and checks models of other libraries, and writes docs/zoo.md; takes about half an hour
 # make sanitize   builds the extension with the address and undefined-behaviour sanitizers and runs its tests
+# make page   writes the lab for any web host into build/page; its engine is compiled anew where its sources changed
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 SETUP  := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 
-.PHONY: demo test lint sanitize zoo clean
+.PHONY: demo test lint sanitize page zoo clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/goodinit compare
@@ -35,6 +36,13 @@ sanitize: $(VENV)/.test
 	  LD_PRELOAD="$(PRELOAD)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	  $(BIN)/python -S -c 'import sys, pytest, goodinit._native as n; assert "$(SANITIZED)" in n.__file__, n; \
 	  sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/training", "tests/native"]))'
+
+# A compiler for WebAssembly is a large download, and is fetched only where the committed engine is out of date.
+page: $(VENV)/.demo
+	@$(BIN)/python tools/build_page_engine.py --check || \
+	  { $(PYTHON) -m venv build/zig && build/zig/bin/pip --disable-pip-version-check install --quiet ziglang==0.17.1 && \
+	    $(BIN)/python tools/build_page_engine.py build/zig/bin/python -m ziglang c++; }
+	@$(BIN)/goodinit lab --export build/page
 
 # The libraries of the zoo lie apart, beside the PyTorch that is there: torchvision's from PyPI asks for one for CUDA.
 ZOO := build/zoo

@@ -38,6 +38,7 @@ class LayerStart:
         norm_before: whether a norm lies between this layer and the last.
         norm_after: whether a norm lies between this layer and its activation.
         varied: whether the input descends from the model's input; an embedding of places does not.
+        scoring: whether the output goes into an attention's scores, as queries and keys do.
         fan_in: the number of inputs summed into one output; None where it is not known.
         weight_std: the measured standard deviation of the weight's elements.
         weight_std_expected: gain / sqrt(fan_in) by quadrature for the activation that follows.
@@ -76,6 +77,7 @@ class LayerStart:
     norm_before: bool
     norm_after: bool
     varied: bool
+    scoring: bool
     fan_in: float | None
     weight_std: float
     weight_std_expected: float | None

@@ -9,7 +9,7 @@ from goodinit.checkup.model_signals import CallSignals, SumSignals, histogram
 from goodinit.checkup.model_theory import expected_std, moments
 from goodinit.jsonable import finite_or_none
 from goodinit.model_records import LayerStart, ParameterStart, SumStart
-from goodinit.pytorch.trace import LayerCall, Trace
+from goodinit.structure import LayerCall, Trace
 
 __all__ = ["layers_of", "sums_of"]
 
@@ -73,6 +73,7 @@ def _layer(told: _Measured, every: Sequence[_Measured], consumers: Sequence[int]
         norm_before=call.norm_before,
         norm_after=call.norm_after,
         varied=call.varied,
+        scoring=call.scoring,
         fan_in=told.fan_in,
         weight_std=told.std,
         weight_std_expected=_expected_weight_std(told),

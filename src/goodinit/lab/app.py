@@ -48,6 +48,7 @@ _KINDS: Final = {
     ".woff2": "font/woff2",
     ".txt": "text/plain; charset=utf-8",
     ".md": "text/plain; charset=utf-8",
+    ".wasm": "application/wasm",
 }
 
 

@@ -18,9 +18,8 @@ from goodinit.errors import GoodinitError, nearest
 from goodinit.initializers import Initializer, Normal, get
 from goodinit.initializers.base import same_everywhere
 from goodinit.pytorch.gains import following, with_gain
-from goodinit.pytorch.layers import MULTIPLYING, ROLES, Role
 from goodinit.pytorch.read import ModelWeight
-from goodinit.pytorch.trace import Trace
+from goodinit.structure import MULTIPLYING, ROLES, Role, Trace
 from goodinit.weights import Weight
 
 __all__ = ["DEFAULTS", "WITHOUT_FANS", "Assignment", "RuleInit", "Rules", "Unknown", "plan"]
