@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from goodinit import cli_audit
+from goodinit import cli_audit, cli_transfer
 from goodinit.errors import GoodinitError
 from goodinit.options import DEFAULT_OUT, OPTIONS, Option
 
@@ -350,6 +350,7 @@ class _ProgressBar:
 
 
 app.command(name="audit")(cli_audit.audit)
+app.command(name="transfer")(cli_transfer.transfer)
 
 
 def main() -> None:
