@@ -1,8 +1,20 @@
+from __future__ import annotations
+
+import os
 import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import goodinit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = Path("/usr/bin/chromium")
+SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 # Tests that run in a shell's background inherit an ignored SIGINT, and so would the commands that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -13,3 +25,26 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def classic() -> goodinit.Comparison:
     """The classic experiment with its own seed, run once for all tests that read it."""
     return goodinit.compare(seed=3)
+
+
+def missing(what: str) -> None:
+    """Without a browser the tests are skipped on a person's machine; where CI is set it must be there."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing, and CI is set")
+    pytest.skip(f"{what} is missing")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium for each file of browser tests."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("Playwright")
+        raise
+    if not CHROMIUM.exists():
+        missing(str(CHROMIUM))
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=SWITCHES)
+        yield chromium
+        chromium.close()

@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 
 import goodinit
+from children import GOODINIT, child
 from goodinit.comparison import cluster as clusters
-from goodinit.comparison import owner, serialization
-from goodinit.comparison.cluster import Cluster, RayExecutor
+from goodinit.comparison import owner, ray_executor, serialization
+from goodinit.comparison.batches import Batch, batched
+from goodinit.comparison.cluster import Cluster
 from goodinit.comparison.design import design
 from goodinit.comparison.limits import time_limit
-from goodinit.comparison.study import Batch
+from goodinit.comparison.ray_executor import RayExecutor, most_trials
 from goodinit.errors import GoodinitError
 from goodinit.initializers import HeNormal
 
@@ -32,7 +34,7 @@ pytestmark = [
 ]
 
 SIZE = {"num_cpus": 1, "object_store_memory": 100_000_000}
-COMMAND = [sys.executable, "-c", "from goodinit.cli import main; main()", "compare"]
+COMMAND = [*GOODINIT, "compare"]
 STUDY = {"tasks": ["moons", "classic"], "steps": 60, "seeds": "0-3", "perturbations": 2}
 STARTS = ["zeros", "he_normal", "normal(std=10)"]
 
@@ -71,7 +73,7 @@ def test_trials_are_those_without_ray_whatever_the_batches_and_the_nodes(nodes, 
     original = RayExecutor._opened
     monkeypatch.setattr(RayExecutor, "_opened", lambda self, *a: (used.add(len(self.flying)), original(self, *a))[1])
     for most in (1, 5, 256):
-        monkeypatch.setattr(clusters, "MOST_TRIALS", most)
+        monkeypatch.setattr(ray_executor, "MOST_TRIALS", most)
         assert facts(goodinit.compare(STARTS, **STUDY, cluster="auto", study=tmp_path / f"{most}.db")) == plain
         assert len(goodinit.open_study(tmp_path / f"{most}.db").trials) == 24
     assert max(used) <= 6  # two loads for each of the three processors are in flight, and no more
@@ -173,7 +175,7 @@ def test_data_is_sent_once_for_all_batches(nodes, monkeypatch):
         return original(self, what, *arguments)
 
     monkeypatch.setattr(RayExecutor, "_ask", listening)
-    monkeypatch.setattr(clusters, "MOST_TRIALS", 2)
+    monkeypatch.setattr(ray_executor, "MOST_TRIALS", 2)
     examples = np.random.default_rng(0).normal(size=(200, 3))
     labels = (examples.sum(axis=1) > 0).astype(np.intp)
     own = goodinit.datasets.Dataset("own", examples, labels, examples, labels, ("a", "b"), ("x", "y", "z"))
@@ -187,17 +189,15 @@ def test_loads_are_of_about_the_same_work():
     place = object.__new__(Cluster)
     place.engine = "lanes"
     executor = RayExecutor(place, 0, lambda trained: None)
-    engine = "lanes"
-    place._torch = lambda task: engine == "torch"
-    loads = list(executor._loads(study.batches(study.jobs({}))))
+    loads = list(executor._loads(batched(study, study.jobs({}))))
     assert sum(len(batch.jobs) for load in loads for batch in load) == 4000
     assert all(len({batch.task.name for batch in load}) == 1 for load in loads)
     sizes = {load[0].task.name: sum(len(batch.jobs) for batch in load) for load in reversed(loads)}
     assert sizes["classic"] == 96  # 75 weights, 300 examples, 15,000 steps: 2e9 operations each
-    assert 16 < sizes["moons"] <= clusters.MOST_TRIALS
+    assert 16 < sizes["moons"] <= ray_executor.MOST_TRIALS
     heavy = design("he_normal", tasks="deep-relu", seeds="0-2", batch_size=1000)
-    assert Cluster.most(heavy.tasks[0]) == 1
-    halves = clusters._halves(loads[0])
+    assert most_trials(heavy.tasks[0]) == 1
+    halves = ray_executor._halves(loads[0])
     assert [job for half in halves for batch in half for job in batch.jobs] == [
         job for batch in loads[0] for job in batch.jobs
     ]
@@ -240,12 +240,12 @@ def test_a_crash_and_a_hang_end_as_failed_trials_with_their_reasons(nodes, monke
     crash, hang, healthy = found.trials
     assert crash.failure.startswith("WorkerCrashedError: its process died every time")
     assert hang.failure == "TimeoutError: it took longer than the time limit of 3 s"
-    assert [healthy.to_dict()] == [t.to_dict() for t in goodinit.compare("he_normal", **options).trials]
+    assert [healthy] == list(goodinit.compare("he_normal", **options).trials)
     assert "could not be trained" in crash.why
 
 
 def test_a_hang_that_hears_no_alarm_ends_with_its_process(nodes, monkeypatch):
-    monkeypatch.setattr(clusters, "RETRIES", 0)  # each time takes ten seconds
+    monkeypatch.setattr(ray_executor, "RETRIES", 0)  # each time takes ten seconds
     found = goodinit.compare(
         [_planted("deaf", _deaf_hang)], steps=20, seed=0, perturbations=0, cluster="auto", time_limit=3
     )
@@ -283,7 +283,7 @@ def test_a_trial_that_eats_the_memory_ends_as_failed(tmp_path):
 import sys, time
 import numpy as np
 import goodinit
-from goodinit.comparison import cluster as clusters
+from goodinit.comparison import ray_executor
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -300,7 +300,7 @@ class Eater(goodinit.initializers.HeNormal):
         time.sleep(3600)
 
 if __name__ == "__main__":
-    clusters.MOST_TRIALS, clusters.RETRIES = 1, 0  # each time takes seconds
+    ray_executor.MOST_TRIALS, ray_executor.RETRIES = 1, 0  # each time takes seconds
     found = goodinit.compare([Eater(), "he_normal"], steps=20, seed=0, perturbations=0, cluster="local")
     print(*(trial.failure for trial in found.trials), sep="\\n")
 """
@@ -328,9 +328,9 @@ import sys, time
 from dataclasses import dataclass
 from importlib.util import find_spec
 import goodinit
-from goodinit.comparison import cluster as clusters
+from goodinit.comparison import ray_executor
 
-clusters.MOST_TRIALS = 1
+ray_executor.MOST_TRIALS = 1
 
 @dataclass(frozen=True)
 class Counted(goodinit.initializers.HeNormal):
@@ -354,7 +354,7 @@ if __name__ == "__main__":
 def _counting(tmp_path, address):
     (tmp_path / "counting.py").write_text(COUNTING.replace("COUNT", str(tmp_path / "count")))
     line = [sys.executable, "counting.py", address]
-    return subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return child(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def _until(condition, seconds=60):
@@ -364,20 +364,23 @@ def _until(condition, seconds=60):
         time.sleep(0.05)
 
 
+def _busy():
+    """The processors of the cluster on which loads are trained."""
+    return ray.cluster_resources()["CPU"] - ray.available_resources().get("CPU", 0)
+
+
 def _count(tmp_path):
     path = tmp_path / "count"
     return path.read_text().split() if path.exists() else []
 
 
 def test_what_ends_while_no_driver_lives_is_not_trained_again(nodes, tmp_path):
-    first = _counting(tmp_path, nodes.address)
-    _until(lambda: len(_count(tmp_path)) >= 3)
-    first.kill()
-    first.communicate()
+    with _counting(tmp_path, nodes.address):
+        _until(lambda: len(_count(tmp_path)) >= 3)
     assert len(goodinit.open_study(tmp_path / "s.db").trials) < 12
-    time.sleep(2)  # all that was in flight has ended
-    second = _counting(tmp_path, nodes.address)
-    out, errors = second.communicate(timeout=90)
+    _until(lambda: _busy() == 0)  # all that was in flight has ended
+    with _counting(tmp_path, nodes.address) as second:
+        out, errors = second.communicate(timeout=90)
     assert (second.returncode, out) == (0, "done\n"), errors
     assert sorted(map(int, _count(tmp_path))) == list(range(12))
     assert len(goodinit.open_study(tmp_path / "s.db").trials) == 12
@@ -385,15 +388,15 @@ def test_what_ends_while_no_driver_lives_is_not_trained_again(nodes, tmp_path):
 
 
 def test_two_drivers_on_one_study_lose_nothing_and_double_nothing(nodes, tmp_path):
-    both = [_counting(tmp_path, nodes.address) for _ in range(2)]
-    for driver in both:
-        out, errors = driver.communicate(timeout=120)
-        assert (driver.returncode, out) == (0, "done\n"), errors
+    with _counting(tmp_path, nodes.address) as one, _counting(tmp_path, nodes.address) as other:
+        for driver in (one, other):
+            out, errors = driver.communicate(timeout=120)
+            assert (driver.returncode, out) == (0, "done\n"), errors
     assert len(goodinit.open_study(tmp_path / "s.db").trials) == 12
 
 
 def test_a_killed_owner_and_node_lose_nothing(nodes, monkeypatch, tmp_path):
-    monkeypatch.setattr(clusters, "MOST_TRIALS", 4)
+    monkeypatch.setattr(ray_executor, "MOST_TRIALS", 4)
     node, killed = nodes.add_node(**SIZE), []
 
     def kill(what, trained, total):
@@ -411,11 +414,10 @@ def test_a_killed_owner_and_node_lose_nothing(nodes, monkeypatch, tmp_path):
 
 def test_ctrl_c_says_how_to_go_on_and_leaves_nothing_on_the_cluster(nodes, tmp_path):
     line = [*COMMAND, "--seeds", "0-3", "--steps", "10000000", "--study", "s.db", "--cluster", nodes.address]
-    process = subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    _until(lambda: owners() != [])
-    time.sleep(2)
-    process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=30)
+    with child(line, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        _until(lambda: owners() and _busy() > 0)
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors
     _until(lambda: owners() == [], seconds=10)
     assert errors.endswith("goodinit: stopped; the same command goes on from what s.db holds\n")
@@ -535,8 +537,8 @@ def test_a_value_refused_on_a_node_is_the_same_error(nodes):
 def test_a_cluster_without_processors_is_told_and_not_waited_for(tmp_path):
     lines = [
         "import ray, goodinit",
-        "from goodinit.comparison import cluster",
-        "cluster.PATIENCE = 2.5",
+        "from goodinit.comparison import ray_executor",
+        "ray_executor.PATIENCE = 2.5",
         "ray.init('local', num_cpus=0, include_dashboard=False, object_store_memory=10**8, logging_level='error')",
         "goodinit.compare('zeros', steps=5, seed=0, cluster='auto')",
     ]
@@ -562,7 +564,7 @@ def test_only_a_persons_modules_travel(tmp_path, monkeypatch):
     import pack  # type: ignore[import-not-found]
 
     study = design("he_normal", seeds="0-1")
-    load = tuple(study.batches(study.jobs({})))
+    load = tuple(batched(study, study.jobs({})))
     assert serialization.modules_of(serialization.packed(load, {})) is None
     sent = serialization.modules_of(serialization.packed(load, {"option": mine_alone.C()}))
     assert sorted(sent.content) == ["mine_alone.py", "pack/__init__.py", "pack/data.json", "pack/inner.py"]
@@ -575,7 +577,7 @@ def test_only_a_persons_modules_travel(tmp_path, monkeypatch):
 
 def test_loads_keep_their_label():
     study = design(["zeros", "he_normal"], tasks=["moons", "classic"], seeds="0-3")
-    load = tuple(study.batches(study.jobs({})))[:2]
+    load = tuple(batched(study, study.jobs({})))[:2]
     again = serialization.unlabelled(serialization.label(load), study.tasks)
     assert [batch.jobs for batch in again] == [batch.jobs for batch in load]
     assert all(isinstance(batch, Batch) and batch.task is study.tasks[0] for batch in again)

@@ -1,6 +1,10 @@
 """Built-in data and a person's own files: what is read, and what is refused with which sentence."""
 
+import io
+import os
 import re
+import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
@@ -142,7 +146,7 @@ def test_quoted_fields(tmp_path):
         ("", "kind", "the file is empty"),
         ("\n\n", "kind", "the file is empty"),
         ("size,shade,kind\n", "kind", "0 rows below the header"),
-        ("size,shade,kind\n" + table(), None, "which column holds the labels.*'size', 'shade', 'kind'"),
+        ("size,shade,kind\n" + table(), None, "which column holds the labels.*'size', 'shade' and 'kind'"),
         ("size,shade,kind\n" + table(), "knid", "no column 'knid'; did you mean 'kind'"),
         ("size,shade,kind\n" + table(1) + ",1,cat\n" + table(), "kind", r"line 3, column 'size': the value is missing"),
         ("size,shade,kind\n" + table() + "1,NA,cat\n", "kind", r"column 'shade': the value is missing \('NA'\)"),
@@ -159,6 +163,10 @@ def test_quoted_fields(tmp_path):
         ("just some words\nand more\n", "kind", "is not a header"),
         ("x,y\n" + "".join(f"{i},{i * 0.37}\n" for i in range(50)), "y", "50 different values in 50 rows"),
         ("x,y\n" + "1e308,a\n-1e308,b\n" * 8, "y", "too large to standardize"),
+        *(
+            ("size,shade,kind\n" + table() + f"1,1,{gap}\n", "kind", "line 14: the label 'kind' is missing")
+            for gap in ("nan", "NA", "?", "null", "#N/A")
+        ),
     ],
 )
 def test_csv_errors(tmp_path, text, target, message):
@@ -219,6 +227,88 @@ def test_npz_errors(tmp_path, arrays, target, message):
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(GoodinitError, match=message):
         datasets.load(tmp_path / "a.npz", target=target)
+
+
+def test_labels_that_are_the_same_number_are_one_class(tmp_path):
+    rows = "".join(f"{i},{('1', '1.0', '2', '+2.00')[i % 4]}\n" for i in range(24))
+    data = datasets.load(write(tmp_path / "a.csv", "x,y\n" + rows), "y", standardize=False)
+    assert data.classes == ("1", "2")
+    assert [data.classes[label] for label in data.y_train[np.argsort(data.X_train[:, 0])]].count("1") == 9
+    words = "".join(f"{i},{('1', '1.0', 'none')[i % 3]}\n" for i in range(24))
+    assert datasets.load(write(tmp_path / "b.csv", "x,y\n" + words), "y").classes == ("1", "1.0", "none")
+
+
+def test_labels_that_differ_in_the_last_digit_are_two_classes(tmp_path):
+    digits = ("9007199254740992", "9007199254740993")  # the same in float64
+    rows = "".join(f"{i},{digits[i % 2]}\n" for i in range(24))
+    assert datasets.load(write(tmp_path / "a.csv", "x,y\n" + rows), "y").classes == digits
+    for labels, classes in {
+        (1234567.0, 1234568.0): ("1234567", "1234568"),
+        (0.1, 0.100000000001): ("0.1", "0.100000000001"),
+        (-0.0, 0.0, 1.0): ("0", "1"),
+        (1e300, -2e300): ("-2e+300", "1e+300"),
+    }.items():
+        np.savez(tmp_path / "a.npz", X=X, y=np.resize(labels, 12))
+        assert datasets.load(tmp_path / "a.npz").classes == classes
+    np.savez(tmp_path / "a.npz", X_train=X, y_train=Y.astype(np.float32), X_test=X[:4], y_test=Y[:4].astype(str))
+    assert datasets.load(tmp_path / "a.npz").y_test.tolist() == [0, 1, 0, 1]
+    np.savez(tmp_path / "a.npz", X=X, y=np.resize(np.array(["cat", "NA", "dog"]), 12))
+    with pytest.raises(GoodinitError, match="4 labels are missing, first row 1"):
+        datasets.load(tmp_path / "a.npz")
+
+
+def test_what_unpacks_to_too_much_is_refused_before_it_is_unpacked(tmp_path):
+    def npy(shape, dtype="<f8", content=b""):
+        header = io.BytesIO()
+        np.lib.format.write_array_header_2_0(header, {"descr": dtype, "fortran_order": False, "shape": shape})
+        return header.getvalue() + content
+
+    zeros = npy((3 << 26, 1), content=bytes(1 << 20))  # 1.5 GiB told, and a beginning of it
+    for array in (zeros, npy((10**9, 10**9)), npy((1 << 31, 1), "|i1"), npy((5,), "|V1000000000")):
+        with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("X.npy", array)
+        tracemalloc.start()
+        with pytest.raises(GoodinitError, match="1 GiB is the most"):
+            datasets.load(tmp_path / "a.npz")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+        tracemalloc.stop()
+
+
+def test_a_file_that_never_ends_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    for path in (tmp_path / "pipe.csv", "/dev/zero"):
+        with pytest.raises(GoodinitError, match="is not a file"):
+            datasets.load(path, target="y")
+
+
+def _npz(change):
+    held = io.BytesIO()
+    np.savez_compressed(held, X=np.arange(4000.0).reshape(2000, 2), y=np.arange(2000) % 2)
+    return change(held.getvalue())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _npz(lambda whole: whole[:300] + bytes(range(200)) + whole[500:]),  # zlib's error
+        _npz(lambda whole: whole.replace(b"\x08\0", b"\x63\0")),  # a method that nobody knows
+        _npz(lambda whole: whole.replace(b"PK\x01\x02", b"PK\x01\x03")),
+        _npz(lambda whole: whole[:-30]),
+    ],
+)
+def test_a_damaged_npz(tmp_path, content):
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(GoodinitError, match=r"not an NPZ file|no array|name the features"):
+        datasets.load(tmp_path / "a.npz")
+
+
+def test_an_npz_that_holds_no_arrays_or_is_one(tmp_path):
+    np.savez(tmp_path / "a.npz")
+    np.save(tmp_path / "b.npy", X)
+    (tmp_path / "b.npy").rename(tmp_path / "b.npz")
+    for name in ("a.npz", "b.npz"):
+        with pytest.raises(GoodinitError, match=r"not an NPZ file|no array"):
+            datasets.load(tmp_path / name)
 
 
 def test_a_broken_npz(tmp_path):

@@ -1,8 +1,11 @@
 """What `import goodinit` brings, and at what price."""
 
+import ast
 import importlib.metadata
 import subprocess
 import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +53,23 @@ def test_the_version_is_the_packages_and_told_without_the_command_line():
 
 def test_the_module_is_the_command():
     assert "compare" in python("-m", "goodinit", "--help")
+
+
+def test_no_circle_between_files():
+    """What a file imports, in functions and for types too, never leads back to it."""
+    source = Path(goodinit.__file__).parents[1]
+    files = {
+        ".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in source.rglob("*.py")
+    }
+    imports = {name: set() for name in files}
+    for name, path in files.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imports[name] |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                imports[name] |= {each if each in files else node.module for each in inner}
+    graph = {name: (found & files.keys()) - {name} for name, found in imports.items()}
+    assert sum(map(len, graph.values())) > 500
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle

@@ -88,9 +88,9 @@ def test_the_lab_offers_the_options_of_compare():
 @pytest.mark.parametrize(
     ("name", "right", "wrong"),
     [
-        ("steps", [1, np.int64(3), 10**400], [0, 1.0, True, "3", None]),
+        ("steps", [1, np.int64(3), 10**12], [0, 1.0, True, "3", None, 10**12 + 1, 10**400, 10**5000]),
         ("batch_size", [None, 1], [0, -1, 2.5]),
-        ("learning_rate", [1e-9, 2, np.float32(0.1)], [0, -1, float("nan"), float("inf"), "x", None, True]),
+        ("learning_rate", [1e-9, 2, np.float32(0.1)], [10**400, 0, -1, float("nan"), float("inf"), "x", None, True]),
         ("perturbations", [0, 1000], [-1, 1001, 1.0, None]),
         ("margin", [0, 0.999], [1, -0.001, float("nan"), None]),
         ("target_loss", [None, 1e-9], [0, float("inf")]),
@@ -124,7 +124,7 @@ OTHERS = {  # what else is told, and a value that the classic task does not have
 }
 
 
-@pytest.mark.parametrize("option", [o for o in task_options() if o.of != "models"], ids=lambda option: option.name)
+@pytest.mark.parametrize("option", [o for o in task_options() if o.of != "model"], ids=lambda option: option.name)
 def test_a_task_with_another_value_has_other_trials(option):
     base, value = OTHERS[option.name]
     before, after = design("zeros", **base), design("zeros", **{**base, option.name: value})

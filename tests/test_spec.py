@@ -87,3 +87,12 @@ def test_activations_are_looked_up_the_same_way(text, message):
     assert activations.get("leaky_relu(slope=0.2)").name == "leaky_relu(slope=0.2)"
     with pytest.raises(GoodinitError, match=message):
         activations.get(text)
+
+
+@pytest.mark.parametrize("number", [0.0, -0.0, 1e15, -3.0, 5e-324, 1.7976931348623157e308, 0.1])
+def test_a_number_comes_back_the_same(number):
+    _, options = parse_spec(format_spec("a", {"b": number}))
+    assert (float(options["b"]), math.copysign(1, options["b"])) == (number, math.copysign(1, number))
+    assert str(initializers.get(str(initializers.get("normal", mean=number)))) == str(
+        initializers.get("normal", mean=number)
+    )

@@ -95,12 +95,13 @@ def store(trials: int) -> None:
     """How large a study's file is, and how fast the driver fills and reads it, from copies of trained trials."""
     from dataclasses import replace
 
+    from goodinit.comparison.batches import batched
     from goodinit.comparison.design import design
     from goodinit.comparison.executor import LocalExecutor
     from goodinit.comparison.store import Store
 
     study = design("he_normal", seeds="0-79", steps=15_000, stream="keyed")
-    ((_, trained),) = LocalExecutor().run(study.batches(study.jobs({})))
+    ((_, trained),) = LocalExecutor().run(batched(study, study.jobs({})))
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "s.db") as database:
         for task in study.tasks:
             database.register(task.name, task.identity, task.to_dict())

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from goodinit.errors import GoodinitError, unknown_name
+from goodinit.errors import GoodinitError, is_finite, shown, unknown_name
 from goodinit.spec import canonical, format_spec, parse_spec
 
 __all__ = ["Activation", "get", "is_known", "names", "option"]
@@ -268,7 +268,7 @@ def get(activation: str | Activation) -> Activation:
     if isinstance(activation, Activation):
         return activation
     if not isinstance(activation, str):
-        raise GoodinitError(f"activation={activation!r} must be a name, one of {', '.join(_TABLE)}")
+        raise GoodinitError(f"activation={shown(activation)} must be a name, one of {', '.join(_TABLE)}")
     name, options = parse_spec(activation)
     if name not in _TABLE:
         raise unknown_name("activation", name, _TABLE)
@@ -277,8 +277,8 @@ def get(activation: str | Activation) -> Activation:
         if given != allowed:
             takes = f"its one option is {allowed}" if allowed else "it takes no option"
             raise GoodinitError(f"activation {name!r} has no option {given!r}; {takes}")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-            raise GoodinitError(f"activation {name}({given}={value!r}): {given} must be a finite number")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
+            raise GoodinitError(f"activation {name}({given}={shown(value)}): {given} must be a finite number")
     named = option(name)
     parameter = None if named is None else float(options.get(*named))
     return replace(_TABLE[name](**options), family=name, parameter=parameter)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from inspect import Parameter, Signature, signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from goodinit import cli_audit, cli_transfer
-from goodinit.errors import GoodinitError
+from goodinit.cli_complete import completion, shown_names
+from goodinit.cli_ends import StoppedError, guarded
+from goodinit.errors import GoodinitError, shown
 from goodinit.options import DEFAULT_OUT, OPTIONS, Option
 
 if TYPE_CHECKING:
@@ -25,7 +29,7 @@ __all__ = ["app", "main", "with_options"]
 WORTH_SAYING = 5  # seconds: a study that takes as long is announced
 
 app = typer.Typer(
-    add_completion=False,
+    add_completion=True,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -37,21 +41,21 @@ def _integer(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is not an integer; give one such as 100") from None
+        raise typer.BadParameter(f"{shown(text)} is not an integer; give one such as 100") from None
 
 
 def _integers(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")] if text.strip() else []
     except ValueError:
-        raise GoodinitError(f"widths {text!r}: give integers with commas between them, such as 10,5") from None
+        raise GoodinitError(f"widths {shown(text)}: give integers with commas between them, such as 10,5") from None
 
 
 def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a number; give one such as 0.01") from None
+        raise typer.BadParameter(f"{shown(text)} is not a number; give one such as 0.01") from None
 
 
 def _learning_rates(given: list[str] | None) -> float | str | list[float] | None:
@@ -60,10 +64,6 @@ def _learning_rates(given: list[str] | None) -> float | str | list[float] | None
     if given == ["auto"]:
         return "auto"
     return [_number(each) for each in given]
-
-
-class _StoppedError(Exception):
-    """Ctrl-C; the message says what was kept."""
 
 
 @app.callback(invoke_without_command=True)
@@ -80,7 +80,13 @@ def _parameter(option: Option) -> Parameter:
     types: dict[str, Any] = {"texts": list[str], "rates": list[str], "integer": int, "number": float, "switch": bool}
     parser = {"integer": _integer, "number": _number}.get(option.kind)
     names = () if option.kind == "switch" else (f"--{option.word}",)
-    told = typer.Option(*names, metavar=option.metavar or None, parser=parser, help=option.help)
+    told = typer.Option(
+        *names,
+        metavar=option.metavar or None,
+        parser=parser,
+        help=option.help,
+        autocompletion=completion(option.name),
+    )
     kind: Any = bool if option.kind == "flag" else types.get(option.kind, str) | None
     default = False if option.kind == "flag" else None
     return Parameter(option.name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, told])
@@ -130,6 +136,8 @@ def compare(
         folder = report.OutputFolder(out, overwrite)
     elif not given["json"] and page_file is None:
         folder = report.OutputFolder.fresh(DEFAULT_OUT)
+    if page_file is not None:
+        report.check_page(page_file, overwrite)
     bar = _ProgressBar(hidden=given["quiet"])
     with bar as progress, redirect_stdout(sys.stderr):  # Ray prints what nodes do
         try:
@@ -137,7 +145,7 @@ def compare(
             result = comparison.compare(**options, study=study, progress=progress, announce=announce)
         except KeyboardInterrupt:
             progress_is = f"the same command goes on from what {study} holds" if study else "nothing was written"
-            raise _StoppedError(progress_is) from None
+            raise StoppedError(progress_is) from None
     written = result.save(folder) if folder is not None else None
     page = result.report(page_file, overwrite=overwrite) if page_file is not None else None
     if given["json"]:
@@ -156,7 +164,10 @@ def compare(
 @app.command()
 def show(
     name: Annotated[
-        str | None, typer.Argument(help="An initializer or an activation; without it, the catalogue.")
+        str | None,
+        typer.Argument(
+            help="An initializer, a recipe or an activation; without it, the catalogue.", autocompletion=shown_names
+        ),
     ] = None,
     widths: Annotated[
         str | None,
@@ -170,18 +181,22 @@ def show(
     out: Annotated[str | None, typer.Option(metavar="DIR", help="Write an activation's figures there.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace other figures in --out.")] = False,
 ) -> None:
-    """List the initializers, or show one: its formula, reference, and what other frameworks mean by its name.
+    """List initializers and recipes, or show one: its formula or rules, its source, what others mean by its name.
 
     With --widths: what it does in that network, layer by layer. With an activation's name: its gains, critical line
     and depth scales.
     """
     from rich.console import Console
 
-    from goodinit import activations, checkup, initializers, networks, report, theory
+    from goodinit import activations, checkup, initializers, networks, recipes, report, theory
+    from goodinit.spec import parse_spec
 
     console = Console(width=None if sys.stdout.isatty() else 110)
     if name is None:
-        console.print(report.catalogue(initializers.catalogue()))
+        console.print(report.catalogue(initializers.catalogue(), [recipes.get(each) for each in recipes.names()]))
+        return
+    if parse_spec(name)[0] in recipes.names():
+        console.print(report.recipe(recipes.get(name)))
         return
     if activations.is_known(name):
         folder = report.OutputFolder(out, overwrite) if out is not None else None
@@ -208,10 +223,14 @@ def check(
         str | None, typer.Option(metavar="NAME|PATH", help="Data for a model that comes without: as for compare.")
     ] = None,
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The label column of a file.")] = None,
+    loss: Annotated[
+        str | None, typer.Option(metavar="NAME", help="squared_error: a file's target is a number to predict.")
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(metavar="X", parser=_number, help="The one training starts with.")
     ] = None,
     optimizer: Annotated[str, typer.Option(metavar="NAME", help="sgd, momentum, adam, adamw, ...")] = "sgd",
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="What PyTorch draws starts from it.")] = 0,
     curvature: Annotated[bool, typer.Option("--curvature", help="Also the loss's largest curvature.")] = False,
     jacobian: Annotated[bool, typer.Option("--jacobian", help="Also the Jacobian's extreme singular values.")] = False,
     rounding: Annotated[bool, typer.Option("--rounding", help="Also the sensitivity to rounding.")] = False,
@@ -237,9 +256,9 @@ def check(
     expensive = {"curvature": curvature, "jacobian": jacobian, "rounding": rounding}
     try:
         with redirect_stdout(sys.stderr):  # what the factory and the model print is not the checkup's
-            checkups = check_factory(factory, data, target, **options, **expensive)
+            checkups = check_factory(factory, data, target, loss=loss, seed=seed, **options, **expensive)
     except KeyboardInterrupt:
-        raise _StoppedError("nothing was written") from None
+        raise StoppedError("nothing was written") from None
     if report_page is not None and len(checkups) > 1:
         raise GoodinitError(f"--report: {factory} returned {len(checkups)} models; a page is for one")
     page = next(iter(checkups.values())).report(report_page, overwrite=overwrite) if report_page is not None else None
@@ -295,12 +314,26 @@ def lab(
         int | None, typer.Option(metavar="N", parser=_integer, help="Where to serve it; 0 for any free port.")
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+    export: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the page into a folder for any web host, and end.")
+    ] = None,
 ) -> None:
     """Open the lab: a page, on this machine only, that shows starts side by side and what becomes of them.
 
-    Ctrl-C ends it.
+    Ctrl-C ends it. With --export the page trains by itself: its folder needs no server but one of files.
     """
     from goodinit import lab as room
+
+    if export is not None:
+        if port is not None:
+            raise GoodinitError("--port goes with serving the lab, --export with writing it to a folder; give one")
+        written = room.export_page(export)
+        size = sum(path.stat().st_size for path in written)
+        typer.echo(
+            f"The lab is in {export}: {len(written)} files, {size / 1e6:.2f} MB. Put the folder on any web host,"
+        )
+        typer.echo(f"or look at it here: python -m http.server --directory {shlex.quote(str(export))}")
+        return
 
     def tell(address: str) -> None:
         typer.echo(f"The lab is at {address}\nCtrl-C ends it.")
@@ -354,15 +387,5 @@ app.command(name="transfer")(cli_transfer.transfer)
 
 
 def main() -> None:
-    """Run the command line: exit code 0, 2 for a wrong input, 130 after Ctrl-C."""
-    try:
-        app(standalone_mode=True)
-    except GoodinitError as error:
-        typer.echo(f"goodinit: {error}", err=True)
-        sys.exit(2)
-    except _StoppedError as stop:
-        typer.echo(f"goodinit: stopped; {stop}", err=True)
-        sys.exit(130)
-    except BrokenPipeError:  # the reader, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    """Run the command line: exit code 0, 2 for a wrong input or a full disk, 130 after Ctrl-C."""
+    guarded(app)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 __all__ = ["audit"]
+
+_SHOWN: Final = 20  # findings
 
 
 def audit(
@@ -17,43 +20,53 @@ def audit(
     init: Annotated[
         str | None, typer.Option(metavar="METHOD", help="The model's method that fills it after to_empty.")
     ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The recipe that it should start as: gpt2, olmo2, llama, ...")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="cpu builds in memory at once, meta on no account.")
+    ] = None,
     baseline: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write the audit there; where it is there, tell what changed.")
     ] = None,
+    report_page: Annotated[
+        str | None, typer.Option("--report", metavar="FILE", help="Write the audit, an HTML page.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the page.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Say who filled every parameter of a PyTorch model, with what, from which line, or that nobody did.
 
     No memory is needed where the model can be built on the meta device. The exit code is 1 where a parameter is never
-    filled, or where something changed since the baseline.
+    filled, where its values are not those of its writes or of the recipe, or where something changed since the
+    baseline.
     """
     from rich.console import Console
 
     from goodinit.auditing import audit as run
-    from goodinit.auditing.records import read_baseline
+    from goodinit.auditing.result import read_baseline
+    from goodinit.report import write_file
 
     console = Console(width=None if sys.stdout.isatty() else 110)
     file = Path(baseline) if baseline is not None else None
-    before = read_baseline(file) if file is not None and file.exists() else None
+    before = read_baseline(file) if file is not None and os.path.lexists(file) else None
     with redirect_stdout(sys.stderr):  # what the factory prints is not the audit's
-        found = run(factory, init)
+        found = run(factory, init, recipe, device=device)
     changed = found.since(before) if before is not None else None
     if file is not None and before is None:
-        _write(file, found.to_json())
+        write_file(file, f"{found.to_json()}\n".encode())
+    page = found.report(report_page, overwrite=overwrite) if report_page is not None else None
     if json:
         typer.echo(found.to_json())
     elif changed is not None:
         typer.echo(str(changed))
     else:
         console.print(found)
-    if changed or not found.complete:
+        for each in found.findings[:_SHOWN]:
+            console.print(f"{each.severity}: {each.name}: {each.message}", markup=False, highlight=False, emoji=False)
+        if len(found.findings) > _SHOWN:
+            console.print(f"{len(found.findings) - _SHOWN} more findings: --report or --json shows all")
+    if page is not None and not json:
+        console.print(f"The page is {page}", markup=False, highlight=False)
+    if changed or not found.sound:
         raise typer.Exit(1)
-
-
-def _write(file: Path, text: str) -> None:
-    from goodinit.errors import GoodinitError
-
-    try:
-        file.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise GoodinitError(f"baseline {file}: cannot be written ({error.strerror})") from None

@@ -35,7 +35,10 @@ def transfer(
         str | None, typer.Option(metavar="0.1,0.03,0.01", help="Also train at these rates, for the proof.")
     ] = None,
     proof_steps: Annotated[int, typer.Option(metavar="N", help="The steps of each of those runs.")] = 60,
-    out: Annotated[str | None, typer.Option(metavar="FILE.html", help="Write the page there.")] = None,
+    report_page: Annotated[
+        str | None, typer.Option("--report", metavar="FILE", help="Write the check, an HTML page.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the page.")] = False,
     figure: Annotated[str | None, typer.Option(metavar="FILE", help="Write the figure: .svg, .pdf or .png.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
@@ -62,14 +65,16 @@ def transfer(
             rates=_floats(rates),
             proof_steps=proof_steps,
         )
-    if out is not None:
-        found.report(out, overwrite=True)
+    page = found.report(report_page, overwrite=overwrite) if report_page is not None else None
     if figure is not None:
         found.figure(figure)
     if json:
         typer.echo(found.to_json())
     else:
-        Console(width=None if sys.stdout.isatty() else 120).print(found)
+        console = Console(width=None if sys.stdout.isatty() else 120)
+        console.print(found)
+        if page is not None:
+            console.print(f"The page is {page}", markup=False, highlight=False)
     if not found.transfers:
         raise typer.Exit(1)
 

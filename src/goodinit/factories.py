@@ -10,9 +10,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 from goodinit.errors import GoodinitError
+from goodinit.trainable import Kind, Loss
 from goodinit.weights import Weight
 
 __all__ = ["ModelFactory", "is_of_a_file", "load_factory", "source_fingerprint"]
@@ -39,10 +40,16 @@ class ModelFactory:
     make: Callable[[], Any] = field(repr=False, compare=False)
     fingerprint: str
     weights: tuple[Weight, ...] = field(repr=False)
-    loss: Literal["binary_cross_entropy", "cross_entropy", "squared_error"]
+    loss: Loss
     dtype: str = "float32"
     device: str = "cpu"
     brings_data: bool = False
+
+    kind: ClassVar[Kind] = "model"
+    own_start: ClassVar[bool] = True
+    engines: ClassVar[bool] = False
+    together: ClassVar[bool] = False  # so that each is kept as it ends
+    keeps_parameters: ClassVar[bool] = False
 
     @property
     def size(self) -> int:
@@ -53,6 +60,26 @@ class ModelFactory:
     def description(self) -> str:
         """The model in a few words."""
         return f"{self.text}, {self.size:,} parameters"
+
+    @property
+    def title(self) -> str:
+        """The model as a figure's title has it."""
+        return self.text
+
+    @property
+    def sentence(self) -> str:
+        """The model in a sentence."""
+        return f"the model {self.description}, on {self.device}"
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The module that makes the model."""
+        return (self.make.__module__,)
+
+    @property
+    def needed(self) -> str | None:
+        """What a person must have to make the model again."""
+        return f"{self.text} makes the model: run this where it can be imported."
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
+
+from goodinit.jsonable import json_fields, json_value
 
 __all__ = ["Histogram", "LayerStart", "LossStart", "ModelStart", "ParameterStart", "SumStart"]
 
@@ -36,6 +38,7 @@ class LayerStart:
         norm_before: whether a norm lies between this layer and the last.
         norm_after: whether a norm lies between this layer and its activation.
         varied: whether the input descends from the model's input; an embedding of places does not.
+        scoring: whether the output goes into an attention's scores, as queries and keys do.
         fan_in: the number of inputs summed into one output; None where it is not known.
         weight_std: the measured standard deviation of the weight's elements.
         weight_std_expected: gain / sqrt(fan_in) by quadrature for the activation that follows.
@@ -74,6 +77,7 @@ class LayerStart:
     norm_before: bool
     norm_after: bool
     varied: bool
+    scoring: bool
     fan_in: float | None
     weight_std: float
     weight_std_expected: float | None
@@ -112,7 +116,7 @@ class LayerStart:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return {**_facts(self), "correlation": _plain(self.correlation)}
+        return {**json_fields(self), "correlation": json_value(self.correlation)}
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,7 @@ class ParameterStart:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return _facts(self)
+        return json_fields(self)
 
 
 @dataclass(frozen=True)
@@ -175,7 +179,7 @@ class SumStart:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return _facts(self)
+        return json_fields(self)
 
 
 @dataclass(frozen=True)
@@ -201,7 +205,7 @@ class LossStart:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return _facts(self)
+        return json_fields(self)
 
 
 @dataclass(frozen=True)
@@ -240,18 +244,4 @@ class ModelStart:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it: numbers that are not finite are null."""
-        return _facts(self)
-
-
-def _facts(record: Any) -> dict[str, Any]:
-    return {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    if hasattr(value, "to_dict"):
-        return value.to_dict()
-    return _facts(value) if isinstance(value, Histogram) else value
+        return json_fields(self)

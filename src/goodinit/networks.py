@@ -4,29 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from goodinit import activations
 from goodinit.activations import Activation
-from goodinit.errors import GoodinitError
+from goodinit.arguments import is_integer
+from goodinit.errors import GoodinitError, shown
 from goodinit.initializers import Initializer
 from goodinit.streams import Stream
+from goodinit.structure import LayerCall, Parameter, Role, Structure, Trace
+from goodinit.trainable import Kind, Loss
 from goodinit.weights import Weight
 
-__all__ = ["MLP", "Loss", "Parameters", "check_widths", "stack"]
+__all__ = ["MLP", "MOST_LAYERS", "MOST_WEIGHTS", "Loss", "Parameters", "check_size", "check_widths", "stack"]
 
-Loss = Literal["binary_cross_entropy", "cross_entropy", "squared_error"]
 Parameters = dict[str, NDArray[np.float64]]
 """`W1, b1, W2, b2, ...`: W of shape (outputs, inputs), b of shape (outputs, 1); an ensemble has a leading axis."""
 
 
+MOST_LAYERS: Final = 10_000
+MOST_WEIGHTS: Final = 50_000_000
+
+
 def check_widths(widths: Sequence[int]) -> None:
     """Refuse widths that are not integers of at least 1."""
-    if any(isinstance(w, bool) or not isinstance(w, int | np.integer) or w < 1 for w in widths):
+    if any(not is_integer(w) or w < 1 for w in widths):
         raise GoodinitError(
-            f"widths={list(widths)}: every width must be an integer of at least 1; drop the layer or give it a size"
+            f"widths={shown(list(widths))}: every width must be an integer of at least 1; drop the layer or give it a "
+            "size"
+        )
+    if len(widths) > MOST_LAYERS or max(widths, default=1) > MOST_WEIGHTS:
+        raise GoodinitError(
+            f"widths={shown(list(widths))}: use {MOST_LAYERS:,} layers at most, of {MOST_WEIGHTS:,} units at most"
+        )
+
+
+def check_size(network: MLP) -> None:
+    """Refuse a network with more weights than `MOST_WEIGHTS`, before any is drawn."""
+    if network.size > MOST_WEIGHTS:
+        raise GoodinitError(
+            f"widths={shown(list(network.widths))}: {network.size:,} weights; use smaller layers, "
+            f"{MOST_WEIGHTS:,} at most"
         )
 
 
@@ -46,6 +68,14 @@ class MLP:
     widths: tuple[int, ...]
     activation: Activation
     loss: Loss
+
+    kind: ClassVar[Kind] = "network"
+    brings_data: ClassVar[bool] = False
+    own_start: ClassVar[bool] = False
+    engines: ClassVar[bool] = True
+    together: ClassVar[bool] = True
+    keeps_parameters: ClassVar[bool] = True
+    modules: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         check_widths(self.widths)
@@ -70,9 +100,76 @@ class MLP:
         return f"{list(self.widths)}, {self.activation}"
 
     @property
+    def title(self) -> str:
+        """The network as a figure's title has it."""
+        return f"{'-'.join(map(str, self.widths))}, {self.activation}"
+
+    @property
+    def sentence(self) -> str:
+        """The network in a sentence, of equal layers only their number."""
+        return f"{_in_words(self.widths)} units, {self.activation.name}"
+
+    @property
+    def needed(self) -> str | None:
+        """What a person must have besides to make the network again."""
+        if activations.is_known(self.activation.name):
+            return None
+        return f"activation stands for the Activation {self.activation.name!r}, made in Python."
+
+    @property
     def facts(self) -> dict[str, Any]:
         """As JSON holds it."""
         return {"widths": list(self.widths), "activation": self.activation.name, "loss": self.loss}
+
+    @cached_property
+    def structure(self) -> Structure:
+        """The network as every method sees one: W1, b1, W2, b2, ... and a layer call for each pair of them.
+
+        >>> from goodinit import activations
+        >>> structure = MLP((2, 10, 5, 1), activations.get("relu"), "binary_cross_entropy").structure
+        >>> [each.name for each in structure.parameters], sorted(structure.readouts)
+        (['W1', 'b1', 'W2', 'b2', 'W3', 'b3'], ['W3'])
+        """
+        parameters: list[Parameter] = []
+        calls: list[LayerCall] = []
+        for layer, weight in enumerate(self.weights, 1):
+            place, bias = f"layer {layer}", f"b{layer}"
+            own: tuple[tuple[Role, Weight], ...] = (
+                ("weight", weight),
+                ("bias", Weight.elementwise(bias, (weight.shape[0], 1))),
+            )
+            parameters += [
+                Parameter(
+                    name=each.name,
+                    parameters=(each.name,),
+                    module=place,
+                    kind="Linear",
+                    role=role,
+                    weight=each,
+                    shape=each.shape,
+                )
+                for role, each in own
+            ]
+            hidden = layer < self.depth
+            calls.append(
+                LayerCall(
+                    index=layer - 1,
+                    module=place,
+                    kind="linear",
+                    weight=weight.name,
+                    parameters=(weight.name, bias),
+                    number=0,
+                    input_shape=(1, weight.shape[1]),
+                    output_shape=(1, weight.shape[0]),
+                    activation=self.activation.name if hidden else None,
+                    input_activation=self.activation.name if layer > 1 else None,
+                    sources=(layer - 2,) if layer > 1 else (),
+                    plain=layer > 1,
+                    first=layer == 1,
+                    last=not hidden,
+                )
+            )
+        return Structure(tuple(parameters), Trace(tuple(calls)), adapts=False, own_start=False)
 
     @property
     def weights(self) -> tuple[Weight, ...]:
@@ -96,3 +193,14 @@ class MLP:
 def stack(members: Sequence[Mapping[str, NDArray[np.float64]]]) -> Parameters:
     """The parameters of several networks as one ensemble: the same arrays with a leading axis."""
     return {name: np.stack([member[name] for member in members]) for name in members[0]}
+
+
+def _in_words(widths: Sequence[int]) -> str:
+    """The widths with dashes, a run of equal ones told by its length."""
+    runs: list[list[int]] = []
+    for width in widths:
+        if runs and runs[-1][0] == width:
+            runs[-1][1] += 1
+        else:
+            runs.append([width, 1])
+    return "-".join("-".join([str(width)] * count) if count < 4 else f"({width}\u00d7{count})" for width, count in runs)

@@ -6,6 +6,7 @@ is a number, `true`, `false`, `none`, a bare word, quoted text, or a list of val
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -58,7 +59,8 @@ def _format_value(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
-        return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else repr(value)
+        short = value.is_integer() and abs(value) < 1e15 and (value or math.copysign(1, value) > 0)  # -0 would be 0
+        return f"{value:.0f}" if short else repr(value)
     if isinstance(value, int):
         return str(value)
     if isinstance(value, tuple | list):

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit import normal
-from goodinit.errors import GoodinitError
+from goodinit.arguments import is_integer
+from goodinit.errors import GoodinitError, shown
 
 __all__ = ["KeyedStream", "Law", "RandomStateStream", "Stream", "as_stream", "check_seed"]
 
@@ -31,13 +32,14 @@ Float64s = NDArray[np.float64]
 _CHUNK: Final = 1 << 15  # elements worked on at a time, so that the intermediate arrays stay in cache
 _NATIVE_CHUNK: Final = 1 << 20  # the same where the compiled half fills a chunk on all processors
 _NATIVE_STOP: Final = 1 << 63  # elements from here on are NumPy's
+_SEEDS: Final = 1 << 256
 _DOMAIN: Final = b"goodinit stream1"  # part of the key: a change of the algorithm changes this
 
 
 def check_seed(seed: int) -> int:
     """The seed as a plain int. Raises GoodinitError unless it is an integer of at least 0."""
-    if isinstance(seed, bool | np.bool_) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise GoodinitError(f"seed={seed!r}: a seed is an integer of at least 0")
+    if not is_integer(seed) or not 0 <= seed < _SEEDS:
+        raise GoodinitError(f"seed={shown(seed)}: a seed is an integer of at least 0, of 256 bits at most")
     return int(seed)
 
 
@@ -180,6 +182,8 @@ class KeyedStream(Stream):
         return out
 
     def _key(self, name: str) -> tuple[int, int]:
+        if not isinstance(name, str):
+            raise GoodinitError(f"name={shown(name)}: numbers are drawn for a name, which is a text")
         text = str(self.seed).encode() + b"\0" + name.encode("utf-8", "surrogatepass")
         digest = hashlib.blake2b(text, digest_size=16, person=_DOMAIN).digest()
         return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
@@ -218,7 +222,7 @@ def as_stream(seed: int | Stream, kind: str = "keyed") -> Stream:
     if isinstance(seed, Stream):
         return seed
     if kind not in ("keyed", "randomstate"):
-        raise GoodinitError(f"stream {kind!r} is not known; choose keyed or randomstate")
+        raise GoodinitError(f"stream {shown(kind)} is not known; choose keyed or randomstate")
     return KeyedStream(seed) if kind == "keyed" else RandomStateStream(seed)
 
 

@@ -45,6 +45,9 @@ def named():
 def alone():
     return nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1))
 
+def numbers():
+    return nn.Sequential(nn.Linear(1, 8), nn.ReLU(), nn.Linear(8, 1))
+
 def fails():
     raise KeyError("nope")
 
@@ -153,6 +156,26 @@ def test_the_command_exits_with_1_where_a_finding_is_severe(command, tmp_path):
     assert {name: facts["healthy"] for name, facts in json.loads(both.stdout).items()} == {"good": True, "bad": False}
     assert command("my_factories:named").exit_code == 0
     assert command("my_factories:alone", "--data", "circles").exit_code == 0
+
+
+def test_the_same_seed_gives_the_same_checkup(command):
+    first, again, other = (
+        command("my_factories:alone", "--data", "circles", "--seed", seed, "--json").stdout for seed in "001"
+    )
+    assert first == again
+    assert first != other
+
+
+def test_the_targets_of_a_data_file_are_not_cut_to_integers(command, tmp_path):
+    """The variance of the targets is that of their fractions: cut to integers they would all be 0."""
+    rows = [(x / 64, 0.9 * abs(x / 64 - 0.5)) for x in range(64)]
+    (tmp_path / "numbers.csv").write_text("x,y\n" + "".join(f"{x},{y}\n" for x, y in rows))
+    checked = command(
+        "my_factories:numbers", "--data", "numbers.csv", "--target", "y", "--loss", "squared_error", "--json"
+    )
+    loss = json.loads(checked.stdout)["loss"]
+    assert loss["term"] == "mse_loss"
+    assert loss["total"] > 0.01
 
 
 @pytest.mark.parametrize(

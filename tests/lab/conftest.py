@@ -1,54 +1,31 @@
-"""A Chromium and a server of the lab for each file of browser tests."""
+"""A server of the lab for each file of browser tests."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from lab_page import PATIENCE, Lab
 
+from children import child
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
-CHROMIUM = Path("/usr/bin/chromium")
-SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SERVE = "from goodinit.lab import serve; serve(0, browser=False, tell=lambda address: print(address, flush=True))"
-
-
-def missing(what: str) -> None:
-    """Without a browser the tests are skipped on a person's machine; where CI is set it must be there."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{what} is missing, and CI is set")
-    pytest.skip(f"{what} is missing")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        from playwright.sync_api import expect, sync_playwright
-    except ImportError:
-        missing("Playwright")
-        raise
-    if not CHROMIUM.exists():
-        missing(str(CHROMIUM))
-    expect.set_options(timeout=PATIENCE)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=SWITCHES)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
 def address(browser: Browser) -> Iterator[str]:
-    with subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True) as server:
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=PATIENCE)
+    with child([sys.executable, "-c", SERVE], stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         yield server.stdout.readline().strip()
-        server.terminate()
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ PRESETS = {  # what the sentences of each say, as the page shows it
     "depth": {(0, "loss"): "0.003054", (1, "loss"): "0.6931", (2, "loss"): "0.6931"},
     "chaos": {(0, "loss"): "0.6931", (1, "test"): "99 %", (2, "test"): "82 %"},
     "dead": {(0, "loss"): "0.6931", (1, "test"): "95 %"},
-    "orthogonal": {(0, "test"): "99 %", (1, "test"): "86 %"},
+    "orthogonal": {},  # its sentence is about eight seeds
 }
 
 
@@ -54,6 +54,9 @@ def test_a_preset_shows_what_it_says(lab: Lab) -> None:
         expect(lab[".outcome"]).to_have_count(len(lab.trained[-1]["inits"]))
         found = {place: lab.figure(*place) for place in claims}
         assert found == claims, name
+        if name == "orthogonal":  # the last bits of its factors are LAPACK's, and differ between processors
+            assert 95 <= float(lab.figure(0, "test").removesuffix(" %")) <= 100
+            assert 80 <= float(lab.figure(1, "test").removesuffix(" %")) <= 92
         assert lab[f"#preset-{name}"].get_attribute("aria-pressed") == "true"
         assert len(re.findall(r"[.](?= |$)", lab["#reason p"].inner_text())) == 2, name
 

@@ -217,7 +217,7 @@ def test_a_model_made_in_python_and_its_report(models: Path, tmp_path: Path) -> 
     assert "33 parameters" in page
     assert "learned" in str(result)
     assert {file.name for file in result.save(tmp_path / "out").iterdir()} == {"loss.png", "result.json"}
-    again = run(model="mine.py:make", init=["zeros"], seeds=[0])._for_report().rerun
+    again = run(model="mine.py:make", init=["zeros"], seeds=[0]).rerun
     assert again.toml is not None
     assert 'model = "mine.py:make"' in again.toml
     (tmp_path / "study.toml").write_text(again.toml)

@@ -241,7 +241,7 @@ def test_the_command(models, tmp_path, monkeypatch, capsys):
     file = Path(models.__file__)
     page, figure = tmp_path / "page.html", tmp_path / "figure.svg"
     command = ["goodinit", "transfer", f"{file}:mlp", "--widths", "32,64,128,256", "--seeds", "2"]
-    monkeypatch.setattr("sys.argv", [*command, "--json", "--out", str(page), "--figure", str(figure)])
+    monkeypatch.setattr("sys.argv", [*command, "--json", "--report", str(page), "--figure", str(figure)])
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 0

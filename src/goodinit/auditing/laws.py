@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["Law", "after", "constant"]
+__all__ = ["UNKNOWN", "Law", "after", "constant"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,11 @@ class Law:
     scale: float = 0.0
     low: float | None = None
     high: float | None = None
+
+    @property
+    def random(self) -> bool:
+        """Whether the elements are drawn from a known distribution."""
+        return self.distribution in ("normal", "truncated_normal", "uniform")
 
     @property
     def moments(self) -> tuple[float, float] | None:
@@ -68,7 +73,8 @@ class Law:
         return f"truncated_normal(mean={self.location:.4g}, scale={self.scale:.4g}{std})"
 
 
-UNKNOWN = Law("unknown")
+_UNCUT: Final = 6.0  # standard deviations: a clamp beyond them changes a value in 5e8
+UNKNOWN: Final = Law("unknown")
 
 
 def constant(value: float) -> Law:
@@ -105,6 +111,8 @@ def _arithmetic(operation: str, law: Law, numbers: list[float]) -> Law:
     if operation == "erfinv" and law.distribution == "uniform" and law.low is not None and law.high is not None:
         from scipy.special import erfinv
 
+        if (law.low, law.high) == (-1.0, 1.0):  # cut so far out that nothing is
+            return Law("normal", 0.0, math.sqrt(0.5))
         return Law("truncated_normal", 0.0, math.sqrt(0.5), float(erfinv(law.low)), float(erfinv(law.high)))
     if operation == "neg" and not numbers:
         return law.moved(-1.0, 0.0)
@@ -114,6 +122,10 @@ def _arithmetic(operation: str, law: Law, numbers: list[float]) -> Law:
         return law.moved(1 / numbers[0], 0.0)
     if operation in ("add", "sub") and len(numbers) == 1:
         return law.moved(1.0, numbers[0] if operation == "add" else -numbers[0])
+    if operation in ("clamp", "clamp_min", "clamp_max") and law.distribution == "normal":
+        low, high = {"clamp_min": [*numbers, math.inf], "clamp_max": [-math.inf, *numbers]}.get(operation, numbers)
+        far = min(law.location - low, high - law.location)
+        return law if far > _UNCUT * law.scale else UNKNOWN
     if operation in ("clamp", "clamp_min", "clamp_max") and law.low is not None and law.high is not None:
         bounds = {"clamp_min": [*numbers, math.inf], "clamp_max": [-math.inf, *numbers]}.get(operation, numbers)
         room = 1e-6 * (law.high - law.low)

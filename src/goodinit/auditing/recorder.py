@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -94,9 +94,9 @@ class Recorder(TorchDispatchMode):
         return result
 
     @contextmanager
-    def active(self) -> Iterator[Recorder]:
-        """Record, also what `torch.nn.init` leaves out on the meta device."""
-        with self, _Initializers(self):
+    def active(self, on_meta: bool) -> Iterator[Recorder]:
+        """Record, on the meta device also what `torch.nn.init` leaves out there."""
+        with self, _Initializers(self) if on_meta else nullcontext():
             yield self
 
     def initialized(self, name: str, tensor: torch.Tensor, options: dict[str, Any]) -> None:

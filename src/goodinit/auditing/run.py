@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from goodinit.auditing.records import Audit, AuditFinding, ParameterAudit
+from goodinit import recipes
+from goodinit.auditing.conformity import conformity
+from goodinit.auditing.records import AuditFinding, ParameterAudit
+from goodinit.auditing.result import Audit
 from goodinit.errors import GoodinitError
 from goodinit.factories import load_factory
+from goodinit.recipes import Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -33,18 +37,28 @@ _MESSAGES: Final = {
 def audit(
     make_or_model: str | Callable[[], Any] | torch.nn.Module,
     init: str | Callable[[Any], Any] | None = None,
+    recipe: str | Recipe | None = None,
+    *,
+    device: str | None = None,
+    replicas: bool = False,
 ) -> Audit:
     """Who filled every parameter and persistent buffer of a model, with what, from which line, or that nobody did.
 
     The factory runs under a recorder that follows writes through views, copies and arithmetic, on PyTorch's meta
-    device, so that no memory is needed; where that raises, on the CPU, and the audit says so. What nobody filled is
-    confirmed by a build in memory that holds NaN, where the model is small. Random states stay as they are.
+    device, so that no memory is needed; where that raises, on the CPU, and the audit says so. A small model is also
+    built in memory that holds NaN: what nobody filled is confirmed there, and the values of the rest are compared with
+    the law that their writes leave. Random states stay as they are.
 
     Arguments:
         make_or_model: a function that returns a model, `MODULE:FUNCTION`, or a model, of which only the values can be
             judged, as its writes are past.
         init: what fills the model after `to_empty`, as a function of the model or the name of a method of it: what the
             constructor wrote then counts as lost.
+        recipe: the recipe that the model should start as, such as `gpt2` (`goodinit.recipes.names()`): where it does
+            not, a finding says in what it differs and which line did it.
+        device: `cpu` builds the model in memory at once, `meta` on no account; None tries the meta device first.
+        replicas: of a built model, also compare its values with those of the other processes of torch.distributed's
+            group, each of which must call `audit`. Shards are left out.
 
     >>> import torch
     >>> found = audit(lambda: torch.nn.Linear(4, 2))
@@ -53,43 +67,75 @@ def audit(
 
     Raises GoodinitError where the function cannot be found, fails, or returns something else.
     """
+    wanted = None if recipe is None else recipes.get(recipe)
+    found = _audited(make_or_model, init, device, replicas)
+    if wanted is None:
+        return found
+    rows, findings, note = conformity(found.parameters, wanted)
+    note = f"{found.note} {note}".strip()
+    return replace(found, parameters=tuple(rows), findings=(*found.findings, *findings), note=note)
+
+
+def _audited(make_or_model: Any, init: Any, wanted: str | None, replicas: bool) -> Audit:
     import torch
 
-    from goodinit.auditing.recorder import Recorder
-
+    if wanted not in (None, "meta", "cpu"):
+        raise GoodinitError(f"device={wanted!r}: an audit builds on meta or cpu; leave it out to try meta first")
     if isinstance(make_or_model, torch.nn.Module):
         if init is not None:
             raise GoodinitError("init= was given with a model that is built; give the function that makes the model")
-        return _values(make_or_model)
+        return _of_values(make_or_model, replicas)
+    if replicas:
+        raise GoodinitError("replicas= compares models that are built; give each process's model")
     name, make = _factory(make_or_model)
     with _random_states_kept():
-        try:
-            device, note = "meta", ""
-            recorder, model = Recorder(_MOST), None
-            model = _build(name, make, init, recorder, device)
-        except Exception as error:
-            if isinstance(error, GoodinitError) and "returned" in str(error):
-                raise
-            device = "cpu"
-            note = f"Built on the CPU: the meta device does not do ({type(error).__name__})."
-            recorder = Recorder(_MOST)
-            try:
-                model = _build(name, make, init, recorder, device)
-            except GoodinitError:
-                raise
-            except (Exception, SystemExit) as failure:
-                raise GoodinitError(f"{name}() failed: {type(failure).__name__}: {failure}") from failure
-        except SystemExit as error:
-            raise GoodinitError(f"{name}() failed: {type(error).__name__}: {error}") from error
-        rows = [_row(recorder, *entry) for entry in _tensors(model)]
-        suspects = [row.name for row in rows if row.verdict in _MESSAGES]
-        size = sum(tensor.numel() for _, _, tensor, _ in _tensors(model))
-        seen = _poisoned(name, make, init, suspects) if suspects and size <= _AFFORDABLE else {}
-    rows = [_settled(row, seen.get(row.name)) for row in rows]
+        recorder, model, device, note = _recorded(name, make, init, wanted)
+        tensors = _tensors(model)
+        rows = [_row(recorder, *entry) for entry in tensors]
+        suspects = any(row.verdict in _MESSAGES for row in rows)
+        small = wanted != "meta" and sum(tensor.numel() for _, _, tensor, _ in tensors) <= _AFFORDABLE
+        built = _poisoned(make, init, device) if small and (suspects or device == "meta") else {}
+    if not built and device == "cpu":
+        built = {name: tensor for name, _, tensor, _ in tensors}
+    rows = [_settled(row, built.get(row.name)) for row in rows]
     findings = [
         AuditFinding(_MESSAGES[r.verdict][0], r.name, _MESSAGES[r.verdict][1]) for r in rows if r.verdict in _MESSAGES
     ]
-    return Audit(name, device, tuple(rows), tuple(findings), note)
+    whole = [row for row in rows if row.verdict not in _MESSAGES]
+    seen, wrong = _look([(row, built[row.name]) for row in whole if row.name in built], known=True)
+    values = {row.name: row for row in seen}
+    note = f"{note} The values are those of a build in memory.".strip() if values else note
+    return Audit(name, device, tuple(values.get(row.name, row) for row in rows), (*findings, *wrong), note)
+
+
+def _recorded(
+    name: str, make: Callable[[], Any], init: Any, wanted: str | None
+) -> tuple[Recorder, torch.nn.Module, str, str]:
+    """The recorder of a build, the model, the device it was built on, and what is to be said of that."""
+    from goodinit.auditing.recorder import Recorder
+
+    note = ""
+    if wanted != "cpu":
+        try:
+            recorder = Recorder(_MOST)
+            return recorder, _build(name, make, init, recorder, "meta"), "meta", ""
+        except (Exception, SystemExit) as error:
+            if wanted == "meta" or isinstance(error, SystemExit):
+                raise _failed(name, error) from error
+            if isinstance(error, GoodinitError) and "returned" in str(error):
+                raise
+            note = f"Built on the CPU: the meta device does not do ({type(error).__name__})."
+    try:
+        recorder = Recorder(_MOST)
+        return recorder, _build(name, make, init, recorder, "cpu"), "cpu", note
+    except (Exception, SystemExit) as error:
+        raise _failed(name, error) from error
+
+
+def _failed(name: str, error: BaseException) -> GoodinitError:
+    if isinstance(error, GoodinitError):
+        return error
+    return GoodinitError(f"{name}() failed: {type(error).__name__}: {error}")
 
 
 def _factory(given: str | Callable[[], Any]) -> tuple[str, Callable[[], Any]]:
@@ -99,10 +145,8 @@ def _factory(given: str | Callable[[], Any]) -> tuple[str, Callable[[], Any]]:
 def _build(name: str, make: Callable[[], Any], init: Any, recorder: Recorder, device: str) -> Any:
     import torch
 
-    with recorder.active(), torch.device(device):
-        model = make()
-        if isinstance(model, tuple | list) and model:
-            model = model[0]
+    with recorder.active(device == "meta"), torch.device(device) if device == "meta" else nullcontext():
+        model = _model_of(make())
         if not isinstance(model, torch.nn.Module):
             raise GoodinitError(f"{name}() returned an object of type {type(model).__name__}; return a torch.nn.Module")
         lazy = [key for key, p in model.named_parameters() if torch.nn.parameter.is_lazy(p)]
@@ -119,7 +163,7 @@ def _build(name: str, make: Callable[[], Any], init: Any, recorder: Recorder, de
         elif init is not None:
             recorder.forget(model)
     if init is not None:
-        with recorder.active():
+        with recorder.active(device == "meta"):
             if isinstance(init, str):
                 if not callable(getattr(model, init, None)):
                     raise GoodinitError(f"init={init!r}: the model that {name}() returned has no method {init}")
@@ -153,30 +197,58 @@ def _row(recorder: Recorder, name: str, kind: str, tensor: torch.Tensor, tied: t
     return ParameterAudit(name, kind, shape, verdict, memory.law, tuple(memory.writes), tuple(memory.lost), tied)
 
 
-def _settled(row: ParameterAudit, nan: bool | None) -> ParameterAudit:
+def _settled(row: ParameterAudit, built: torch.Tensor | None) -> ParameterAudit:
     """The row with what the build in memory showed: where no NaN is left, somebody wrote it unseen."""
-    return replace(row, confirmed=nan, verdict="filled" if nan is False else row.verdict)
+    import torch
+
+    if row.verdict not in _MESSAGES or built is None or not built.is_floating_point() or built.is_meta:
+        return row
+    nan = bool(torch.isnan(built.detach()).any())
+    return replace(row, confirmed=nan, verdict=row.verdict if nan else "filled")
 
 
-def _poisoned(name: str, make: Callable[[], Any], init: Any, suspects: list[str]) -> dict[str, bool]:
-    """Whether a build in memory that holds NaN leaves NaN in each; empty where it cannot be built."""
+def _poisoned(make: Callable[[], Any], init: Any, device: str) -> dict[str, torch.Tensor]:
+    """The tensors of a build in memory that holds NaN, by name; none where it cannot be built.
+
+    With `init` the model is made on the device of the recorded build first, as marks that its constructor leaves, such
+    as transformers' of what is initialized, would stay.
+    """
     import torch
 
     with _poison():
         try:
-            model = make()
-            model = model[0] if isinstance(model, tuple | list) else model
+            with torch.device("cpu" if init is None else device):
+                model = _model_of(make())
             if init is not None:
                 model.to_empty(device="cpu")
                 getattr(model, init)() if isinstance(init, str) else init(model)
         except Exception:
             return {}
-        found = {key: tensor for key, _, tensor, _ in _tensors(model)}
-        return {
-            key: bool(torch.isnan(found[key].detach()).any())
-            for key in suspects
-            if key in found and found[key].is_floating_point() and not found[key].is_meta
-        }
+        return {name: tensor for name, _, tensor, _ in _tensors(model)}
+
+
+def _look(
+    rows: Sequence[tuple[ParameterAudit, torch.Tensor]], known: bool
+) -> tuple[list[ParameterAudit], list[AuditFinding]]:
+    """The rows with what their tensors hold, and what is wrong with it; `known` says that their writes are known."""
+    from goodinit.auditing.laws import UNKNOWN
+    from goodinit.auditing.values import alike, judged, measured
+
+    seen, findings, drawn = [], [], []
+    for row, tensor in rows:
+        values = measured(tensor, known)
+        if values is None:
+            continue
+        if values.finite:
+            row = replace(row, measured=(values.mean, values.std))
+        seen.append(row)
+        law = row.law or UNKNOWN if known else None
+        matrix = row.kind == "parameter" and len([side for side in row.shape if side > 1]) > 1
+        finding = judged(row.name, values, law, matrix)
+        findings += [finding] if finding is not None else []
+        if matrix and (law is None or law.random):
+            drawn.append((row.name, tensor, values))
+    return seen, [*findings, *alike(drawn)]
 
 
 @contextmanager
@@ -209,13 +281,32 @@ def _random_states_kept() -> Iterator[None]:
         np.random.set_state(numpy)  # noqa: NPY002 (put back)
 
 
-def _values(model: torch.nn.Module) -> Audit:
-    import torch
+def _of_values(model: torch.nn.Module, replicas: bool) -> Audit:
+    from goodinit.auditing.values import differing
 
-    rows, findings = [], []
-    for name, kind, tensor, tied in _tensors(model):
-        rows.append(ParameterAudit(name, kind, tuple(tensor.shape), "values", tied=tied))
-        if tensor.is_floating_point() and not tensor.is_meta and not bool(torch.isfinite(tensor.detach()).all()):
-            findings.append(AuditFinding("not-finite", name, "it holds NaN or infinity; initialize it"))
+    tensors = _tensors(_model_of(model))
+    rows = [
+        ParameterAudit(name, kind, tuple(tensor.shape), "values", tied=tied) for name, kind, tensor, tied in tensors
+    ]
+    seen, findings = _look([(row, tensor) for row, (_, _, tensor, _) in zip(rows, tensors, strict=True)], known=False)
+    if replicas:
+        if not _distributed():
+            raise GoodinitError("replicas= compares processes; call torch.distributed.init_process_group first")
+        findings += differing([(name, tensor) for name, _, tensor, _ in tensors])
+    found = {row.name: row for row in seen}
     note = "The model is built: only its values can be judged; give the function that makes it to know who wrote them."
-    return Audit(type(model).__name__, "cpu", tuple(rows), tuple(findings), note)
+    return Audit(
+        type(_model_of(model)).__name__, "cpu", tuple(found.get(row.name, row) for row in rows), tuple(findings), note
+    )
+
+
+def _distributed() -> bool:
+    from torch import distributed
+
+    return distributed.is_available() and distributed.is_initialized()
+
+
+def _model_of(made: Any) -> Any:
+    """The model of what a factory returned: the first of several; of a compiled one what was compiled."""
+    model = made[0] if isinstance(made, tuple | list) and made else made
+    return getattr(model, "_orig_mod", model)

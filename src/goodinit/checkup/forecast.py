@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from goodinit.initializers import Initializer
-from goodinit.networks import MLP
+from goodinit.networks import MLP, check_size
 from goodinit.results import LayerForecast
 from goodinit.streams import Stream, as_stream
 from goodinit.theory.maps import derivative_moment, second_moment
@@ -18,7 +18,7 @@ def forecast(
 ) -> tuple[LayerForecast, ...]:
     """The layers of the network under that initializer, the weights drawn from the stream, for such inputs.
 
-    `input_square` is the mean square of the inputs.
+    `input_square` is the mean square of the inputs. Raises GoodinitError for a network of too many weights to draw.
 
     >>> from goodinit import activations, initializers
     >>> network = MLP((100, 100, 10), activations.get("relu"), "cross_entropy")
@@ -27,6 +27,7 @@ def forecast(
 
     Source: He et al. 2015, eqs. 5-14; Poole et al. 2016, eq. 3.
     """
+    check_size(network)
     source, weights = as_stream(stream), network.weights
     drawn = network.parameters(initializer, source)
     variances = [initializer.expected_variance(weight) for weight in weights]

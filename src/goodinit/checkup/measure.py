@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from goodinit.activations import Activation
 from goodinit.networks import MLP, Parameters
+from goodinit.statistics.guessing import chance_loss
 from goodinit.training import backward, forward, loss, probabilities
 
 __all__ = ["LayerMeasure", "NetworkMeasure", "measure"]
@@ -60,7 +60,7 @@ def measure(network: MLP, parameters: Parameters, X: NDArray[np.float64], Y: NDA
         sure_share, sure_and_wrong_share = _sure(network, Z[-1], Y)
         return NetworkMeasure(
             loss=float(loss(network, Z[-1], Y)),
-            chance_loss=_chance_loss(network, Y),
+            chance_loss=chance_loss(network.loss, max(2, len(Y)), Y),
             layers=tuple(
                 _layer(network.activation, parameters, layer, Z[layer - 1], A[layer])
                 for layer in range(1, network.depth)
@@ -70,12 +70,6 @@ def measure(network: MLP, parameters: Parameters, X: NDArray[np.float64], Y: NDA
             logit_rms=_rms(Z[-1]),
             largest_gradients={name: float(np.abs(g).max()) for name, g in sorted(gradients.items())},
         )
-
-
-def _chance_loss(network: MLP, Y: NDArray[np.float64]) -> float:
-    if network.loss == "squared_error":
-        return float(Y.var(axis=1).mean())
-    return math.log(2 if network.loss == "binary_cross_entropy" else len(Y))
 
 
 def _sure(network: MLP, logits: NDArray[np.float64], Y: NDArray[np.float64]) -> tuple[float, float] | tuple[None, None]:

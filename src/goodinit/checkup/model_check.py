@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goodinit import report
+from goodinit.arguments import check_number
 from goodinit.checkup.model_findings import model_findings
 from goodinit.checkup.step import OPTIMIZERS, Step
 from goodinit.errors import GoodinitError
@@ -130,8 +130,4 @@ def check(
 
 
 def _rate(given: float | None) -> float | None:
-    if given is None:
-        return None
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given) or given <= 0:
-        raise GoodinitError(f"learning_rate={given!r} must be a number above 0")
-    return float(given)
+    return None if given is None else check_number("learning_rate", given, low=0, above=True)

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from goodinit import datasets
 from goodinit.checkup.model_check import Checkup, check
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, unknown_name
 from goodinit.factories import load_factory
+from goodinit.options import LOSSES
 
 __all__ = ["check_factory"]
 
@@ -18,38 +19,53 @@ _PARTS: Final = ("model", "inputs", "targets", "loss")
 
 
 def check_factory(
-    factory: str | Callable[[], Any], data: str | Path | None = None, target: str | None = None, **options: Any
+    factory: str | Callable[[], Any],
+    data: str | Path | None = None,
+    target: str | None = None,
+    *,
+    loss: str | None = None,
+    seed: int = 0,
+    **options: Any,
 ) -> dict[str, Checkup]:
     """Check what a function returns: a model, or (model, inputs, targets, loss) up to any of them, or a dict of those.
 
     Arguments:
         factory: `MODULE:FUNCTION`, `file.py:FUNCTION`, or the function.
         data: a built-in data set or a file, whose first 256 training rows serve a model that comes alone, with
-            cross-entropy as its loss.
+            cross-entropy as its loss, or the squared error where the data are numbers to predict.
         target: the label column of a file.
+        loss: `squared_error` where a file's target is a number to predict, not a class.
+        seed: what PyTorch draws, in the function and in the checkup, starts from; its global state is as before after
+            it. The same seed gives the same checkup.
         options: those of `goodinit.check`.
 
     Gives the checkups by name; the name of a single model is empty.
 
     Raises GoodinitError where the function cannot be found, fails, or returns something else.
     """
+    from goodinit.pytorch.loop import seeded
+
+    if loss not in (None, *LOSSES):
+        raise unknown_name("loss", str(loss), LOSSES)
     name, make = load_factory(factory)
-    try:
-        made = make()
-    except GoodinitError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise GoodinitError(f"{name}() failed: {type(error).__name__}: {error}") from error
-    several = isinstance(made, Mapping) and "model" not in made
-    every = {str(key): each for key, each in made.items()} if several else {"": made}
-    if not every:
-        raise GoodinitError(f"{name}() returned an empty dict; return the models to check by name")
-    return {
-        key: _check(f"{name}(){f' {key!r}' if key else ''}", each, data, target, options) for key, each in every.items()
-    }
+    with seeded(seed, "model"):
+        try:
+            made = make()
+        except GoodinitError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise GoodinitError(f"{name}() failed: {type(error).__name__}: {error}") from error
+        several = isinstance(made, Mapping) and "model" not in made
+        every = {str(key): each for key, each in made.items()} if several else {"": made}
+        if not every:
+            raise GoodinitError(f"{name}() returned an empty dict; return the models to check by name")
+        said = {key: f"{name}(){f' {key!r}' if key else ''}" for key in every}
+        return {key: _check(said[key], each, data, (target, loss), options) for key, each in every.items()}
 
 
-def _check(name: str, made: Any, data: str | Path | None, target: str | None, options: dict[str, Any]) -> Checkup:
+def _check(
+    name: str, made: Any, data: str | Path | None, column: tuple[str | None, str | None], options: dict[str, Any]
+) -> Checkup:
     from goodinit.pytorch.calling import is_model
 
     if isinstance(made, Mapping):
@@ -70,21 +86,24 @@ def _check(name: str, made: Any, data: str | Path | None, target: str | None, op
     if given.get("inputs") is None:
         if data is None:
             raise GoodinitError(f"{name} returned no inputs; return (model, inputs), or give --data")
-        given.update(_batch(model, data, target))
+        given.update(_batch(model, data, *column))
     return check(model, given["inputs"], given.get("targets"), loss=given.get("loss"), **options)
 
 
-def _batch(model: Any, data: str | Path, target: str | None) -> dict[str, Any]:
+def _batch(model: Any, data: str | Path, target: str | None, loss: str | None) -> dict[str, Any]:
     import torch
 
-    found = datasets.load(data, target)
+    from goodinit.pytorch.loop import loss_of, to_tensor
+
+    found = datasets.load(data, target, regression=None if loss is None else loss == "squared_error")
     like = next((p for p in model.parameters() if p.dtype.is_floating_point), torch.empty(0))
-    inputs = torch.as_tensor(found.X_train[:_MOST]).to(like)
-    targets = torch.as_tensor(found.y_train[:_MOST]).long().to(like.device)
+    inputs = to_tensor(found.X_train[:_MOST], like.device, like.dtype)
+    targets = to_tensor(found.y_train[:_MOST], like.device, like.dtype)
 
-    def loss(output: Any, wanted: Any) -> Any:
-        if output.shape == wanted.shape or output.shape[1:] == (1,):  # one logit
-            return torch.nn.functional.binary_cross_entropy_with_logits(output.reshape(-1), wanted.to(output))
-        return torch.nn.functional.cross_entropy(output, wanted)
+    def mean_loss(output: Any, wanted: Any) -> Any:
+        outputs = output.reshape(len(wanted), -1)
+        one_logit = "cross_entropy" if outputs.shape[1] > 1 else "binary_cross_entropy"
+        kind = "squared_error" if found.regression else one_logit
+        return loss_of(kind, outputs, wanted)
 
-    return {"inputs": inputs, "targets": targets, "loss": loss}
+    return {"inputs": inputs, "targets": targets, "loss": mean_loss}

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from goodinit.checkup.model_signals import CallSignals, SumSignals, histogram
 from goodinit.checkup.model_theory import expected_std, moments
+from goodinit.jsonable import finite_or_none
 from goodinit.model_records import LayerStart, ParameterStart, SumStart
-from goodinit.pytorch.trace import LayerCall, Trace
+from goodinit.structure import LayerCall, Trace
 
 __all__ = ["layers_of", "sums_of"]
 
@@ -72,6 +73,7 @@ def _layer(told: _Told, every: Sequence[_Told], consumers: Sequence[int]) -> Lay
         norm_before=call.norm_before,
         norm_after=call.norm_after,
         varied=call.varied,
+        scoring=call.scoring,
         fan_in=told.fan_in,
         weight_std=told.std,
         weight_std_expected=_expected_weight_std(told),
@@ -84,9 +86,9 @@ def _layer(told: _Told, every: Sequence[_Told], consumers: Sequence[int]) -> Lay
         activation_rms_expected=math.sqrt(after[0]) if after is not None and not call.norm_after else None,
         dead_share=told.of("dead"),
         saturated_share=told.of("saturated"),
-        spread=_number(told.of("spread")),
-        effective_rank=_number(told.of("rank")),
-        rank_limit=told.signals.rank_limit if _number(told.of("rank")) is not None else None,
+        spread=finite_or_none(told.of("spread")),
+        effective_rank=finite_or_none(told.of("rank")),
+        rank_limit=told.signals.rank_limit if finite_or_none(told.of("rank")) is not None else None,
         largest=numbers.get("largest", 0.0),
         finite=all(math.isfinite(numbers[name]) for name in ("largest", "activation") if name in numbers),
         gradient_rms=gradient,
@@ -135,10 +137,6 @@ def _susceptibility(told: _Told, every: Sequence[_Told]) -> float | None:
         return None
     before = every[told.call.sources[0]].moments()
     return None if before is None else told.fan_in * told.square * before[1]
-
-
-def _number(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def sums_of(signals: Sequence[SumSignals]) -> tuple[SumStart, ...]:

@@ -17,7 +17,8 @@ from goodinit.checkup.model_theory import known
 from goodinit.model_records import Histogram
 from goodinit.pytorch.functions import ACTIVATIONS, LAYERS, Function, role
 from goodinit.pytorch.operands import Operands
-from goodinit.pytorch.trace import LayerCall, Observer
+from goodinit.pytorch.trace import Observer
+from goodinit.structure import LayerCall
 
 __all__ = ["CallSignals", "FirstNotFinite", "Signals", "SumSignals", "histogram", "size", "spread"]
 

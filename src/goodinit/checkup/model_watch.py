@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
-from goodinit.checkup.rules.remedies import listed
-from goodinit.errors import GoodinitError
+from goodinit.arguments import check_count
 from goodinit.results import Finding
+from goodinit.wording import listed
 
 if TYPE_CHECKING:  # models need torch, and are imported by those who use them
     import torch
@@ -201,6 +201,4 @@ def watch(model: torch.nn.Module, steps: int = 10) -> Watch:
     """
     from goodinit.pytorch.guard import plain_model
 
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise GoodinitError(f"steps={steps!r} must be an integer of at least 1")
-    return Watch(plain_model(model), steps)
+    return Watch(plain_model(model), check_count("steps", steps))

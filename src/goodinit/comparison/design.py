@@ -12,14 +12,12 @@ import numpy as np
 from goodinit import activations, initializers
 from goodinit.activations import Activation
 from goodinit.comparison.model_tasks import OwnStart, check_model, own_data, read_factory
-from goodinit.comparison.study import Study
 from goodinit.datasets import Dataset, Source, is_builtin
-from goodinit.errors import GoodinitError, unknown_name
-from goodinit.factories import ModelFactory
+from goodinit.errors import GoodinitError, shown, unknown_name
 from goodinit.initializers import Initializer
-from goodinit.networks import MLP, Loss, check_widths
+from goodinit.networks import MLP, Loss, check_size, check_widths
 from goodinit.options import LOSSES, OPTIONS, TASKS, task_options
-from goodinit.results import Task
+from goodinit.results import Study, Task
 from goodinit.spec import canonical
 from goodinit.streams import as_stream, check_seed
 from goodinit.training import OPTIMIZERS, Dtype, Schedule
@@ -30,7 +28,6 @@ __all__ = ["CLASSIC_INITIALIZATIONS", "design", "model_defaults", "parse_seeds"]
 CLASSIC_INITIALIZATIONS: Final = ("zeros", "normal(std=10)", "he_normal")
 GRID: Final = tuple(float(f"{rate:.3g}") for rate in 10.0 ** np.arange(-4, 0.51, 0.5))  # 1e-4, 3.16e-4, ..., 1, 3.16
 TUNING_SEEDS: Final = tuple(range(1_000_000, 1_000_005))
-_MOST_PARAMETERS: Final = 50_000_000
 _MOST_TRIALS: Final = 10_000_000
 
 _MODEL: Final[Mapping[str, Any]] = {
@@ -49,37 +46,44 @@ def design(
     *,
     tasks: str | Sequence[str | Mapping[str, Any]] = "classic",
     learning_rate: float | str | Sequence[float] | None = None,
+    tuning_seeds: str | Sequence[int] | None = None,
+    tuning_criterion: str = "final_loss",
     seeds: str | Sequence[int] = (3,),
     **options: Any,
 ) -> Study:
     """The study that these options describe; the defaults are the classic experiment. See `compare`."""
-    rates, tune = _learning_rates(learning_rate)
-    if len(rates) == 1 and not tune:
+    rates, growing = _learning_rates(learning_rate)
+    if tuning_criterion not in OPTIONS["tuning_criterion"].choices:
+        raise GoodinitError(f"tuning criterion {tuning_criterion!r}: choose {OPTIONS['tuning_criterion'].takes}")
+    if len(rates) == 1:
         options["learning_rate"] = rates[0]
     given = [tasks] if isinstance(tasks, str | Mapping) else list(tasks)
     if not given:
         raise GoodinitError(f"no task was given; name at least one of {', '.join(TASKS)}")
     made = tuple(_task(each, options) for each in given)
-    models = any(isinstance(task.network, ModelFactory) for task in made)
+    models = any(task.network.own_start for task in made)
     chosen = _initializers((MODEL_INITIALIZATIONS if models else CLASSIC_INITIALIZATIONS) if init is None else init)
     names = [task.name for task in made]
     for name in names:
         if names.count(name) > 1:
             raise GoodinitError(f"two tasks are called {name!r}; give each its own name")
     for task in made:
-        if isinstance(task.network, ModelFactory):
-            check_model(task.network, task.data, chosen)
-            continue
-        for weight in task.network.weights:
-            for initializer in chosen:
-                initializer.expected_variance(weight)  # refuses a weight that it cannot fill
+        (_check_network if task.network.together else check_model)(task, chosen)
     evaluation = parse_seeds(seeds)
+    apart = _tuning_seeds(evaluation, tuning_seeds) if len(rates) > 1 else ()
     for task in made:
-        as_stream(max(evaluation), task.stream)  # a seed that the stream does not take is told before any work
-    study = Study(made, tuple(chosen), rates, tune, evaluation, _tuning_seeds(evaluation) if tune else ())
+        as_stream(max(*evaluation, *apart, 0), task.stream)  # a seed that it does not take is told before any work
+    study = Study(made, tuple(chosen), rates, evaluation, apart, tuning_criterion if apart else "final_loss", growing)
     if (trials := study.size) > _MOST_TRIALS:
         raise GoodinitError(f"the study has {trials:,} trials; {_MOST_TRIALS:,} are the most one file should hold")
     return study
+
+
+def _check_network(task: Task, chosen: Sequence[Initializer]) -> None:
+    """Refuse initializers that cannot fill the network."""
+    for weight in task.network.weights:
+        for initializer in chosen:
+            initializer.expected_variance(weight)
 
 
 def parse_seeds(seeds: str | int | Sequence[int]) -> tuple[int, ...]:
@@ -90,15 +94,20 @@ def parse_seeds(seeds: str | int | Sequence[int]) -> tuple[int, ...]:
 
     Raises GoodinitError for another form, a range that falls, no seed, or a seed given twice.
     """
-    wrong = GoodinitError(f"seeds {seeds!r}: give integers of at least 0, as in 0-19 or 0,2,5-9")
+    wrong = GoodinitError(f"seeds {shown(seeds)}: give integers of at least 0, as in 0-19 or 0,2,5-9")
     if isinstance(seeds, str):
         listed: list[int] = []
         for part in seeds.split(","):
             low, dash, high = part.strip().partition("-")
-            if not low.isascii() or not low.isdigit() or (dash and not (high.isascii() and high.isdigit())):
+            if (
+                len(part) > 200
+                or not low.isascii()
+                or not low.isdigit()
+                or (dash and not (high.isascii() and high.isdigit()))
+            ):
                 raise wrong
             first, last = int(low), int(high or low)
-            if last < first or last - first > _MOST_TRIALS:
+            if last < first or len(listed) + last - first > _MOST_TRIALS:
                 raise wrong
             listed += range(first, last + 1)
     else:
@@ -107,25 +116,26 @@ def parse_seeds(seeds: str | int | Sequence[int]) -> tuple[int, ...]:
         raise wrong
     checked = tuple(check_seed(seed) for seed in listed)
     if len(set(checked)) < len(checked):
-        raise GoodinitError(f"seeds {seeds!r}: a seed is given twice; give each once")
+        raise GoodinitError(f"seeds {shown(seeds)}: a seed is given twice; give each once")
     return checked
 
 
-def _tuning_seeds(evaluation: tuple[int, ...]) -> tuple[int, ...]:
+def _tuning_seeds(evaluation: tuple[int, ...], given: str | Sequence[int] | None) -> tuple[int, ...]:
     """Seeds to tune on that the evaluation does not use, the same whatever its seeds are, so that it can grow."""
-    shared = sorted(set(TUNING_SEEDS) & set(evaluation))
+    chosen = TUNING_SEEDS if given is None else parse_seeds(given)
+    shared = sorted(set(chosen) & set(evaluation))
     if shared:
         raise GoodinitError(f"seed {shared[0]} is one that learning rates are tuned on; evaluate on other seeds")
-    return TUNING_SEEDS
+    return chosen
 
 
 def _learning_rates(given: float | str | Sequence[float] | None) -> tuple[tuple[float, ...], bool]:
-    """The learning rates and whether they are a grid to tune on; none for the tasks' own."""
+    """The learning rates and whether they are a grid that grows; none for the tasks' own."""
     if given is None:
         return (), False
     if isinstance(given, str):
         if given != "auto":
-            raise GoodinitError(f"learning rate {given!r}: give a number, several, or auto")
+            raise GoodinitError(f"learning rate {shown(given)}: give a number, several, or auto")
         return GRID, True
     listed = [given] if isinstance(given, int | float) else list(given)
     if not listed:
@@ -186,7 +196,7 @@ def model_defaults(base: str) -> Mapping[str, Any]:
 def _made_model(name: str | None, base: str, changes: Mapping[str, Any]) -> Task:
     """The task of a person's own model, on the data told or on what its factory brings."""
     for option in task_options():
-        if option.of == "networks" and changes.get(option.name) is not None:
+        if option.of == "network" and changes.get(option.name) is not None:
             raise GoodinitError(
                 f"{option.name}={changes[option.name]!r} goes with a network of goodinit's own; a model has its own"
             )
@@ -208,9 +218,9 @@ def _made_model(name: str | None, base: str, changes: Mapping[str, Any]) -> Task
 def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bool) -> Task:
     data, widths = options["data"], options["widths"]
     if isinstance(widths, str) or not isinstance(widths, Sequence):
-        raise GoodinitError(f"widths={widths!r}: give the hidden layers' sizes as a list, such as [10, 5]")
+        raise GoodinitError(f"widths={shown(widths)}: give the hidden layers' sizes as a list, such as [10, 5]")
     if options["dtype"] not in OPTIONS["dtype"].choices:
-        raise GoodinitError(f"dtype {options['dtype']!r} is not known; choose {OPTIONS['dtype'].takes}")
+        raise GoodinitError(f"dtype {shown(options['dtype'])} is not known; choose {OPTIONS['dtype'].takes}")
     as_stream(0, options["stream"])
     activation: Activation = activations.get(options["activation"])
     schedule = _schedule(options)
@@ -219,11 +229,7 @@ def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bo
     source = _source(data, options["target"], options["standardize"], loss)
     examples = source.dataset(0)
     network = MLP((len(examples.features), *widths, examples.outputs), activation, _loss(loss, examples))
-    parameters = sum(weight.size for weight in network.weights)
-    if parameters > _MOST_PARAMETERS:
-        raise GoodinitError(
-            f"widths={list(network.widths)}: {parameters:,} weights; use smaller layers, {_MOST_PARAMETERS:,} at most"
-        )
+    check_size(network)
     if name is None:
         name = base if not varied or base != "classic" else source.text if data != "circles" else "circles"
     return Task(str(name), source, network, schedule, options["stream"], options["dtype"])

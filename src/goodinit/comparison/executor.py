@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
+from goodinit.comparison.batches import Batch
 from goodinit.comparison.limits import time_limit
-from goodinit.comparison.study import Batch, Job
+from goodinit.comparison.origins import origin_of
+from goodinit.comparison.outcome import failed
 from goodinit.comparison.trials import train_batch
 from goodinit.errors import GoodinitError
-from goodinit.networks import MLP
 from goodinit.results import Task, Trial
 from goodinit.training import REGISTRY, Engine, EngineName, choose, for_models
 
-__all__ = ["Executor", "LocalExecutor", "engine_of", "failed"]
+__all__ = ["Executor", "LocalExecutor", "engine_of"]
 
 
 class Executor(Protocol):
@@ -64,13 +64,15 @@ class LocalExecutor:
         try:
             self._prepare(batch)
             with time_limit(self.time_limit, deadly=self.deadly):
-                return train_batch(
+                trials = train_batch(
                     batch,
                     perturbations=self.perturbations,
                     engine=self.engine,
                     threads=self.threads,
                     progress=progress,
                 )
+            origin = origin_of(engine_of(batch.task, self.engine), self.time_limit)
+            return [replace(trial, origin=origin) for trial in trials]
         except GoodinitError:  # a value that cannot be used, which the person must hear of
             raise
         except (ArithmeticError, MemoryError, RuntimeError, TimeoutError, ValueError) as error:
@@ -89,34 +91,8 @@ class LocalExecutor:
 
 def engine_of(task: Task, engine: EngineName) -> Engine:
     """The engine that trains a task's networks or models."""
-    if not isinstance(task.network, MLP):
+    if not task.network.engines:
         return for_models()
     if engine in REGISTRY:
         return REGISTRY[engine]
-    return REGISTRY[choose(task.network, task.dtype, optimizer=task.schedule.optimizer)]
-
-
-def failed(task: Task, job: Job, reason: str) -> Trial:
-    """The trial of a job that could not be trained: it counts as the worst there is."""
-    worst = 0.0 if task.metric.bounded else math.nan
-    return Trial(
-        task=task.name,
-        phase=job.phase,
-        initialization=str(job.initializer),
-        seed=job.seed,
-        learning_rate=job.learning_rate,
-        steps=task.schedule.steps,
-        loss_steps=(),
-        loss_values=(),
-        final_loss=math.nan,
-        train_score=worst,
-        test_score=worst,
-        score_name=task.metric.score,
-        diverged=False,
-        diverged_by=None,
-        sensitivity=None,
-        findings=(),
-        why=f"The trial could not be trained: {reason}.",
-        failure=reason,
-        parameters={},
-    )
+    return REGISTRY[choose(task.mlp, task.dtype, optimizer=task.schedule.optimizer)]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.checkup.model_check import check
-from goodinit.comparison.study import Batch, Job
+from goodinit.comparison.batches import Batch
+from goodinit.comparison.outcome import finished, has_diverged
 from goodinit.datasets import Dataset
 from goodinit.errors import GoodinitError
 from goodinit.factories import ModelFactory, load_factory, source_fingerprint
 from goodinit.initializers import Initializer
-from goodinit.results import Finding, Task, Trial
+from goodinit.results import Finding, Job, Task, Trial
 from goodinit.streams import KeyedStream, Stream
 from goodinit.training import batches
 from goodinit.weights import Weight
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
 
     from goodinit.pytorch.loop import LoopRun
 
-__all__ = ["BLOWN_UP", "OwnStart", "check_model", "own_data", "read_factory", "train_models"]
+__all__ = ["OwnStart", "check_model", "own_data", "read_factory", "train_models"]
 
-BLOWN_UP: Final = 10  # a run that ends so many times above both its first loss and chance has diverged
 _SHOWN: Final = 32  # examples that the model is run on to learn its activations and to check its start
 
 
@@ -99,14 +99,15 @@ def own_data(given: str | Callable[[], Any]) -> Dataset:
         return _dataset(_made(make, text)[1], text)
 
 
-def check_model(factory: ModelFactory, data: Dataset, chosen: Sequence[Initializer]) -> None:
+def check_model(task: Task, chosen: Sequence[Initializer]) -> None:
     """Refuse initializers that cannot fill the model, before anything is trained."""
     from goodinit.pytorch.filling import prepare
     from goodinit.pytorch.loop import seeded
 
+    factory: Any = task.network
     with seeded(0, "model"):
         model, _ = _made(factory.make, factory.text)
-        inputs = _inputs(model, data.X_train[:_SHOWN], "cpu")
+        inputs = _inputs(model, task.data.X_train[:_SHOWN], "cpu")
         for initializer in chosen:
             if not isinstance(initializer, OwnStart):
                 prepare(model, initializer, 0, inputs)
@@ -230,8 +231,11 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
             batches=order,
             progress=progress,
         )
-    scores = [score_of(factory.loss, all_outputs(model, x), y) for x, y in ((X, targets), (X_test, answers))]
-    return _trial(task, job, run, first, found, scores)
+    outputs = all_outputs(model, X_test)
+    scores = [score_of(factory.loss, all_outputs(model, X), targets), score_of(factory.loss, outputs, answers)]
+    return replace(
+        _trial(task, job, run, first, found, scores), test_loss=float(loss_of(factory.loss, outputs, answers))
+    )
 
 
 def _findings(model: nn.Module, inputs: Any, targets: Any, kind: str) -> tuple[Finding, ...]:
@@ -246,32 +250,15 @@ def _trial(
     task: Task, job: Job, run: LoopRun, first: float, found: tuple[Finding, ...], scores: Sequence[float]
 ) -> Trial:
     chance = task.chance_loss
-    diverged = run.diverged_by is not None or run.final_loss > BLOWN_UP * max(first, chance)
-    recorded = [
-        (step, value) for step, value in zip(task.schedule.recorded, run.losses, strict=True) if math.isfinite(value)
-    ]
-    if diverged:
-        how = "the loss ended far above its start"
-        if run.diverged_by is not None:
-            how = f"a number was no longer finite by step {run.diverged_by}"
-        text = f"{how} at learning rate {job.learning_rate:g}; try a tenth of it"
-        found = (*found, Finding("diverged", "severe", text))
-    return Trial(
-        task=task.name,
-        phase=job.phase,
-        initialization=str(job.initializer),
-        seed=job.seed,
-        learning_rate=job.learning_rate,
-        steps=task.schedule.steps,
-        loss_steps=tuple(step for step, _ in recorded),
-        loss_values=tuple(value for _, value in recorded),
+    diverged = has_diverged(run.diverged_by, run.final_loss, first, chance)
+    return finished(
+        task,
+        job,
+        losses=run.losses,
         final_loss=run.final_loss,
-        train_score=scores[0],
-        test_score=scores[1],
-        score_name=task.metric.score,
+        scores=scores,
         diverged=diverged,
         diverged_by=run.diverged_by,
-        sensitivity=None,
         findings=found,
         why=_why(run, first, chance, found, f"{task.metric.test} {scores[1]:.4g}", diverged, job.learning_rate),
     )

@@ -10,13 +10,13 @@ from typing import Final
 import numpy as np
 
 from goodinit import checkup
-from goodinit.comparison.study import Batch, Job, Study
-from goodinit.comparison.tuning import best_rates
-from goodinit.factories import ModelFactory
+from goodinit.comparison.batches import Batch, batched
+from goodinit.comparison.tuning import best_rates, tuning_jobs
 from goodinit.networks import stack
-from goodinit.results import Task, Trial
+from goodinit.results import Job, Study, Task, Trial
 from goodinit.streams import KeyedStream, as_stream
 from goodinit.training import EngineName, batches, train
+from goodinit.wording import count
 
 __all__ = ["Plan", "estimate", "missing_jobs"]
 
@@ -39,7 +39,7 @@ class Plan:
     seconds: float | None
 
     def __str__(self) -> str:
-        trials = f"{self.trials:,} trial{'s' if self.trials != 1 else ''}"
+        trials = count(self.trials, "trial")
         if self.stored:
             trials += f", {self.stored:,} of them stored already"
         if self.stored == self.trials:
@@ -66,7 +66,7 @@ def estimate(
     (20, 0, True)
     """
     missing = missing_jobs(study, tuned, stored)
-    if engine is None or any(isinstance(task.network, ModelFactory) for task in study.tasks):
+    if engine is None or not all(task.network.engines for task in study.tasks):
         return Plan(study.size, study.size - len(missing), None)
     seconds: float | None = 0.0
     for place, task in enumerate(study.tasks):
@@ -81,17 +81,17 @@ def estimate(
 
 def missing_jobs(study: Study, tuned: Collection[Trial], stored: Collection[str]) -> list[Job]:
     """The jobs that are not stored; all of the evaluation where the tuning is not complete."""
-    tuning = study.tuning_jobs()
+    tuning = tuning_jobs(study, list(tuned))
     left = [job for job in tuning if study.key(job) not in stored]
     if left or (tuning and not tuned):
         guess = {(task.name, str(each)): study.learning_rates[0] for task in study.tasks for each in study.initializers}
         return [*left, *study.jobs(guess)]
-    return [job for job in study.jobs(best_rates(list(tuned))) if study.key(job) not in stored]
+    return [job for job in study.jobs(best_rates(list(tuned), study.criterion)) if study.key(job) not in stored]
 
 
 def _sample(study: Study, task: Task, jobs: list[Job]) -> tuple[Job, ...]:
     """Some jobs of the largest batch."""
-    largest = max(study.batches(jobs), key=lambda batch: len(batch.jobs)).jobs
+    largest = max(batched(study, jobs), key=lambda batch: len(batch.jobs)).jobs
     examples = min(task.schedule.batch_size or len(task.data.y_train), len(task.data.y_train))
     work = 6.0 * sum(weight.size for weight in task.mlp.weights) * examples
     return largest[: max(1, min(SAMPLE, int(SAMPLE_WORK / work)))]

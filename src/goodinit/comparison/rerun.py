@@ -6,16 +6,14 @@ import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from goodinit import activations
-from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, design, model_defaults
-from goodinit.comparison.study import Study
+from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, TUNING_SEEDS, design, model_defaults
 from goodinit.datasets import Dataset, is_builtin
-from goodinit.factories import ModelFactory
 from goodinit.options import OPTIONS, TASKS, task_options
 from goodinit.report import Rerun
-from goodinit.results import Task
+from goodinit.results import Study, Task
 
 __all__ = ["PERTURBATIONS", "format_seeds", "rerun"]
 
@@ -47,9 +45,13 @@ def rerun(study: Study, **run: Any) -> Rerun:
     options: Options = {**changes}
     if study.learning_rates:
         rates = list(study.learning_rates)
-        options["learning_rate"] = "auto" if study.tune else rates[0] if len(rates) == 1 else rates
+        options["learning_rate"] = "auto" if study.growing else rates[0] if len(rates) == 1 else rates
     else:
         options = {key: value for key, value in options.items() if key != "learning_rate" or value is not None}
+    if study.tune and study.tuning_seeds != TUNING_SEEDS:
+        options["tuning_seeds"] = format_seeds(study.tuning_seeds)
+    if study.criterion != OPTIONS["tuning_criterion"].default:
+        options["tuning_criterion"] = study.criterion
     options |= {name: value for name, value in run.items() if value != OPTIONS[name].default}
     init = [str(initializer) for initializer in study.initializers]
     plain = tasks is None and not options and init == list(CLASSIC_INITIALIZATIONS)
@@ -87,14 +89,11 @@ def _tables(tasks: Any) -> list[Mapping[str, Any]]:
 
 def _options(task: Task) -> Options:
     """Every option that makes this task."""
-    if isinstance(task.network, ModelFactory):
-        brought, other = task.network.brings_data, "networks"
-    else:
-        brought, other = False, "models"
+    brought = ("data", "loss") if task.network.brings_data else ()
     return {
         option.name: _SAID.get(option.name, Task.choice)(task, option.name)
         for option in task_options()
-        if option.of != other and not (brought and option.name in ("data", "loss"))
+        if option.of in (None, task.network.kind) and option.name not in brought
     }
 
 
@@ -103,9 +102,7 @@ def _data(task: Task, _: str) -> str:
 
 
 def _loss(task: Task, _: str) -> str | None:
-    model = isinstance(task.network, ModelFactory)
-    predicts = task.data.regression if model else task.network.loss == "squared_error"
-    return "squared_error" if predicts else None
+    return "squared_error" if task.network.loss == "squared_error" else None
 
 
 def _activation(task: Task, _: str) -> str:
@@ -114,7 +111,7 @@ def _activation(task: Task, _: str) -> str:
 
 
 def _model(task: Task, _: str) -> str:
-    text = cast(ModelFactory, task.network).text
+    text = task.network.title
     return text if ":" in text else _Own(text)
 
 
@@ -140,10 +137,10 @@ def _usual_interval(name: str, steps: int) -> int:
 
 def _changes(task: Task, base: str, study: Study) -> Options:
     """What the task's options change of a named task's; without the learning rate where the study has its own."""
-    own = model_defaults(base) if isinstance(task.network, ModelFactory) else _options(_base(base))
+    own = _options(_base(base)) if task.network.kind == "network" else model_defaults(base)
     usual = {**own, "record_every": _usual_interval(base, task.schedule.steps)}
     changes = {key: value for key, value in _options(task).items() if value != usual[key]}
-    if isinstance(task.network, ModelFactory) and base == "classic" and "data" in _options(task):
+    if task.network.kind == "model" and base == "classic" and "data" in _options(task):
         changes["data"] = _options(task)["data"]  # or the factory would be asked for it
     if study.learning_rates:
         changes.pop("learning_rate", None)
@@ -164,7 +161,7 @@ def _named(study: Study) -> tuple[list[str], Options] | None:
         base = min(dict.fromkeys(candidates), key=lambda name: len(_changes(task, name, study)))
         bases.append(base)
         union.update(_changes(task, base, study))
-    varied = bool(union) or (len(study.learning_rates) == 1 and not study.tune)
+    varied = bool(union) or len(study.learning_rates) == 1
     if not varied and any(base == "classic" != task.name for base, task in zip(bases, study.tasks, strict=True)):
         union["data"], varied = "circles", True  # it was called a variation, by an option with the default's value
     for base, task in zip(bases, study.tasks, strict=True):
@@ -250,10 +247,8 @@ def _notes(study: Study, own: bool) -> list[str]:
             notes.append(f"data stands for the Dataset {given.name!r}, which was made in Python.")
         elif not (isinstance(given, str) and is_builtin(given)):
             notes.append(f"The file {task.source.text} is not part of this page; run this in the folder that holds it.")
-        if isinstance(task.network, ModelFactory):
-            notes.append(f"{task.network.text} makes the model: run this where it can be imported.")
-        elif not activations.is_known(task.network.activation.name):
-            notes.append(f"activation stands for the Activation {task.network.activation.name!r}, made in Python.")
+        if task.network.needed is not None:
+            notes.append(task.network.needed)
     if own:
         notes.append("There is no command line for an object that was made in Python.")
     return list(dict.fromkeys(notes))

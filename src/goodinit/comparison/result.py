@@ -7,21 +7,24 @@ import io
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goodinit import report
+from goodinit.comparison.damage import Content
 from goodinit.comparison.rerun import rerun
-from goodinit.comparison.store import Store
-from goodinit.comparison.study import Study
+from goodinit.comparison.rows import TaskRow
+from goodinit.comparison.store import Store, read_file
 from goodinit.comparison.summary import summarize_tasks
 from goodinit.comparison.tuning import tuning_curves
 from goodinit.errors import GoodinitError
-from goodinit.report import StudyResult
-from goodinit.results import Task, TaskSummary, Trial
+from goodinit.jsonable import json_value
+from goodinit.report import Rerun
+from goodinit.results import Origin, Study, Task, TaskSummary, Trial
 from goodinit.statistics import Ranking
+from goodinit.statistics.frames import data_frame
 from goodinit.training import EngineName
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ _COLUMNS = (
     "steps",
     "first_loss",
     "final_loss",
+    "test_loss",
     "train_accuracy",
     "test_accuracy",
     "train_r2",
@@ -46,6 +50,10 @@ _COLUMNS = (
     "diverged_by",
     "failure",
     "findings",
+    "engine",
+    "goodinit",
+    "packages",
+    "processor",
 )
 
 
@@ -58,11 +66,7 @@ class _Table(ABC):
 
     def to_frame(self) -> pandas.DataFrame:
         """A pandas DataFrame, a row a trial. Raises GoodinitError where pandas is not installed."""
-        try:
-            import pandas
-        except ImportError as error:
-            raise GoodinitError("to_frame needs pandas; pip install pandas, or use to_csv") from error
-        return pandas.DataFrame(_rows(self._all()), columns=list(_COLUMNS))
+        return data_frame(_rows(self._all()), _COLUMNS)
 
     def to_csv(self, path: str | Path) -> Path:
         """Write a CSV file, a row a trial."""
@@ -88,9 +92,22 @@ def _rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
             **{column: getattr(trial, column, None) for column in _COLUMNS},
             "first_loss": trial.loss_values[0] if trial.loss_values else None,
             "findings": " ".join(finding.code for finding in trial.findings),
+            **_origin(trial.origin),
         }
         for trial in trials
     ]
+
+
+def _origin(origin: Origin | None) -> dict[str, str | None]:
+    if origin is None:
+        return dict.fromkeys(("engine", "goodinit", "packages", "processor"))
+    packages = " ".join(f"{name} {version}" for name, version in origin.packages)
+    return {
+        "engine": origin.engine,
+        "goodinit": origin.goodinit,
+        "packages": packages,
+        "processor": origin.processor,
+    }
 
 
 @dataclass(frozen=True)
@@ -125,8 +142,23 @@ class Comparison(_Table):
     @cached_property
     def summaries(self) -> tuple[TaskSummary, ...]:
         """What the seeds say, task by task."""
-        return summarize_tasks(
-            self.study.tasks, self.trials, tuned=self.study.tune, margin=self.margin, target=self.target_loss
+        return summarize_tasks(self.study, self.trials, self.tuning, margin=self.margin, target=self.target_loss)
+
+    @cached_property
+    def tuning_curves(self) -> dict[tuple[str, str], dict[float, float]]:
+        """The median of the study's criterion over the tuning seeds, infinite where it diverged, by (task, start)."""
+        return tuning_curves(self.tuning, self.study.criterion)
+
+    @property
+    def rerun(self) -> Rerun:
+        """How the study is run again: as a command line, a Python call, a TOML file."""
+        repeats = [trial.sensitivity.repeats for trial in self.shown if trial.sensitivity]
+        return rerun(
+            self.study,
+            engine=self.engine,
+            perturbations=max(repeats, default=0),
+            margin=self.margin,
+            target_loss=self.target_loss,
         )
 
     def ranking(self, task: str | None = None) -> Ranking:
@@ -153,9 +185,10 @@ class Comparison(_Table):
                     "task": task,
                     "initialization": name,
                     "learning_rate": list(curve),
-                    "median_final_loss": _finite(curve),
+                    "criterion": self.study.criterion,
+                    "median": json_value(list(curve.values())),
                 }
-                for (task, name), curve in tuning_curves(self.tuning).items()
+                for (task, name), curve in self.tuning_curves.items()
             ],
             "summary": {
                 "ranking": list(self.summaries[0].ranking.names) if self.summaries[0].ranking else None,
@@ -186,63 +219,63 @@ class Comparison(_Table):
         Raises GoodinitError where the page or the folder exists and `overwrite` is not set, where the folder holds
         anything but figures, or where they cannot be written.
         """
-        return report.write_page(self._for_report(), path, overwrite)
+        return report.write_page(self, path, overwrite)
 
     def report_html(self) -> str:
         """The report's page as text, without the folder of figures: one self-contained HTML file."""
-        return report.page_html(self._for_report())
-
-    def _for_report(self) -> StudyResult:
-        study = self.study
-        repeats = [trial.sensitivity.repeats for trial in self.shown if trial.sensitivity]
-        again = rerun(
-            study,
-            engine=self.engine,
-            perturbations=max(repeats, default=0),
-            margin=self.margin,
-            target_loss=self.target_loss,
-        )
-        return StudyResult(
-            tasks=study.tasks,
-            initializations=tuple(str(initializer) for initializer in study.initializers),
-            learning_rates=study.learning_rates,
-            tuned=study.tune,
-            seeds=study.seeds,
-            tuning_seeds=study.tuning_seeds,
-            trials=self.trials,
-            tuning_curves=tuning_curves(self.tuning),
-            summaries=self.summaries,
-            rerun=again,
-        )
+        return report.page_html(self)
 
     def _repr_html_(self) -> str:
-        return report.notebook_html(self._for_report())
+        return report.notebook_html(self)
 
     def __str__(self) -> str:
         return report.text(report.summary(self.task, self.shown, self.summaries))
 
 
-def _finite(curve: dict[float, float]) -> list[float | None]:
-    return [value if value < float("inf") else None for value in curve.values()]
-
-
 @dataclass(frozen=True)
 class StoredTrials(_Table):
-    """What a study's file holds: its trials, those that chose learning rates, and the facts of its tasks by name."""
+    """What a study's file holds: its trials, those that chose learning rates, and the facts of its tasks by name.
+
+    `notes` say what is lost, where the file is damaged.
+    """
 
     path: Path
     tasks: dict[str, dict[str, Any]]
     trials: tuple[Trial, ...]
     tuning: tuple[Trial, ...]
+    notes: tuple[str, ...] = ()
+    content: Content | None = field(default=None, repr=False, compare=False)
 
     def _all(self) -> Sequence[Trial]:
         return (*self.tuning, *self.trials)
 
+    def copy(self, path: str | Path) -> Path:
+        """Keep what was read in a new file, with which a study goes on where its own is damaged.
+
+        Raises GoodinitError where the file exists or cannot be written.
+        """
+        place = Path(path)
+        if place.exists():
+            raise GoodinitError(f"{place} exists; choose another name for the copy")
+        content = self.content or Content((), (), (), 0, 0, True, ())
+        known = {row.name for row in content.tasks}
+        missing = [TaskRow(name, "", "{}", None).sealed() for name in {row.task for row in content.trials} - known]
+        with Store(place) as store:
+            store.insert_tasks([*(row.sealed() for row in content.tasks), *missing])
+            store.insert([row.migrated(content.tasks) for row in content.trials])
+        return place
+
 
 def open_study(path: str | Path) -> StoredTrials:
-    """Read a study's file, also while it is being written: what has ended so far.
+    """Read a study's file, also while it is being written, or on a medium that cannot be: what has ended so far.
 
-    Raises GoodinitError where there is no such file, or it is not a study of this version.
+    A file that is damaged is read as far as it goes, and `notes` say which trials are lost.
+
+    Raises GoodinitError where there is no such file, it cannot be read, or it is not a study.
     """
-    with Store(path, create=False) as store:
-        return StoredTrials(Path(path), store.tasks(), tuple(store.trials("evaluation")), tuple(store.trials("tuning")))
+    content, notes = read_file(path)
+    ordered = sorted(content.trials, key=lambda row: (row.task, row.initialization, row.learning_rate, row.seed))
+    tuning, trials = (tuple(row.trial() for row in ordered if (row.phase == "tuning") == is_) for is_ in (True, False))
+    return StoredTrials(
+        Path(path), {row.name: json.loads(row.facts) for row in content.tasks}, trials, tuning, tuple(notes), content
+    )

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from goodinit import datasets
+from goodinit.comparison.batches import Batch
 from goodinit.comparison.executor import LocalExecutor
-from goodinit.comparison.study import Batch, Job
 from goodinit.errors import GoodinitError
 from goodinit.factories import is_of_a_file
-from goodinit.results import Task, Trial
+from goodinit.results import Job, Task, Trial
 
 __all__ = ["Load", "Payload", "agreed", "fulfil", "label", "modules_of", "packed", "source_of", "unlabelled"]
 
@@ -55,7 +55,7 @@ def source_of(task: Task) -> Payload:
         content = path.read_bytes()
     except OSError as error:
         raise GoodinitError(f"{path}: it cannot be read ({error})") from error
-    how = source.target, source.standardize, source.regression
+    how = source.target, source.standardize, source.regression, source.held_out
     digest = hashlib.sha256(content + repr((path.name, how)).encode()).hexdigest()
     return Payload(f"file-{digest}", (path.name, content, how))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from goodinit.datasets import is_builtin
-from goodinit.errors import GoodinitError, nearest
+from goodinit.errors import GoodinitError, nearest, shown
 from goodinit.options import OPTIONS, Option, task_options
 
 __all__ = ["load_study"]
@@ -43,12 +43,18 @@ def load_study(path: str | Path) -> dict[str, Any]:
     """
     file = Path(path)
     try:
+        if file.exists() and not file.is_file():
+            raise GoodinitError(f"{file}: it is not a file; give the path of a study in TOML")
         text = file.read_text(encoding="utf-8")
         given = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
+    except GoodinitError:
+        raise
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise GoodinitError(f"{file}: the study cannot be read ({error})") from error
     except tomllib.TOMLDecodeError as error:
         raise GoodinitError(f"{file}: this is not TOML ({error})") from error
+    except ValueError as error:  # Python's own: an integer of thousands of digits, a path with a null byte
+        raise GoodinitError(f"{shown(str(file))}: the study cannot be read ({error})") from error
     own = given.pop("task", [])
     if not isinstance(own, list) or not all(isinstance(each, dict) for each in own):
         raise GoodinitError(f"{file}, line {_line(text, 'task')}: task must be a table, written [[task]]")

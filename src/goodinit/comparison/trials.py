@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit import checkup
-from goodinit.comparison.model_tasks import BLOWN_UP, train_models
-from goodinit.comparison.study import Batch, Job
-from goodinit.networks import MLP, Parameters, stack
-from goodinit.results import Finding, Sensitivity, Task, Trial
+from goodinit.comparison.batches import Batch
+from goodinit.comparison.model_tasks import train_models
+from goodinit.comparison.outcome import finished, has_diverged
+from goodinit.networks import Parameters, stack
+from goodinit.results import Job, Sensitivity, Task, Trial
 from goodinit.streams import KeyedStream, as_stream
-from goodinit.training import EngineName, Run, accuracy, batches, r_squared, train
+from goodinit.training import EngineName, Run, accuracy, batches, forward, loss, r_squared, train
 
 __all__ = ["PERTURBATION", "train_batch", "trial_of"]
 
 PERTURBATION: Final = 1e-15  # relative: four or five units in the last place of float64
-CHAOTIC: Final = 1e-6  # a curve that such a perturbation moves further than this amplifies rounding
 
 
 def train_batch(
@@ -31,14 +31,21 @@ def train_batch(
     threads: int | None = None,
     progress: Callable[[int], None] = lambda step: None,
 ) -> list[Trial]:
-    """Train the jobs of a batch as one ensemble and return their trials, in the order of the jobs.
+    """Train the jobs of a batch and return their trials, in the order of the jobs.
 
-    With `perturbations`, each start is also trained so many times with its parameters changed by one part in 1e15,
-    and the trials say how far that moves their curves.
+    Networks are trained as one ensemble; with `perturbations`, each start is also trained so many times with its
+    parameters changed by one part in 1e15, and the trials say how far that moves their curves. Models are trained one
+    after the other, by their framework.
     """
+    if batch.task.network.together:
+        return _train_networks(batch, perturbations, engine, threads, progress)
+    return train_models(batch, progress)
+
+
+def _train_networks(
+    batch: Batch, perturbations: int, engine: EngineName, threads: int | None, progress: Callable[[int], None]
+) -> list[Trial]:
     task, jobs = batch.task, batch.jobs
-    if not isinstance(task.network, MLP):
-        return train_models(batch, progress)
     examples = task.source.dataset(jobs[0].seed)
     starts = [task.mlp.parameters(job.initializer, as_stream(job.seed, task.stream)) for job in jobs]
     copies = 1 + perturbations
@@ -74,41 +81,34 @@ def trial_of(task: Task, job: Job, start: Parameters, run: Run, members: slice) 
     trained = {name: np.asarray(value[own], dtype=np.float64) for name, value in run.parameters.items()}
     before, after = (checkup.measure(task.mlp, p, X, Y) for p in (start, trained))
     final_loss, diverged_by = float(run.final_loss[own]), run.diverged_by[own]
-    diverged = diverged_by is not None or final_loss > BLOWN_UP * max(before.loss, before.chance_loss)
+    diverged = has_diverged(diverged_by, final_loss, before.loss, before.chance_loss)
     found = checkup.findings(before)
-    train_score, test_score = (
+    scores = [
         _score(task, trained, points.T, answers)
         for points, answers in ((examples.X_train, examples.y_train), (examples.X_test, examples.y_test))
-    )
-    kept = np.isfinite(run.losses[own])
-    sensitivity = _sensitivity(run.losses[members][:, kept])
-    return Trial(
-        task=task.name,
-        phase=job.phase,
-        initialization=str(job.initializer),
-        seed=job.seed,
-        learning_rate=job.learning_rate,
-        steps=task.schedule.steps,
-        loss_steps=tuple(np.array(run.recorded)[kept].tolist()),
-        loss_values=tuple(run.losses[own][kept].tolist()),
+    ]
+    losses = run.losses[members]
+    return finished(
+        task,
+        job,
+        losses=losses[0].tolist(),
         final_loss=final_loss,
-        train_score=train_score,
-        test_score=test_score,
-        score_name=task.metric.score,
+        scores=scores,
+        test_loss=_loss(task, trained, examples.X_test.T, examples.test_targets),
         diverged=diverged,
         diverged_by=diverged_by,
-        sensitivity=sensitivity,
-        findings=found + _findings_of_training(diverged, diverged_by, sensitivity, job.learning_rate),
+        findings=found,
         why=checkup.why(
             before,
             after,
             found,
             steps=task.schedule.steps,
             learning_rate=job.learning_rate,
-            test_score=test_score,
+            test_score=scores[1],
             diverged=diverged,
             diverged_by=diverged_by,
         ),
+        sensitivity=_sensitivity(losses[:, np.isfinite(losses[0])]),
         parameters=trained,
     )
 
@@ -117,6 +117,13 @@ def _score(task: Task, parameters: Parameters, X: NDArray[np.float64], answers: 
     """The task's score; nan where it is not finite."""
     score = float((r_squared if task.metric.score == "r2" else accuracy)(task.mlp, parameters, X, answers))
     return score if math.isfinite(score) else math.nan
+
+
+def _loss(task: Task, parameters: Parameters, X: NDArray[np.float64], targets: NDArray[np.float64]) -> float:
+    """The task's loss; nan where it is not finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = float(loss(task.mlp, forward(task.mlp, parameters, X)[0][-1], targets))
+    return value if math.isfinite(value) else math.nan
 
 
 def _perturbed(start: Parameters, seed: int, copy: int) -> Parameters:
@@ -136,23 +143,3 @@ def _sensitivity(losses: NDArray[np.float64]) -> Sensitivity | None:
         return None
     lowest, highest = (tuple(edge(losses, axis=0).tolist()) for edge in (np.min, np.max))
     return Sensitivity(PERTURBATION, len(losses) - 1, lowest, highest)
-
-
-def _findings_of_training(
-    diverged: bool, diverged_by: int | None, sensitivity: Sensitivity | None, learning_rate: float
-) -> tuple[Finding, ...]:
-    if diverged:
-        how = "the loss ended far above its start"
-        if diverged_by is not None:
-            how = f"a number was no longer finite by step {diverged_by}"
-        return (Finding("diverged", "severe", f"{how} at learning rate {learning_rate:g}; try a tenth of it"),)
-    if sensitivity is not None and not math.isnan(sensitivity.largest) and sensitivity.largest > CHAOTIC:
-        return (
-            Finding(
-                "chaotic",
-                "warning",
-                f"changing the initial weights by one part in 1e15 moves the loss curve by up to "
-                f"{sensitivity.largest:.2g}: digits beyond that are rounding's",
-            ),
-        )
-    return ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from goodinit.datasets.base import Dataset, split
 from goodinit.datasets.scaling import scaled
-from goodinit.errors import GoodinitError, unknown_name
+from goodinit.errors import GoodinitError, is_finite, shown, unknown_name
 from goodinit.spec import format_spec, parse_spec
 from goodinit.streams import KeyedStream
 
@@ -210,10 +209,10 @@ def parse(text: str) -> tuple[str, dict[str, float | int]]:
             raise GoodinitError(f"data set {name!r} has no option {option!r}; {takes}")
     options = {**known, **given}
     noise, points = options.get("noise", 0.0), options.get("points", TRAIN)
-    if isinstance(noise, bool) or not isinstance(noise, int | float) or not (math.isfinite(noise) and noise >= 0):
-        raise GoodinitError(f"{name}(noise={noise}): noise must be a finite number of at least 0")
+    if isinstance(noise, bool) or not isinstance(noise, int | float) or not (is_finite(noise) and noise >= 0):
+        raise GoodinitError(f"{name}(noise={shown(noise)}): noise must be a finite number of at least 0")
     if isinstance(points, bool) or not isinstance(points, int) or not FEWEST <= points <= MOST:
-        raise GoodinitError(f"{name}(points={points}): points must be an integer from {FEWEST} to {MOST:,}")
+        raise GoodinitError(f"{name}(points={shown(points)}): points must be an integer from {FEWEST} to {MOST:,}")
     return name, options
 
 

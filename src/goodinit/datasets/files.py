@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.datasets.base import Dataset, split
+from goodinit.datasets.labels import classes as make_classes
+from goodinit.datasets.labels import column as named_column
+from goodinit.datasets.labels import is_missing, spelled_once
+from goodinit.datasets.npz import MOST_BYTES, read_npz
 from goodinit.datasets.scaling import scaled
-from goodinit.errors import GoodinitError, nearest
+from goodinit.errors import GoodinitError
 
-__all__ = ["CsvText", "load_file", "load_text", "read_header"]
+__all__ = ["CsvText", "is_there", "load_file", "load_text", "read_header"]
 
 _DELIMITERS = ",;\t"
-_MOST_CLASSES = 100
 
 
 @dataclass(frozen=True)
@@ -49,19 +51,32 @@ def load_file(path: Path, target: str | None, seed: int, standardize: bool = Tru
 
     Raises GoodinitError for a file that cannot be read or trained on; the message says what to change.
     """
-    if not path.exists():
+    if not is_there(path):
         raise GoodinitError(f"{path}: there is no such file; give a built-in name or the path of a CSV or NPZ file")
-    if path.is_dir():
-        raise GoodinitError(f"{path} is a folder; give the path of a CSV or NPZ file")
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "not a file"
+        raise GoodinitError(f"{path} is {what}; give the path of a CSV or NPZ file")
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise GoodinitError(
+                f"{path}: it has {path.stat().st_size / 2**30:.3g} GiB, and 1 is the most; give fewer rows"
+            )
         if path.suffix.lower() == ".npz":
-            read = _read_npz(path, target, regression)
+            read = read_npz(path, target, regression)
             data = _numbers(path, *read, target or "y", seed) if regression else _classified(path, *read, seed)
             return scaled(data) if standardize else data
         with path.open(encoding="utf-8-sig", newline="") as file:
             return _of_csv(path, file, target, seed, standardize, regression)
     except (OSError, MemoryError) as error:
         raise GoodinitError(f"{path}: it cannot be read ({error})") from error
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file or folder; a name that the system does not take has none."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _of_csv(path: Path, file: TextIO, target: str | None, seed: int, standardize: bool, regression: bool) -> Dataset:
@@ -100,52 +115,19 @@ def _classified(
     features: tuple[str, ...],
     seed: int,
 ) -> Dataset:
-    classes, y = _classes(path, labels)
+    spelled = spelled_once([*labels, *(labels_test or [])])
+    labels = [spelled[label] for label in labels]
+    classes, y = make_classes(path, labels)
     if X_test is None or labels_test is None:
         train, test = split(y, seed)
         return Dataset(path.name, X[train], y[train], X[test], y[test], classes, features)
+    labels_test = [spelled[label] for label in labels_test]
     number = {name: index for index, name in enumerate(classes)}
     unseen = sorted(set(labels_test) - set(number))
     if unseen:
         raise GoodinitError(f"{path}: the test labels hold {unseen[0]!r}, which no training label has")
     y_test = np.array([number[label] for label in labels_test], dtype=np.intp)
     return Dataset(path.name, X, y, X_test, y_test, classes, features, parted=True)
-
-
-def _classes(path: Path, labels: list[str]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
-    """The classes in order (numbers by size, words by alphabet) and each row's class number."""
-    counts = Counter(labels)
-    if len(counts) < 2:
-        raise GoodinitError(
-            f"{path}: all {len(labels)} labels are {labels[0]!r}; a comparison needs at least two classes"
-        )
-    if len(counts) > min(_MOST_CLASSES, max(2, len(labels) // 2)):
-        raise GoodinitError(
-            f"{path}: the label column has {len(counts)} different values in {len(labels)} rows; "
-            f"labels are classes, {_MOST_CLASSES} at most and with two rows each on average. Is it a measurement? "
-            "Predict it as a number with --loss squared_error"
-        )
-    try:
-        ordered = sorted(counts, key=float)
-    except ValueError:
-        ordered = sorted(counts)
-    number = {name: index for index, name in enumerate(ordered)}
-    return tuple(ordered), np.array([number[label] for label in labels], dtype=np.intp)
-
-
-def _column(path: Path, wanted: str | None, known: list[str], what: str) -> str:
-    """The wanted name if it is among the known ones; else an error that lists them."""
-    if wanted is None:
-        raise GoodinitError(f"{path}: which {what} holds the labels? Name it with --target: {_listed(known)}")
-    if wanted not in known:
-        close = nearest(wanted, known)
-        advice = f"did you mean {close[0]!r}?" if close else f"it has {_listed(known)}"
-        raise GoodinitError(f"{path}: there is no {what} {wanted!r}; {advice}")
-    return wanted
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(map(repr, names[:12])) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
 def read_header(given: CsvText) -> tuple[tuple[str, ...], int]:
@@ -192,14 +174,14 @@ def _read_csv(
 ) -> tuple[NDArray[np.float64], list[str], tuple[str, ...], str]:
     """The features, labels, features' names and label's name of a CSV with a header."""
     header, rows = _read_table(path, file)
-    label_at = header.index(_column(path, target, header, "column"))
+    label_at = header.index(named_column(path, target, header, "column"))
     X, labels = np.empty((len(rows), len(header) - 1)), []
     for index, (line, row) in enumerate(rows):
-        if not row[label_at].strip():
-            raise GoodinitError(
-                f"{path}, line {line}: the label {header[label_at]!r} is missing; fill it or drop the row"
-            )
         label = row[label_at].strip()
+        if is_missing(label) and not (regression and label):  # a target says more of what is wrong with it
+            raise GoodinitError(
+                f"{path}, line {line}: the label {header[label_at]!r} is missing ({label!r}); fill it or drop the row"
+            )
         if regression and ((found := _number(label)) is None or not math.isfinite(found)):
             raise GoodinitError(f"{path}, line {line}, column {header[label_at]!r}: {_complaint(label, found)}")
         labels.append(label)
@@ -225,66 +207,3 @@ def _complaint(text: str, value: float | None) -> str:
     if value is not None:
         return f"{text.strip()!r} is infinite; it must be a finite number"
     return f"{text.strip()[:40]!r} is not a number; encode the column as numbers or drop it"
-
-
-Npz = tuple[NDArray[np.float64], list[str], NDArray[np.float64] | None, list[str] | None, tuple[str, ...]]
-
-
-def _read_npz(path: Path, target: str | None, regression: bool) -> Npz:
-    """Features and labels from `X` and `y`, or `X_train`, `y_train`, `X_test`, `y_test`, or by the labels' name."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise GoodinitError(
-            f"{path}: this is not an NPZ file of plain arrays ({error}); write it with numpy.savez"
-        ) from error
-    folded = {name.lower(): name for name in arrays}
-    if target is None and {"x_train", "y_train", "x_test", "y_test"} <= set(folded):
-        X, y, X_test, y_test = (arrays[folded[name]] for name in ("x_train", "y_train", "x_test", "y_test"))
-        features, labels = _checked(path, X, y, regression)
-        more_features, more_labels = _checked(path, X_test, y_test, regression)
-        if more_features.shape[1] != features.shape[1]:
-            raise GoodinitError(
-                f"{path}: X_train has {features.shape[1]} features and X_test {more_features.shape[1]}; make them equal"
-            )
-        return features, labels, more_features, more_labels, _columns(features)
-    label_name = folded.get("y") if target is None else _column(path, target, list(arrays), "array")
-    feature_names = [folded["x"]] if "x" in folded else [name for name in arrays if name != label_name]
-    if label_name is None or len(feature_names) != 1:
-        raise GoodinitError(
-            f"{path} holds {_listed(list(arrays)) or 'no array'}; name the features X and the labels y, or give "
-            "X_train, y_train, X_test and y_test"
-        )
-    features, labels = _checked(path, arrays[feature_names[0]], arrays[label_name], regression)
-    return features, labels, None, None, _columns(features)
-
-
-def _columns(X: NDArray[np.float64]) -> tuple[str, ...]:
-    return tuple(f"x{column}" for column in range(1, X.shape[1] + 1))
-
-
-def _checked(
-    path: Path, X: NDArray[np.generic], y: NDArray[np.generic], regression: bool
-) -> tuple[NDArray[np.float64], list[str]]:
-    if X.ndim < 2 or X.dtype.kind not in "fiub" or X.size == 0:
-        raise GoodinitError(
-            f"{path}: features of shape {X.shape} and type {X.dtype}; give numbers, (examples, features)"
-        )
-    labels = y.reshape(-1)
-    if labels.size != len(X):
-        raise GoodinitError(f"{path}: {len(X)} rows of features and {labels.size} labels; give one label a row")
-    flat = X.reshape(len(X), -1).astype(np.float64)
-    bad = np.argwhere(~np.isfinite(flat))
-    if bad.size:
-        row, column = (int(i) for i in bad[0])
-        raise GoodinitError(
-            f"{path}: {len(bad)} values are missing or infinite, first row {row}, feature {column}; fill or drop them"
-        )
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise GoodinitError(f"{path}: some labels are missing or infinite; fill them or drop their rows")
-    if regression:
-        if labels.dtype.kind not in "fiu":
-            raise GoodinitError(f"{path}: targets of type {labels.dtype}; squared_error needs numbers")
-        return flat, [repr(label) for label in labels.tolist()]
-    return flat, [f"{label:g}" if labels.dtype.kind == "f" else str(label) for label in labels.tolist()]

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, is_finite, shown
 from goodinit.spec import format_spec
 from goodinit.streams import Law, Stream, as_stream
 from goodinit.weights import Weight
@@ -89,17 +89,30 @@ class Initializer(ABC):
         `stream` is a seed for the keyed stream, or a stream. The values are made in float64 and rounded to
         `dtype`; half precision is rounded to float32 first.
 
+        Raises GoodinitError for a dtype that is not of floating-point numbers, and where memory lacks.
+
         >>> from goodinit.initializers import HeNormal
         >>> HeNormal().draw(Weight.linear("W1", 2, 4), 0).shape
         (4, 2)
         """
+        kind = np.dtype(dtype)
+        if kind.kind != "f" and (kind.kind != "V" or kind.type is np.void):  # other libraries' bfloat16 is of kind V
+            raise GoodinitError(f"dtype {kind}: weights are real numbers; give a floating-point type such as float32")
+        try:
+            return self._drawn(weight, as_stream(stream), kind)
+        except MemoryError as error:
+            raise GoodinitError(
+                f"weight {weight.name!r} of shape {weight.shape}: there is not the memory for it ({error}); draw slices"
+            ) from error
+
+    def _drawn(self, weight: Weight, stream: Stream, dtype: np.dtype[Any]) -> NDArray[Any]:
         law = self.law(weight)
         if law is not None:
             values = np.empty(weight.size, dtype)
-            as_stream(stream).fill(weight.name, law, values)
+            stream.fill(weight.name, law, values)
             return values.reshape(weight.shape)
-        values = self.elements(weight, as_stream(stream), 0, weight.size)
-        if np.dtype(dtype).itemsize < 4:
+        values = self.elements(weight, stream, 0, weight.size)
+        if dtype.itemsize < 4:
             values = values.astype(np.float32)
         return values.astype(dtype, copy=False).reshape(weight.shape)
 
@@ -108,20 +121,28 @@ class Initializer(ABC):
         return format_spec(self.name, {f.name: value for f, value in options.items() if value != f.default})
 
     def _check_number(
-        self, option: str, low: float = -math.inf, above: float = -math.inf, high: float = math.inf
+        self, option: str, low: float = -math.inf, above: float = -math.inf, high: float = math.inf, alone: bool = False
     ) -> None:
-        """Refuse an option that is not a finite number, or is below `low`, not above `above`, or above `high`."""
+        """Refuse an option that is not a finite number, or is below `low`, not above `above`, or above `high`.
+
+        Unless `alone`, its square is needed too: 0 and sizes from 1e-150 to 1e150 have one in float64.
+        """
         value = getattr(self, option)
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        number = isinstance(value, int | float) and not isinstance(value, bool) and is_finite(value)
         if number and low <= value <= high and value > above:
-            return
+            if alone or value == 0 or 1e-150 <= abs(value) <= 1e150:
+                return
+            raise GoodinitError(
+                f"{self.name}({option}={shown(value)}): its square is no number of float64; {option} may be "
+                "from 1e-150 to 1e150 in size"
+            )
         bound = f" above {above:g}" if above > -math.inf else f" of at least {low:g}" if low > -math.inf else ""
         bound = f" from {low:g} to {high:g}" if high < math.inf else bound
-        raise GoodinitError(f"{self.name}({option}={value}): {option} must be a finite number{bound}")
+        raise GoodinitError(f"{self.name}({option}={shown(value)}): {option} must be a finite number{bound}")
 
     def _check_choice(self, option: str, choices: tuple[object, ...]) -> None:
         """Refuse an option that is not one of the words in `choices`."""
         value = getattr(self, option)
         if value not in choices:
             listed = ", ".join(str(choice).lower() for choice in choices)
-            raise GoodinitError(f"{self.name}({option}={value}): {option} must be one of {listed}")
+            raise GoodinitError(f"{self.name}({option}={shown(value)}): {option} must be one of {listed}")

@@ -32,8 +32,8 @@ class Normal(Initializer):
     mean: float = 0.0
 
     def __post_init__(self) -> None:
-        self._check_number("std", low=0)
-        self._check_number("mean")
+        self._check_number("std", low=0, alone=True)
+        self._check_number("mean", alone=True)
 
     def expected_mean(self, weight: Weight) -> float:
         return float(self.mean)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from goodinit.errors import GoodinitError
 from goodinit.initializers.base import Initializer
+from goodinit.initializers.lookup import get
 from goodinit.streams import Stream
 from goodinit.weights import Weight
 
@@ -47,8 +48,6 @@ class Scaled(Initializer):
     inner: Initializer = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        from goodinit.initializers import get  # the catalogue holds this one too
-
         self._check_number("gain", low=0)
         inner = get(self.of)
         if isinstance(inner, Scaled):

@@ -19,7 +19,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from goodinit.comparison.study import Study
 from goodinit.lab import export, fields, work
 from goodinit.lab.catalogue import catalogue
 from goodinit.lab.errors import BusyError, LabError
@@ -28,6 +27,7 @@ from goodinit.lab.jobs import Job, Jobs
 from goodinit.lab.limits import LIMITS
 from goodinit.lab.scene import Scene, read_scene
 from goodinit.lab.uploads import Uploads
+from goodinit.results import Study
 from goodinit.scenes import Film
 
 __all__ = ["Lab"]
@@ -48,6 +48,7 @@ _KINDS: Final = {
     ".woff2": "font/woff2",
     ".txt": "text/plain; charset=utf-8",
     ".md": "text/plain; charset=utf-8",
+    ".wasm": "application/wasm",
 }
 
 

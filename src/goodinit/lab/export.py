@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 
 from goodinit.comparison import PERTURBATIONS, rerun
-from goodinit.comparison.study import Study
 from goodinit.lab.scene import OWN, Scene
+from goodinit.results import Study
 
 __all__ = ["as_command", "as_python"]
 

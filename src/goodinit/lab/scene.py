@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from goodinit import activations, initializers
 from goodinit.comparison import CLASSIC_INITIALIZATIONS, design
-from goodinit.comparison.study import Study
 from goodinit.datasets import BUILTIN, CsvText, Source
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Scaled
@@ -18,6 +17,7 @@ from goodinit.lab.errors import LabError
 from goodinit.lab.limits import LIMITS
 from goodinit.lab.uploads import Uploads
 from goodinit.options import OPTIONS
+from goodinit.results import Study
 from goodinit.scenes import affordable
 from goodinit.spec import format_spec
 from goodinit.training import lanes

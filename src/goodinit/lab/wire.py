@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.datasets import BUILTIN, Dataset
+from goodinit.jsonable import finite_or_none, json_fields
 from goodinit.lab.scene import Choice, Scene
 from goodinit.results import Trial
 from goodinit.scenes import UNIT, Band, Film, Frame, LayerPicture, Opening
 
-__all__ = ["band", "finite", "frame", "opening", "outcome", "scene"]
-
-
-def finite(value: float) -> float | None:
-    """The number, or null for nan and the infinities."""
-    return value if math.isfinite(value) else None
+__all__ = ["band", "frame", "opening", "outcome", "scene"]
 
 
 def packed(values: NDArray[Any] | None) -> str | None:
@@ -92,24 +86,14 @@ def opening(given: Opening) -> dict[str, Any]:
         "frame": frame(given.frame),
         "expected": {"forward": _expected(forward), "backward": _expected(backward)},
         "findings": [finding.to_dict() for finding in given.findings],
-        "measure": _plain(asdict(given.measure)),
+        "measure": json_fields(given.measure),
     }
 
 
 def _expected(values: Sequence[float | None]) -> list[float | None] | None:
     if any(value is None for value in values):
         return None
-    return [None if value is None else finite(value) for value in values]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return finite(value)
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return value
+    return [finite_or_none(value) for value in values]
 
 
 def frame(given: Frame) -> dict[str, Any]:
@@ -122,8 +106,8 @@ def frame(given: Frame) -> dict[str, Any]:
     if given.sample_class is not None:
         samples = {"class": packed(given.sample_class), "p": packed(given.sample_certainty)}
     return {
-        "loss": finite(given.loss),
-        "test_loss": finite(given.test_loss),
+        "loss": finite_or_none(given.loss),
+        "test_loss": finite_or_none(given.test_loss),
         "train_accuracy": given.train_accuracy,
         "test_accuracy": given.test_accuracy,
         "diverged": given.diverged,
@@ -140,28 +124,28 @@ def _layer(given: LayerPicture) -> dict[str, Any]:
         activations = {"range": list(given.range), "counts": given.activations.tolist()}
     return {
         "units": packed(given.responses),
-        "scale": None if given.scale is None else [finite(value) for value in given.scale.tolist()],
+        "scale": None if given.scale is None else [finite_or_none(value) for value in given.scale.tolist()],
         "W": packed(given.weights),
         "b": packed(given.biases),
         "dW": packed(given.gradients),
         "activations": activations,
         "gradients": {"counts": given.gradient_counts.tolist(), "zero": given.zero_gradients},
-        "forward": finite(given.forward),
-        "backward": finite(given.backward),
+        "forward": finite_or_none(given.forward),
+        "backward": finite_or_none(given.backward),
     }
 
 
 def band(given: Mapping[str, Band]) -> dict[str, Any]:
     """A start's bands over the seeds."""
-    return {name: _plain(asdict(each)) for name, each in given.items()}
+    return {name: json_fields(each) for name, each in given.items()}
 
 
 def outcome(trial: Trial, last: Frame) -> dict[str, Any]:
     """A start in the event `end`: the trial as `goodinit compare` tells it."""
     return {
         "name": trial.name,
-        "loss": finite(trial.final_loss),
-        "test_loss": finite(last.test_loss),
+        "loss": finite_or_none(trial.final_loss),
+        "test_loss": finite_or_none(last.test_loss),
         "train_accuracy": trial.train_accuracy,
         "test_accuracy": trial.test_accuracy,
         "diverged": trial.diverged,

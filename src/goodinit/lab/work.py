@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from goodinit.comparison import PERTURBATIONS, run_study
-from goodinit.comparison.study import Study
 from goodinit.lab import wire
 from goodinit.lab.jobs import Job
 from goodinit.lab.scene import Scene
+from goodinit.results import Study
 from goodinit.scenes import Film, Frame, affordable, bands, moments
 
 __all__ = ["report", "train"]

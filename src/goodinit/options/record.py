@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from numbers import Integral, Rational, Real
 from typing import Any, Final, Literal
 
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, is_finite, shown
 
 __all__ = ["Kind", "Option"]
 
@@ -35,7 +35,7 @@ class Option:
     `scope` says what it belongs to: the study's design, a task, the run that trains it, or the command alone.
     `default` is what `compare` takes where nothing is said, and `usual` what the classic task then has. `identity` says
     whether a task's trials depend on it, and so whether trials of another value are others. `of` names what alone
-    has it: goodinit's networks, or a person's models. `low` and `high` are bounds of a number; `open_low` and
+    has it: a network of goodinit's own, or a person's model. `low` and `high` are bounds of a number; `open_low` and
     `open_high` leave the bounds themselves out. `in_file` and `python` say whether a study's file and `compare`
     take it, as the command does. `must` says what a value has to be, `expected` what a file has to hold.
     """
@@ -48,7 +48,7 @@ class Option:
     default: Any = None
     usual: Any = None
     identity: bool = False
-    of: Literal["networks", "models"] | None = None
+    of: Literal["network", "model"] | None = None
     choices: tuple[str, ...] = ()
     low: float = -math.inf
     high: float = math.inf
@@ -83,13 +83,12 @@ class Option:
         else:
             right = isinstance(value, Integral) or (isinstance(value, Real) and not isinstance(value, Rational))
         if not right or isinstance(value, bool) or not self._within(value):
-            shown = repr(value) if isinstance(value, str) else value
-            raise GoodinitError(f"{self.name.replace('_', ' ')} {shown}: it must be {self.must}")
+            raise GoodinitError(f"{self.name.replace('_', ' ')} {shown(value)}: it must be {self.must}")
 
     def _within(self, value: Any) -> bool:
         above: bool = value > self.low if self.open_low else value >= self.low
         below: bool = value < self.high if self.open_high else value <= self.high
-        return above and below and -math.inf < value < math.inf
+        return above and below and is_finite(value)
 
     @property
     def row(self) -> str:

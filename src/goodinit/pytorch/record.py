@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from goodinit.jsonable import json_fields
 
 __all__ = ["Filled", "Initialization"]
 
@@ -47,10 +49,7 @@ class Filled:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it: a number that is not finite is null."""
-        return {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in asdict(self).items()
-        }
+        return json_fields(self)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from goodinit.report.catalogue import activation, catalogue, entry, forecast
+from goodinit.report.catalogue import activation, catalogue, entry, forecast, recipe
 from goodinit.report.checkup_page import checkup_html, write_checkup
 from goodinit.report.checkup_tables import checkup_table
 from goodinit.report.figures import decision_boundaries, figures, loss_curves
 from goodinit.report.folder import OutputFolder, write_file
-from goodinit.report.page import Rerun, StudyResult, notebook_html, page_html, write_page
+from goodinit.report.page import check_page, notebook_html, page_html, write_page
 from goodinit.report.phases import depth_scales, phase_diagram, theory_figures
+from goodinit.report.study_result import Rerun, StudyResult
 from goodinit.report.tables import summary, text
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "StudyResult",
     "activation",
     "catalogue",
+    "check_page",
     "checkup_html",
     "checkup_table",
     "decision_boundaries",
@@ -28,6 +30,7 @@ __all__ = [
     "notebook_html",
     "page_html",
     "phase_diagram",
+    "recipe",
     "summary",
     "text",
     "theory_figures",

@@ -11,20 +11,45 @@ from rich.text import Text
 
 from goodinit.initializers import Initializer
 from goodinit.networks import MLP
+from goodinit.recipes import Recipe
 from goodinit.results import LayerForecast
 from goodinit.theory import Survey
 
-__all__ = ["activation", "catalogue", "entry", "forecast"]
+__all__ = ["activation", "catalogue", "entry", "forecast", "recipe"]
 
 
-def catalogue(classes: Sequence[type[Initializer]]) -> Table:
-    """The catalogue: a row an initializer."""
+def catalogue(classes: Sequence[type[Initializer]], recipes: Sequence[Recipe] = ()) -> Group:
+    """The catalogue: a row an initializer, and a row a recipe."""
     table = Table()
     for heading in ("initializer", "what it does", "reference"):
         table.add_column(heading)
     for cls in classes:
         table.add_row(Text(cls.name), Text(cls.summary), Text(cls.reference))
-    return table
+    known = Table()
+    for heading in ("recipe", "what starts so", "where it was read"):
+        known.add_column(heading)
+    for each in recipes:
+        known.add_row(Text(each.name), Text(each.title), Text(f"{each.repository}, {each.version}"))
+    return Group(table, known) if recipes else Group(table)
+
+
+def recipe(shown: Recipe) -> Group:
+    """One recipe with its source and its rules."""
+    facts = Table.grid(padding=(0, 2))
+    options = {**shown.defaults, **shown.options}
+    for name, value in {
+        "covers": shown.covers,
+        "read at": f"{shown.repository}, {shown.version}, {shown.file}",
+        "options": ", ".join(f"{option}={number:g}" for option, number in options.items()) or "none",
+        "note": shown.note,
+    }.items():
+        if value:
+            facts.add_row(Text(name), Text(value))
+    rules = Table("parameters", "filled with", title=Text(f"{shown}: {shown.title}"), title_justify="left")
+    for rule in shown.rules:
+        where = f" of the {' and '.join(rule.stacks)}" if rule.stacks else ""
+        rules.add_row(Text(", ".join(role.replace("_", " ") for role in rule.roles) + where), Text(rule.text))
+    return Group(rules, facts)
 
 
 def entry(initializer: Initializer) -> Group:

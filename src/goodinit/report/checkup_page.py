@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from goodinit.errors import GoodinitError
 from goodinit.model_records import LayerStart, ModelStart
 from goodinit.report import svg
 from goodinit.report.checkup_figures import profile, spark
 from goodinit.report.checkup_tables import headline, number, ratio, shown_layers, whole_facts
-from goodinit.report.folder import write_file
+from goodinit.report.folder import write_new
 from goodinit.report.page import template_environment
 from goodinit.report.page_parts import environment
 from goodinit.report.study_figures import render
@@ -32,18 +31,7 @@ def write_checkup(
 
     Raises GoodinitError where it exists and `overwrite` is not set, or cannot be written.
     """
-    place = Path(path)
-    if place.is_dir() or not place.name:
-        raise GoodinitError(f"{place}: this is a folder; give the page's file name, such as {place / 'checkup.html'}")
-    if os.path.lexists(place) and not overwrite:
-        raise GoodinitError(f"{place} exists; choose another name or say overwrite=True")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise GoodinitError(
-            f"{place}: it cannot be written ({error.strerror or error}); choose another place"
-        ) from error
-    return write_file(place, _page(start, findings).encode("utf-8", "replace"))
+    return write_new(path, _page(start, findings).encode("utf-8", "replace"), overwrite, "checkup.html")
 
 
 def checkup_html(start: ModelStart, findings: Sequence[Finding]) -> str:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from goodinit.networks import MLP
 from goodinit.report.colours import COLOURS, STYLES
 from goodinit.report.fits import fits
 from goodinit.report.lettering import as_written, plain_number
 from goodinit.results import Task, Trial
 from goodinit.training import forward, predict, probabilities
+from goodinit.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,17 +34,11 @@ def figures(task: Task, trials: Sequence[Trial]) -> dict[str, bytes]:
     two features.
     """
     drawn = {"loss.png": loss_curves(task, trials)}
-    if task.data.regression and isinstance(task.network, MLP):
+    if task.data.regression and task.network.keeps_parameters:
         drawn["fit.png"] = fits(task, trials)
-    elif len(task.data.features) == 2 and isinstance(task.network, MLP):
+    elif len(task.data.features) == 2 and task.network.keeps_parameters:
         drawn["decision_boundary.png"] = decision_boundaries(task, trials)
     return {name: png(as_written(figure)) for name, figure in drawn.items()}
-
-
-def _short(task: Task) -> str:
-    if isinstance(task.network, MLP):
-        return f"{'-'.join(map(str, task.network.widths))}, {task.network.activation}"
-    return task.network.text
 
 
 def png(figure: Figure) -> bytes:
@@ -117,8 +111,7 @@ def loss_curves(task: Task, trials: Sequence[Trial]) -> Figure:
     scale = ", log scale" if logarithmic else ""
     axes.set_ylabel(f"training loss ({task.metric.loss}{scale})")
     axes.set_title(
-        f"{task.data.name}: one network, {len(trials)} start{'s' if len(trials) > 1 else ''} "
-        f"({_short(task)}, seed {trials[0].seed})"
+        f"{task.data.name}: one network, {count(len(trials), 'start')} ({task.network.title}, seed {trials[0].seed})"
     )
     figure.legend(loc="outside lower center", ncols=min(len(trials), 3), frameon=False, fontsize=9.5)
     for side in ("top", "right"):
@@ -159,8 +152,7 @@ def decision_boundaries(task: Task, trials: Sequence[Trial]) -> Figure:
 def _boundary(axes: Axes, task: Task, trial: Trial) -> None:
     from matplotlib.colors import ListedColormap
 
-    data, network = task.source.dataset(trial.seed), task.network
-    assert isinstance(network, MLP)  # the parameters of a person's own model are not kept
+    data, network = task.source.dataset(trial.seed), task.mlp
     points = np.vstack([data.X_train, data.X_test])
     low, high = points.min(axis=0), points.max(axis=0)
     margin = 0.1 * np.maximum(high - low, 1e-12)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from goodinit.datasets import Dataset
 from goodinit.report.colours import COLOURS
+from goodinit.report.columns import score_text
 from goodinit.results import Task, Trial
 from goodinit.training import forward
 
@@ -42,7 +42,8 @@ def fits(task: Task, trials: Sequence[Trial]) -> Figure:
         (_curve if one_feature else _scatter)(panel, task, trial, data)
         panel.set_box_aspect(1)
         panel.set_title(
-            f"{trial.name}\ntrain R² {_score(trial.train_score)}, test R² {_score(trial.test_score)}", fontsize=10.5
+            f"{trial.name}\ntrain R² {score_text(trial.train_score)}, test R² {score_text(trial.test_score)}",
+            fontsize=10.5,
         )
     for panel in panels.flat[len(trials) :]:
         panel.set_axis_off()
@@ -54,10 +55,6 @@ def fits(task: Task, trials: Sequence[Trial]) -> Figure:
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     figure.suptitle(f"{task.data.name}: what each network predicts after {trials[0].steps:,} steps")
     return figure
-
-
-def _score(value: float) -> str:
-    return f"{value:.3f}" if abs(value) < 10 else "none" if math.isnan(value) else f"{value:.3g}"
 
 
 def _predictions(task: Task, trial: Trial, data: Dataset, X: NDArray[np.float64]) -> NDArray[np.float64]:

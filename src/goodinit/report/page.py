@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -16,55 +15,17 @@ from goodinit.errors import GoodinitError
 from goodinit.report import page_parts as parts
 from goodinit.report import study_figures as draw
 from goodinit.report import svg
-from goodinit.report.folder import write_file
+from goodinit.report.folder import INCOMPLETE, mark, write_file
 from goodinit.report.page_figures import drawings
 from goodinit.report.study_figures import Drawing
-from goodinit.results import Task, TaskSummary, Trial
+from goodinit.report.study_result import StudyResult
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["Rerun", "StudyResult", "notebook_html", "page_html", "template_environment", "write_page"]
+__all__ = ["check_page", "notebook_html", "page_html", "template_environment", "write_page"]
 
 _FIGURE_KINDS: Final = (".png", ".svg")
-
-
-@dataclass(frozen=True)
-class Rerun:
-    """How a study is run again: a command line, where there is one, a Python call, a TOML file where it takes one."""
-
-    command: str | None
-    call: str
-    toml: str | None = None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class StudyResult:
-    """What a page is made of.
-
-    `trials` are those of the evaluation, `tuned` says that `learning_rates` were tried on `tuning_seeds` and the best
-    one used, and `tuning_curves` holds the median final training loss found there by (task, initialization) and rate.
-    """
-
-    tasks: tuple[Task, ...]
-    initializations: tuple[str, ...]
-    learning_rates: tuple[float, ...]
-    tuned: bool
-    seeds: tuple[int, ...]
-    tuning_seeds: tuple[int, ...]
-    trials: tuple[Trial, ...]
-    tuning_curves: Mapping[tuple[str, str], Mapping[float, float]]
-    summaries: tuple[TaskSummary, ...]
-    rerun: Rerun
-
-    def groups(self, task: Task, summary: TaskSummary) -> dict[str, list[Trial]]:
-        """The trials of each group of a task's summary, in the order of the seeds."""
-        found: dict[tuple[str, float], list[Trial]] = {}
-        for trial in self.trials:
-            if trial.task == task.name:
-                found.setdefault((trial.initialization, trial.learning_rate), []).append(trial)
-        return dict(zip(summary.groups, found.values(), strict=True))
 
 
 def write_page(result: StudyResult, path: str | Path, overwrite: bool = False) -> Path:
@@ -139,7 +100,20 @@ def template_environment() -> Environment:
     )
 
 
+def check_page(path: str | Path, overwrite: bool = False) -> None:
+    """Raise what `write_page` would raise of what is there already, so that it is said before the work."""
+    place = Path(path)
+    _check(place, place.with_name(f"{place.stem}-figures") if place.name else place, overwrite)
+
+
 def _check(place: Path, folder: Path, overwrite: bool) -> None:
+    try:
+        _look(place, folder, overwrite)
+    except OSError as error:
+        raise _unwritable(place, error) from error
+
+
+def _look(place: Path, folder: Path, overwrite: bool) -> None:
     if place.is_dir() or not place.name:
         raise GoodinitError(f"{place}: this is a folder; give the page's file name, such as {place / 'report.html'}")
     if not overwrite:
@@ -148,10 +122,14 @@ def _check(place: Path, folder: Path, overwrite: bool) -> None:
                 raise GoodinitError(f"{kept} exists; choose another name or say overwrite=True")
     elif os.path.lexists(folder):
         own = folder.is_dir() and not folder.is_symlink()
-        foreign = sorted(file.name for file in folder.iterdir() if file.suffix not in _FIGURE_KINDS) if own else [""]
+        foreign = sorted(file.name for file in folder.iterdir() if not _is_ours(file)) if own else [""]
         if foreign:
             what = f"holds {foreign[0]}, which is not a figure" if own else "is not a folder"
             raise GoodinitError(f"{folder} {what}, so that it is not replaced; choose another name for the page")
+
+
+def _is_ours(file: Path) -> bool:
+    return file.suffix in _FIGURE_KINDS or file.name == INCOMPLETE
 
 
 def _unwritable(place: Path, error: OSError) -> GoodinitError:
@@ -159,7 +137,10 @@ def _unwritable(place: Path, error: OSError) -> GoodinitError:
 
 
 def _write(place: Path, page: bytes, folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write everything under hidden names first, then give it its names; take the old ones back where that fails."""
+    """Write everything under hidden names first, then give it its names; take the old ones back where that fails.
+
+    From the first figure that is replaced until the page is, the folder is marked.
+    """
     place.parent.mkdir(parents=True, exist_ok=True)
     hidden = Path(tempfile.mkdtemp(prefix=".goodinit-", dir=place.parent))
     new, old = hidden / "new", hidden / "old"
@@ -167,8 +148,10 @@ def _write(place: Path, page: bytes, folder: Path, files: Mapping[str, bytes]) -
         new.mkdir()  # with the usual permissions, which mkdtemp does not give
         for name, content in files.items():
             (new / name).write_bytes(content)
+        mark(new)
         replaced = folder.exists()
         if replaced:
+            mark(folder)
             folder.rename(old)
         try:
             new.rename(folder)
@@ -178,6 +161,8 @@ def _write(place: Path, page: bytes, folder: Path, files: Mapping[str, bytes]) -
                 folder.rename(new)
             if replaced:
                 old.rename(folder)
+                (folder / INCOMPLETE).unlink()
             raise
+        (folder / INCOMPLETE).unlink()
     finally:
         shutil.rmtree(hidden, ignore_errors=True)

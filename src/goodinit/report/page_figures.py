@@ -3,41 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from goodinit.report import page_parts as parts
 from goodinit.report import study_figures as draw
-from goodinit.report.page_parts import count
 from goodinit.report.study_figures import Drawing
+from goodinit.report.study_result import StudyResult, trial_groups
 from goodinit.results import Task, TaskSummary, Trial
-
-if TYPE_CHECKING:
-    from goodinit.report.page import StudyResult
+from goodinit.wording import count
 
 __all__ = ["drawings"]
 
 
 def drawings(result: StudyResult) -> list[Drawing]:
     """Every figure of a page, task by task; those of all tasks last."""
+    study = result.study
     drawn: list[Drawing] = []
     groups_of = {}
-    for number, (task, summary) in enumerate(zip(result.tasks, result.summaries, strict=True), 1):
-        groups = groups_of[task.name] = result.groups(task, summary)
-        prefix = f"task{number}-" if len(result.tasks) > 1 else ""
+    for number, (task, summary) in enumerate(zip(study.tasks, result.summaries, strict=True), 1):
+        groups = groups_of[task.name] = _trained(trial_groups(result, task, summary))
+        prefix = f"task{number}-" if len(study.tasks) > 1 else ""
         drawn += _of_task(result, task, summary, groups, prefix)
     names = [name for name in result.summaries[0].groups if all(name in groups for groups in groups_of.values())]
-    if len(result.tasks) > 1 and len(result.seeds) > 1 and names:
+    if len(study.tasks) > 1 and len(study.seeds) > 1 and names:
         ranking = result.summaries[0].ranking
         level = ranking.level if ranking else 0.95
-        score = " or ".join(dict.fromkeys(task.metric.test for task in result.tasks))
+        score = " or ".join(dict.fromkeys(task.metric.test for task in study.tasks))
         figure = draw.profiles(groups_of, names, level, score)
         drawn.append(Drawing("performance-profile", "Performance profile", _profile_caption(level, score), figure))
     return drawn
 
 
+def _trained(groups: Mapping[str, list[Trial]]) -> dict[str, list[Trial]]:
+    """The groups without the trials that the machine ended, which are no result; as they are where no other is left."""
+    found = {name: [trial for trial in trials if not trial.machine_failure] for name, trials in groups.items()}
+    return {name: trials for name, trials in found.items() if trials} or dict(groups)
+
+
 def _of_task(
     result: StudyResult, task: Task, summary: TaskSummary, groups: Mapping[str, Sequence[Trial]], prefix: str
 ) -> list[Drawing]:
-    several = len(result.seeds) > 1
+    study = result.study
+    several = len(study.seeds) > 1
     drawn = [
         Drawing(
             f"{prefix}learning-curves",
@@ -54,36 +60,29 @@ def _of_task(
             task=task.name,
         ),
     ]
-    if len(result.learning_rates) > 1:
-        drawn.append(_rate_map(result, task, summary, groups, prefix))
-    figure = draw.learned(task, groups, result.seeds[0])
+    if study.tune:
+        drawn.append(_rate_map(result, task, groups, prefix))
+    figure = draw.learned(task, groups, study.seeds[0])
     if figure is not None:
         name, heading = ("fits", "Fits") if task.data.regression else ("decision-boundaries", "Decision boundaries")
-        caption = _learned_caption(task, result.seeds[0])
+        caption = _learned_caption(task, study.seeds[0])
         drawn.append(Drawing(f"{prefix}{name}", heading, caption, figure, light=True, task=task.name))
     return drawn
 
 
-def _rate_map(
-    result: StudyResult, task: Task, summary: TaskSummary, groups: Mapping[str, Sequence[Trial]], prefix: str
-) -> Drawing:
-    """Of the tuning where the rates were tuned, else of the test scores."""
-    values: dict[str, dict[float, float]] = {}
-    if result.tuned:
-        values = {name: dict(result.tuning_curves[task.name, name]) for name in groups}
-        chosen = [trials[0].learning_rate for trials in groups.values()]
-        meaning = f"median final training loss ({task.metric.loss})"
-    else:
-        for name, trials in groups.items():
-            ranked = summary.ranking[name].summary.iqm.value if summary.ranking else trials[0].test_score
-            everything_lost = all(draw.lost(trial) for trial in trials)
-            values.setdefault(trials[0].initialization, {})[trials[0].learning_rate] = (
-                float("inf") if everything_lost else ranked
-            )
-        chosen = []
-        meaning = f"{task.metric.test}{' (interquartile mean)' if summary.ranking else ''}"
-    figure = draw.rate_map(task, values, meaning, lower_is_better=result.tuned, chosen=chosen)
-    caption = _map_caption(task, result.tuned, result.seeds, result.tuning_seeds)
+def _rate_map(result: StudyResult, task: Task, groups: Mapping[str, Sequence[Trial]], prefix: str) -> Drawing:
+    """The tuning: its criterion for each initialization and learning rate."""
+    study = result.study
+    score = study.criterion == "validation_score"
+    curves = {name: result.tuning_curves[task.name, name] for name in groups}
+    values = {name: {rate: _shown(value, score) for rate, value in curve.items()} for name, curve in curves.items()}
+    chosen = [trials[0].learning_rate for trials in groups.values()]
+    what = parts.criterion(task, study.criterion)
+    figure = draw.rate_map(task, values, f"median {what}", lower_is_better=not score, chosen=chosen)
+    caption = (
+        f"The median over {count(len(study.tuning_seeds), 'tuning seed')} of the {what}; brighter is better. Framed: "
+        "the best rate, which was used for the evaluation. Lost: half of the runs or more diverged or failed."
+    )
     return Drawing(f"{prefix}learning-rates", "Initialization and learning rate", caption, figure, task=task.name)
 
 
@@ -110,21 +109,14 @@ def _final_caption(several: bool, task: Task, summary: TaskSummary) -> str:
     if summary.ranking is not None:
         words += (
             f" Diamond and line on the right: the interquartile mean with its {summary.ranking.level:.0%} interval, "
-            f"a lost run counting as {'0' if task.metric.bounded else '0, or as the lowest one below that'}."
+            f"a lost run counting as {'0' if task.metric.bounded else '-1, as whatever is below'}."
         )
     return f"{words}{edge} Crosses are runs that diverged or failed, with their number."
 
 
-def _map_caption(task: Task, tuned: bool, seeds: Sequence[int], tuning_seeds: Sequence[int]) -> str:
-    """What the map of initializations and learning rates shows."""
-    if tuned:
-        return (
-            f"The median over {count(len(tuning_seeds), 'tuning seed')} of the final training loss; brighter is "
-            "lower. Framed: the rate with the lowest, which was used for the evaluation. Lost: half of "
-            "the runs or more diverged or failed."
-        )
-    what = f"interquartile mean over {len(seeds)} seeds" if len(seeds) > 1 else f"seed {seeds[0]}"
-    return f"The {task.metric.test} ({what}); brighter is higher. Lost: every run diverged or failed."
+def _shown(value: float, score: bool) -> float:
+    """A score as it is, where the criterion holds its negative; infinite where the run is lost."""
+    return -value if score and value < float("inf") else value
 
 
 def _learned_caption(task: Task, seed: int) -> str:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import importlib.metadata
-import math
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from goodinit.factories import ModelFactory
-from goodinit.networks import MLP
+from goodinit.report.columns import cell, heading, score_text
 from goodinit.report.study_figures import lost
-from goodinit.results import Task, TaskSummary, Trial
-from goodinit.statistics import Estimate, PairComparison, RankedGroup, Ranking
-
-if TYPE_CHECKING:
-    from goodinit.report.page import StudyResult
+from goodinit.report.study_result import StudyResult, trial_groups
+from goodinit.results import Study, Task, TaskSummary, Trial
+from goodinit.statistics import COLUMNS, PairComparison, RankedGroup, Ranking
+from goodinit.wording import count, listed
 
 __all__ = [
-    "count",
+    "criterion",
     "environment",
     "page_facts",
 ]
@@ -29,9 +26,10 @@ _MOST_NAMED = 6
 
 def page_facts(result: StudyResult) -> dict[str, Any]:
     """Everything a page shows but figures: plain text, numbers as they are printed."""
-    tasks = [_task_facts(result, task, summary) for task, summary in zip(result.tasks, result.summaries, strict=True)]
-    where = result.tasks[0].name if len(tasks) == 1 else f"{len(tasks)} tasks"
-    counts = f"{count(len(result.initializations), 'initialization')}, {count(len(result.seeds), 'seed')}"
+    study = result.study
+    tasks = [_task_facts(result, task, summary) for task, summary in zip(study.tasks, result.summaries, strict=True)]
+    where = study.tasks[0].name if len(tasks) == 1 else f"{len(tasks)} tasks"
+    counts = f"{count(len(study.initializers), 'initialization')}, {count(len(study.seeds), 'seed')}"
     return {
         "title": f"Initializations compared on {where}",
         "subtitle": f"{counts}, {count(len(result.trials), 'training run')}",
@@ -57,17 +55,18 @@ _PACKAGES = (("goodinit", "goodinit"), ("NumPy", "numpy"), ("SciPy", "scipy"))
 
 
 def _task_facts(result: StudyResult, task: Task, summary: TaskSummary) -> dict[str, Any]:
-    groups, ranking = result.groups(task, summary), summary.ranking
-    first = result.seeds[0]
+    groups, ranking = trial_groups(result, task, summary), summary.ranking
+    first = result.study.seeds[0]
     shown = {name: [trial for trial in trials if trial.seed == first] for name, trials in groups.items()}
     return {
         "name": task.name,
         "answer": _answer(task, summary, groups),
-        "facts": _what_was_run(result, task, groups),
+        "facts": _what_was_run(result.study, task, summary),
         "first_seed": first,
         "level": f"{ranking.level:.0%}" if ranking else "",
+        "columns": [{"heading": heading(column, task.metric.test), "note": column.note} for column in COLUMNS],
         "ranking": [_ranked(group, len(groups)) for group in ranking.groups] if ranking else [],
-        "ranking_notes": _ranking_notes(task, ranking),
+        "ranking_notes": _ranking_notes(task, ranking, summary.notes),
         "score": task.metric.test,
         "words": task.metric.words,
         "target": f"{summary.target_loss:.3g}",
@@ -85,6 +84,8 @@ def _answer(task: Task, summary: TaskSummary, groups: Mapping[str, Sequence[Tria
     if all(lost(trial) for trials in groups.values() for trial in trials):
         many = "The only run" if sum(map(len, groups.values())) == 1 else "Every run of every initialization"
         return [f"{many} diverged or failed, so that nothing can be said of which start is better."]
+    if ranking is None and len(summary.seeds) > 1:
+        return ["Too few runs could be trained to compare the initializations.", *summary.notes]
     if ranking is None:
         best = max(trials[0].test_score for trials in groups.values() if not lost(trials[0]))
         names = [n for n, trials in groups.items() if not lost(trials[0]) and trials[0].test_score == best]
@@ -143,27 +144,11 @@ def _too_few(ranking: Ranking) -> list[str]:
 
 
 def _score(group: RankedGroup, seeds: int, level: float) -> str:
-    iqm = group.summary.iqm
-    return (
-        f"{_told(iqm.value)} (interquartile mean over {seeds} seeds; {level:.0%} interval {_told(iqm.low)} to "
-        f"{_told(iqm.high)})"
-    )
+    value, interval = cell(COLUMNS[0], group.summary)
+    return f"{value} (interquartile mean over {seeds} seeds; {level:.0%} interval {interval})"
 
 
-def listed(names: Sequence[str]) -> str:
-    """The names as a sentence lists them, not all of many."""
-    if len(names) > _MOST_NAMED:
-        return f"{', '.join(names[: _MOST_NAMED - 1])} and {len(names) - _MOST_NAMED + 1} more"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _units(network: MLP | ModelFactory) -> str:
-    if isinstance(network, ModelFactory):
-        return f"the model {network.description}, on {network.device}"
-    return f"{_widths(network.widths)} units, {network.activation.name}"
-
-
-def _what_was_run(result: StudyResult, task: Task, groups: Mapping[str, Sequence[Trial]]) -> list[tuple[str, str]]:
+def _what_was_run(study: Study, task: Task, summary: TaskSummary) -> list[tuple[str, str]]:
     data, schedule, network = task.data, task.schedule, task.network
     per_seed = "made or split again by each seed" if task.source.varies else "the same for every seed"
     kind = f"the number {data.target} to predict"
@@ -171,43 +156,46 @@ def _what_was_run(result: StudyResult, task: Task, groups: Mapping[str, Sequence
         kind = f"{count(len(data.classes), 'class', 'classes')} ({listed(data.classes)})"
     note = f"; {data.note}" if data.note else ""
     size = f"batches of {schedule.batch_size}" if schedule.batch_size else "all examples in every step"
-    starts = result.initializations
+    starts = [str(initializer) for initializer in study.initializers]
     facts = [
         (
             "data",
             f"{data.name}: {len(data.y_train):,} examples to train, {len(data.y_test):,} to test, "
             f"{per_seed}; {count(len(data.features), 'feature')}, {kind}{note}",
         ),
-        ("network", f"{_units(network)}, {network.loss.replace('_', ' ')}"),
+        ("network", f"{network.sentence}, {network.loss.replace('_', ' ')}"),
         ("training", f"{schedule.optimizer.replace('_', ' ')}, {schedule.steps:,} steps, {size}, {task.dtype}"),
-        ("learning rate", _rates(result, task, groups)),
+        ("learning rate", _rates(study, task, summary)),
         ("initializations", listed(starts) if len(starts) <= _MOST_NAMED else f"{len(starts)}, see the tables"),
-        ("seeds", f"{_seeds(result.seeds)}: each gives every initialization the same data in the same order"),
+        ("seeds", f"{_seeds(study.seeds)}: each gives every initialization the same data in the same order"),
         ("random numbers", f"the {task.stream} stream"),
     ]
-    if result.tuned:
-        facts.insert(6, ("tuning seeds", f"{_seeds(result.tuning_seeds)}, which the evaluation does not use"))
+    if study.tune:
+        facts.insert(6, ("tuning seeds", f"{_seeds(study.tuning_seeds)}, which the evaluation does not use"))
     return facts
 
 
-def _rates(result: StudyResult, task: Task, groups: Mapping[str, Sequence[Trial]]) -> str:
-    rates = ", ".join(f"{rate:g}" for rate in result.learning_rates)
-    if result.tuned:
-        chosen = ", ".join(f"{trials[0].learning_rate:g} for {name}" for name, trials in groups.items())
-        how = "the lowest median final training loss decides"
-        return f"tuned for each initialization among {rates}; {how}. Chosen: {chosen}"
+def criterion(task: Task, name: str) -> str:
+    """What decides among learning rates, in words."""
+    return {
+        "final_loss": f"final training loss ({task.metric.loss})",
+        "area": f"training loss over all steps ({task.metric.loss})",
+        "validation_loss": f"validation loss ({task.metric.loss})",
+        "validation_score": f"validation {task.metric.words}",
+    }[name]
+
+
+def _rates(study: Study, task: Task, summary: TaskSummary) -> str:
+    rates = ", ".join(f"{rate:g}" for rate in study.learning_rates)
+    if study.tune:
+        beyond = ", and beyond where the best one lies at the end" if study.growing else ""
+        chosen = "; ".join(
+            f"{each.chosen:g} for {each.initialization}, which learns with {len(each.learned)} of {len(each.tried)}"
+            for each in summary.rates
+        )
+        how = f"the best median {criterion(task, study.criterion)} decides"
+        return f"tuned for each initialization among {rates}{beyond}; {how}. Chosen: {chosen}"
     return rates or f"{task.schedule.learning_rate:g}"
-
-
-def _widths(widths: Sequence[int]) -> str:
-    """The widths with dashes, a run of equal ones told by its length."""
-    runs: list[list[int]] = []
-    for width in widths:
-        if runs and runs[-1][0] == width:
-            runs[-1][1] += 1
-        else:
-            runs.append([width, 1])
-    return "-".join("-".join([str(width)] * count) if count < 4 else f"({width}\u00d7{count})" for width, count in runs)
 
 
 def _seeds(seeds: Sequence[int]) -> str:
@@ -221,47 +209,31 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _ranked(group: RankedGroup, groups: int) -> dict[str, Any]:
-    found, level = group.summary, group.not_separable_from
+    level = group.not_separable_from
     level_with = "all others" if len(level) == groups - 1 and groups > 3 else listed(level) if level else "none"
-    iqm = found.iqm
+    iqm = group.summary.iqm
     low, value, high = (100 * min(max(edge, 0.0), 1.0) for edge in (iqm.low, iqm.value, iqm.high))
     return {
         "place": group.place,
         "name": group.name,
-        "iqm": _told(iqm.value),
-        "interval": f"{_told(iqm.low)} to {_told(iqm.high)}",
         "bar": [round(part, 2) for part in (low, high - low, value)],
-        "median": _told(found.median.value),
-        "median_interval": f"{_told(found.median.low)} to {_told(found.median.high)}",
-        "learned": _share(found.success) if found.success else ("", ""),
-        "diverged": _share(found.divergence),
-        "steps": _steps(found.steps.median) if found.steps else ("", ""),
+        "cells": [cell(column, group.summary) for column in COLUMNS],
         "level_with": level_with,
     }
 
 
-def _share(rate: Estimate) -> tuple[str, str]:
-    return f"{rate.value:.0%}", f"{rate.low:.0%} to {rate.high:.0%}"
-
-
-def _steps(median: Estimate) -> tuple[str, str]:
-    if not math.isfinite(median.value):
-        return "never, for half", f"from {median.low:,.0f}" if math.isfinite(median.low) else ""
-    high = f"{median.high:,.0f}" if math.isfinite(median.high) else "never"
-    return f"{median.value:,.0f}", f"{median.low:,.0f} to {high}"
-
-
-def _ranking_notes(task: Task, ranking: Ranking | None) -> list[str]:
+def _ranking_notes(task: Task, ranking: Ranking | None, of_task: Sequence[str]) -> list[str]:
     if ranking is None:
-        return []
-    notes = list(ranking.notes)
+        return list(of_task)
+    notes = [*of_task, *ranking.notes]
     power = ranking.power
     if power is not None and power.sentence not in notes:
         notes.append(power.sentence)
     floors = {group.name: group.summary.floor for group in ranking.groups if group.summary.floor is not None}
     if floors:
         worst = f"{task.metric.test} {min(floors.values()):.3g}"
-        notes.append(f"A run that diverged or failed counts as {worst}: some of {listed(list(floors))} did.")
+        below = "" if task.metric.bounded else ", and one below it too"
+        notes.append(f"A run that diverged or failed counts as {worst}{below}: some of {listed(floors)} did.")
     return notes
 
 
@@ -307,22 +279,24 @@ def _p(value: float) -> str:
 
 
 def _outcome(name: str, trial: Trial) -> dict[str, Any]:
-    ended = "failed" if trial.failure is not None else "diverged" if lost(trial) else _loss(trial.final_loss)
+    ended = (
+        "not trained"
+        if trial.machine_failure
+        else "failed"
+        if trial.failure is not None
+        else "diverged"
+        if lost(trial)
+        else _loss(trial.final_loss)
+    )
     failed = trial.failure is not None
     return {
         "name": name,
         "rate": f"{trial.learning_rate:g}",
         "first": _loss(trial.loss_values[0]) if trial.loss_values else "",
         "last": ended,
-        "train": "" if failed else _told(trial.train_score),
-        "test": "" if failed else _told(trial.test_score),
+        "train": "" if failed else score_text(trial.train_score),
+        "test": "" if failed else score_text(trial.test_score),
     }
-
-
-def _told(score: float) -> str:
-    if math.isnan(score):
-        return "none"
-    return f"{score:.3f}" if abs(score) < 100 else f"{score:.3g}"  # an R² has no lower bound
 
 
 def _loss(value: float) -> str:
@@ -368,8 +342,3 @@ def _failures(trials: Sequence[Trial]) -> list[dict[str, Any]]:
         {"task": task, "name": name, "rate": f"{rate:g}", "seeds": _seeds(seeds), "reason": reason}
         for (task, name, rate, reason), seeds in found.items()
     ]
-
-
-def count(number: int, one: str, more: str = "") -> str:
-    """The number with the word for what it counts."""
-    return f"{number:,} {one if number == 1 else more or one + 's'}"

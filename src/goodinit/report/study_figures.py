@@ -152,7 +152,8 @@ def learning_curves(task: Task, groups: Groups, target_loss: float) -> Figure:
 
 def final_results(task: Task, groups: Groups, summary: TaskSummary) -> Figure:
     """The final training loss and test score of every seed, a row a group; runs that were lost stand apart."""
-    names = list(summary.ranking.names) if summary.ranking else list(groups)
+    ranked = [name for name in summary.ranking.names if name in groups] if summary.ranking else []
+    names = [*ranked, *(name for name in groups if name not in ranked)]
     numbers = {name: number for number, name in enumerate(groups)}
     losses = {name: np.array([math.nan if lost(t) else t.final_loss for t in groups[name]]) for name in names}
     everything = np.concatenate(list(losses.values()))
@@ -183,7 +184,7 @@ def final_results(task: Task, groups: Groups, summary: TaskSummary) -> Figure:
             left.plot([max(middle, floor) if logarithmic else middle], [row], "|", color="black", ms=17, mew=1.8)
         scores = np.array([trial.test_score for trial in trials])
         right.scatter(np.maximum(scores[kept], LOWEST_SHOWN), row + spread[kept], **look)
-        if summary.ranking:
+        if summary.ranking and name in ranked:
             iqm = summary.ranking[name].summary.iqm
             low, value, high = (max(edge, LOWEST_SHOWN) for edge in (iqm.low, iqm.value, iqm.high))
             right.plot([low, high], [row, row], color="black", lw=1.6)

@@ -10,9 +10,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from goodinit.networks import MLP
+from goodinit.report.columns import cell, heading, score_text
 from goodinit.results import CLASSIFICATION, REGRESSION, Task, TaskSummary, Trial
-from goodinit.statistics import Estimate, Ranking
+from goodinit.statistics import COLUMNS, Ranking
 
 __all__ = ["summary", "text"]
 
@@ -32,7 +32,7 @@ def text(renderable: RenderableType, width: int = 100) -> str:
 
 def summary(task: Task, trials: Sequence[Trial], summaries: Sequence[TaskSummary] = ()) -> Group:
     """What was trained, the loss by step, one row a trial, one sentence a trial on why, and what the seeds say."""
-    parts: list[RenderableType] = [Text(_headline(task))]
+    parts: list[RenderableType] = [Text(_headline(task, trials))]
     if len(trials) <= 5:
         parts += [Text(f"\nTraining loss ({task.metric.loss}):"), _losses(trials)]
     parts += [Text("\nWhat became of each start:"), _outcomes(task, trials)]
@@ -43,29 +43,25 @@ def summary(task: Task, trials: Sequence[Trial], summaries: Sequence[TaskSummary
     for each in summaries:
         if each.ranking is not None:
             parts += _ranked(each, each.ranking)
+        if each.rates:
+            parts += _rates(each)
+        parts += [Text(note) for note in each.notes]
     return Group(*parts)
 
 
 def _ranked(found: TaskSummary, ranking: Ranking) -> list[RenderableType]:
     """The places of a task's initializations over its seeds, and what a reader must see beside them."""
     table = Table()
-    for heading, side in (("place", "right"), ("initialization", "left")):
-        table.add_column(heading, justify=side)  # type: ignore[arg-type]  # Rich's names for the sides
-    score_name = next(known.test for known in (CLASSIFICATION, REGRESSION) if known.score == found.score_name)
-    for heading in (f"{score_name} (IQM)", "median", "learned", "diverged", "steps to learn", "not separable from"):
-        table.add_column(heading, justify="right")
+    table.add_column("place", justify="right")
+    table.add_column("initialization")
+    score = next(known.test for known in (CLASSIFICATION, REGRESSION) if known.score == found.score_name)
+    for name in (*(heading(column, score) for column in COLUMNS), "not separable from"):
+        table.add_column(name, justify="right")
     for group in ranking.groups:
-        score = group.summary
-        table.add_row(
-            str(group.place),
-            Text(group.name),
-            _interval(score.iqm),
-            _score(score.median.value, 3),
-            f"{score.success.value:.0%}" if score.success else "",
-            f"{score.divergence.value:.0%}",
-            "" if score.steps is None else _steps(score.steps.median.value),
-            Text(", ".join(group.not_separable_from) or "none"),
-        )
+        (first, interval), *others = (cell(column, group.summary) for column in COLUMNS)
+        alike = Text(", ".join(group.not_separable_from) or "none")
+        row: list[str | Text] = [f"{first} ({interval})" if interval else first, *(value for value, _ in others), alike]
+        table.add_row(str(group.place), Text(group.name), *row)
     seeds = found.seeds
     told = f"{min(seeds)}-{max(seeds)}" if len(seeds) > 3 else ", ".join(map(str, seeds))
     learned = f"learned: training loss at most {found.target_loss:.3g}"
@@ -73,27 +69,35 @@ def _ranked(found: TaskSummary, ranking: Ranking) -> list[RenderableType]:
     return [Text(title), table, *(Text(note) for note in ranking.notes)]
 
 
-def _interval(estimate: Estimate) -> str:
-    return f"{_score(estimate.value, 3)} [{_score(estimate.low, 3)}, {_score(estimate.high, 3)}]"
-
-
-def _steps(steps: float) -> str:
-    return f"{steps:,.0f}" if math.isfinite(steps) else "never, for half"
+def _rates(found: TaskSummary) -> list[RenderableType]:
+    """The learning rate of each initialization, and with how many of those tried it learns."""
+    table = Table()
+    table.add_column("initialization")
+    for name in ("learning rate", "tried", "learns with", "from", "to"):
+        table.add_column(name, justify="right")
+    for each in found.rates:
+        ends = [f"{min(each.learned):g}", f"{max(each.learned):g}"] if each.learned else ["", ""]
+        learns = f"{len(each.learned)} of {len(each.tried)} ({each.share:.0%})"
+        tried = f"{min(each.tried):g} to {max(each.tried):g}"
+        table.add_row(Text(each.initialization), f"{each.chosen:g}", tried, learns, *ends)
+    return [Text(f"\n{found.task}: learning rates, each initialization's best one on the tuning seeds"), table]
 
 
 def _called(task: Task) -> str:
-    return f"{'Network' if isinstance(task.network, MLP) else 'Model'} {task.network.description}"
+    return f"{task.network.kind.capitalize()} {task.network.description}"
 
 
-def _headline(task: Task) -> str:
+def _headline(task: Task, trials: Sequence[Trial]) -> str:
     data, schedule = task.data, task.schedule
+    rates = list(dict.fromkeys(trial.learning_rate for trial in trials))
+    rate = f"learning rate {rates[0]:g}" if len(rates) == 1 else "learning rates below"
     batch = f"batches of {schedule.batch_size}" if schedule.batch_size else "full batch"
     note = f"; the number {data.target} is predicted" if data.regression else ""
     note += f"; {data.note}" if data.note else ""
     return (
         f"{data.name}: {len(data.y_train)} points to train, {len(data.y_test)} to test{note}. "
         f"{_called(task)}; {schedule.optimizer.replace('_', ' ')}, "
-        f"learning rate {schedule.learning_rate:g}, {schedule.steps:,} steps, {batch}."
+        f"{rate}, {schedule.steps:,} steps, {batch}."
     )
 
 
@@ -114,32 +118,29 @@ def _outcomes(task: Task, trials: Sequence[Trial]) -> Table:
     table = Table()
     table.add_column("initialization")
     words = task.metric.words
-    headings = ["first loss", "last loss", f"train {words}", f"test {words}"]
+    several = len({trial.learning_rate for trial in trials}) > 1
+    headings = [*(["learning rate"] if several else []), "first loss", "last loss", f"train {words}", f"test {words}"]
     if trials[0].sensitivity:
         headings.append("spread")
-    for heading in headings:
-        table.add_column(heading, justify="right")
+    for each in headings:
+        table.add_column(each, justify="right")
     for trial in trials:
+        own = [f"{trial.learning_rate:g}"] if several else []
         if trial.failure is not None:
-            table.add_row(Text(trial.name), *["not trained"] * 4)
+            table.add_row(Text(trial.name), *own, *["not trained"] * 4)
             continue
         row = [
+            *own,
             _loss(trial.loss_values[0] if trial.loss_values else math.nan),
             "diverged" if trial.diverged else _loss(trial.final_loss),
-            _score(trial.train_score),
-            _score(trial.test_score),
+            score_text(trial.train_score, 4),
+            score_text(trial.test_score, 4),
         ]
         if trial.sensitivity:
             largest = trial.sensitivity.largest
             row.append("diverged" if math.isnan(largest) else f"{largest:.1e}" if largest else "0")
         table.add_row(Text(trial.name), *row)
     return table
-
-
-def _score(value: float, digits: int = 4) -> str:
-    if math.isnan(value):
-        return "none"
-    return f"{value:.{digits}f}" if abs(value) < 100 else f"{value:.3g}"  # an R² has no lower bound
 
 
 def _loss(value: float) -> str:

@@ -3,8 +3,9 @@
 from goodinit.results.finding import Finding
 from goodinit.results.forecast import LayerForecast
 from goodinit.results.metric import CLASSIFICATION, REGRESSION, Metric, ScoreName
-from goodinit.results.numbers import finite_or_none
-from goodinit.results.summary import TaskSummary
+from goodinit.results.origin import Origin
+from goodinit.results.study import Job, Study, key_of
+from goodinit.results.summary import RateSummary, TaskSummary
 from goodinit.results.task import Task
 from goodinit.results.trial import Phase, Sensitivity, Trial
 
@@ -12,13 +13,17 @@ __all__ = [
     "CLASSIFICATION",
     "REGRESSION",
     "Finding",
+    "Job",
     "LayerForecast",
     "Metric",
+    "Origin",
     "Phase",
+    "RateSummary",
     "ScoreName",
     "Sensitivity",
+    "Study",
     "Task",
     "TaskSummary",
     "Trial",
-    "finite_or_none",
+    "key_of",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from goodinit.results.numbers import finite_or_none
+from goodinit.jsonable import finite_or_none
 
 __all__ = ["Finding"]
 
@@ -33,12 +33,10 @@ class Finding:
 
     def details(self) -> dict[str, Any]:
         """All of it, as the JSON of a model's checkup holds it."""
-        measured = None if self.measured is None else finite_or_none(self.measured)
-        expected = None if self.expected is None else finite_or_none(self.expected)
         return {
             **self.to_dict(),
             "where": self.where,
-            "measured": measured,
-            "expected": expected,
+            "measured": finite_or_none(self.measured),
+            "expected": finite_or_none(self.expected),
             "remedy": self.remedy or None,
         }

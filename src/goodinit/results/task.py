@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from typing import Any, cast
 
 from goodinit.datasets import Dataset, Source
-from goodinit.factories import ModelFactory
 from goodinit.networks import MLP
 from goodinit.options import task_options
 from goodinit.results.metric import CLASSIFICATION, REGRESSION, SQUARED, Metric
+from goodinit.statistics.guessing import chance_loss
+from goodinit.trainable import Trainable
 from goodinit.training import Dtype, Schedule
 
 __all__ = ["Task"]
@@ -28,7 +26,7 @@ class Task:
 
     name: str
     source: Source
-    network: MLP | ModelFactory
+    network: Trainable
     schedule: Schedule
     stream: str
     dtype: Dtype = "float64"
@@ -41,14 +39,14 @@ class Task:
     @property
     def mlp(self) -> MLP:
         """The network of a task that trains goodinit's own; for code that is not reached with a person's model."""
-        if not isinstance(self.network, MLP):
-            raise TypeError(f"{self.network.text} is a model, not a network of goodinit's own")
-        return self.network
+        if self.network.kind != "network":
+            raise TypeError(f"{self.network.title} is a model, not a network of goodinit's own")
+        return cast(MLP, self.network)
 
     @property
     def modules(self) -> tuple[str, ...]:
         """The modules of a person that the task needs where it is trained."""
-        return () if isinstance(self.network, MLP) else (self.network.make.__module__,)
+        return self.network.modules
 
     @property
     def metric(self) -> Metric:
@@ -60,9 +58,8 @@ class Task:
     @property
     def chance_loss(self) -> float:
         """The training loss of guessing, with seed 0's data: ln(classes); of a squared error the targets' variance."""
-        if self.network.loss == "squared_error":
-            return float(np.var(self.data.targets, axis=1).mean())
-        return math.log(len(self.data.classes))
+        squared = self.network.loss == "squared_error"
+        return chance_loss(self.network.loss, len(self.data.classes), self.data.targets if squared else None)
 
     @property
     def chance(self) -> str:
@@ -76,9 +73,9 @@ class Task:
         """Text that two tasks share only if their trials are the same: all they depend on but their own choices."""
         facts = {**self.network.facts, "data": self.source.fingerprint}  # with which the target and its scaling
         held = {"data", "target", "standardize", *facts}
-        other = "models" if isinstance(self.network, MLP) else "networks"
         for option in task_options():
-            if option.identity and option.name not in held and (option.of != other or hasattr(self, option.name)):
+            has = option.of in (None, self.network.kind) or hasattr(self, option.name)
+            if option.identity and option.name not in held and has:
                 facts[option.name] = self.choice(option.name)
         return json.dumps(facts, sort_keys=True)
 

@@ -5,16 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from goodinit.jsonable import finite_or_none
 from goodinit.networks import Parameters
 from goodinit.results.finding import Finding
 from goodinit.results.metric import ScoreName
-from goodinit.results.numbers import finite_or_none
+from goodinit.results.origin import Origin
 
 __all__ = ["Phase", "Sensitivity", "Trial"]
 
 Phase = Literal["evaluation", "tuning"]
+_MACHINES: Final = (
+    "TimeoutError",
+    "MemoryError",
+    "OutOfMemoryError",
+    "WorkerCrashedError",
+    "NodeDiedError",
+    "LocalRayletDiedError",
+    "ObjectLostError",
+)
+"""Errors that say nothing of a start: a time limit, too little memory, a lost worker."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +72,13 @@ class Sensitivity:
 class Trial:
     """One training run: what was run, its loss curve, its scores, and what was found at its start and its end.
 
-    Losses are means over the training set: cross-entropies in nats, or squared errors. Scores are the shares of right
-    answers where `score_name` is `accuracy`, and coefficients of determination where it is `r2`; nan where they are
-    not finite. Where the run diverged, `diverged` is true,
+    Losses are means over the training set, `test_loss` over the test set: cross-entropies in nats, or squared errors.
+    Scores are the shares of right answers where `score_name` is `accuracy`, and coefficients of determination where it
+    is `r2`; nan where they are not finite. Where the run diverged, `diverged` is true,
     `diverged_by` is the recorded step by which a number was no longer finite (None where the loss stayed finite
     but ended far above its start), and the curve ends there. `phase` is `tuning` for a trial that served to choose a
     learning rate, `failure` the reason where a trial could not be trained at all. `parameters` are those after
-    training, and empty where they were not kept.
+    training, and empty where they were not kept. `origin` is what trained it, None where that was not kept.
     """
 
     task: str
@@ -88,12 +99,23 @@ class Trial:
     why: str
     failure: str | None = None
     score_name: ScoreName = "accuracy"
+    test_loss: float = math.nan
+    origin: Origin | None = field(default=None, compare=False)
     parameters: Parameters = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def name(self) -> str:
         """How tables and figures call the trial."""
         return self.initialization
+
+    @property
+    def machine_failure(self) -> bool:
+        """Whether the machine ended it: a time limit, too little memory, a lost worker.
+
+        It then says nothing of its start, and is counted apart; an error of the training itself is the start's result.
+        """
+        name, _, reason = (self.failure or "").partition(":")
+        return name in _MACHINES or (name == "RuntimeError" and "allocate memory" in reason)
 
     @property
     def train_accuracy(self) -> float | None:
@@ -134,6 +156,7 @@ class Trial:
             "steps": self.steps,
             "loss": {"step": list(self.loss_steps), "value": list(self.loss_values)},
             "final_loss": finite_or_none(self.final_loss),
+            "test_loss": finite_or_none(self.test_loss),
             f"train_{self.score_name}": finite_or_none(self.train_score),
             f"test_{self.score_name}": finite_or_none(self.test_score),
             "diverged": self.diverged,
@@ -142,6 +165,7 @@ class Trial:
             "findings": [finding.to_dict() for finding in self.findings],
             "why": self.why,
             "failure": self.failure,
+            "origin": self.origin.to_dict() if self.origin else None,
         }
 
     @classmethod
@@ -149,9 +173,12 @@ class Trial:
         """The trial of which `to_dict` made these facts."""
         own = dict(facts)
         loss, spread, findings = own.pop("loss"), own.pop("sensitivity"), own.pop("findings")
+        origin = own.pop("origin", None)
         score_name: ScoreName = "r2" if "test_r2" in own else "accuracy"
+        own.setdefault("test_loss", None)  # which goodinit 0.1 did not keep
         for name, key in (
             ("final_loss", "final_loss"),
+            ("test_loss", "test_loss"),
             ("train_score", f"train_{score_name}"),
             ("test_score", f"test_{score_name}"),
         ):
@@ -164,5 +191,6 @@ class Trial:
             loss_values=tuple(loss["value"]),
             sensitivity=Sensitivity.from_dict(spread) if spread else None,
             findings=tuple(Finding(**finding) for finding in findings),
+            origin=Origin.from_dict(origin) if origin else None,
             parameters=parameters,
         )

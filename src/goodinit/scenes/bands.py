@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from goodinit.comparison.study import Batch, Job, Study
+from goodinit.comparison.batches import Batch, batched
 from goodinit.networks import Parameters, stack
-from goodinit.results import Task
+from goodinit.results import Job, Study, Task
 from goodinit.streams import KeyedStream, as_stream
 from goodinit.training import batches, decide, forward, loss, train
 
@@ -46,7 +46,7 @@ def bands(
     """
     task, kinds = study.tasks[0], len(study.initializers)
     curves: list[list[Array]] = [[] for _ in range(kinds)]
-    for batch in study.batches(study.jobs({})):
+    for batch in batched(study, study.jobs({})):
         for jobs in _groups(batch):
             found = _curves(task, jobs, moments, progress)
             for at, job in enumerate(jobs):

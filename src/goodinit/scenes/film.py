@@ -10,11 +10,10 @@ import numpy as np
 
 from goodinit import checkup
 from goodinit.checkup import NetworkMeasure
-from goodinit.comparison.study import Job
 from goodinit.comparison.trials import trial_of
 from goodinit.initializers import Initializer
 from goodinit.networks import Parameters, stack
-from goodinit.results import Finding, LayerForecast, Task, Trial
+from goodinit.results import Finding, Job, LayerForecast, Task, Trial
 from goodinit.scenes.pictures import Camera, Frame
 from goodinit.scenes.view import view
 from goodinit.streams import KeyedStream, as_stream

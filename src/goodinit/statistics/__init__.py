@@ -8,6 +8,7 @@ one keyed stream, so that the same numbers and seed give the same intervals, wha
 from __future__ import annotations
 
 from goodinit.statistics.bootstrap import bootstrap, interquartile_mean
+from goodinit.statistics.columns import COLUMNS, Column
 from goodinit.statistics.effects import cohens_d_z, probability_of_improvement, rank_biserial
 from goodinit.statistics.estimate import Estimate
 from goodinit.statistics.groups import GroupSummary, summarize
@@ -21,6 +22,8 @@ from goodinit.statistics.slopes import Slope, fit_slope
 from goodinit.statistics.survival import StepsToTarget, SurvivalCurve, kaplan_meier, steps_to_target
 
 __all__ = [
+    "COLUMNS",
+    "Column",
     "Estimate",
     "Friedman",
     "GroupSummary",

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from goodinit.arguments import check_choice, check_count
 from goodinit.errors import GoodinitError
-from goodinit.statistics.arguments import RESAMPLES, check_choice, check_count, check_level, read_numbers
+from goodinit.statistics.arguments import RESAMPLES, check_level, read_numbers
 from goodinit.statistics.estimate import Estimate
 from goodinit.streams import KeyedStream
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+from goodinit.jsonable import json_fields
 
 __all__ = ["Estimate", "Record"]
 
@@ -17,7 +16,7 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it: arrays and tuples as lists, nan and the infinities as null."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        return json_fields(self)
 
 
 @dataclass(frozen=True)
@@ -44,15 +43,3 @@ class Estimate(Record):
     def complement(self) -> Estimate:
         """The estimate of one minus the quantity."""
         return Estimate(1 - self.value, 1 - self.high, 1 - self.low, self.level, self.method)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Record):
-        return value.to_dict()
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

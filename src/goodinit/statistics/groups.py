@@ -2,38 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from goodinit.errors import GoodinitError
-from goodinit.statistics.arguments import RESAMPLES, check_level, read_flags
-from goodinit.statistics.bootstrap import Statistic, bootstrap
+from goodinit.jsonable import json_value
+from goodinit.statistics.arguments import RESAMPLES
+from goodinit.statistics.columns import COLUMNS, GroupRuns, Measured
 from goodinit.statistics.estimate import Estimate, Record
-from goodinit.statistics.rates import wilson
 from goodinit.statistics.runs import Runs, find_floor, read_runs
-from goodinit.statistics.survival import StepsToTarget, steps_to_target
+from goodinit.statistics.survival import StepsToTarget
 
 __all__ = ["GroupSummary", "summarize", "summarize_runs"]
 
 
 @dataclass(frozen=True)
 class GroupSummary(Record):
-    """A group over its seeds. `success` and `steps` are None where they were not told.
+    """A group over its seeds: `statistics` holds what was measured, by the names of `COLUMNS`.
 
-    `floor` is the score that stood in for diverged runs, None where none was needed, or none is known because every
-    run diverged: `iqm` and `median` are then infinite on the bad side.
+    `floor` is the score that stood in for diverged runs and for worse ones, None where none was needed, or none is
+    known because every run diverged: `iqm` and `median` are then infinite on the bad side.
     """
 
     name: str
     runs: int
-    iqm: Estimate
-    median: Estimate
-    success: Estimate | None
-    divergence: Estimate
-    steps: StepsToTarget | None
+    statistics: Mapping[str, Measured]
     floor: float | None
+
+    @property
+    def iqm(self) -> Estimate:
+        """The interquartile mean of the scores."""
+        return cast(Estimate, self.statistics["iqm"])
+
+    @property
+    def median(self) -> Estimate:
+        """The median of the scores."""
+        return cast(Estimate, self.statistics["median"])
+
+    @property
+    def success(self) -> Estimate | None:
+        """The share of runs that succeeded, None where that was not given."""
+        return cast("Estimate | None", self.statistics["success"])
+
+    @property
+    def divergence(self) -> Estimate:
+        """The share of runs that diverged."""
+        return cast(Estimate, self.statistics["divergence"])
+
+    @property
+    def steps(self) -> StepsToTarget | None:
+        """The steps to the target, None where they were not given."""
+        return cast("StepsToTarget | None", self.statistics["steps"])
+
+    def estimate(self, name: str) -> Estimate | None:
+        """The statistic of that name as one number with its interval: of steps, their median."""
+        found = self.statistics[name]
+        return found.median if isinstance(found, StepsToTarget) else found
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it, each statistic under its name."""
+        return {"name": self.name, "runs": self.runs, **json_value(self.statistics), "floor": json_value(self.floor)}
 
 
 def summarize(
@@ -53,12 +83,12 @@ def summarize(
     """Interquartile mean, median, success and divergence rate, and steps to a target, each with its interval.
 
     `scores` has shape (n,), one a seed, n >= 2. A run diverged if `diverged` flags it or its score is infinite on the
-    bad side; `floor`, the worst possible score (0 for an accuracy), stands in for it, or else the worst finite score of
-    the group. `success` are flags, shape (n,). `steps` and `budget` are those of `steps_to_target`.
+    bad side; `floor` (0 for an accuracy) stands in for it, and for a worse score where sizes count, or else the worst
+    finite score of the group. `success` are flags, shape (n,). `steps` and `budget` are those of `steps_to_target`.
     `level`, `resamples` and `seed` are those of `bootstrap`; rates have Wilson intervals.
 
     Raises GoodinitError for fewer than two runs, a nan that is not flagged as diverged, shapes that do not match,
-    `steps` without `budget`, a floor better than a score, or a level outside (0, 1).
+    `steps` without `budget`, or a level outside (0, 1).
 
     >>> nan = float("nan")
     >>> he = summarize("he", [0.95, 0.96, nan, 0.97], success=[1, 1, 0, 1], diverged=[0, 0, 1, 0], floor=0.5)
@@ -94,33 +124,6 @@ def summarize_runs(
     seed: int,
 ) -> GroupSummary:
     """As `summarize`, of runs already read and with the floor decided."""
-    n = runs.ranked.size
-    filled = runs.filled(floor)
-
-    def centre(statistic: Statistic) -> Estimate:
-        if np.isinf(filled).any():  # every run diverged, and no score is known to be the worst
-            return Estimate(float(filled[0]), float(filled[0]), float(filled[0]), check_level(level), "all diverged")
-        return bootstrap(filled, statistic, level=level, resamples=resamples, seed=seed)
-
-    taken = None
-    if steps is not None:
-        if budget is None:
-            raise GoodinitError(
-                "steps without budget: say how many steps a run was given; the others are censored there"
-            )
-        if np.shape(steps) != (n,):
-            raise GoodinitError(f"steps has shape {np.shape(steps)}, but there are {n} scores; give one a run, or nan")
-        taken = steps_to_target(steps, budget, level=level, resamples=resamples, seed=seed)
-    worked = None
-    if success is not None:
-        worked = wilson(int(read_flags("success", success, (n,)).sum()), n, level=level)
-    return GroupSummary(
-        name=name,
-        runs=n,
-        iqm=centre("iqm"),
-        median=centre("median"),
-        success=worked,
-        divergence=wilson(int(runs.diverged.sum()), n, level=level),
-        steps=taken,
-        floor=floor if runs.diverged.any() else None,
-    )
+    group = GroupRuns(runs, floor, success, steps, budget, level, resamples, seed)
+    measured = {column.name: column.measure(group) for column in COLUMNS}
+    return GroupSummary(name, group.size, measured, floor if runs.lowered(floor) else None)

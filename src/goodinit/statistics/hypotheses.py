@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from goodinit.arguments import check_count
 from goodinit.errors import GoodinitError
-from goodinit.statistics.arguments import RESAMPLES, check_count, read_numbers
+from goodinit.statistics.arguments import RESAMPLES, read_numbers
 from goodinit.statistics.estimate import Record
 from goodinit.streams import KeyedStream
 

@@ -8,8 +8,9 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from goodinit.arguments import check_choice, check_number
 from goodinit.errors import GoodinitError
-from goodinit.statistics.arguments import RESAMPLES, check_choice, check_level, check_number
+from goodinit.statistics.arguments import RESAMPLES, check_level
 from goodinit.statistics.bootstrap import bootstrap
 from goodinit.statistics.effects import cohens_d_z, probability_of_improvement, rank_biserial
 from goodinit.statistics.estimate import Estimate, Record
@@ -116,11 +117,11 @@ def compare_pair(
     `a` and `b` have shape (n,), n >= 2. `margin` is in the scores' unit: a difference that would not matter. `test` is
     `sign-flip`, of the mean difference, or `wilcoxon`, of its ranks. A run diverged if it is flagged or its score is
     infinite on the bad side; it loses against every finite score and ties with a diverged one, and in differences
-    `floor` stands for its score, or the worst finite one of both groups. `level`, `resamples` and `seed` are those of
-    `bootstrap`: the mean's interval is BCa, the median's percentile.
+    `floor` stands for its score, and for a worse one, or else the worst finite one of both groups. `level`,
+    `resamples` and `seed` are those of `bootstrap`: the mean's interval is BCa, the median's percentile.
 
-    Raises GoodinitError for unequal lengths, fewer than two seeds, a nan that is not flagged, a negative margin, a
-    floor better than a score, an unknown test, or a level outside (0, 1).
+    Raises GoodinitError for unequal lengths, fewer than two seeds, a nan that is not flagged, a negative margin, an
+    unknown test, or a level outside (0, 1).
 
     >>> he = [0.95, 0.96, 0.94, 0.97, 0.95, 0.96, 0.98]
     >>> normal = [0.70, 0.72, 0.65, 0.96, 0.69, 0.71, 0.64]
@@ -139,7 +140,7 @@ def compare_pair(
     return compare_runs(
         one,
         two,
-        find_floor(floor, one, two),
+        floor,
         margin=margin,
         test=test,
         names=names,
@@ -161,10 +162,11 @@ def compare_runs(
     resamples: int,
     seed: int,
 ) -> PairComparison:
-    """As `compare_pair`, of runs already read, on the same seeds, and with the floor decided."""
+    """As `compare_pair`, of runs already read, on the same seeds."""
     check_choice("test", test, ("sign-flip", "wilcoxon"))
     rounding = one.rounding + two.rounding
     both = one.diverged & two.diverged
+    floor = find_floor(floor, one, two)
     order = _less(one.ranked, two.ranked, both, rounding)
     sizes = _less(one.filled(floor), two.filled(floor), both, rounding)  # in the scores' own direction
     mean = bootstrap(sizes, "mean", level=level, resamples=resamples, seed=seed)
@@ -195,7 +197,7 @@ def compare_runs(
         p_adjusted=p_value,
         level=check_level(level),
         margin=check_number("margin", margin, low=0),
-        floor=floor if one.diverged.any() or two.diverged.any() else None,
+        floor=floor if one.lowered(floor) or two.lowered(floor) else None,
         verdict="not separable",
     )
     return replace(compared, verdict=judge(compared))

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from goodinit.arguments import check_count
 from goodinit.errors import GoodinitError
-from goodinit.statistics.arguments import check_count, check_level
+from goodinit.statistics.arguments import check_level
 from goodinit.statistics.estimate import Record
 from goodinit.streams import KeyedStream
 

@@ -5,18 +5,25 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from goodinit.arguments import check_choice, check_number
 from goodinit.errors import GoodinitError
-from goodinit.statistics.arguments import RESAMPLES, check_choice, check_level, check_number
+from goodinit.statistics.arguments import RESAMPLES, check_level
 from goodinit.statistics.estimate import Record
+from goodinit.statistics.frames import data_frame
 from goodinit.statistics.groups import GroupSummary, summarize_runs
 from goodinit.statistics.hypotheses import Friedman, friedman, holm
 from goodinit.statistics.pairs import PairComparison, PairTest, compare_runs, judge
 from goodinit.statistics.power import PowerNote, power_note
 from goodinit.statistics.runs import find_floor, read_runs
+from goodinit.wording import listed
+
+if TYPE_CHECKING:
+    import pandas  # type: ignore[import-untyped]  # it ships no types, and is optional
 
 __all__ = ["RankedGroup", "Ranking", "compare_groups"]
 
@@ -58,6 +65,21 @@ class Ranking(Record):
     def names(self) -> tuple[str, ...]:
         """The groups' names, best first."""
         return tuple(group.name for group in self.groups)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A pandas DataFrame, a row a group, best first: its rank, and each statistic with its interval's edges.
+
+        Raises GoodinitError where pandas is not installed.
+        """
+        rows = []
+        for group in self.groups:
+            row: dict[str, Any] = {"rank": group.place, "name": group.name, "runs": group.summary.runs}
+            for name in group.summary.statistics:
+                found = group.summary.estimate(name)
+                row[name] = found and found.value
+                row[f"{name}_low"], row[f"{name}_high"] = (found and found.low), (found and found.high)
+            rows.append({**row, "not_separable_from": ", ".join(group.not_separable_from)})
+        return data_frame(rows)
 
     def __getitem__(self, name: str) -> RankedGroup:
         for group in self.groups:
@@ -103,7 +125,8 @@ def compare_groups(
     note says so. Intervals and equivalence are of each pair by itself.
 
     `scores` has shape (groups, seeds), column i of one seed in every group; `diverged`, `success` and `steps` have that
-    shape, `budget` too or is one number. `floor` stands in for diverged runs, or the worst finite score of all groups.
+    shape, `budget` too or is one number. `floor` stands in for diverged runs, and for worse ones where sizes count;
+    without it the worst finite score of all groups does in a group's own numbers, and that of the two in a pair's.
     `test` is `sign-flip` or `wilcoxon`, by default the first for two groups and the second for more.
     The other arguments are those of `summarize` and `compare_pair`.
 
@@ -149,7 +172,7 @@ def compare_groups(
         compare_runs(
             runs[i],
             runs[j],
-            alike,
+            floor,
             margin=margin,
             test=chosen,
             names=(called[i], called[j]),
@@ -213,7 +236,7 @@ def _notes(
         if len(names) > 1:
             alike = all(frozenset(two) in equivalent for two in itertools.combinations(names, 2))
             are = "equivalent within the margin" if alike else "not separable"
-            notes.append(f"{_listed(names)} share place {place}: they are {are}.")
+            notes.append(f"{listed(names)} share place {place}: they are {are}.")
     for first, second in itertools.combinations(ranked, 2):
         if first.place != second.place and second.name in first.not_separable_from:
             notes.append(
@@ -229,9 +252,5 @@ def _notes(
         notes.append(power.sentence)
     lost = [group.name for group in ranked if group.summary.divergence.value == 1]
     if lost:
-        notes.append(f"Every run of {_listed(lost)} diverged.")
+        notes.append(f"Every run of {listed(lost)} diverged.")
     return notes
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -6,8 +6,9 @@ import math
 
 from scipy import special
 
+from goodinit.arguments import check_count, check_number
 from goodinit.errors import GoodinitError
-from goodinit.statistics.arguments import check_count, check_level, check_number
+from goodinit.statistics.arguments import check_level
 from goodinit.statistics.estimate import Estimate
 
 __all__ = ["wilson"]

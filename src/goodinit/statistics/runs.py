@@ -2,8 +2,8 @@
 
 A diverged run is the worst outcome, never a missing one. In everything that goes by order (wins, probabilities of
 improvement, ranks, Wilcoxon, Friedman) it ranks below every finite score and level with other diverged runs. In
-everything that goes by size (interquartile mean, median, differences) the floor stands in for its score: the worst
-possible score if the caller tells it, else the worst finite score among those compared.
+everything that goes by size (interquartile mean, median, differences) the floor stands in for its score: the one that
+the caller tells, which a worse score counts as too, else the worst finite score among those compared.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from goodinit.arguments import check_number
 from goodinit.errors import GoodinitError
-from goodinit.statistics.arguments import check_number, read_flags, read_numbers
+from goodinit.statistics.arguments import read_flags, read_numbers
 
 __all__ = ["Runs", "find_floor", "read_runs"]
 
@@ -38,10 +39,14 @@ class Runs:
     def __getitem__(self, at: int) -> Runs:
         return Runs(self.ranked[at], self.diverged[at], self.rounding[at], self.sign)
 
+    def lowered(self, floor: float | None) -> bool:
+        """Whether the floor stands in for any run: one that diverged, or scored worse."""
+        return bool(self.diverged.any()) or (floor is not None and bool((self.ranked < self.sign * floor).any()))
+
     def filled(self, floor: float | None) -> Float64s:
         """The scores in their own direction, the floor (without one the worst infinity) for diverged."""
-        stand_in = -self.sign * math.inf if floor is None else floor
-        return np.where(self.diverged, stand_in, self.sign * np.where(self.diverged, 0.0, self.ranked))
+        stand_in = -math.inf if floor is None else self.sign * floor
+        return self.sign * np.maximum(np.where(self.diverged, stand_in, self.ranked), stand_in)
 
 
 def read_runs(
@@ -73,17 +78,9 @@ def read_runs(
 
 
 def find_floor(floor: float | None, *groups: Runs) -> float | None:
-    """The score that stands in for a diverged run: the one told, else the worst finite one; None where there is none.
-
-    Raises GoodinitError where a told floor is better than a score that occurred.
-    """
+    """The score that stands in for a diverged run: the one told, else the worst finite one, None without any."""
     finite = np.concatenate([group.ranked[~group.diverged] for group in groups])
     sign = groups[0].sign
     if floor is None:
         return float(sign * finite.min()) if finite.size else None
-    told = check_number("floor", floor)
-    if finite.size and finite.min() < sign * told:
-        raise GoodinitError(
-            f"floor={told:g}: a score of {sign * finite.min():g} is worse; the floor is the worst possible score"
-        )
-    return told
+    return check_number("floor", floor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,35 +11,7 @@ from goodinit import activations
 from goodinit.activations import Activation, Array
 from goodinit.errors import GoodinitError
 
-__all__ = ["check_activation", "check_choice", "check_count", "check_number", "check_vectorised"]
-
-
-def check_number(
-    name: str, value: Any, *, low: float = -math.inf, high: float = math.inf, above: bool = False
-) -> float:
-    """The value as a float. Raises GoodinitError unless low <= value <= high (low < value with `above`)."""
-    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if number and math.isfinite(value) and low <= value <= high and not (above and value == low):
-        return float(value)
-    if math.isfinite(low) and math.isfinite(high):
-        bound = f" from {low:g} to {high:g}"
-    else:
-        bound = "" if low == -math.inf else f" above {low:g}" if above else f" of at least {low:g}"
-    raise GoodinitError(f"{name}={value!r}: {name} must be a finite number{bound}")
-
-
-def check_count(name: str, value: Any) -> int:
-    """The value as an int. Raises GoodinitError unless it is an integer of at least 1."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < 1:
-        raise GoodinitError(f"{name}={value!r}: {name} must be an integer of at least 1")
-    return int(value)
-
-
-def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
-    """The value, which must be one of the words in `choices`."""
-    if value not in choices:
-        raise GoodinitError(f"{name}={value!r}: {name} must be one of {', '.join(choices)}")
-    return str(value)
+__all__ = ["check_activation", "check_vectorised"]
 
 
 def check_activation(activation: Any) -> Activation:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from goodinit.activations import Activation
+from goodinit.arguments import check_number
 from goodinit.errors import GoodinitError
-from goodinit.theory.arguments import check_activation, check_number
+from goodinit.theory.arguments import check_activation
 from goodinit.theory.fixed_points import mean_field
 from goodinit.theory.maps import derivative_moment, is_homogeneous, second_moment, variance_slope
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from goodinit.theory.arguments import check_choice, check_count, check_number
+from goodinit.arguments import check_choice, check_count, check_number
 
 __all__ = ["LogNormDrift", "log_norm_drift"]
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.activations import Activation
+from goodinit.arguments import check_count, check_number
 from goodinit.errors import GoodinitError
-from goodinit.theory.arguments import check_activation, check_count, check_number
+from goodinit.theory.arguments import check_activation
 from goodinit.theory.maps import (
     complement_map,
     derivative_moment,

@@ -10,8 +10,9 @@ import numpy as np
 
 from goodinit import activations
 from goodinit.activations import Activation, Array
+from goodinit.arguments import check_choice, check_count
 from goodinit.errors import GoodinitError
-from goodinit.theory.arguments import check_activation, check_choice, check_count, check_vectorised
+from goodinit.theory.arguments import check_activation, check_vectorised
 from goodinit.theory.quadrature import expectation
 
 __all__ = ["backward_gain", "gain", "pytorch_gain", "random_walk_gain"]

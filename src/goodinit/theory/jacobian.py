@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from goodinit.activations import Activation
-from goodinit.theory.arguments import check_activation, check_choice, check_count
+from goodinit.arguments import check_choice, check_count
+from goodinit.theory.arguments import check_activation
 from goodinit.theory.criticality import critical_point
 from goodinit.theory.maps import derivative_moment, is_homogeneous
 from goodinit.theory.quadrature import expectation

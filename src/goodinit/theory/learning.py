@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from goodinit.arguments import check_number
 from goodinit.errors import GoodinitError
-from goodinit.theory.arguments import check_number
 
 __all__ = ["learning_time"]
 

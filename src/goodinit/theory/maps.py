@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from goodinit.activations import Activation
-from goodinit.theory.arguments import check_activation, check_number
+from goodinit.arguments import check_number
+from goodinit.theory.arguments import check_activation
 from goodinit.theory.pairs import half_square_difference
 from goodinit.theory.quadrature import expectation
 

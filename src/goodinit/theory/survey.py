@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 
 from goodinit.activations import Activation
+from goodinit.arguments import check_number
 from goodinit.errors import GoodinitError
-from goodinit.theory.arguments import check_activation, check_number
+from goodinit.theory.arguments import check_activation
 from goodinit.theory.criticality import CriticalPoint, critical_line, half_stable_critical_point
 from goodinit.theory.fixed_points import MeanField, mean_field
 from goodinit.theory.gains import backward_gain, gain, pytorch_gain

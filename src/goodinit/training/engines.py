@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import Final, Protocol, get_args
+from typing import Any, Final, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,10 @@ class Engine(Protocol):
         """Its place among the engines that can train a network of so many weights: the lowest is the fastest."""
         ...
 
+    def instructions(self) -> str:
+        """What of the processor its last digits may depend on."""
+        ...
+
     def prepare(self) -> None:
         """What a process does once, so that no training's time has it."""
         ...
@@ -80,6 +84,7 @@ class Engine(Protocol):
         ...
 
 
+_numpy_config: Final[Callable[..., Any]] = np.show_config  # whose stub knows no mode
 _FLOAT64: Final[tuple[Dtype, ...]] = ("float64",)
 _BOTH: Final[tuple[Dtype, ...]] = ("float64", "float32")
 
@@ -97,6 +102,11 @@ class _Complete:
 
     def available(self) -> bool:
         return True
+
+    def instructions(self) -> str:
+        """The newest that NumPy finds, by which matrix products choose their order of additions."""
+        found: dict[str, list[str]] = _numpy_config(mode="dicts").get("SIMD Extensions", {})
+        return next(reversed([*found.get("baseline", []), *found.get("found", [])]), "baseline")
 
     def prepare(self) -> None:
         pass
@@ -129,6 +139,9 @@ class Lanes(_Complete):
 
     def activations(self) -> Collection[str]:
         return lanes.known()
+
+    def instructions(self) -> str:
+        return lanes.instructions()
 
     def rank(self, weights: int) -> float:
         return 1

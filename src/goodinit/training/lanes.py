@@ -13,6 +13,7 @@ the recorded step at which the divergence was noted.
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -22,12 +23,13 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from goodinit.arguments import is_integer
 from goodinit.errors import GoodinitError
 from goodinit.networks import MLP, Parameters
 from goodinit.training.arguments import check_examples, check_start
 from goodinit.training.schedule import Batch, Call, Run, check_snapshots
 
-__all__ = ["available", "known", "native", "processors", "train"]
+__all__ = ["available", "instructions", "known", "native", "processors", "train"]
 
 _CHUNK: Final = 1 << 22  # indices of batches held at a time: 16 MiB
 
@@ -50,6 +52,12 @@ def available() -> bool:
     except GoodinitError:
         return False
     return True
+
+
+def instructions() -> str:
+    """What of the processor and the system the digits depend on: fused multiply-add, and the C library."""
+    fused = native().isa() != "baseline"
+    return f"{'with' if fused else 'without'} fused multiply-add, {' '.join(platform.libc_ver())}".rstrip(", ")
 
 
 def processors() -> int:
@@ -169,7 +177,7 @@ def _names(network: MLP) -> list[str]:
 def _threads(threads: int | None) -> int:
     if threads is None:
         return processors()
-    if isinstance(threads, bool) or not isinstance(threads, int | np.integer) or threads < 1:
+    if not is_integer(threads) or threads < 1:
         raise GoodinitError(f"threads {threads!r}: it must be an integer of at least 1, or None for all processors")
     return int(threads)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final, Literal
@@ -10,7 +9,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from goodinit.errors import GoodinitError, unknown_name
+from goodinit.arguments import is_integer, is_number
+from goodinit.errors import GoodinitError, shown, unknown_name
 from goodinit.networks import MLP, Parameters
 from goodinit.options import OPTIONS
 from goodinit.streams import Stream
@@ -18,6 +18,7 @@ from goodinit.training.optimizers import OPTIMIZERS
 
 __all__ = ["FOR_MODELS", "Batch", "Call", "Dtype", "Run", "Schedule", "Watch", "batches", "check_snapshots"]
 
+MOST_RECORDS: Final = 1_000_000  # losses of one network
 FOR_MODELS: Final = ("adamw",)  # what a person's own model may be trained with besides
 
 Dtype = Literal["float64", "float32"]
@@ -48,6 +49,10 @@ class Schedule:
         for each in fields(self):
             if OPTIONS[each.name].must:
                 OPTIONS[each.name].check(getattr(self, each.name))
+        if len(self.recorded) > MOST_RECORDS:
+            raise GoodinitError(
+                f"record every {self.record_every} of {self.steps} steps: {MOST_RECORDS:,} losses at most; record fewer"
+            )
 
     @property
     def recorded(self) -> range:
@@ -172,9 +177,8 @@ def _multipliers(given: Mapping[str, float] | None, network: MLP) -> dict[str, f
     for name, value in given.items():
         if name not in names:
             raise unknown_name("rate multiplier's parameter", str(name), names)
-        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or value <= 0:
-            raise GoodinitError(f"rate multiplier of {name}: {value!r} must be a finite number above 0")
+        if not is_number(value) or value <= 0:
+            raise GoodinitError(f"rate multiplier of {name}: {shown(value)} must be a finite number above 0")
     return {name: float(given.get(name, 1.0)) for name in names}
 
 
@@ -182,6 +186,6 @@ def check_snapshots(steps: Iterable[int], last: int) -> list[int]:
     """The steps to keep parameters of, ascending, each once. Raises GoodinitError unless all lie in 0 to `last`."""
     given = list(steps)
     for step in given:
-        if isinstance(step, bool) or not isinstance(step, int | np.integer) or not 0 <= step <= last:
+        if not is_integer(step) or not 0 <= step <= last:
             raise GoodinitError(f"snapshot of step {step!r}: it must be an integer from 0 to {last}")
     return sorted({int(step) for step in given})

@@ -18,10 +18,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from goodinit.errors import GoodinitError
+from goodinit.arguments import is_integer, is_number
+from goodinit.errors import GoodinitError, shown
 
-__all__ = ["LAYOUTS", "arrange", "check_fan", "kernel_sizes", "ratio", "share", "whole", "wholes"]
+__all__ = ["LAYOUTS", "MOST", "MOST_AXES", "arrange", "check_fan", "kernel_sizes", "ratio", "share", "whole", "wholes"]
 
+MOST: Final = 1 << 60
+"""The most elements of a weight: in float64 as many bytes as an address reaches."""
+MOST_AXES: Final = 32
+"""The most axes of a weight, as NumPy before version 2 has them."""
 LAYOUTS: Final = ("torch", "keras", "flax", "mlx")
 
 # The order of a weight's axes in each layout: o counts outputs, i inputs, * stands for the kernel's.
@@ -52,25 +57,26 @@ def arrange(
 
 def whole(name: str, what: str, value: Any, low: int = 0) -> int:
     """The value as a plain int. Raises GoodinitError unless it is an integer of at least `low`."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < low:
-        raise GoodinitError(f"weight {name!r}: {what}={value!r}; give an integer of at least {low}")
+    if not is_integer(value) or not low <= value <= MOST:
+        raise GoodinitError(f"weight {name!r}: {what}={shown(value)}; give an integer of at least {low}, 2^60 at most")
     return int(value)
 
 
 def wholes(name: str, what: str, values: Any, low: int = 0) -> tuple[int, ...]:
     """The values as plain ints. Raises GoodinitError unless they are integers of at least `low`."""
     try:
+        if len(values) > MOST_AXES and what != "parts":
+            raise GoodinitError(f"weight {name!r}: {what} of {len(values)} numbers; {MOST_AXES} at most")
         values = tuple(values)
     except TypeError:
-        raise GoodinitError(f"weight {name!r}: {what}={values!r}; give a sequence of integers") from None
+        raise GoodinitError(f"weight {name!r}: {what}={shown(values)}; give a sequence of integers") from None
     return tuple(whole(name, what, value, low) for value in values)
 
 
 def check_fan(name: str, what: str, value: Any) -> None:
     """Refuse a fan that is not a finite number of at least 0."""
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not (number and math.isfinite(value) and value >= 0):
-        raise GoodinitError(f"weight {name!r}: {what}={value!r}; a fan is a finite number of at least 0")
+    if not is_number(value) or value < 0:
+        raise GoodinitError(f"weight {name!r}: {what}={shown(value)}; a fan is a finite number of at least 0")
 
 
 def share(name: str, what: str, channels: int, groups: int) -> int:
@@ -87,7 +93,9 @@ def kernel_sizes(
 ) -> tuple[tuple[int, ...], int, int]:
     """The kernel's sizes, their product and the product of the strides."""
     if isinstance(kernel_size, int | np.integer):
-        kernel_size = (int(kernel_size),) * whole(name, "dims", dims, low=1)
+        if whole(name, "dims", dims) not in (1, 2, 3):
+            raise GoodinitError(f"weight {name!r}: dims={shown(dims)}; a convolution has one to three dimensions")
+        kernel_size = (int(kernel_size),) * dims
     kernel = wholes(name, "kernel_size", kernel_size, low=1)
     if not 1 <= len(kernel) <= 3:
         raise GoodinitError(f"weight {name!r}: kernel_size={kernel}; a convolution has one to three dimensions")

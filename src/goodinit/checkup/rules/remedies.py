@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from goodinit import theory
 from goodinit.model_records import LayerStart, ModelStart, ParameterStart
 
-__all__ = ["biases_of", "expression", "initialize", "listed", "redraw", "scale", "wrapped"]
+__all__ = ["biases_of", "expression", "initialize", "redraw", "scale", "wrapped"]
 
 _BOUNDED = ("tanh", "softsign", "hard_tanh", "sigmoid")
 _SMOOTH = ("gelu", "silu", "mish")
 _DEEP = 20  # layers
-_MOST_NAMED = 3
 
 
 def expression(name: str) -> str:
@@ -86,11 +85,3 @@ def wrapped(parameter: ParameterStart) -> str:
     if std is None or not math.isfinite(std):
         return ""
     return f"torch.nn.init.normal_({expression(parameter.name)}, std={std:.4g})"
-
-
-def listed(names: Sequence[str]) -> str:
-    """The names as a sentence lists them, not all of many."""
-    names = list(dict.fromkeys(names))
-    if len(names) > _MOST_NAMED + 1:
-        return f"{', '.join(names[:_MOST_NAMED])} and {len(names) - _MOST_NAMED} more"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
-from goodinit.checkup.rules.remedies import initialize, listed, redraw, wrapped
+from goodinit.checkup.rules.remedies import initialize, redraw, wrapped
 from goodinit.model_records import LayerStart, ModelStart, ParameterStart
 from goodinit.results import Finding
+from goodinit.wording import listed
 
 __all__ = ["RULES"]
 
@@ -100,7 +101,8 @@ def identical_units(start: ModelStart) -> Iterator[Finding]:
 
 def identical_layers(start: ModelStart) -> Iterator[Finding]:
     """Layers that are copies of another, as `nn.TransformerEncoder` makes them."""
-    copies = [each for each in start.parameters if each.same_as is not None]
+    called = {layer.weight for layer in start.layers}
+    copies = [each for each in start.parameters if each.same_as is not None and (each.fan_in or each.name in called)]
     if not copies:
         return
     parallel = [each for each in copies if each.same_gradient]

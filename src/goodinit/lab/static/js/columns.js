@@ -239,7 +239,7 @@ class Column {
     const told = findings(run, this.k).map(({ code, severity, text }) =>
       el("li", { class: `finding ${severity}`, "data-code": code }, el("strong", {}, t(`severity.${severity}`)), " ", text));
     const end = outcome(run, this.k);
-    if (end) told.push(el("li", { class: "finding outcome" }, end));
+    if (end) told.push(el("li", { class: `finding outcome ${end.severity}` }, end.text));
     this.findings.replaceChildren(...told);
     fill(this.node);
   }

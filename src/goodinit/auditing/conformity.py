@@ -1,0 +1,152 @@
+"""Whether a model starts as a recipe says, parameter by parameter, and where it does not, in what it differs."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from goodinit.auditing.laws import Law
+from goodinit.auditing.records import AuditFinding, ParameterAudit
+from goodinit.recipes import Expected, Place, Recipe, places
+
+__all__ = ["conformity"]
+
+_CLOSE: Final = 1e-3  # relative, of what two formulas make of the same numbers
+_SURE: Final = 7.0  # standard errors, where only values are known
+_UNCUT: Final = 6.0  # standard deviations, beyond which a cut cuts nothing
+
+
+def conformity(rows: Sequence[ParameterAudit], recipe: Recipe) -> tuple[list[ParameterAudit], list[AuditFinding], str]:
+    """The rows with what the recipe asks of each, where they differ, and which it says nothing of."""
+    found = places({name: row.shape for row in rows if row.kind == "parameter" for name in (row.name, *row.tied)})
+    result, findings, left = [], [], Counter[str]()
+    for row in rows:
+        if row.kind != "parameter":
+            result.append(row)
+            continue
+        wanted = recipe.expected(found[row.name])
+        if wanted is None:
+            left[found[row.name].role] += 1
+            result.append(row)
+            continue
+        result.append(replace(row, expected=str(wanted)))
+        if (how := _Actual.of(row)) is not None and not how.fits(wanted):
+            message = _told(how, wanted, found[row.name], recipe, row, found)
+            findings.append(AuditFinding("off-the-recipe", row.name, message))
+        elif how is None:
+            left["unknown law"] += 1
+    note = ", ".join(f"{role} ({count})" for role, count in left.most_common())
+    return result, findings, f"{recipe} says nothing of: {note}." if note else ""
+
+
+@dataclass(frozen=True)
+class _Actual:
+    """What fills a parameter: its law where that is known, else mean and standard deviation of its `size` values."""
+
+    law: Law | None
+    mean: float
+    std: float
+    size: int
+
+    @classmethod
+    def of(cls, row: ParameterAudit) -> _Actual | None:
+        """None where neither the law nor the values are known."""
+        moments = row.law.moments if row.law is not None else None
+        if moments is not None:
+            return cls(row.law, *moments, row.size)
+        return None if row.measured is None else cls(None, *row.measured, row.size)
+
+    def fits(self, wanted: Expected) -> bool:
+        """Whether it is what the recipe asks for."""
+        if self.law is None:
+            return self._near(wanted)
+        if wanted.law == "constant":
+            return self.std == 0 and math.isclose(self.mean, wanted.mean, rel_tol=_CLOSE, abs_tol=1e-9)
+        same = (
+            math.isclose(self.std, wanted.std, rel_tol=_CLOSE) and abs(self.mean - wanted.mean) <= _CLOSE * wanted.std
+        )
+        return same and self._kind() == _kind(wanted)
+
+    def _near(self, wanted: Expected) -> bool:
+        if wanted.law == "constant":
+            return self.std == 0 and math.isclose(self.mean, wanted.mean, rel_tol=_CLOSE, abs_tol=1e-9)
+        error = wanted.std / math.sqrt(self.size)
+        close = abs(self.std - wanted.std) <= _SURE * error + _CLOSE * wanted.std
+        return close and abs(self.mean - wanted.mean) <= _SURE * error
+
+    def _kind(self) -> str:
+        assert self.law is not None
+        bound = self.law.high if self.law.high is not None else math.inf
+        if self.law.distribution == "truncated_normal" and bound - self.law.location > _UNCUT * self.law.scale:
+            return "normal"
+        return self.law.distribution
+
+    def __str__(self) -> str:
+        return f"mean {self.mean:.4g}, std {self.std:.4g}" if self.law is None else str(self.law)
+
+
+def _kind(wanted: Expected) -> str:
+    uncut = wanted.law == "truncated_normal" and wanted.cut > _UNCUT * wanted.scale
+    return "normal" if uncut else wanted.law
+
+
+def _told(
+    how: _Actual, wanted: Expected, place: Place, recipe: Recipe, row: ParameterAudit, found: Mapping[str, Place]
+) -> str:
+    """What differs, why as far as that can be told, and the line that did it."""
+    formula = f" ({wanted.formula})" if wanted.formula and not wanted.formula.replace(".", "").isdigit() else ""
+    write = f"; {row.writes[-1]}" if row.writes else ""
+    cause = _cause(how, place, recipe, row, found)
+    return f"{recipe} asks for {wanted}{formula} of this {place.role}, and it is {how}{cause}{write}"
+
+
+def _cause(how: _Actual, place: Place, recipe: Recipe, row: ParameterAudit, found: Mapping[str, Place]) -> str:
+    for other in row.tied:
+        alias = recipe.expected(found[other])
+        if alias is not None and how.fits(alias):
+            return f": the start of {other}, which it is tied to and which was written last"
+    wanted = recipe.expected(place)
+    assert wanted is not None
+    for what, changed in _variants(place):
+        variant = recipe.expected(changed)
+        if variant is not None and variant.std != wanted.std and how.fits(variant):
+            return f": {what}"
+    if how.law is not None and wanted.law != "constant" and how.std > 0:
+        if math.isclose(how.std, wanted.std, rel_tol=0.05) or math.isclose(how.law.scale, wanted.scale, rel_tol=_CLOSE):
+            return ": another distribution or cut of about that size"
+        return f": {how.std / wanted.std:.3g} times as large"
+    return ""
+
+
+def _variants(place: Place) -> list[tuple[str, Place]]:
+    """The same parameter with one of its numbers mistaken."""
+    depths = sorted({place.layers + change for change in (-1, 1)} | {2 * place.layers, place.layers // 2} - {0})
+    deep = [
+        (f"as of {depth} layers, where there are {place.layers}", _Mistaken.of(place, layers=depth)) for depth in depths
+    ]
+    return [
+        ("the scale by depth is missing", _Mistaken.of(place, layers=0.5, layer=-0.5)),
+        ("the same depth is taken for every layer", _Mistaken.of(place, layer=place.layers - 1)),
+        *deep,
+        ("fan in and fan out are exchanged", _Mistaken.of(place, fan_in=place.fan_out, fan_out=place.fan_in)),
+    ]
+
+
+@dataclass(frozen=True)
+class _Mistaken(Place):
+    """A place of which a formula is told other numbers."""
+
+    mistakes: tuple[tuple[str, float], ...] = ()
+
+    @classmethod
+    def of(cls, place: Place, **mistakes: float) -> _Mistaken:
+        """The place with these numbers."""
+        return cls(**{**vars(place), "mistakes": tuple(mistakes.items())})
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What a formula may name."""
+        return {**super().numbers, **dict(self.mistakes)}

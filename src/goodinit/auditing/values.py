@@ -1,0 +1,159 @@
+"""What really is in memory: values that their law cannot make, constants for random numbers, layers that are alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from scipy.special import erfcinv
+
+from goodinit.auditing.laws import Law
+from goodinit.auditing.records import AuditFinding
+
+__all__ = ["Values", "alike", "differing", "judged", "measured"]
+
+_CHUNK: Final = 2**20
+_SOME: Final = 10_000  # values that the middle half is taken of
+_SURE: Final = 7.0  # standard errors between a moment and its law's
+_CHANCE: Final = 1e-9  # that a tensor of its law holds a value as far out
+_FAR: Final = 100.0  # standard deviations of the middle half, beyond which a value of an unknown law is told
+_ENOUGH: Final = 50  # values, below which a variance tells nothing
+_SHOWN: Final = 3
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a tensor holds: mean and deviation of its `size` elements, its ends, the middle half's deviation."""
+
+    size: int
+    finite: bool
+    mean: float = 0.0
+    std: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    middle: float = 0.0
+    digits: float = 0.0
+
+    @property
+    def constant(self) -> bool:
+        """Whether all elements are the same."""
+        return self.low == self.high
+
+
+def measured(tensor: torch.Tensor, known: bool) -> Values | None:
+    """The values of a tensor of real numbers; of a distributed one, those of this process. None where none is held.
+
+    The deviation of the middle half is only measured where the writes are not `known`.
+    """
+    try:
+        held = _local(tensor)
+        if held.is_meta or not held.is_floating_point() or not held.numel():
+            return None
+        return _moments(held.detach().reshape(-1), known)
+    except (NotImplementedError, RuntimeError):  # a container, such as of packed 4-bit numbers, that has no such view
+        return None
+
+
+def _local(tensor: Any) -> torch.Tensor:
+    local = tensor.to_local() if hasattr(tensor, "to_local") else tensor
+    found: torch.Tensor = local.dequantize() if local.is_quantized else local
+    return found
+
+
+def _moments(flat: torch.Tensor, known: bool) -> Values:
+    low, high = (float(each) for each in torch.aminmax(flat))
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return Values(flat.numel(), False)
+    size = flat.numel()
+    parts = flat.split(_CHUNK) if flat.dtype in (torch.float32, torch.float64) else flat.float().split(_CHUNK)
+    mean = sum(float(part.sum()) for part in parts) / size
+    squares = sum(float(torch.linalg.vector_norm(part - mean)) ** 2 for part in parts)
+    middle = 0.0
+    if not known:
+        some = flat[:: max(1, size // _SOME)].double().sort().values
+        middle = float(some[3 * len(some) // 4] - some[len(some) // 4]) / 1.349
+    eps = torch.finfo(flat.dtype).eps
+    return Values(size, True, mean, math.sqrt(squares / size), low, high, middle, eps)
+
+
+def judged(name: str, values: Values, law: Law | None, matrix: bool) -> AuditFinding | None:
+    """What is wrong with the values of one tensor; `law` is what its writes leave, None where they are not known."""
+    if not values.finite:
+        return AuditFinding("not-finite", name, "it holds NaN or infinity; initialize it")
+    if law is not None and law.random:
+        return _against(name, values, law)
+    if law is None and matrix and values.constant and values.low != 0:
+        message = f"all of its {values.size:,} values are {values.low:.4g}, so that its units are alike"
+        return AuditFinding("constant-values", name, message, "warning")
+    far = max(abs(values.low - values.mean), abs(values.high - values.mean))
+    if law is None and values.middle > 0 and far > _FAR * values.middle:
+        message = f"a value lies {far / values.middle:.3g} standard deviations of the middle half from the mean"
+        return AuditFinding("outliers", name, message, "warning")
+    return None
+
+
+def _against(name: str, values: Values, law: Law) -> AuditFinding | None:
+    moments = law.moments
+    if moments is None or values.size < 2:
+        return None
+    mean, std = moments
+    room = 4 * values.digits * max(abs(values.low), abs(values.high), abs(mean))
+    if values.constant and std > room:
+        message = f"all of its values are {values.low:.4g}, where its writes make {law}"
+        return AuditFinding("constant-values", name, message)
+    far = math.sqrt(2) * float(erfcinv(_CHANCE / values.size)) * law.scale
+    low = max(law.low if law.low is not None else -math.inf, law.location - far if law.scale else -math.inf)
+    high = min(law.high if law.high is not None else math.inf, law.location + far if law.scale else math.inf)
+    if values.low < low - room or values.high > high + room:
+        worst = values.low if low - values.low > values.high - high else values.high
+        sigmas = abs(worst - mean) / std if std else math.inf
+        message = f"it holds {worst:.4g}, {sigmas:.3g} standard deviations from the mean, which {law} cannot make"
+        return AuditFinding("outliers", name, message)
+    off = abs(values.mean - mean) > _SURE * std / math.sqrt(values.size) + room
+    if values.size >= _ENOUGH:  # a normal's error, which those of cut and uniform laws are below
+        off = off or abs(values.std**2 - std**2) > _SURE * std**2 * math.sqrt(2 / values.size) + 2 * room * std
+    if off:
+        message = f"its mean is {values.mean:.4g} and its std {values.std:.4g}, where its writes make {law}"
+        return AuditFinding("off-its-law", name, message)
+    return None
+
+
+def alike(rows: Sequence[tuple[str, torch.Tensor, Values]]) -> Iterator[AuditFinding]:
+    """Parameters, none of them tied, that hold the same values: layers that start as copies of each other."""
+    groups: dict[tuple[Any, ...], list[tuple[str, torch.Tensor]]] = {}
+    for name, tensor, values in rows:
+        if values.finite and not values.constant:
+            key = (tuple(tensor.shape), tensor.dtype, values.mean, values.std)
+            groups.setdefault(key, []).append((name, tensor))
+    for group in groups.values():
+        first, *rest = group
+        same = [name for name, tensor in rest if torch.equal(_local(tensor), _local(first[1]))]
+        if same:
+            more = f" and {len(same) - _SHOWN} more" if len(same) > _SHOWN else ""
+            message = f"it holds the same values as {', '.join(same[:_SHOWN])}{more}, so that they start alike"
+            yield AuditFinding("identical-values", first[0], message, "warning")
+
+
+def differing(rows: Sequence[tuple[str, torch.Tensor]]) -> Iterator[AuditFinding]:
+    """Parameters whose values are not the same in every process of the group, where each should hold all of them."""
+    from hashlib import blake2b
+
+    from torch import distributed
+
+    digests = {}
+    for name, tensor in rows:
+        placements = getattr(tensor, "placements", ())
+        if all(each.is_replicate() for each in placements):
+            held = _local(tensor).detach().cpu().contiguous().reshape(-1)
+            digests[name] = blake2b(held.view(torch.uint8).numpy().tobytes()).hexdigest()
+    every: list[dict[str, str] | None] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(every, digests)
+    for name in digests:
+        others = [rank for rank, found in enumerate(every) if found is not None and found.get(name) != digests[name]]
+        if others:
+            ranks = ", ".join(map(str, others[:_SHOWN])) + (", ..." if len(others) > _SHOWN else "")
+            message = f"process {ranks} holds other values than process {distributed.get_rank()}"
+            yield AuditFinding("replicas-differ", name, message)

@@ -1,0 +1,67 @@
+"""How a command ends: its exit code, and one sentence on standard error where something is wrong."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from goodinit.errors import GoodinitError
+
+__all__ = ["StoppedError", "guarded"]
+
+_DISK: Final = frozenset((errno.EBADF, errno.EDQUOT, errno.EIO, errno.ENOSPC))
+"""A disk that takes no more, or standard output that takes nothing."""
+
+
+class StoppedError(Exception):
+    """Ctrl-C; the message says what was kept."""
+
+
+def guarded(command: Callable[[], object]) -> None:
+    """Run a command and write its output to the last byte.
+
+    It ends with 2 for a wrong input, a full disk or too little memory, 130 after Ctrl-C, and with what it says itself.
+    """
+    if sys.stderr is None:  # it was closed; Python then has none
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for as long as the process runs
+    if sys.stdout is None:
+        _end(2, "standard output is closed; send it to a file, or to /dev/null")
+    try:
+        try:
+            command()
+        finally:
+            sys.stdout.flush()
+    except GoodinitError as error:
+        _end(2, f"{error}")
+    except StoppedError as stop:
+        _end(130, f"stopped; {stop}")
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        _silence()
+        sys.exit(0)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        _silence()
+        place = f"{error.filename}: " if error.filename else ""
+        _end(2, f"{place}what was asked for is not whole ({error.strerror}); make room, or write elsewhere")
+    except MemoryError as error:
+        _end(2, f"there is not the memory for it ({error}); use less data or smaller layers")
+
+
+def _end(code: int, message: str) -> None:
+    sys.stderr.write(f"goodinit: {_plain(message)}\n")
+    sys.exit(code)
+
+
+def _plain(message: str) -> str:
+    """Without what would steer a terminal."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in message)
+
+
+def _silence() -> None:
+    """What is still to be written on standard output goes nowhere, so that the interpreter's end says nothing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

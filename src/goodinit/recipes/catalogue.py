@@ -1,0 +1,64 @@
+"""The recipes by name: a file each."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from goodinit.errors import GoodinitError, unknown_name
+from goodinit.recipes.record import Recipe, Rule
+from goodinit.spec import parse_spec
+
+__all__ = ["get", "names"]
+
+
+def names() -> list[str]:
+    """The names of all recipes.
+
+    >>> "gpt2" in names()
+    True
+    """
+    return sorted(
+        each.name.removesuffix(".toml")
+        for each in files("goodinit.recipes").joinpath("data").iterdir()
+        if each.name.endswith(".toml") and each.name != "roles.toml"
+    )
+
+
+def get(recipe: str | Recipe) -> Recipe:
+    """The recipe of that name, or `name(option=number)`.
+
+    >>> str(get("mup(base_width=128)"))
+    'mup(base_width=128)'
+
+    Raises GoodinitError for an unknown name or option.
+    """
+    if isinstance(recipe, Recipe):
+        return recipe
+    if not isinstance(recipe, str):
+        raise GoodinitError(f"{recipe!r} is not a recipe; give a name, such as gpt2, or name(option=number)")
+    name, options = parse_spec(recipe)
+    if name not in names():
+        raise unknown_name("recipe", name, names())
+    found = _read(name)
+    for option, given in options.items():
+        if option not in found.defaults:
+            takes = ", ".join(found.defaults) or "no option"
+            raise GoodinitError(f"recipe {name!r} has no option {option!r}; it takes {takes}")
+        if isinstance(given, bool) or not isinstance(given, int | float) or not given > 0:
+            raise GoodinitError(f"recipe {name!r}: {option}={given!r} must be a number above 0")
+    return replace(found, options=options)
+
+
+@cache
+def _read(name: str) -> Recipe:
+    facts: dict[str, Any] = tomllib.loads(
+        files("goodinit.recipes").joinpath("data", f"{name}.toml").read_text(encoding="utf-8")
+    )
+    rules = tuple(
+        Rule(tuple(each.pop("roles")), stacks=tuple(each.pop("stacks", ())), **each) for each in facts.pop("rule")
+    )
+    return Recipe(name, rules=rules, defaults=facts.pop("options", {}), **facts)

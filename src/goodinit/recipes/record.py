@@ -1,0 +1,112 @@
+"""A recipe: rules by role, depth and shape, with their source."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from goodinit.recipes.formula import value
+from goodinit.recipes.roles import Place
+from goodinit.spec import format_spec
+
+__all__ = ["Expected", "Recipe", "Rule"]
+
+Law = Literal["normal", "truncated_normal", "uniform", "constant"]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a recipe fills one parameter with: `scale` is a normal's before it is cut at +-`cut`."""
+
+    law: Law
+    mean: float
+    scale: float
+    cut: float = math.inf
+    formula: str = ""
+
+    @property
+    def std(self) -> float:
+        """The standard deviation of the elements."""
+        if self.law != "truncated_normal" or self.cut > 8 * self.scale:
+            return self.scale
+        from scipy.stats import truncnorm
+
+        return float(truncnorm(-self.cut / self.scale, self.cut / self.scale, scale=self.scale).std())
+
+    def __str__(self) -> str:
+        if self.law == "constant":
+            return f"constant {self.mean:.4g}"
+        if self.law == "uniform":
+            return f"uniform({-self.scale * math.sqrt(3):.4g}, {self.scale * math.sqrt(3):.4g})"
+        cut = f", cut at {self.cut:.4g}" if self.law == "truncated_normal" else ""
+        return f"{self.law}(mean={self.mean:.4g}, std={self.scale:.4g}{cut})"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What parameters of some roles are filled with.
+
+    `std`, `cut` (how far from the mean a truncated normal goes) and `value` (of a constant) are formulas over the
+    numbers of a place (`Place.numbers`) and the recipe's options. `stacks` narrows the rule to parts of a model.
+    """
+
+    roles: tuple[str, ...]
+    law: Law
+    std: str = "0"
+    cut: str = ""
+    value: str = "0"
+    stacks: tuple[str, ...] = ()
+
+    def matches(self, place: Place) -> bool:
+        """Whether the rule is about that parameter."""
+        return place.role in self.roles and (not self.stacks or place.stack in self.stacks)
+
+    def expected(self, place: Place, options: Mapping[str, float]) -> Expected:
+        """What it fills the parameter with."""
+        numbers = {**place.numbers, **options}
+        if self.law == "constant":
+            return Expected(self.law, value(self.value, numbers), 0.0, formula=self.value)
+        std = value(self.std, numbers)
+        cut = value(self.cut, {**numbers, "std": std}) if self.cut else math.inf
+        return Expected(self.law, 0.0, std, cut, self.std)
+
+    @property
+    def text(self) -> str:
+        """The law with its formulas."""
+        if self.law == "constant":
+            return f"constant {self.value}"
+        cut = f", cut at +-({self.cut})" if self.cut else ""
+        return f"{self.law.replace('_', ' ')}, std {self.std}{cut}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a public training code fills a model with.
+
+    `repository`, `version` (a commit or a release) and `file` say where it was read, `covers` what models it is about,
+    `note` what it is known to differ in. The first rule that matches a parameter counts; where none does, the recipe
+    says nothing of it.
+    """
+
+    name: str
+    title: str
+    covers: str
+    repository: str
+    version: str
+    file: str
+    rules: tuple[Rule, ...]
+    defaults: Mapping[str, float] = field(default_factory=dict)
+    options: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
+
+    def expected(self, place: Place) -> Expected | None:
+        """What it fills a parameter with, or None where it says nothing of its role."""
+        for rule in self.rules:
+            if rule.matches(place):
+                return rule.expected(place, {**self.defaults, **self.options})
+        return None
+
+    def __str__(self) -> str:
+        return format_spec(self.name, dict[str, Any](self.options))

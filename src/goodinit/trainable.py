@@ -1,0 +1,89 @@
+"""What a task trains, whoever made it: what every part of a study asks of it, in place of asking for its class."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+from goodinit.weights import Weight
+
+__all__ = ["Kind", "Loss", "Trainable"]
+
+Kind = Literal["network", "model"]
+"""A network of goodinit's own, whose parameters are plain arrays, or somebody's model in a framework."""
+
+Loss = Literal["binary_cross_entropy", "cross_entropy", "squared_error"]
+
+
+class Trainable(Protocol):
+    """What can be started and trained: `networks.MLP` and `factories.ModelFactory`.
+
+    `kind` chooses what trains it and which options of `compare` it has. `brings_data` says that the data comes with it,
+    `own_start` that it has a start of its own (`default`), `engines` that any engine of the registry may train it,
+    `together` that several are trained as one ensemble, `keeps_parameters` that the trained parameters are kept, so
+    that what was learned can be drawn.
+    """
+
+    @property
+    def kind(self) -> Kind:
+        """What it is, in one word."""
+        ...
+
+    @property
+    def loss(self) -> Loss:
+        """What its outputs are compared with the targets by."""
+        ...
+
+    @property
+    def weights(self) -> tuple[Weight, ...]:
+        """What an initializer must be able to fill."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """The number of parameters that decide its cost."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What it is, short enough for a figure's title."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """What it is, in a few words."""
+        ...
+
+    @property
+    def sentence(self) -> str:
+        """What it is, as a part of a sentence."""
+        ...
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """As JSON holds it; trials are the same only if these are."""
+        ...
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules of a person that are needed where it is trained."""
+        ...
+
+    @property
+    def needed(self) -> str | None:
+        """What a person must have to make it again, beside the line that runs a study again; None for nothing."""
+        ...
+
+    @property
+    def brings_data(self) -> bool: ...  # noqa: D102  # this one and the next are told above
+
+    @property
+    def own_start(self) -> bool: ...  # noqa: D102
+
+    @property
+    def engines(self) -> bool: ...  # noqa: D102
+
+    @property
+    def together(self) -> bool: ...  # noqa: D102
+
+    @property
+    def keeps_parameters(self) -> bool: ...  # noqa: D102
