@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from goodinit.errors import GoodinitError
 from goodinit.pytorch.calling import tensors_in
+from goodinit.pytorch.guard import untouched
 from goodinit.statistics.determination import r_squared
 from goodinit.streams import KeyedStream
 
@@ -28,6 +29,7 @@ __all__ = [
     "LoopRun",
     "all_outputs",
     "loss_of",
+    "operations_of",
     "outputs_of",
     "rows",
     "score_of",
@@ -119,6 +121,19 @@ def all_outputs(model: nn.Module, X: Tensor) -> Tensor:
     finally:
         for module, training in modes:
             module.training = training
+
+
+def operations_of(model: nn.Module, inputs: Tensor) -> float:
+    """Multiplications and additions that one example takes forward; at least two for each parameter.
+
+    PyTorch counts products, convolutions and attention; what a recurrent layer does is not among them.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counted = FlopCounterMode(display=False)
+    with untouched(model, inputs[:1]) as x, torch.no_grad(), counted:
+        model.eval()(x)
+    return float(max(counted.get_total_flops(), 2 * sum(parameter.numel() for parameter in model.parameters())))
 
 
 def train_model(
