@@ -8,10 +8,10 @@ from typing import Final, Literal
 
 import numpy as np
 
-from goodinit.checkup.rules.remedies import listed
 from goodinit.results import Finding
 from goodinit.transferring.judging import Table
 from goodinit.transferring.records import LayerRow, ParameterRow
+from goodinit.wording import listed
 
 __all__ = ["Evidence", "causes", "finding"]
 

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from goodinit.errors import GoodinitError
 from goodinit.report import svg
-from goodinit.report.folder import write_file
+from goodinit.report.folder import write_new
 from goodinit.report.page import template_environment
 from goodinit.report.page_parts import environment
 from goodinit.report.study_figures import render
@@ -27,12 +26,7 @@ def write_transfer(found: Transfer, path: str | os.PathLike[str], overwrite: boo
 
     Raises GoodinitError where it exists and `overwrite` is not set, or cannot be written.
     """
-    place = Path(path)
-    if place.is_dir() or not place.name:
-        raise GoodinitError(f"{place}: this is a folder; give the page's file name, such as {place / 'transfer.html'}")
-    if os.path.lexists(place) and not overwrite:
-        raise GoodinitError(f"{place} exists; choose another name or say overwrite=True")
-    return write_file(place, transfer_html(found).encode("utf-8", "replace"))
+    return write_new(path, transfer_html(found).encode("utf-8", "replace"), overwrite, "transfer.html")
 
 
 def transfer_html(found: Transfer) -> str:

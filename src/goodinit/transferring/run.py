@@ -218,8 +218,8 @@ def _verdict(
     promise: str,
 ) -> tuple[str, str, list[Finding]]:
     """The verdict, its sentence, and what else is to be said where no cause was found."""
-    from goodinit.checkup.rules.remedies import listed
     from goodinit.transferring.causes import finding
+    from goodinit.wording import listed
 
     axis = table.axis
     more: list[Finding] = []
