@@ -23,7 +23,7 @@ from goodinit.pytorch.trace import Tracer
 
 __all__ = ["Expensive", "measure_model"]
 
-Loss = Callable[..., Any]
+LossFunction = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Expensive:
 
 
 def measure_model(
-    model: torch.nn.Module, inputs: Any, targets: Any, loss: Loss | None, step: Step, expensive: Expensive
+    model: torch.nn.Module, inputs: Any, targets: Any, loss: LossFunction | None, step: Step, expensive: Expensive
 ) -> ModelStart:
     """Measure a model's start; it is left as it was, to the bit, however this ends."""
     lazy = model
@@ -54,7 +54,7 @@ def measure_model(
 class _Run:
     """One run of a model: forward, its loss, backward."""
 
-    def __init__(self, model: torch.nn.Module, inputs: Any, targets: Any, loss: Loss | None) -> None:
+    def __init__(self, model: torch.nn.Module, inputs: Any, targets: Any, loss: LossFunction | None) -> None:
         self.model, self.inputs, self.targets, self.loss = model, inputs, targets, loss
         first = next((tensor for tensor in tensors_in(inputs) if tensor.dim()), None)
         self.examples = None if first is None else first.shape[0]
