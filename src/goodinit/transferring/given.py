@@ -94,7 +94,7 @@ class Given:
     ) -> list[Any]:
         import torch
 
-        from goodinit.pytorch.loop import OPTIMIZERS
+        from goodinit.pytorch.loop import TORCH_OPTIMIZERS
 
         step = self.learning_rate if rate is None else rate
         parameters: Any = [each for each in model.parameters() if each.requires_grad]
@@ -102,9 +102,11 @@ class Given:
             parameters = done.param_groups(lr=1e-3 if step is None else step)
         if wanted is None or isinstance(wanted, str):
             name = wanted or "adam"
-            if name not in OPTIMIZERS:
-                raise GoodinitError(f"optimizer={name!r}: it must be one of {', '.join(OPTIMIZERS)}, or a function")
-            return [OPTIMIZERS[name](parameters, 1e-3 if step is None else step)]
+            if name not in TORCH_OPTIMIZERS:
+                raise GoodinitError(
+                    f"optimizer={name!r}: it must be one of {', '.join(TORCH_OPTIMIZERS)}, or a function"
+                )
+            return [TORCH_OPTIMIZERS[name](parameters, 1e-3 if step is None else step)]
         if isinstance(wanted, type) and issubclass(wanted, torch.optim.Optimizer):
             build: Any = wanted
             return [build(parameters, lr=1e-3 if step is None else step)]
