@@ -245,12 +245,12 @@ def run_study(
     return Comparison(study, trials, tuple(tuned), margin, target_loss, engine)
 
 
-Trainer = Callable[[int, Callable[[float], None]], Executor]
+MakeExecutor = Callable[[int, Callable[[float], None]], Executor]
 """Gives an executor for a number of perturbations and one to tell the trained networks to."""
 
 
 @contextmanager
-def _trainer(cluster: str | None, study: Study, engine: EngineName, time_limit: float | None) -> Iterator[Trainer]:
+def _trainer(cluster: str | None, study: Study, engine: EngineName, time_limit: float | None) -> Iterator[MakeExecutor]:
     """Where the study is trained: this process, or a cluster, which is left with the block."""
     if cluster is None:
         yield partial(LocalExecutor, engine, time_limit=time_limit)
@@ -296,7 +296,7 @@ class _Run:
 
     store: Store
     study: Study
-    trainer: Trainer
+    trainer: MakeExecutor
     again: frozenset[str]
     check: Callable[[Sequence[Job]], None] | None
     done: set[str] = field(default_factory=set)  # tried here: what failed again is not tried once more
