@@ -223,7 +223,10 @@ def table(rows: list[dict[str, Any]]) -> str:
                     f"`{next(each[1] for each in found if each[0] == code)}` |"
                     for code, count in codes.items()
                 ]
-    lines += ["\n## What could not be built\n", "By its own default configuration, without goodinit too.\n"]
+    lines += [
+        "\n## What was not audited\n",
+        "What its own default configuration does not build, or not within 8 GiB.\n",
+    ]
     lines += [f"- `{row['model']}`: {_sentence(row['refused'])}" for row in rows if "refused" in row]
     return "\n".join(lines) + "\n" + REPRODUCED
 
