@@ -1,6 +1,7 @@
 """Audit the models of transformers, timm, diffusers and torchvision, and write docs/audit-zoo.md.
 
     python tools/audit_zoo.py RESULTS.jsonl [FAMILY ...]
+    python tools/audit_zoo.py RESULTS.jsonl --table
 
 Each model is built with its default configuration in a process of its own, so that what one takes or breaks is not
 the next one's. What RESULTS.jsonl holds already is not audited again. The libraries are not among goodinit's: install
@@ -18,12 +19,20 @@ import resource
 import sys
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 FAMILIES = ("causal", "diffusers", "torchvision", "timm", "transformers")
+LABELS = {
+    "causal": "transformers, causal language models",
+    "transformers": "transformers, base models",
+    "timm": "timm, one a file",
+    "diffusers": "diffusers",
+    "torchvision": "torchvision",
+}
 SECONDS = 300  # for one model
 MEMORY = 12 * 2**30
 ROOT = Path(__file__).parents[1]
@@ -143,9 +152,69 @@ def _child(make: Callable[[], Any], family: str, pipe: Any) -> None:
             pipe.send({"refused": f"{type(error).__name__}: {error}"[:300]})
 
 
+def table(rows: list[dict[str, Any]]) -> str:
+    """The page of the results: a row a family, then what was found, then what could not be built."""
+    lines = [
+        "# The audit of public models\n",
+        "Made by `tools/audit_zoo.py`: every model from its library's default configuration, on the meta device where",
+        "it builds there, one thread of a shared machine. *Incomplete* are those of which the audit says that a",
+        "parameter or persistent buffer is never filled: as they are built, and, of transformers, as it fills the keys",
+        "that a checkpoint lacks (on the meta device, `to_empty`, `initialize_weights`).\n",
+        "| library | models | parameters | tensors | laws not known | seconds | incomplete as built | "
+        "incomplete as keys are filled | refused |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for family in FAMILIES:
+        own = [row for row in rows if row["family"] == family]
+        done = [row for row in own if "refused" not in row]
+        if not own:
+            continue
+        size = sum(row["parameters"] for row in done)
+        counts = [
+            len(done),
+            f"{size / 1e12:.3g} trillion" if size > 1e12 else f"{size / 1e9:.3g} billion",
+            f"{sum(row['tensors'] for row in done):,}",
+            f"{sum(row['unknown'] for row in done):,}",
+            f"{sum(row['seconds'] for row in done):.0f}",
+            sum(any(_unfilled(each) for each in row["findings"]) for row in done),
+            sum(bool(row.get("missing")) for row in done) if family in ("causal", "transformers") else "",
+            len(own) - len(done),
+        ]
+        lines.append(f"| {LABELS[family]} | " + " | ".join(map(str, counts)) + " |")
+    lines += [
+        "\n## What was found\n",
+        "| model | how | finding | parameters | first |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        for how, found in (("as built", row.get("findings")), ("as keys are filled", row.get("missing"))):
+            if isinstance(found, list):
+                codes = Counter(each[0] for each in found)
+                lines += [
+                    f"| `{row['model']}` | {how} | `{code}` | {count} | "
+                    f"`{next(each[1] for each in found if each[0] == code)}` |"
+                    for code, count in codes.items()
+                ]
+    lines += ["\n## What could not be built\n", "By its own default configuration, without goodinit too.\n"]
+    lines += [f"- `{row['model']}`: {_sentence(row['refused'])}" for row in rows if "refused" in row]
+    return "\n".join(lines) + "\n"
+
+
+def _unfilled(finding: list[Any]) -> bool:
+    return finding[0] in ("never-filled", "lost-write", "partly-filled")
+
+
+def _sentence(refused: str) -> str:
+    return " ".join(refused.rpartition("failed: ")[2].split())[:120]
+
+
 def main() -> None:
     """Audit what is not in the file yet."""
     path, families = Path(sys.argv[1]), sys.argv[2:] or FAMILIES
+    if families == ["--table"]:
+        rows = list({(r["family"], r["model"]): r for r in map(json.loads, path.read_text().splitlines())}.values())
+        (ROOT / "docs" / "audit-zoo.md").write_text(table(rows))
+        return
     done = (
         {(row["family"], row["model"]) for row in map(json.loads, path.read_text().splitlines())}
         if path.exists()

@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 from scipy.special import erfcinv
 
-from goodinit.auditing.laws import Law
+from goodinit.auditing.laws import DrawnLaw
 from goodinit.auditing.records import AuditFinding
 
 __all__ = ["Values", "alike", "differing", "judged", "measured"]
@@ -79,7 +79,7 @@ def _moments(flat: torch.Tensor, known: bool) -> Values:
     return Values(size, True, mean, math.sqrt(squares / size), low, high, middle, eps)
 
 
-def judged(name: str, values: Values, law: Law | None, matrix: bool) -> AuditFinding | None:
+def judged(name: str, values: Values, law: DrawnLaw | None, matrix: bool) -> AuditFinding | None:
     """What is wrong with the values of one tensor; `law` is what its writes leave, None where they are not known."""
     if not values.finite:
         return AuditFinding("not-finite", name, "it holds NaN or infinity; initialize it")
@@ -95,7 +95,7 @@ def judged(name: str, values: Values, law: Law | None, matrix: bool) -> AuditFin
     return None
 
 
-def _against(name: str, values: Values, law: Law) -> AuditFinding | None:
+def _against(name: str, values: Values, law: DrawnLaw) -> AuditFinding | None:
     moments = law.moments
     if moments is None or values.size < 2:
         return None

@@ -13,7 +13,7 @@ from typing import Any, Final
 from goodinit.errors import GoodinitError
 from goodinit.lab.errors import BusyError, Cancelled, LabError
 
-__all__ = ["Job", "Jobs", "Work"]
+__all__ = ["Jobs", "PageJob", "PageWork"]
 
 RUNNING: Final = 2  # at a time: each uses all cores
 WAITING: Final = 30
@@ -28,7 +28,7 @@ def _event(name: str, facts: Any) -> bytes:
     return f"event: {name}\ndata: {text}\n\n".encode()
 
 
-class Job:
+class PageJob:
     """One training: it sends events, a page reads them. Messages are made in the training's thread."""
 
     def __init__(self, client: str | None, loop: asyncio.AbstractEventLoop) -> None:
@@ -120,8 +120,8 @@ class Jobs:
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
-        self.waiting: deque[tuple[Job, Work]] = deque()
-        self.running: set[Job] = set()
+        self.waiting: deque[tuple[PageJob, PageWork]] = deque()
+        self.running: set[PageJob] = set()
         self.closed = False
         self.threads = [
             threading.Thread(target=self._serve, name=f"goodinit-lab-training-{number}", daemon=True)
@@ -130,13 +130,13 @@ class Jobs:
         for thread in self.threads:
             thread.start()
 
-    def start(self, client: str | None, work: Work) -> Job:
+    def start(self, client: str | None, work: PageWork) -> PageJob:
         """Start a page's job, in place of the one it had; the one that came last is begun first.
 
         So a person is served while many streams wait that nobody reads. Where too many wait, the oldest is told so.
         Raises BusyError where the lab is closing.
         """
-        job = Job(client, asyncio.get_running_loop())
+        job = PageJob(client, asyncio.get_running_loop())
         if client is not None:
             self.cancel(client)
         dropped = None
@@ -156,7 +156,7 @@ class Jobs:
         """Stop a page's job; whether there was one."""
         return self._cancel(lambda job: job.client == client and not job.cancelled)
 
-    def leave(self, job: Job) -> None:
+    def leave(self, job: PageJob) -> None:
         """Stop a job whose page is gone, and forget it where it has not begun."""
         self._cancel(lambda other: other is job)
 
@@ -167,7 +167,7 @@ class Jobs:
             self.changed.notify_all()
         self._cancel(lambda job: True)
 
-    def _cancel(self, which: Callable[[Job], bool]) -> bool:
+    def _cancel(self, which: Callable[[PageJob], bool]) -> bool:
         with self.changed:
             skipped = [job for job, _ in self.waiting if which(job)]
             running = [job for job in self.running if which(job)]
@@ -194,7 +194,7 @@ class Jobs:
                     self.running.discard(job)
 
 
-def _run(job: Job, work: Work) -> None:
+def _run(job: PageJob, work: PageWork) -> None:
     try:
         job.check()
         work(job)
@@ -212,4 +212,4 @@ def _run(job: Job, work: Work) -> None:
         job.end()
 
 
-Work = Callable[[Job], None]
+PageWork = Callable[[PageJob], None]

@@ -16,9 +16,8 @@ from goodinit.errors import GoodinitError
 from goodinit.pytorch.calling import call_model, mapped
 from goodinit.pytorch.copies import copied
 from goodinit.pytorch.guard import runnable, untouched
-from goodinit.pytorch.layers import Meaning
-from goodinit.pytorch.trace import Trace
 from goodinit.pytorch.uses import UseTracer
+from goodinit.structure import Meaning, Trace
 
 __all__ = ["Lazies", "buffers_for", "build", "materialized", "shaped", "traced"]
 

@@ -8,9 +8,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from goodinit.pytorch.layers import MULTIPLYING
 from goodinit.pytorch.read import ModelWeight
-from goodinit.pytorch.trace import Trace
+from goodinit.structure import MULTIPLYING, Trace
 
 __all__ = ["ZeroStarts", "zero_starting"]
 
