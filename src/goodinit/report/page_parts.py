@@ -11,8 +11,9 @@ from typing import Any
 from goodinit.report.columns import cell, heading, score_text
 from goodinit.report.study_figures import lost
 from goodinit.report.study_result import StudyResult, trial_groups
+from goodinit.report.tables import across_sentence
 from goodinit.results import Study, Task, TaskSummary, Trial
-from goodinit.statistics import COLUMNS, PairComparison, RankedGroup, Ranking
+from goodinit.statistics import COLUMNS, Aggregate, PairComparison, RankedGroup, Ranking
 from goodinit.wording import count, listed
 
 __all__ = [
@@ -35,6 +36,7 @@ def page_facts(result: StudyResult) -> dict[str, Any]:
         "subtitle": f"{counts}, {count(len(result.trials), 'training run')}",
         "tasks": tasks,
         "rerun": result.rerun,
+        "across": _across(result.across_tasks) if result.across_tasks else None,
         "failures": _failures(result.trials),
     }
 
@@ -220,6 +222,21 @@ def _ranked(group: RankedGroup, groups: int) -> dict[str, Any]:
         "cells": [cell(column, group.summary) for column in COLUMNS],
         "level_with": level_with,
     }
+
+
+def _across(across: Aggregate) -> dict[str, Any]:
+    """The places over all tasks."""
+    rows = [
+        {
+            "place": group.place,
+            "name": group.name,
+            "iqm": score_text(group.iqm.value),
+            "interval": f"{score_text(group.iqm.low)} to {score_text(min(group.iqm.high, 1.0))}",
+            "level_with": listed(group.not_separable_from) if group.not_separable_from else "none",
+        }
+        for group in across.groups
+    ]
+    return {"rows": rows, "level": f"{across.level:.0%}", "sentence": across_sentence(across)}
 
 
 def _ranking_notes(task: Task, ranking: Ranking | None, of_task: Sequence[str]) -> list[str]:
