@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from goodinit import cli_audit
+from goodinit import cli_audit, cli_transfer
 from goodinit.cli_complete import completion, shown_names
 from goodinit.cli_ends import StoppedError, guarded
 from goodinit.errors import GoodinitError, shown
@@ -152,7 +152,7 @@ def compare(
         typer.echo(result.to_json())
     elif not given["quiet"]:
         console = Console(width=None if sys.stdout.isatty() else 110)
-        console.print(report.summary(result.task, result.shown, result.summaries))
+        console.print(report.summary(result.task, result.shown, result.summaries, result.across_tasks))
         if not result.task.data.regression and len(result.task.data.features) != 2:
             console.print("No decision boundary is drawn: it needs data with two features.", markup=False)
         if written is not None:
@@ -383,6 +383,7 @@ class _ProgressBar:
 
 
 app.command(name="audit")(cli_audit.audit)
+app.command(name="transfer")(cli_transfer.transfer)
 
 
 def main() -> None:
