@@ -28,7 +28,12 @@ CUT_OFF: Final = 0.5
 def gradient_size(start: ModelStart) -> Iterator[Finding]:
     """Gradients that shrink or grow on their way back to the first layers."""
     layers = [layer for layer in hidden(start) if layer.gradient_norm is not None and not layer.scoring]
-    known = [(layer, layer.gradient_norm or 0.0) for layer in layers]
+    plain = [layer for layer in layers if not layer.norm_after]
+    if len(plain) >= 2:  # a norm makes up for a size, and its gradient is as much larger as the size is smaller
+        known, what = [(layer, layer.gradient_norm or 0.0) for layer in plain], "norm"
+    else:
+        what = "norm times size"
+        known = [(layer, (layer.gradient_norm or 0.0) * layer.rms) for layer in layers]
     known = [(layer, norm) for layer, norm in known if norm > 0 and math.isfinite(norm)]
     if len(known) < 2:
         return
@@ -40,9 +45,9 @@ def gradient_size(start: ModelStart) -> Iterator[Finding]:
     yield Finding(
         code,
         "severe" if not 1 / GRADIENT_RATIO <= ratio <= GRADIENT_RATIO else "warning",
-        f"the gradient {verb} by a factor of {ratio:.2g} on its way back from {known[-1][0].title} (norm "
+        f"the gradient {verb} by a factor of {ratio:.2g} on its way back from {known[-1][0].title} ({what} "
         f"{last:.3g}) to "
-        f"{known[0][0].title} (norm {first:.3g})",
+        f"{known[0][0].title} ({what} {first:.3g})",
         where=known[0][0].title,
         measured=ratio,
         expected=1.0,
@@ -91,7 +96,8 @@ def no_gradient(start: ModelStart) -> Iterator[Finding]:
             remedy=f"# no weight is the cause: {start.backward_failure.splitlines()[0]}",
         )
         return
-    frozen = [each for each in start.parameters if not each.trainable]
+    fixed = {layer.weight for layer in start.layers if layer.kind == "embedding" and not layer.varied}
+    frozen = [each for each in start.parameters if not each.trainable and each.name not in fixed]
     if frozen:
         every = len(frozen) == len(start.parameters)
         one = expression(frozen[0].name)
