@@ -103,8 +103,6 @@ def test_a_finding_says_the_same_after_json(init, options):
 def test_chinese_is_made_of_the_same_values():
     found = {each.code: each.text("zh") for each in checkup.findings(start("zeros"))}
     assert found["identical-units"].startswith("第 1 个隐藏层的全部 32 个单元、第 2 个隐藏层的全部 32 个单元与同层")
-        "第 1 个隐藏层的全部 32 个单元和第 2 个隐藏层的全部 32 个单元与同层另一个"
-    )
     assert "只有最后的偏置 b3 能更新" in found["zero-gradient"]
     assert found["dead-units"].startswith("第 1 个隐藏层的 100%、第 2 个隐藏层的 100%已失活")
 
