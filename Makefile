@@ -1,13 +1,15 @@
 # make demo   sets up .venv and runs the classic experiment
 # make test   sets up .venv with the test tools and runs every check
+# make zoo    fills and checks models of other libraries, and writes docs/zoo.md; takes about half an hour
 # make sanitize   builds the extension with the address and undefined-behaviour sanitizers and runs its tests
+# make page   writes the lab for any web host into build/page; its engine is compiled anew where its sources changed
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 SETUP  := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 
-.PHONY: demo test lint sanitize clean
+.PHONY: demo test lint sanitize page zoo clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/goodinit compare
@@ -34,6 +36,21 @@ sanitize: $(VENV)/.test
 	  LD_PRELOAD="$(PRELOAD)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	  $(BIN)/python -S -c 'import sys, pytest, goodinit._native as n; assert "$(SANITIZED)" in n.__file__, n; \
 	  sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/training", "tests/native"]))'
+
+# A compiler for WebAssembly is a large download, and is fetched only where the committed engine is out of date.
+page: $(VENV)/.demo
+	@$(BIN)/python tools/build_page_engine.py --check || \
+	  { $(PYTHON) -m venv build/zig && build/zig/bin/pip --disable-pip-version-check install --quiet ziglang==0.17.1 && \
+	    $(BIN)/python tools/build_page_engine.py build/zig/bin/python -m ziglang c++; }
+	@$(BIN)/goodinit lab --export build/page
+
+# The libraries of the zoo lie apart, beside the PyTorch that is there: torchvision's from PyPI asks for one for CUDA.
+ZOO := build/zoo
+zoo: $(VENV)/.test
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --upgrade --no-deps --target $(ZOO)/site \
+	  diffusers segmentation-models-pytorch timm torch-geometric torchvision transformers \
+	  huggingface-hub hf-xet httpx2 httpcore2 truststore importlib-metadata regex tokenizers tqdm xxhash
+	@OMP_NUM_THREADS=1 PYTHONPATH=$(ZOO)/site $(BIN)/python tests/zoo/zoo_table.py $(ZOO)/rows.jsonl --write
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "goodinit needs Python 3.11 or later, found " + sys.version.split()[0] + "; run make PYTHON=/path/to/python3.11")'

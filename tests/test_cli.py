@@ -5,13 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
+from children import GOODINIT, training
 from goodinit import initializers
 
-GOODINIT = [sys.executable, "-c", "from goodinit.cli import main; main()"]
 FAST = ["--steps", "40", "--perturbations", "0"]
 
 
@@ -90,17 +89,22 @@ def test_terminal_escapes_in_a_name_are_not_passed_on(tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_stopped_in_the_middle_it_leaves_nothing(tmp_path, how):
-    with subprocess.Popen(
-        [*GOODINIT, "compare", "--steps", "10000000"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
-    ) as process:
-        time.sleep(4)  # it is training by now, however busy the machine
-        process.send_signal(how)
-        _, errors = process.communicate(timeout=30)
-    assert process.returncode != 0
+    with training("compare", steps=10_000_000, cwd=tmp_path) as command:
+        command.begin()
+        _, errors = command.end(how)
+    assert command.process.returncode == (130 if how == signal.SIGINT else -how)
     assert "Traceback" not in errors
     assert list(tmp_path.iterdir()) == []
-    if how == signal.SIGINT:
-        assert process.returncode == 130
+
+
+def test_an_interrupt_that_is_ignored_stays_so(tmp_path):
+    """A script's background ignores Ctrl-C, which is for what runs in front."""
+    options = ["--data", "moons", "--seeds", "0-1", "--init", "he_normal", "--json", "--quiet", "--perturbations", "0"]
+    with training("compare", *options, steps=15_000, ignore=signal.SIGINT, cwd=tmp_path) as command:
+        command.begin()
+        output, errors = command.end(signal.SIGINT)
+    assert (command.process.returncode, errors) == (0, "")
+    assert len(json.loads(output)["trials"]) == 2
 
 
 def test_show_lists_and_explains(tmp_path):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import goodinit
+from children import GOODINIT, child
 from goodinit.comparison import cluster as clusters
 from goodinit.comparison import owner, ray_executor, serialization
 from goodinit.comparison.batches import Batch, batched
@@ -33,7 +34,7 @@ pytestmark = [
 ]
 
 SIZE = {"num_cpus": 1, "object_store_memory": 100_000_000}
-COMMAND = [sys.executable, "-c", "from goodinit.cli import main; main()", "compare"]
+COMMAND = [*GOODINIT, "compare"]
 STUDY = {"tasks": ["moons", "classic"], "steps": 60, "seeds": "0-3", "perturbations": 2}
 STARTS = ["zeros", "he_normal", "normal(std=10)"]
 
@@ -239,7 +240,7 @@ def test_a_crash_and_a_hang_end_as_failed_trials_with_their_reasons(nodes, monke
     crash, hang, healthy = found.trials
     assert crash.failure.startswith("WorkerCrashedError: its process died every time")
     assert hang.failure == "TimeoutError: it took longer than the time limit of 3 s"
-    assert [healthy.to_dict()] == [t.to_dict() for t in goodinit.compare("he_normal", **options).trials]
+    assert [healthy] == list(goodinit.compare("he_normal", **options).trials)
     assert "could not be trained" in crash.why
 
 
@@ -353,7 +354,7 @@ if __name__ == "__main__":
 def _counting(tmp_path, address):
     (tmp_path / "counting.py").write_text(COUNTING.replace("COUNT", str(tmp_path / "count")))
     line = [sys.executable, "counting.py", address]
-    return subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return child(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def _until(condition, seconds=60):
@@ -363,20 +364,23 @@ def _until(condition, seconds=60):
         time.sleep(0.05)
 
 
+def _busy():
+    """The processors of the cluster on which loads are trained."""
+    return ray.cluster_resources()["CPU"] - ray.available_resources().get("CPU", 0)
+
+
 def _count(tmp_path):
     path = tmp_path / "count"
     return path.read_text().split() if path.exists() else []
 
 
 def test_what_ends_while_no_driver_lives_is_not_trained_again(nodes, tmp_path):
-    first = _counting(tmp_path, nodes.address)
-    _until(lambda: len(_count(tmp_path)) >= 3)
-    first.kill()
-    first.communicate()
+    with _counting(tmp_path, nodes.address):
+        _until(lambda: len(_count(tmp_path)) >= 3)
     assert len(goodinit.open_study(tmp_path / "s.db").trials) < 12
-    time.sleep(2)  # all that was in flight has ended
-    second = _counting(tmp_path, nodes.address)
-    out, errors = second.communicate(timeout=90)
+    _until(lambda: _busy() == 0)  # all that was in flight has ended
+    with _counting(tmp_path, nodes.address) as second:
+        out, errors = second.communicate(timeout=90)
     assert (second.returncode, out) == (0, "done\n"), errors
     assert sorted(map(int, _count(tmp_path))) == list(range(12))
     assert len(goodinit.open_study(tmp_path / "s.db").trials) == 12
@@ -384,10 +388,10 @@ def test_what_ends_while_no_driver_lives_is_not_trained_again(nodes, tmp_path):
 
 
 def test_two_drivers_on_one_study_lose_nothing_and_double_nothing(nodes, tmp_path):
-    both = [_counting(tmp_path, nodes.address) for _ in range(2)]
-    for driver in both:
-        out, errors = driver.communicate(timeout=120)
-        assert (driver.returncode, out) == (0, "done\n"), errors
+    with _counting(tmp_path, nodes.address) as one, _counting(tmp_path, nodes.address) as other:
+        for driver in (one, other):
+            out, errors = driver.communicate(timeout=120)
+            assert (driver.returncode, out) == (0, "done\n"), errors
     assert len(goodinit.open_study(tmp_path / "s.db").trials) == 12
 
 
@@ -410,11 +414,10 @@ def test_a_killed_owner_and_node_lose_nothing(nodes, monkeypatch, tmp_path):
 
 def test_ctrl_c_says_how_to_go_on_and_leaves_nothing_on_the_cluster(nodes, tmp_path):
     line = [*COMMAND, "--seeds", "0-3", "--steps", "10000000", "--study", "s.db", "--cluster", nodes.address]
-    process = subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    _until(lambda: owners() != [])
-    time.sleep(2)
-    process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=30)
+    with child(line, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        _until(lambda: owners() and _busy() > 0)
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors
     _until(lambda: owners() == [], seconds=10)
     assert errors.endswith("goodinit: stopped; the same command goes on from what s.db holds\n")

@@ -1,16 +1,15 @@
 """What a study will take: counted exactly, told before anything runs; the time as a person would check it."""
 
 import json
+import re
+import signal
 import subprocess
-import sys
-import time
 
 import pytest
 
 import goodinit
+from children import GOODINIT, training
 from goodinit.comparison import Plan, design, estimate
-
-COMMAND = [sys.executable, "-c", "from goodinit.cli import main; main()", "compare"]
 
 
 def announced(**options):
@@ -89,21 +88,15 @@ def test_it_is_said_in_round_numbers(plan, told):
 
 
 def test_the_command_says_it_on_standard_error(tmp_path, monkeypatch):
-    long = [*COMMAND, "--seeds", "0-3", "--steps", "10000000", "--json", "--study", "s.db"]
+    long = ["compare", "--seeds", "0-3", "--json", "--study", "s.db"]
     for quiet in (["--quiet"], []):
-        process = subprocess.Popen(
-            [*long, *quiet], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        if quiet:
-            time.sleep(3)
-        else:
-            assert process.stderr.readline().startswith("12 trials: about ")
-        process.terminate()
-        output, errors = process.communicate(timeout=30)
-        assert errors == ""
+        with training(*long, *quiet, steps=10_000_000, cwd=tmp_path) as command:
+            command.begin()
+            output, errors = command.end(signal.SIGTERM)
+        assert errors == "" if quiet else re.fullmatch(r"12 trials: about .*\n", errors)
         assert output == ""
     short = subprocess.run(
-        [*COMMAND, "--steps", "20", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True
+        [*GOODINIT, "compare", "--steps", "20", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert short.stderr == ""
     assert json.loads(short.stdout)["trials"]

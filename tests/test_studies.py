@@ -6,13 +6,13 @@ import random
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 
 import goodinit
+from children import GOODINIT, training
 from goodinit.comparison.batches import batched
 from goodinit.comparison.design import design
 from goodinit.comparison.executor import LocalExecutor
@@ -22,7 +22,6 @@ from goodinit.errors import GoodinitError
 from goodinit.results import Study
 
 SMALL = {"steps": 60, "perturbations": 0, "seeds": "0-3"}
-COMMAND = [sys.executable, "-c", "from goodinit.cli import main; main()", "compare"]
 
 
 def values(comparison):
@@ -60,7 +59,8 @@ def test_what_is_stored_is_what_was_found(tmp_path):
     assert json.loads(stored.to_json())["trials"] == json.loads(in_memory.to_json())["trials"]
     read = goodinit.open_study(tmp_path / "s.db")
     assert {t.place: t.to_dict() for t in read.trials} == {t.place: t.to_dict() for t in stored.trials}
-    assert any(trial.diverged for trial in read.trials)
+    assert {t.place: t.to_dict() for t in read.tuning} == {t.place: t.to_dict() for t in stored.tuning}
+    assert any(trial.diverged for trial in read.tuning)
     assert [bool(t.parameters) for t in stored.trials] == [t.seed == 0 for t in stored.trials]
 
 
@@ -126,9 +126,7 @@ def test_reading_does_not_wait_for_a_writer(tmp_path):
     goodinit.compare("he_normal", study=path, **SMALL)
     with Store(path) as writer:
         writer._db.execute("BEGIN IMMEDIATE")
-        began = time.monotonic()
-        assert len(goodinit.open_study(path).trials) == 4
-        assert time.monotonic() - began < 10  # SQLite would wait a minute for a lock
+        assert len(goodinit.open_study(path).trials) == 4  # one that waits is refused by SQLite after a minute
         writer._db.execute("ROLLBACK")
 
 
@@ -192,20 +190,24 @@ def test_a_trials_key_is_what_it_is():
 
 
 def test_killed_at_random_moments_a_study_ends_as_if_it_had_not_been(tmp_path):
-    """SIGKILL at 20 random moments; what is left is an intact store that grows to exactly the uninterrupted study."""
-    options = ["--data", "moons", "--seeds", "0-11", "--steps", "1500", "--init", "he_normal", "--init", "zeros"]
-    command = [*COMMAND, *options, "--perturbations", "0", "--study", "s.db", "--quiet", "--json"]
-    rng, kills, growth = random.Random(0), 0, []
-    while kills < 20:
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        time.sleep(0.45 + 0.5 * rng.random())
-        process.send_signal(signal.SIGKILL)
-        assert b"Traceback" not in process.communicate()[1]
-        kills += 1
-        if (tmp_path / "s.db").exists():
-            growth.append(_stored(tmp_path / "s.db"))
-    assert growth == sorted(growth)
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    """SIGKILL while it trains; what is left is an intact store that grows to exactly the uninterrupted study.
+
+    Each kill comes after the beginning of its n-th batch of two trials, and before that of the next one: n - 1 batches
+    are stored, or n. A random wait lets it come upon the training, the storing or between them.
+    """
+    options = ["compare", "--data", "moons", "--seeds", "0-11", "--init", "he_normal", "--init", "zeros"]
+    options += ["--perturbations", "0", "--study", "s.db", "--quiet", "--json"]
+    rng, stored = random.Random(0), 0
+    for batches in (1, 3, 2, 2):
+        with training(*options, steps=1500, most=batches, cwd=tmp_path) as command:
+            command.begin(batches)
+            time.sleep(0.1 * rng.random())
+            assert "Traceback" not in command.end(signal.SIGKILL)[1]
+        before, stored = stored, _stored(tmp_path / "s.db")
+        assert stored - before in (2 * batches - 2, 2 * batches)
+    assert 8 <= stored < 24
+    line = [*GOODINIT, *options, "--steps", "1500"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=True)
     found = {(t["initialization"], t["seed"]): t for t in json.loads(done.stdout)["trials"]}
     plain = goodinit.compare(["he_normal", "zeros"], data="moons", seeds="0-11", steps=1500, perturbations=0)
     assert {(t.initialization, t.seed): t.to_dict() for t in plain.trials} == found
@@ -223,12 +225,10 @@ def _stored(path):
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path):
-    command = [*COMMAND, "--seeds", "0-3", "--steps", "10000000", "--study", "s.db"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    time.sleep(4)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
-    assert process.returncode == 130
+    with training("compare", "--seeds", "0-3", "--study", "s.db", steps=10_000_000, cwd=tmp_path) as command:
+        command.begin()
+        _, errors = command.end(signal.SIGINT)
+    assert command.process.returncode == 130
     assert "the same command goes on from what s.db holds" in errors
 
 
@@ -239,7 +239,7 @@ def _work(path):
 def test_two_processes_on_one_study_lose_nothing_and_double_nothing(tmp_path):
     context = multiprocessing.get_context("spawn")
     path = str(tmp_path / "s.db")
-    workers = [context.Process(target=_work, args=(path,)) for _ in range(2)]
+    workers = [context.Process(target=_work, args=(path,), daemon=True) for _ in range(2)]  # ended with the tests
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -303,9 +303,8 @@ def test_a_toml_with_a_mistake_names_key_line_and_what_is_allowed(tmp_path, old,
 
 def test_a_toml_runs_from_the_command(tmp_path):
     (tmp_path / "study.toml").write_text(GOOD)
-    done = subprocess.run(
-        [*COMMAND, "study.toml", "--json", "--study", "s.db"], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+    line = [*GOODINIT, "compare", "study.toml", "--json", "--study", "s.db"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=True)
     result = json.loads(done.stdout)
     assert [task["name"] for task in result["tasks"]] == ["mine"]
     assert len(result["trials"]) == 4

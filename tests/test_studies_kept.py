@@ -155,9 +155,9 @@ def test_tuning_seeds_may_be_evaluated_too(tmp_path):
     path = tmp_path / "s.db"
     goodinit.compare("he_normal", study=path, learning_rate="auto", **SMALL)
     seeds = "1000000-1000004"
-    found = goodinit.compare("he_normal", study=path, learning_rate=[1e-3, 0.1], steps=60, perturbations=0, seeds=seeds)
+    found = goodinit.compare("he_normal", study=path, learning_rate=0.1, steps=60, perturbations=0, seeds=seeds)
     assert {trial.phase for trial in found.trials} == {"evaluation"}
-    assert len(found.trials) == 10
+    assert len(found.trials) == 5
 
 
 def test_each_trial_says_what_trained_it_and_engines_are_mixed_only_when_asked(tmp_path):

@@ -1,6 +1,7 @@
 """Audit the models of transformers, timm, diffusers and torchvision, and write docs/audit-zoo.md.
 
     python tools/audit_zoo.py RESULTS.jsonl [FAMILY ...]
+    python tools/audit_zoo.py RESULTS.jsonl --table
 
 Each model is built with its default configuration in a process of its own, so that what one takes or breaks is not
 the next one's. What RESULTS.jsonl holds already is not audited again. The libraries are not among goodinit's: install
@@ -18,12 +19,48 @@ import resource
 import sys
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 FAMILIES = ("causal", "diffusers", "torchvision", "timm", "transformers")
+LABELS = {
+    "causal": "transformers, causal language models",
+    "transformers": "transformers, base models",
+    "timm": "timm, one a file",
+    "diffusers": "diffusers",
+    "torchvision": "torchvision",
+}
+REPRODUCED = """
+## Seen without goodinit
+
+```python
+import torch
+from diffusers.models.transformers import NucleusMoEImageTransformer2DModel
+
+torch.use_deterministic_algorithms(True, warn_only=True)  # new memory is filled with NaN
+model = NucleusMoEImageTransformer2DModel(
+    num_layers=5, num_attention_heads=2, attention_head_dim=16, axes_dims_rope=(4, 6, 6),
+    joint_attention_dim=32, num_experts=2, moe_intermediate_dim=16,
+)
+print([name for name, p in model.named_parameters() if p.isnan().any()])
+# ['transformer_blocks.3.img_mlp.experts.gate_up_proj', 'transformer_blocks.3.img_mlp.experts.down_proj']
+```
+
+```python
+import torch, transformers
+
+torch.use_deterministic_algorithms(True, warn_only=True)
+config = transformers.OpenAIGPTConfig(n_layer=1, n_embd=32, n_head=2, vocab_size=99)  # or of Apertus
+with torch.device("meta"):
+    model = transformers.OpenAIGPTLMHeadModel(config)
+model.to_empty(device="cpu").initialize_weights()
+print([name for name, p in model.named_parameters() if p.isnan().any()])
+# the weights and biases of every Conv1D: ['transformer.h.0.attn.c_attn.weight', ...]
+```
+"""
 SECONDS = 300  # for one model
 MEMORY = 12 * 2**30
 ROOT = Path(__file__).parents[1]
@@ -143,9 +180,72 @@ def _child(make: Callable[[], Any], family: str, pipe: Any) -> None:
             pipe.send({"refused": f"{type(error).__name__}: {error}"[:300]})
 
 
+def table(rows: list[dict[str, Any]]) -> str:
+    """The page of the results: a row a family, then what was found, then what could not be built."""
+    lines = [
+        "# The audit of public models\n",
+        "Made by `tools/audit_zoo.py`: every model from its library's default configuration, on the meta device where",
+        "it builds there, one thread of a shared machine. *Incomplete* are those of which the audit says that a",
+        "parameter or persistent buffer is never filled: as they are built, and, of transformers, as it fills the keys",
+        "that a checkpoint lacks (on the meta device, `to_empty`, `initialize_weights`).\n",
+        "| library | models | parameters | tensors | laws not known | seconds | incomplete as built | "
+        "incomplete as keys are filled | refused |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for family in FAMILIES:
+        own = [row for row in rows if row["family"] == family]
+        done = [row for row in own if "refused" not in row]
+        if not own:
+            continue
+        size = sum(row["parameters"] for row in done)
+        counts = [
+            len(done),
+            f"{size / 1e12:.3g} trillion" if size > 1e12 else f"{size / 1e9:.3g} billion",
+            f"{sum(row['tensors'] for row in done):,}",
+            f"{sum(row['unknown'] for row in done):,}",
+            f"{sum(row['seconds'] for row in done):.0f}",
+            sum(any(_unfilled(each) for each in row["findings"]) for row in done),
+            sum(bool(row.get("missing")) for row in done) if family in ("causal", "transformers") else "",
+            len(own) - len(done),
+        ]
+        lines.append(f"| {LABELS[family]} | " + " | ".join(map(str, counts)) + " |")
+    lines += [
+        "\n## What was found\n",
+        "| model | how | finding | parameters | first |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        for how, found in (("as built", row.get("findings")), ("as keys are filled", row.get("missing"))):
+            if isinstance(found, list):
+                codes = Counter(each[0] for each in found)
+                lines += [
+                    f"| `{row['model']}` | {how} | `{code}` | {count} | "
+                    f"`{next(each[1] for each in found if each[0] == code)}` |"
+                    for code, count in codes.items()
+                ]
+    lines += [
+        "\n## What was not audited\n",
+        "What its own default configuration does not build, or not within 8 GiB.\n",
+    ]
+    lines += [f"- `{row['model']}`: {_sentence(row['refused'])}" for row in rows if "refused" in row]
+    return "\n".join(lines) + "\n" + REPRODUCED
+
+
+def _unfilled(finding: list[Any]) -> bool:
+    return finding[0] in ("never-filled", "lost-write", "partly-filled")
+
+
+def _sentence(refused: str) -> str:
+    return " ".join(refused.rpartition("failed: ")[2].split())[:120]
+
+
 def main() -> None:
     """Audit what is not in the file yet."""
     path, families = Path(sys.argv[1]), sys.argv[2:] or FAMILIES
+    if families == ["--table"]:
+        rows = list({(r["family"], r["model"]): r for r in map(json.loads, path.read_text().splitlines())}.values())
+        (ROOT / "docs" / "audit-zoo.md").write_text(table(rows))
+        return
     done = (
         {(row["family"], row["model"]) for row in map(json.loads, path.read_text().splitlines())}
         if path.exists()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from inspect import Parameter, Signature, signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from goodinit import cli_audit
+from goodinit import cli_audit, cli_transfer
 from goodinit.cli_complete import completion, shown_names
 from goodinit.cli_ends import StoppedError, guarded
 from goodinit.errors import GoodinitError, shown
@@ -150,7 +152,7 @@ def compare(
         typer.echo(result.to_json())
     elif not given["quiet"]:
         console = Console(width=None if sys.stdout.isatty() else 110)
-        console.print(report.summary(result.task, result.shown, result.summaries))
+        console.print(report.summary(result.task, result.shown, result.summaries, result.across_tasks))
         if not result.task.data.regression and len(result.task.data.features) != 2:
             console.print("No decision boundary is drawn: it needs data with two features.", markup=False)
         if written is not None:
@@ -312,12 +314,26 @@ def lab(
         int | None, typer.Option(metavar="N", parser=_integer, help="Where to serve it; 0 for any free port.")
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+    export: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the page into a folder for any web host, and end.")
+    ] = None,
 ) -> None:
     """Open the lab: a page, on this machine only, that shows starts side by side and what becomes of them.
 
-    Ctrl-C ends it.
+    Ctrl-C ends it. With --export the page trains by itself: its folder needs no server but one of files.
     """
     from goodinit import lab as room
+
+    if export is not None:
+        if port is not None:
+            raise GoodinitError("--port goes with serving the lab, --export with writing it to a folder; give one")
+        written = room.export_page(export)
+        size = sum(path.stat().st_size for path in written)
+        typer.echo(
+            f"The lab is in {export}: {len(written)} files, {size / 1e6:.2f} MB. Put the folder on any web host,"
+        )
+        typer.echo(f"or look at it here: python -m http.server --directory {shlex.quote(str(export))}")
+        return
 
     def tell(address: str) -> None:
         typer.echo(f"The lab is at {address}\nCtrl-C ends it.")
@@ -367,6 +383,7 @@ class _ProgressBar:
 
 
 app.command(name="audit")(cli_audit.audit)
+app.command(name="transfer")(cli_transfer.transfer)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -44,15 +45,16 @@ def audit(
 
     from goodinit.auditing import audit as run
     from goodinit.auditing.result import read_baseline
+    from goodinit.report import write_file
 
     console = Console(width=None if sys.stdout.isatty() else 110)
     file = Path(baseline) if baseline is not None else None
-    before = read_baseline(file) if file is not None and file.exists() else None
+    before = read_baseline(file) if file is not None and os.path.lexists(file) else None
     with redirect_stdout(sys.stderr):  # what the factory prints is not the audit's
         found = run(factory, init, recipe, device=device)
     changed = found.since(before) if before is not None else None
     if file is not None and before is None:
-        _write(file, found.to_json())
+        write_file(file, f"{found.to_json()}\n".encode())
     page = found.report(report_page, overwrite=overwrite) if report_page is not None else None
     if json:
         typer.echo(found.to_json())
@@ -68,12 +70,3 @@ def audit(
         console.print(f"The page is {page}", markup=False, highlight=False)
     if changed or not found.sound:
         raise typer.Exit(1)
-
-
-def _write(file: Path, text: str) -> None:
-    from goodinit.errors import GoodinitError
-
-    try:
-        file.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise GoodinitError(f"baseline {file}: cannot be written ({error.strerror})") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from goodinit.arguments import is_integer
 from goodinit.errors import GoodinitError, shown
 from goodinit.initializers import Initializer
 from goodinit.streams import Stream
+from goodinit.structure import LayerCall, Parameter, Role, Structure, Trace
 from goodinit.trainable import Kind, Loss
 from goodinit.weights import Weight
 
@@ -118,6 +120,56 @@ class MLP:
     def facts(self) -> dict[str, Any]:
         """As JSON holds it."""
         return {"widths": list(self.widths), "activation": self.activation.name, "loss": self.loss}
+
+    @cached_property
+    def structure(self) -> Structure:
+        """The network as every method sees one: W1, b1, W2, b2, ... and a layer call for each pair of them.
+
+        >>> from goodinit import activations
+        >>> structure = MLP((2, 10, 5, 1), activations.get("relu"), "binary_cross_entropy").structure
+        >>> [each.name for each in structure.parameters], sorted(structure.readouts)
+        (['W1', 'b1', 'W2', 'b2', 'W3', 'b3'], ['W3'])
+        """
+        parameters: list[Parameter] = []
+        calls: list[LayerCall] = []
+        for layer, weight in enumerate(self.weights, 1):
+            place, bias = f"layer {layer}", f"b{layer}"
+            own: tuple[tuple[Role, Weight], ...] = (
+                ("weight", weight),
+                ("bias", Weight.elementwise(bias, (weight.shape[0], 1))),
+            )
+            parameters += [
+                Parameter(
+                    name=each.name,
+                    parameters=(each.name,),
+                    module=place,
+                    kind="Linear",
+                    role=role,
+                    weight=each,
+                    shape=each.shape,
+                )
+                for role, each in own
+            ]
+            hidden = layer < self.depth
+            calls.append(
+                LayerCall(
+                    index=layer - 1,
+                    module=place,
+                    kind="linear",
+                    weight=weight.name,
+                    parameters=(weight.name, bias),
+                    number=0,
+                    input_shape=(1, weight.shape[1]),
+                    output_shape=(1, weight.shape[0]),
+                    activation=self.activation.name if hidden else None,
+                    input_activation=self.activation.name if layer > 1 else None,
+                    sources=(layer - 2,) if layer > 1 else (),
+                    plain=layer > 1,
+                    first=layer == 1,
+                    last=not hidden,
+                )
+            )
+        return Structure(tuple(parameters), Trace(tuple(calls)), adapts=False, own_start=False)
 
     @property
     def weights(self) -> tuple[Weight, ...]:

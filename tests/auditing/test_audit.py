@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import goodinit
+from children import child
 from goodinit import GoodinitError, audit
 from goodinit.cli import main
 
@@ -217,6 +218,28 @@ def test_marks_of_what_is_filled_do_not_outlive_the_build_on_meta():
     assert found.findings == ()
 
 
+class Lifted(nn.Module):
+    """A buffer of a number, which PyTorch makes on the CPU, and a mask that holds infinity on purpose."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+        self.register_buffer("beta", torch.tensor(0.5))
+        self.register_buffer("mask", torch.full((3,), -torch.inf))
+
+    def init_weights(self):
+        self.layer.reset_parameters()
+        self.mask.fill_(-torch.inf)
+
+
+def test_a_buffer_made_of_a_number_is_lost_too_and_a_mask_may_be_infinite():
+    assert audit(Lifted).findings == ()
+    found = audit(Lifted, init="init_weights")
+    assert codes(found) == [("lost-write", "beta", "severe")]
+    assert found["beta"].confirmed
+    assert audit(Lifted()).findings == ()
+
+
 def codes(found):
     return [(each.code, each.name, each.severity) for each in found.findings]
 
@@ -293,16 +316,50 @@ def test_replicas_that_differ(tmp_path):
         audit(nn.Linear(2, 2), replicas=True)
     with pytest.raises(GoodinitError, match="give each process's model"):
         audit(lambda: nn.Linear(2, 2), replicas=True)
-    ranks = [subprocess.Popen([*line, str(r), tmp_path / "s"], stdout=subprocess.PIPE, text=True) for r in (0, 1)]
-    try:
-        said = [each.communicate(timeout=120)[0].strip() for each in ranks]
-    finally:
-        for each in ranks:
-            each.kill()
+    lines = [[*line, str(rank), tmp_path / "s"] for rank in (0, 1)]
+    with child(lines[0], stdout=subprocess.PIPE) as one, child(lines[1], stdout=subprocess.PIPE) as other:
+        said = [each.communicate(timeout=120)[0].strip() for each in (one, other)]
     assert said == [
         f"[('replicas-differ', '1.weight', 'process {1 - rank} holds other values than process {rank}')]"
         for rank in (0, 1)
     ]
+
+
+SHARDED = """
+import sys, torch, goodinit
+from torch import nn, distributed
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+distributed.init_process_group("gloo", init_method=f"file://{sys.argv[1]}", rank=0, world_size=1)
+def make(fill):
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 4))
+    fully_shard(model, mesh=init_device_mesh("cpu", (1,)))
+    model.to_empty(device="cpu")
+    for layer in list(model)[:fill]:
+        layer.reset_parameters()
+    return model
+for fill in (2, 1):
+    found = goodinit.audit(lambda: make(fill))
+    print([(f.code, f.name, found[f.name].confirmed) for f in found.findings], found["0.weight"].law)
+"""
+
+
+def test_a_sharded_model_filled_after_to_empty(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SHARDED, tmp_path / "s"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        "[] uniform(-0.3536, 0.3536)",
+        "[('never-filled', '1.weight', True), ('never-filled', '1.bias', True)] uniform(-0.3536, 0.3536)",
+    ]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_container_whose_parameters_cannot_be_seen_says_so():
+    packed = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(8, 8)), {nn.Linear})
+    assert "no parameter can be seen" in str(audit(packed))
+    assert audit(torch.jit.script(nn.Linear(3, 2))).findings == ()
 
 
 def test_what_cannot_be_audited_is_said():

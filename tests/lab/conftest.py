@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from lab_page import PATIENCE, Lab
 
+from children import child
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
@@ -21,10 +23,9 @@ def address(browser: Browser) -> Iterator[str]:
     from playwright.sync_api import expect
 
     expect.set_options(timeout=PATIENCE)
-    with subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True) as server:
+    with child([sys.executable, "-c", SERVE], stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         yield server.stdout.readline().strip()
-        server.terminate()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import httpx
 import numpy as np
@@ -19,6 +18,7 @@ import pytest
 from serving import CLIENT, events, post, serving, wait_for
 
 import goodinit
+from children import GOODINIT, PATIENCE, child
 from goodinit import initializers
 from goodinit.errors import GoodinitError
 from goodinit.lab import fields
@@ -28,7 +28,6 @@ from goodinit.lab.limits import LIMITS
 from goodinit.lab.scene import Scene, read_scene
 from goodinit.lab.uploads import Uploads
 
-COMMAND = [sys.executable, "-c", "from goodinit.cli import main; main()"]
 CSV = "size,shade,kind\n" + "".join(f"{i},{i % 5},{'cat' if i % 3 else 'dog'}\n" for i in range(40))
 LONG = {"steps": 100_000, "hidden": [60, 60], "inits": ["he_normal", "glorot_normal"]}  # many seconds of work
 OWN = [[0.1 * i, 0.5 * (-1) ** i, i % 2] for i in range(20)]
@@ -53,7 +52,7 @@ def test_a_scene_that_tells_everything_comes_back():
     given = {
         "data": {"name": "moons", "noise": 0.25, "points": 100},
         "hidden": [],
-        "activation": "LeakyReLU" if False else "leaky_relu(slope=0.2)",
+        "activation": "leaky_relu(slope=0.2)",
         "loss": "squared_error",
         "inits": ["He-Normal", {"spec": "normal(std=10.0)", "gain": 0.5}, {"spec": "he_normal", "gain": 2}],
         "learning_rate": 1,
@@ -416,12 +415,13 @@ def test_a_new_training_takes_the_place_of_the_old(address):
     told, done = [], threading.Event()
 
     def old():
-        told.extend(name for name, _ in events(address, LONG, "another-page"))
+        for name, _ in events(address, LONG, "another-page"):
+            told.append(name)
         done.set()
 
     thread = threading.Thread(target=old)
     thread.start()
-    time.sleep(0.5)
+    wait_for(lambda: told)
     new = [name for name, _ in events(address, {"steps": 10}, "another-page")]
     assert new[-1] == "end"
     assert done.wait(20)
@@ -452,14 +452,21 @@ def test_static_files_have_their_kind_and_stay_inside(address):
 @pytest.fixture
 def command():
     """The command `goodinit lab` on a free port, and its address."""
-    process = subprocess.Popen(
-        [*COMMAND, "lab", "--no-browser", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    first = process.stdout.readline()
-    assert first.startswith("The lab is at http://127.0.0.1:")
-    yield process, first.split()[-1].rstrip("/")
-    process.kill()
-    process.communicate()
+    line = [*GOODINIT, "lab", "--no-browser", "--port", "0"]
+    with child(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        first = process.stdout.readline()
+        assert first.startswith("The lab is at http://127.0.0.1:")
+        yield process, first.split()[-1].rstrip("/")
+
+
+def test_an_interrupt_that_is_ignored_does_not_end_it():
+    line = [*GOODINIT, "lab", "--no-browser", "--port", "0"]
+    with child(line, ignore=signal.SIGINT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        address = process.stdout.readline().split()[-1].rstrip("/")
+        process.send_signal(signal.SIGINT)
+        assert httpx.get(f"{address}/api/catalogue").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=PATIENCE)[1] == ""
 
 
 def test_the_command_serves_and_ends_on_ctrl_c(command):
@@ -479,7 +486,7 @@ def test_a_port_that_is_taken_is_told():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = subprocess.run(
-            [*COMMAND, "lab", "--no-browser", "--port", str(port)],
+            [*GOODINIT, "lab", "--no-browser", "--port", str(port)],
             capture_output=True,
             text=True,
             timeout=60,

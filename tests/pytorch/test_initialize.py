@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import math
 import os
 import signal
@@ -492,6 +493,26 @@ def test_safetensors_hold_the_same_and_are_not_overwritten(tmp_path: Path) -> No
     for wrong in (tmp_path, tmp_path / "no" / "x.safetensors"):
         with pytest.raises(GoodinitError):
             goodinit.draw(model, seed=7, path=wrong, overwrite=True)
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, None])
+def test_a_file_is_written_where_there_are_no_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int | None
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(number, "no hard links")
+
+    if number is None:
+        monkeypatch.delattr(os, "link")
+    else:
+        monkeypatch.setattr(os, "link", refused)
+    path = tmp_path / "start.safetensors"
+    goodinit.draw(nn.Linear(3, 2), seed=0, path=path)
+    before = path.read_bytes()
+    with pytest.raises(GoodinitError, match="is there already"):
+        goodinit.draw(nn.Linear(3, 2), seed=1, path=path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_what_others_do_wrong() -> None:

@@ -170,3 +170,76 @@ def test_a_model_of_zeros_has_no_deliberate_start() -> None:
     for each in model.parameters():
         nn.init.zeros_(each)
     assert all(each.initializer is not None for each in goodinit.initialize(model, seed=0, inputs=X).weights)
+
+
+def test_stacked_experts_are_each_a_matrix() -> None:
+    model = Own((5, 8, 24), lambda x, p: torch.bmm(x.expand(5, 6, 8), p))
+    done = goodinit.initialize(model, "orthogonal", seed=0, inputs=X)["p"]
+    lengths = torch.linalg.svdvals(model.p.detach())
+    torch.testing.assert_close(lengths, torch.ones_like(lengths))  # nothing follows: gain 1
+    assert done.expected_std == pytest.approx((1 / 24) ** 0.5)
+
+
+class Tokens(nn.Module):
+    """A table of tokens, one of places, and a parameter of places, all added; the table may be the output layer too."""
+
+    def __init__(self, tied: bool, times: float = 1.0) -> None:
+        super().__init__()
+        self.table, self.places = nn.Embedding(50, 64), nn.Embedding(12, 64)
+        self.more = nn.Parameter(torch.zeros(1, 12, 64))
+        self.head, self.times = nn.Linear(64, 50, bias=False), times
+        if tied:
+            self.head.weight = self.table.weight
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.table(tokens) * self.times + self.places(torch.arange(12))
+        return self.head(x + self.more)
+
+
+@pytest.mark.parametrize(("tied", "times", "std"), [(False, 1.0, 1.0), (True, 1.0, 1 / 8), (True, 8.0, 1.0)])
+def test_places_take_the_scale_of_the_look_up_that_they_are_added_to(tied: bool, times: float, std: float) -> None:
+    tokens = torch.randint(0, 50, (4, 12), generator=torch.Generator().manual_seed(1))
+    done = goodinit.initialize(Tokens(tied, times), seed=0, inputs=tokens)
+    for name in ("places.weight", "more"):
+        assert (done[name].expected_std, done[name].because) == (pytest.approx(std), "its look-up")
+    chosen = goodinit.initialize(Tokens(tied), seed=0, inputs=tokens, rules={"places.weight": "normal(std=0.3)"})
+    assert chosen["places.weight"].expected_std == 0.3
+
+
+class Forces(nn.Module):
+    """Forces are a gradient that is taken inside `forward`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel, self.out = nn.Parameter(torch.zeros(8, 16)), nn.Linear(16, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.detach().requires_grad_(True)
+        return -torch.autograd.grad(self.out(torch.tanh(x @ self.kernel)).sum(), x, create_graph=True)[0]
+
+
+def test_a_model_that_differentiates_inside_is_read() -> None:
+    done = goodinit.initialize(Forces(), seed=0, inputs=X)
+    assert (done["kernel"].fan_in, done["kernel"].activation) == (8, "tanh")
+
+
+class Couplings(nn.Module):
+    """A flow that starts as the identity: what the zero layers add to is the model's input, no layer's output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ups, self.ends = (nn.ModuleList(nn.Linear(*size) for _ in range(3)) for size in ((4, 16), (16, 4)))
+        for end in self.ends:
+            nn.init.zeros_(end.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        one, two = x.chunk(2, -1)
+        for up, end in zip(self.ups, self.ends, strict=True):
+            one, two = two + end(torch.relu(up(one))), one
+        return torch.cat((one, two), -1)
+
+
+def test_the_zero_ends_of_couplings_are_kept() -> None:
+    done = goodinit.initialize(Couplings(), seed=0, inputs=X)
+    kept = {each.name for each in done.weights if each.because == "zero start"}
+    assert kept == {f"ends.{step}.weight" for step in range(3)}

@@ -43,6 +43,8 @@ def _span(parts: tuple[str, ...]) -> str:
 
 def verdict(parameters: Sequence[ParameterAudit]) -> str:
     """The answer in a few words."""
+    if not parameters:
+        return "no parameter can be seen: a container, such as a quantized layer, keeps its own"
     if any(each.verdict == "values" for each in parameters):
         return "values only"
     wrong = sum(each.verdict in INCOMPLETE for each in parameters)

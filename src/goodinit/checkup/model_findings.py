@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from goodinit.checkup.rules import gradients, signals, weights, whole
+from goodinit.checkup.rules import batch, gradients, signals, weights, whole
 from goodinit.model_records import ModelStart
 from goodinit.results import Finding
 
 __all__ = ["model_findings"]
 
 RULES: Final[tuple[Callable[[ModelStart], Iterator[Finding]], ...]] = (
+    *batch.RULES,
     *weights.RULES,
     *signals.RULES,
     *gradients.RULES,
@@ -22,6 +23,8 @@ _ORDER: Final = ("severe", "warning", "info")
 
 
 def model_findings(start: ModelStart) -> tuple[Finding, ...]:
-    """What every rule finds, the most severe first."""
+    """What every rule finds, the most severe first; of a batch at fault nothing that the fault brings about."""
     found = [finding for rule in RULES for finding in rule(start)]
+    if any(finding.severity == "severe" for rule in batch.CAUSES for finding in rule(start)):
+        found = [finding for finding in found if finding.code not in batch.CONSEQUENCES]
     return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity)))

@@ -14,7 +14,7 @@ from goodinit.checkup.model_theory import expected_std
 from goodinit.checkup.step import Step
 from goodinit.model_records import ParameterStart
 from goodinit.pytorch.read import ModelWeight, read_model
-from goodinit.pytorch.trace import Trace
+from goodinit.structure import Trace
 
 __all__ = ["parameters_of"]
 

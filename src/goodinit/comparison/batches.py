@@ -27,13 +27,14 @@ def batched(study: Study, jobs: Iterable[Job]) -> list[Batch]:
     """The jobs in batches: those of a task whose examples and order are the same, some seconds of work each."""
     groups: dict[Any, list[Job]] = {}
     for job in jobs:
-        task = study.tasks[job.task]
+        task = study.task_of(job)
         shared = not task.source.varies and task.schedule.batch_size is None
-        groups.setdefault((job.task, None if shared else job.seed), []).append(job)
+        groups.setdefault((job.task, job.phase, None if shared else job.seed), []).append(job)
     batches = []
-    for (place, _), group in groups.items():
-        largest = _largest(study.tasks[place])
-        batches += [Batch(study.tasks[place], tuple(group[at : at + largest])) for at in range(0, len(group), largest)]
+    for group in groups.values():
+        task = study.task_of(group[0])
+        largest = _largest(task)
+        batches += [Batch(task, tuple(group[at : at + largest])) for at in range(0, len(group), largest)]
     return batches
 
 

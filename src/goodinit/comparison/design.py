@@ -46,12 +46,16 @@ def design(
     *,
     tasks: str | Sequence[str | Mapping[str, Any]] = "classic",
     learning_rate: float | str | Sequence[float] | None = None,
+    tuning_seeds: str | Sequence[int] | None = None,
+    tuning_criterion: str = "final_loss",
     seeds: str | Sequence[int] = (3,),
     **options: Any,
 ) -> Study:
     """The study that these options describe; the defaults are the classic experiment. See `compare`."""
-    rates, tune = _learning_rates(learning_rate)
-    if len(rates) == 1 and not tune:
+    rates, growing = _learning_rates(learning_rate)
+    if tuning_criterion not in OPTIONS["tuning_criterion"].choices:
+        raise GoodinitError(f"tuning criterion {tuning_criterion!r}: choose {OPTIONS['tuning_criterion'].takes}")
+    if len(rates) == 1:
         options["learning_rate"] = rates[0]
     given = [tasks] if isinstance(tasks, str | Mapping) else list(tasks)
     if not given:
@@ -66,9 +70,10 @@ def design(
     for task in made:
         (_check_network if task.network.together else check_model)(task, chosen)
     evaluation = parse_seeds(seeds)
+    apart = _tuning_seeds(evaluation, tuning_seeds) if len(rates) > 1 else ()
     for task in made:
-        as_stream(max(evaluation), task.stream)  # a seed that the stream does not take is told before any work
-    study = Study(made, tuple(chosen), rates, tune, evaluation, _tuning_seeds(evaluation) if tune else ())
+        as_stream(max(*evaluation, *apart, 0), task.stream)  # a seed that it does not take is told before any work
+    study = Study(made, tuple(chosen), rates, evaluation, apart, tuning_criterion if apart else "final_loss", growing)
     if (trials := study.size) > _MOST_TRIALS:
         raise GoodinitError(f"the study has {trials:,} trials; {_MOST_TRIALS:,} are the most one file should hold")
     return study
@@ -115,16 +120,17 @@ def parse_seeds(seeds: str | int | Sequence[int]) -> tuple[int, ...]:
     return checked
 
 
-def _tuning_seeds(evaluation: tuple[int, ...]) -> tuple[int, ...]:
+def _tuning_seeds(evaluation: tuple[int, ...], given: str | Sequence[int] | None) -> tuple[int, ...]:
     """Seeds to tune on that the evaluation does not use, the same whatever its seeds are, so that it can grow."""
-    shared = sorted(set(TUNING_SEEDS) & set(evaluation))
+    chosen = TUNING_SEEDS if given is None else parse_seeds(given)
+    shared = sorted(set(chosen) & set(evaluation))
     if shared:
         raise GoodinitError(f"seed {shared[0]} is one that learning rates are tuned on; evaluate on other seeds")
-    return TUNING_SEEDS
+    return chosen
 
 
 def _learning_rates(given: float | str | Sequence[float] | None) -> tuple[tuple[float, ...], bool]:
-    """The learning rates and whether they are a grid to tune on; none for the tasks' own."""
+    """The learning rates and whether they are a grid that grows; none for the tasks' own."""
     if given is None:
         return (), False
     if isinstance(given, str):
@@ -216,7 +222,9 @@ def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bo
     if options["dtype"] not in OPTIONS["dtype"].choices:
         raise GoodinitError(f"dtype {shown(options['dtype'])} is not known; choose {OPTIONS['dtype'].takes}")
     as_stream(0, options["stream"])
-    activation: Activation = activations.get(options["activation"])
+    given = options["activation"]
+    plain = callable(given) and not isinstance(given, Activation)
+    activation: Activation = activations.of_function(given) if plain else activations.get(given)
     schedule = _schedule(options)
     check_widths(widths)
     loss = _told_loss(options["loss"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,6 +19,7 @@ from goodinit.factories import ModelFactory, load_factory, source_fingerprint
 from goodinit.initializers import Initializer
 from goodinit.results import Finding, Job, Task, Trial
 from goodinit.streams import KeyedStream, Stream
+from goodinit.threads import torch_threads
 from goodinit.training import batches
 from goodinit.weights import Weight
 
@@ -199,10 +200,9 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
     import torch
 
     from goodinit import pytorch
-    from goodinit.pytorch.loop import all_outputs, loss_of, score_of, seeded, train_model
+    from goodinit.pytorch.loop import operations_of, seeded
 
     factory: Any = task.network
-    device = torch.device(factory.device)
     data = task.source.dataset(job.seed)
     with seeded(job.seed, "model"):
         model, _ = _made(factory.make, factory.text)
@@ -212,6 +212,19 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
             model(shown[:1]) if any(torch.nn.parameter.is_lazy(p) for p in model.parameters()) else None
     else:
         pytorch.initialize(model, job.initializer, seed=job.seed, inputs=shown)
+    examples = min(task.schedule.batch_size or len(data.X_train), len(data.X_train))
+    with torch_threads(3 * operations_of(model, shown) * examples):  # of a step, forward and backward
+        return _run(task, job, data, model, shown, progress)
+
+
+def _run(task: Task, job: Job, data: Dataset, model: nn.Module, shown: Any, progress: Callable[[int], None]) -> Trial:
+    """The trial of a model that has its start; it is checked on the examples `shown`."""
+    import torch
+
+    from goodinit.pytorch.loop import all_outputs, loss_of, score_of, seeded, train_model
+
+    factory: Any = task.network
+    device = torch.device(factory.device)
     model.to(device)
     X, X_test = (_inputs(model, points, factory.device) for points in (data.X_train, data.X_test))
     targets, answers = (torch.from_numpy(np.ascontiguousarray(each)).to(device) for each in (data.y_train, data.y_test))
@@ -231,8 +244,11 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
             batches=order,
             progress=progress,
         )
-    scores = [score_of(factory.loss, all_outputs(model, x), y) for x, y in ((X, targets), (X_test, answers))]
-    return _trial(task, job, run, first, found, scores)
+    outputs = all_outputs(model, X_test)
+    scores = [score_of(factory.loss, all_outputs(model, X), targets), score_of(factory.loss, outputs, answers)]
+    return replace(
+        _trial(task, job, run, first, found, scores), test_loss=float(loss_of(factory.loss, outputs, answers))
+    )
 
 
 def _findings(model: nn.Module, inputs: Any, targets: Any, kind: str) -> tuple[Finding, ...]:

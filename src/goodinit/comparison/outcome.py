@@ -27,6 +27,7 @@ def finished(
     losses: Sequence[float],
     final_loss: float,
     scores: Sequence[float],
+    test_loss: float = math.nan,
     diverged: bool,
     diverged_by: int | None,
     findings: tuple[Finding, ...],
@@ -37,7 +38,7 @@ def finished(
     """The trial of a run that ended.
 
     `losses` are those at the task's recorded steps, not finite where there is none; `scores` those on the training and
-    on the test examples. What training itself showed is added to the findings.
+    on the test examples, whose loss is `test_loss`. What training itself showed is added to the findings.
     """
     kept = [(step, value) for step, value in zip(task.schedule.recorded, losses, strict=True) if math.isfinite(value)]
     return Trial(
@@ -52,6 +53,7 @@ def finished(
         final_loss=final_loss,
         train_score=scores[0],
         test_score=scores[1],
+        test_loss=test_loss,
         score_name=task.metric.score,
         diverged=diverged,
         diverged_by=diverged_by,

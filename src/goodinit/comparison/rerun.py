@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from goodinit import activations
-from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, design, model_defaults
+from goodinit.comparison.design import CLASSIC_INITIALIZATIONS, TUNING_SEEDS, design, model_defaults
 from goodinit.datasets import Dataset, is_builtin
 from goodinit.options import OPTIONS, TASKS, task_options
 from goodinit.report import Rerun
@@ -45,9 +45,13 @@ def rerun(study: Study, **run: Any) -> Rerun:
     options: Options = {**changes}
     if study.learning_rates:
         rates = list(study.learning_rates)
-        options["learning_rate"] = "auto" if study.tune else rates[0] if len(rates) == 1 else rates
+        options["learning_rate"] = "auto" if study.growing else rates[0] if len(rates) == 1 else rates
     else:
         options = {key: value for key, value in options.items() if key != "learning_rate" or value is not None}
+    if study.tune and study.tuning_seeds != TUNING_SEEDS:
+        options["tuning_seeds"] = format_seeds(study.tuning_seeds)
+    if study.criterion != OPTIONS["tuning_criterion"].default:
+        options["tuning_criterion"] = study.criterion
     options |= {name: value for name, value in run.items() if value != OPTIONS[name].default}
     init = [str(initializer) for initializer in study.initializers]
     plain = tasks is None and not options and init == list(CLASSIC_INITIALIZATIONS)
@@ -157,7 +161,7 @@ def _named(study: Study) -> tuple[list[str], Options] | None:
         base = min(dict.fromkeys(candidates), key=lambda name: len(_changes(task, name, study)))
         bases.append(base)
         union.update(_changes(task, base, study))
-    varied = bool(union) or (len(study.learning_rates) == 1 and not study.tune)
+    varied = bool(union) or len(study.learning_rates) == 1
     if not varied and any(base == "classic" != task.name for base, task in zip(bases, study.tasks, strict=True)):
         union["data"], varied = "circles", True  # it was called a variation, by an option with the default's value
     for base, task in zip(bases, study.tasks, strict=True):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goodinit import report
+from goodinit.comparison.across import across_tasks
 from goodinit.comparison.damage import Content
 from goodinit.comparison.rerun import rerun
 from goodinit.comparison.rows import TaskRow
@@ -23,7 +24,7 @@ from goodinit.errors import GoodinitError
 from goodinit.jsonable import json_value
 from goodinit.report import Rerun
 from goodinit.results import Origin, Study, Task, TaskSummary, Trial
-from goodinit.statistics import Ranking
+from goodinit.statistics import Aggregate, Ranking
 from goodinit.statistics.frames import data_frame
 from goodinit.training import EngineName
 
@@ -41,6 +42,7 @@ _COLUMNS = (
     "steps",
     "first_loss",
     "final_loss",
+    "test_loss",
     "train_accuracy",
     "test_accuracy",
     "train_r2",
@@ -141,14 +143,17 @@ class Comparison(_Table):
     @cached_property
     def summaries(self) -> tuple[TaskSummary, ...]:
         """What the seeds say, task by task."""
-        return summarize_tasks(
-            self.study.tasks, self.trials, tuned=self.study.tune, margin=self.margin, target=self.target_loss
-        )
+        return summarize_tasks(self.study, self.trials, self.tuning, margin=self.margin, target=self.target_loss)
 
     @cached_property
     def tuning_curves(self) -> dict[tuple[str, str], dict[float, float]]:
-        """The median final training loss of the tuning, infinite where it diverged, by (task, initialization)."""
-        return tuning_curves(self.tuning)
+        """The median of the study's criterion over the tuning seeds, infinite where it diverged, by (task, start)."""
+        return tuning_curves(self.tuning, self.study.criterion)
+
+    @cached_property
+    def across_tasks(self) -> Aggregate | None:
+        """The initializations over all tasks; None for one task or one seed, and for tasks of different scores."""
+        return across_tasks(self.study, self.trials)
 
     @property
     def rerun(self) -> Rerun:
@@ -186,7 +191,8 @@ class Comparison(_Table):
                     "task": task,
                     "initialization": name,
                     "learning_rate": list(curve),
-                    "median_final_loss": json_value(list(curve.values())),
+                    "criterion": self.study.criterion,
+                    "median": json_value(list(curve.values())),
                 }
                 for (task, name), curve in self.tuning_curves.items()
             ],
@@ -194,6 +200,7 @@ class Comparison(_Table):
                 "ranking": list(self.summaries[0].ranking.names) if self.summaries[0].ranking else None,
                 "why": {trial.name: trial.why for trial in self.shown},
                 "tasks": [summary.to_dict() for summary in self.summaries],
+                "across_tasks": self.across_tasks.to_dict() if self.across_tasks else None,
             },
         }
 
@@ -229,7 +236,7 @@ class Comparison(_Table):
         return report.notebook_html(self)
 
     def __str__(self) -> str:
-        return report.text(report.summary(self.task, self.shown, self.summaries))
+        return report.text(report.summary(self.task, self.shown, self.summaries, self.across_tasks))
 
 
 @dataclass(frozen=True)

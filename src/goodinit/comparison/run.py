@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -22,13 +22,13 @@ from goodinit.comparison.ray_executor import RayExecutor
 from goodinit.comparison.rerun import PERTURBATIONS
 from goodinit.comparison.result import Comparison
 from goodinit.comparison.store import Store
-from goodinit.comparison.tuning import best_rates
+from goodinit.comparison.tuning import best_rates, tuning_jobs
 from goodinit.datasets import CsvText, Dataset
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.initializers import Initializer
 from goodinit.options import OPTIONS, task_options
 from goodinit.report import OutputFolder
-from goodinit.results import Job, Study
+from goodinit.results import Job, Study, Trial
 from goodinit.training import ENGINES, EngineName
 
 __all__ = ["CLASSIC_SEED", "Progress", "compare", "run_study"]
@@ -55,8 +55,10 @@ def compare(
     standardize: bool | None = None,
     loss: str | None = None,
     widths: Sequence[int] | None = None,
-    activation: str | Activation | None = None,
+    activation: str | Activation | Callable[[Any], Any] | None = None,
     learning_rate: float | str | Sequence[float] | None = None,
+    tuning_seeds: str | Sequence[int] | None = None,
+    tuning_criterion: str = "final_loss",
     steps: int | None = None,
     batch_size: int | None = None,
     optimizer: str | None = None,
@@ -100,9 +102,14 @@ def compare(
             where built-in data or a Dataset has classes; `cross_entropy` for classes; None means what built-in data is
             made for, and classes for a file.
         widths: the sizes of the hidden layers.
-        activation: of the hidden layers, a name of `goodinit.activations.names()`.
-        learning_rate: one, several, or `auto`: a grid from 1e-4 to 3.16 is tried for each initialization on seeds of
-            their own, and the best one is used for the evaluation.
+        activation: of the hidden layers, a name of `goodinit.activations.names()`, an Activation, or a plain function
+            of an array, whose derivative is then that of `goodinit.activations.of_function`.
+        learning_rate: one, several, or `auto`. Of several each initialization is evaluated with its best one, found on
+            seeds of their own; `auto` tries a grid from 1e-4 to 3.16, and beyond where the best one lies at its end.
+        tuning_seeds: the seeds that learning rates are chosen on, other than those of the evaluation.
+        tuning_criterion: what decides among learning rates, by its median over the tuning seeds: `final_loss` of the
+            training, `area` under the curve of the training loss, `validation_loss` or `validation_score` on a quarter
+            of the examples to train on, which the tuning holds out.
         steps: the number of updates.
         batch_size: examples a step; None takes the task's, all for the classic one.
         optimizer: gradient_descent, momentum (0.9), adam, or for models adamw (weight decay 0.01).
@@ -160,6 +167,8 @@ def compare(
         init,
         tasks=tasks,
         learning_rate=learning_rate,
+        tuning_seeds=tuning_seeds,
+        tuning_criterion=tuning_criterion,
         seeds=chosen_seeds,
         **options,
     )
@@ -217,16 +226,17 @@ def run_study(
             store.register(task.name, task.identity, task.to_dict())
         again = _tried_again(store.failures(), retry, time_limit)
         tell = progress or (lambda what, trained, total: None)
-        tuning = study.tuning_jobs()
         if announce is not None:
-            tuned = store.trials("tuning", {study.key(job) for job in tuning}) if tuning else []
+            _, tuned = _tuning(study, store)
             where = None if cluster else engine  # what a cluster needs is not measured on this machine
             stored = store.keys() - again
             announce(estimate(study, engine=where, perturbations=perturbations, tuned=tuned, stored=stored))
         run = _Run(store, study, trainer, again, None if mixed else partial(_check_mixed, engine, study, store))
-        run(tuning, "tuning", 0, tell)
-        tuned = store.trials("tuning", {study.key(job) for job in tuning}) if tuning else []
-        jobs = study.jobs(best_rates(tuned))
+        while True:  # a grid whose best rate lies at its end grows
+            tuning, tuned = _tuning(study, store)
+            if not run(tuning, "tuning", 0, tell):
+                break
+        jobs = study.jobs(best_rates(tuned, study.criterion))
         shown = [job for job in jobs if job.seed == study.seeds[0]]
         run(shown, "first seed", perturbations, tell)
         run(jobs, "all seeds", 0, tell)
@@ -235,18 +245,30 @@ def run_study(
     return Comparison(study, trials, tuple(tuned), margin, target_loss, engine)
 
 
-Trainer = Callable[[int, Callable[[float], None]], Executor]
+MakeExecutor = Callable[[int, Callable[[float], None]], Executor]
 """Gives an executor for a number of perturbations and one to tell the trained networks to."""
 
 
 @contextmanager
-def _trainer(cluster: str | None, study: Study, engine: EngineName, time_limit: float | None) -> Iterator[Trainer]:
+def _trainer(cluster: str | None, study: Study, engine: EngineName, time_limit: float | None) -> Iterator[MakeExecutor]:
     """Where the study is trained: this process, or a cluster, which is left with the block."""
     if cluster is None:
         yield partial(LocalExecutor, engine, time_limit=time_limit)
         return
     with Cluster(cluster, study.tasks, engine, time_limit, frozenset(study.seeds[:1])) as joined:
         yield partial(RayExecutor, joined)
+
+
+def _tuning(study: Study, store: Store) -> tuple[list[Job], list[Trial]]:
+    """The trials of the tuning that are known to be wanted, and those of them that are stored."""
+    jobs, tuned = study.tuning_jobs(), list[Trial]()
+    while jobs:
+        tuned = store.trials("tuning", {study.key(job) for job in jobs})
+        wanted = tuning_jobs(study, tuned)
+        if len(wanted) == len(jobs):
+            break
+        jobs = wanted
+    return jobs, tuned
 
 
 def _tried_again(failures: Mapping[str, str], retry: str | None, time_limit: float | None) -> frozenset[str]:
@@ -274,17 +296,19 @@ class _Run:
 
     store: Store
     study: Study
-    trainer: Trainer
+    trainer: MakeExecutor
     again: frozenset[str]
     check: Callable[[Sequence[Job]], None] | None
+    done: set[str] = field(default_factory=set)  # tried here: what failed again is not tried once more
 
-    def __call__(self, jobs: list[Job], what: str, perturbations: int, tell: Progress) -> None:
+    def __call__(self, jobs: list[Job], what: str, perturbations: int, tell: Progress) -> bool:
+        """Whether there was anything to train."""
         study, stored = self.study, self.store.keys()
         if self.again & stored:
-            stored = self.store.stored(stored, self.again)
+            stored = self.store.stored(stored, self.again - self.done)
         missing = [job for job in jobs if study.key(job) not in stored]
         if not missing:
-            return
+            return False
         if self.check is not None:
             self.check(missing)
         tell(what, 0, len(missing))
@@ -294,12 +318,14 @@ class _Run:
                 (study.key(job), trial, job.seed == study.seeds[0])
                 for job, trial in zip(batch.jobs, trials, strict=True)
             )
+            self.done.update(map(study.key, batch.jobs))
+        return True
 
     def _still_missing(self, jobs: list[Job]) -> Iterator[Batch]:
         """The batches of the jobs, each without what another process has stored meanwhile."""
         for batch in batched(self.study, jobs):
             keys = {self.study.key(job): job for job in batch.jobs}
-            stored = self.store.stored(keys, self.again)
+            stored = self.store.stored(keys, self.again - self.done)
             left = tuple(job for key, job in keys.items() if key not in stored)
             if left:
                 yield replace(batch, jobs=left)

@@ -16,7 +16,7 @@ from goodinit.comparison.outcome import finished, has_diverged
 from goodinit.networks import Parameters, stack
 from goodinit.results import Job, Sensitivity, Task, Trial
 from goodinit.streams import KeyedStream, as_stream
-from goodinit.training import EngineName, Run, accuracy, batches, r_squared, train
+from goodinit.training import EngineName, Run, accuracy, batches, forward, loss, r_squared, train
 
 __all__ = ["PERTURBATION", "train_batch", "trial_of"]
 
@@ -94,6 +94,7 @@ def trial_of(task: Task, job: Job, start: Parameters, run: Run, members: slice) 
         losses=losses[0].tolist(),
         final_loss=final_loss,
         scores=scores,
+        test_loss=_loss(task, trained, examples.X_test.T, examples.test_targets),
         diverged=diverged,
         diverged_by=diverged_by,
         findings=found,
@@ -116,6 +117,13 @@ def _score(task: Task, parameters: Parameters, X: NDArray[np.float64], answers: 
     """The task's score; nan where it is not finite."""
     score = float((r_squared if task.metric.score == "r2" else accuracy)(task.mlp, parameters, X, answers))
     return score if math.isfinite(score) else math.nan
+
+
+def _loss(task: Task, parameters: Parameters, X: NDArray[np.float64], targets: NDArray[np.float64]) -> float:
+    """The task's loss; nan where it is not finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = float(loss(task.mlp, forward(task.mlp, parameters, X)[0][-1], targets))
+    return value if math.isfinite(value) else math.nan
 
 
 def _perturbed(start: Parameters, seed: int, copy: int) -> Parameters:

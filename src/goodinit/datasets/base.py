@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from goodinit.errors import GoodinitError
 from goodinit.streams import KeyedStream
 
-__all__ = ["Dataset", "split"]
+__all__ = ["Dataset", "held_out", "split"]
 
 TEST_SHARE = 0.25  # as in the classic experiment, 100 of 400
 
@@ -103,3 +103,11 @@ def split(labels: NDArray[np.intp], seed: int, test_share: float = TEST_SHARE) -
     if chosen.size == 0:
         raise GoodinitError(f"{labels.size} rows are too few to keep some for testing; give at least 2 rows a class")
     return np.setdiff1d(np.arange(labels.size), chosen), chosen
+
+
+def held_out(data: Dataset, seed: int) -> Dataset:
+    """The data with a quarter of its examples to train on, chosen by the seed alone, in place of those to test on."""
+    labels = np.zeros(len(data.y_train), dtype=np.intp) if data.regression else data.y_train.astype(np.intp)
+    kept, aside = split(labels, seed)
+    X, y = data.X_train, data.y_train
+    return replace(data, X_train=X[kept], y_train=y[kept], X_test=X[aside], y_test=y[aside])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from goodinit.datasets.base import Dataset
+from goodinit.datasets.base import Dataset, held_out
 from goodinit.datasets.builtin import BUILTIN, canonical_text, is_builtin, make, parse
 from goodinit.datasets.files import CsvText, is_there, load_file, load_text
 from goodinit.errors import GoodinitError, unknown_name
@@ -23,13 +23,15 @@ class Source:
 
     `text` names it in results, `fingerprint` is a hash of what it holds: two studies on the same data have the same.
     `regression` says that a file's target is a number to predict; None takes what built-in data and a Dataset are, and
-    classes for a file or a CSV's text.
+    classes for a file or a CSV's text. With `held_out` a quarter of the examples to train on, chosen by the seed, takes
+    the place of those to test on.
     """
 
     given: str | Path | CsvText | Dataset = field(repr=False)
     target: str | None = None
     standardize: bool = True
     regression: bool | None = None
+    held_out: bool = False
 
     def __post_init__(self) -> None:
         if self._builtin is not None:
@@ -61,18 +63,25 @@ class Source:
     @property
     def varies(self) -> bool:
         """Whether the examples depend on the seed."""
+        return self.held_out or self._varied
+
+    @property
+    def _varied(self) -> bool:
         if isinstance(self.given, Dataset):
             return False
         if self._builtin is not None:
             return BUILTIN[parse(self._builtin)[0]].varies
-        return not self.dataset(0).parted
+        return not self._whole(0).parted
 
     def dataset(self, seed: int) -> Dataset:
         """The examples for that seed: made, or split into those to train and to test on, by the seed alone."""
+        return held_out(self._whole(seed), seed) if self.held_out else self._whole(seed)
+
+    def _whole(self, seed: int) -> Dataset:
         if isinstance(self.given, Dataset):
             return self.given
         if self._builtin is not None:
-            return _made(self._builtin, seed if self.varies else 0)
+            return _made(self._builtin, seed if self._varied else 0)
         if isinstance(self.given, CsvText):
             return _text(self.given, self.target, seed, self.standardize, bool(self.regression))
         return self._first if seed == 0 else self._read(seed)
@@ -108,6 +117,8 @@ class Source:
             how = (self.target, self.standardize, *(["regression"] if self.regression else []))
             content = self.given.text.encode() if isinstance(self.given, CsvText) else Path(self.given).read_bytes()
             digest.update(content + repr(how).encode())
+        if self.held_out:
+            digest.update(b"held out")
         return digest.hexdigest()[:16]
 
 

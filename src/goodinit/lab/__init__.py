@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from goodinit.errors import GoodinitError
 
-__all__ = ["PORT", "serve"]
+__all__ = ["PORT", "export_page", "serve"]
 
 PORT = 8642
 
@@ -28,3 +29,15 @@ def serve(port: int = PORT, *, browser: bool = True, tell: Callable[[str], None]
             f"the lab needs FastAPI and Uvicorn, which cannot be imported ({error}); pip install 'goodinit[lab]'"
         ) from None
     run(port, browser, tell)
+
+
+def export_page(folder: str | Path) -> list[Path]:
+    """Write the lab as files for any web host, with an engine of its own; the files written.
+
+    `folder` is made where there is none; it must be empty, or hold an earlier export, which is replaced.
+
+    Raises GoodinitError for a folder that holds something else, or cannot be written.
+    """
+    from goodinit.lab.page import export_page as export
+
+    return export(Path(folder))

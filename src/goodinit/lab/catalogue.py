@@ -9,8 +9,10 @@ from typing import Any, Final
 
 from goodinit import activations, initializers
 from goodinit.datasets import BUILTIN
+from goodinit.datasets.builtin import make
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer, Scaled
+from goodinit.lab.laws import law
 from goodinit.lab.limits import LIMITS
 from goodinit.lab.scene import CLASSED, NOISE, STREAMS, Scene
 from goodinit.networks import MLP
@@ -42,7 +44,7 @@ def catalogue() -> dict[str, Any]:
         "defaults": Scene().to_dict(),
         "limits": LIMITS,
         "initializers": [_initializer(kind) for kind in initializers.catalogue() if _serves(kind)],
-        "activations": [{"name": name, "options": _activation_options(name)} for name in activations.names()],
+        "activations": [_activation(name) for name in activations.names()],
         "data": [*(_data(name) for name in CLASSED), {"name": "own"}, {"name": "csv"}],
         "losses": list(LOSSES),
         "optimizers": list(OPTIMIZERS),
@@ -75,6 +77,7 @@ def _initializer(kind: type[Initializer]) -> dict[str, Any]:
         "reference": kind.reference,
         "activations": list(kind.activations),
         "options": [_option(kind, option) for option in fields(kind) if option.init],
+        "law": law(kind),
     }
 
 
@@ -112,6 +115,16 @@ def _choices(kind: type[Initializer], option: str) -> list[str]:
     return []
 
 
+def _activation(name: str) -> dict[str, Any]:
+    known = activations.get(name)
+    return {
+        "name": name,
+        "options": _activation_options(name),
+        "kinks": list(known.kinks),
+        "saturation": list(known.saturation),
+    }
+
+
 def _activation_options(name: str) -> list[dict[str, Any]]:
     option = activations.option(name)
     if option is None:
@@ -131,4 +144,11 @@ def _data(name: str) -> dict[str, Any]:
         "image": list(kind.image) if kind.image else None,
         "noise": None if kind.noise is None else {"default": kind.noise, "low": 0, "high": NOISE[name]},
         "points": None if kind.points is None else {"default": kind.points, "low": points[0], "high": points[1]},
+        "examples": _examples(name) if kind.points is None else None,
     }
+
+
+def _examples(name: str) -> dict[str, int]:
+    """How many examples a set of a fixed size has."""
+    data = make(name, 0)
+    return {"train": len(data.y_train), "test": len(data.y_test)}

@@ -27,6 +27,7 @@ LIMITS: Final[dict[str, Any]] = {
     "values": 4_000_000,  # units x examples of a network, what a frame computes at once
     "work": 2e12,  # multiplications and additions, some tens of seconds on two cores
     "slow_work": 1e11,  # the same where the compiled engine is not built
+    "page_work": 2e11,  # the same in the page alone
     "json_bytes": 1 << 18,
     "json_depth": 8,
 }

@@ -141,7 +141,29 @@ OPTIONS: Final[dict[str, Option]] = {
             open_low=True,
             must="a finite number above 0, such as 0.01",
             default_text="`0.01`",
-            meaning="repeat for several; `auto` tunes each initialization on seeds of its own",
+            meaning="repeat for several: each initialization is given its best one, found on seeds of their own; "
+            "`auto` has a grid",
+        ),
+        Option(
+            "tuning_seeds",
+            "seeds",
+            "study",
+            "Seeds that learning rates are chosen on.",
+            "0-19",
+            default_text="`1000000-1000004`",
+            meaning="the seeds that learning rates are chosen on",
+        ),
+        Option(
+            "tuning_criterion",
+            "text",
+            "study",
+            "What decides among learning rates: final_loss, area, validation_loss, validation_score.",
+            "NAME",
+            default="final_loss",
+            choices=("final_loss", "area", "validation_loss", "validation_score"),
+            default_text="`final_loss`",
+            meaning="what decides among learning rates: the training loss at the end or on average (`area`), or "
+            "`validation_loss`, `validation_score` on a quarter of the training examples",
         ),
         Option(
             "steps",

@@ -11,10 +11,12 @@ except ImportError as error:
 
 from goodinit.pytorch.drawing import draw
 from goodinit.pytorch.filling import initialize
-from goodinit.pytorch.layers import ROLES, Meaning, Role, register_rule
+from goodinit.pytorch.layers import register_rule
 from goodinit.pytorch.plan import DEFAULTS, Rules
 from goodinit.pytorch.read import ModelWeight, read_model
 from goodinit.pytorch.record import Filled, Initialization
+from goodinit.pytorch.structure import read_structure
+from goodinit.structure import ROLES, Meaning, Role
 
 __all__ = [
     "DEFAULTS",
@@ -28,5 +30,6 @@ __all__ = [
     "draw",
     "initialize",
     "read_model",
+    "read_structure",
     "register_rule",
 ]

@@ -151,8 +151,20 @@ def _save(state: Mapping[str, Tensor], path: Path, overwrite: bool, facts: dict[
             if overwrite:
                 hidden.replace(path)
             else:
-                os.link(hidden, path)  # refuses a file that came meanwhile
+                _name_new(hidden, path)
     except FileExistsError as error:
         raise GoodinitError(f"{path} is there already; choose another path, or say overwrite=True") from error
     except OSError as error:
         raise GoodinitError(f"{path}: it cannot be written ({error.strerror or error}); choose another path") from error
+
+
+def _name_new(hidden: Path, path: Path) -> None:
+    """Give the file its name, and refuse one that came meanwhile."""
+    try:
+        os.link(hidden, path)
+    except FileExistsError:
+        raise
+    except (OSError, AttributeError):  # a system or a file system without hard links: between look and name is a moment
+        if os.path.lexists(path):
+            raise FileExistsError(path) from None
+        hidden.rename(path)

@@ -11,9 +11,8 @@ from goodinit import activations, theory
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer
 from goodinit.initializers.base import same_everywhere
-from goodinit.pytorch.layers import MULTIPLYING
 from goodinit.pytorch.read import ModelWeight
-from goodinit.pytorch.trace import Trace
+from goodinit.structure import MULTIPLYING, Trace
 
 __all__ = ["following", "with_gain"]
 

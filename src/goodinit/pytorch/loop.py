@@ -20,14 +20,16 @@ from torch.nn import functional
 
 from goodinit.errors import GoodinitError
 from goodinit.pytorch.calling import tensors_in
+from goodinit.pytorch.guard import untouched
 from goodinit.statistics.determination import r_squared
 from goodinit.streams import KeyedStream
 
 __all__ = [
-    "OPTIMIZERS",
+    "TORCH_OPTIMIZERS",
     "LoopRun",
     "all_outputs",
     "loss_of",
+    "operations_of",
     "outputs_of",
     "rows",
     "score_of",
@@ -38,7 +40,7 @@ __all__ = [
 
 _CHUNK: Final = 1024  # examples measured at a time
 
-OPTIMIZERS: Final[dict[str, Callable[[list[nn.Parameter], float], torch.optim.Optimizer]]] = {
+TORCH_OPTIMIZERS: Final[dict[str, Callable[[list[nn.Parameter], float], torch.optim.Optimizer]]] = {
     "gradient_descent": lambda parameters, rate: torch.optim.SGD(parameters, lr=rate),
     "momentum": lambda parameters, rate: torch.optim.SGD(parameters, lr=rate, momentum=0.9),
     "adam": lambda parameters, rate: torch.optim.Adam(parameters, lr=rate),
@@ -121,6 +123,19 @@ def all_outputs(model: nn.Module, X: Tensor) -> Tensor:
             module.training = training
 
 
+def operations_of(model: nn.Module, inputs: Tensor) -> float:
+    """Multiplications and additions that one example takes forward; at least two for each parameter.
+
+    PyTorch counts products, convolutions and attention; what a recurrent layer does is not among them.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counted = FlopCounterMode(display=False)
+    with untouched(model, inputs[:1]) as x, torch.no_grad(), counted:
+        model.eval()(x)
+    return float(max(counted.get_total_flops(), 2 * sum(parameter.numel() for parameter in model.parameters())))
+
+
 def train_model(
     model: nn.Module,
     X: Tensor,
@@ -147,7 +162,7 @@ def train_model(
         progress: called with the number of finished steps, about a hundred times.
     """
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    update = OPTIMIZERS[optimizer](trainable, learning_rate)
+    update = TORCH_OPTIMIZERS[optimizer](trainable, learning_rate)
     losses: list[float] = []
     often = max(1, steps // 100)
 

@@ -5,6 +5,7 @@ A plan is made before anything is drawn, so that a model is filled whole or left
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -15,18 +16,18 @@ from torch import nn
 
 from goodinit.errors import GoodinitError, nearest
 from goodinit.initializers import Initializer, Normal, get
+from goodinit.initializers.base import same_everywhere
 from goodinit.pytorch.gains import following, with_gain
-from goodinit.pytorch.layers import MULTIPLYING, ROLES, Role
 from goodinit.pytorch.read import ModelWeight
-from goodinit.pytorch.trace import Trace
+from goodinit.structure import MULTIPLYING, ROLES, Role, Trace
 from goodinit.weights import Weight
 
-__all__ = ["DEFAULTS", "WITHOUT_FANS", "Assignment", "Choice", "Rules", "Unknown", "plan"]
+__all__ = ["DEFAULTS", "WITHOUT_FANS", "Assignment", "RuleInit", "Rules", "Unknown", "plan"]
 
-Choice = str | Initializer | None
+RuleInit = str | Initializer | None
 """An initializer, or its text; None or `keep` leaves a parameter as it is, and `init` takes what the weights get."""
 
-Rules = Mapping[str | type[nn.Module], Choice]
+Rules = Mapping[str | type[nn.Module], RuleInit]
 """What differs: by a pattern of names (`*.embed.weight`), a role (`embedding`), or a class of modules."""
 
 DEFAULTS: Final[Mapping[Role, str]] = MappingProxyType(
@@ -89,7 +90,7 @@ def plan(
     base = get(init)
     chosen = _checked(model, weights, rules or {})
     made = [_assign(model, weight, init, base, chosen, trace) for weight in weights]
-    made = [_kept(each, unknown, zeros) for each in _with_biases(made)]
+    made = [_kept(each, unknown, zeros) for each in _with_places(_with_biases(made), trace)]
     problems = [f"{each.weight.name}: {problem}" for each in made if (problem := _problem(each)) is not None]
     if problems:
         more = len(problems) - _MOST_TOLD
@@ -101,7 +102,7 @@ def plan(
     return tuple(made)
 
 
-def _checked(model: nn.Module, weights: Sequence[ModelWeight], rules: Rules) -> list[tuple[str | type, Choice]]:
+def _checked(model: nn.Module, weights: Sequence[ModelWeight], rules: Rules) -> list[tuple[str | type, RuleInit]]:
     """The rules, each with at least one parameter that it matches."""
     if not isinstance(rules, Mapping):
         raise GoodinitError(f"rules={rules!r}: give a mapping from name patterns, roles or classes to initializers")
@@ -147,7 +148,7 @@ def _assign(
     weight: ModelWeight,
     init: str | Initializer,
     base: Initializer,
-    rules: list[tuple[str | type, Choice]],
+    rules: list[tuple[str | type, RuleInit]],
     trace: Trace | None,
 ) -> Assignment:
     for key, value in rules:
@@ -199,6 +200,25 @@ def _with_biases(made: list[Assignment]) -> list[Assignment]:
         if each.weight.role == "bias"
         and each.because == "default"
         and (std := spreads.get(each.weight.module, 0.0)) > 0
+        else each
+        for each in made
+    ]
+
+
+def _with_places(made: list[Assignment], trace: Trace | None) -> list[Assignment]:
+    """A table of places that is added to a look-up takes its scale, beside which it would drown or be drowned."""
+    scales: dict[str, float] = {}
+    tables = {name: each for each in made for name in each.weight.parameters}
+    for call in trace.calls if trace is not None else ():
+        table = tables[call.weight]
+        if call.beside and table.initializer is not None and not table.weight.lazy:
+            std = math.sqrt(table.initializer.expected_variance(table.target))
+            scales |= {name: same_everywhere(std * factor) for name, factor in call.beside}
+    return [
+        replace(each, initializer=Normal(std=std), because="its look-up")
+        if each.because == "default"
+        and each.weight.role in ("embedding", "position")
+        and (std := scales.get(each.weight.parameters[0], 0.0)) > 0
         else each
         for each in made
     ]

@@ -14,7 +14,8 @@ from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
 from goodinit.errors import GoodinitError
-from goodinit.pytorch.layers import Meaning, Role, meanings
+from goodinit.pytorch.layers import meanings
+from goodinit.structure import Meaning, Parameter
 from goodinit.weights import Weight
 
 __all__ = ["Form", "ModelWeight", "identity", "read_model", "told"]
@@ -23,50 +24,22 @@ Form = Literal["plain", "parametrized", "weight_norm", "original"]
 _WRAPPERS: Final = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")  # torch.compile, FSDP, ...
 
 
-@dataclass(frozen=True)
-class ModelWeight:
-    """One tensor of a model that is learned: what it is called, what it is for, and how it is to be filled.
+@dataclass(frozen=True, kw_only=True)
+class ModelWeight(Parameter):
+    """A parameter of a PyTorch model: where its numbers are, and how they are kept.
 
-    `name` is that of the tensor, without the prefixes of wrappers such as `torch.compile`'s, so that it is the
-    same wrapped or not; `aliases` are its other names where it is tied. `parameters` are the names under which
-    `named_parameters` has it: for a parametrized tensor those of what it is computed from. `module` is the path of the
-    module that owns it, `kind` that module's class.
-
-    `weight` holds fans, parts and groups, and is None where it is not known what the tensor does, for the
-    `reason` given. `zero_row` is the row of an embedding that padding looks up. `shape` is None for a parameter of a
-    lazy module that has not seen a batch. `form` says how the tensor is kept: `plain`, `parametrized`
-    (torch.nn.utils.parametrize), or by the older hooks, `weight_norm` or `original` (spectral_norm, prune).
+    `form` says how the tensor is kept: `plain`, `parametrized` (torch.nn.utils.parametrize), or by the older hooks,
+    `weight_norm` or `original` (spectral_norm, prune).
     """
 
-    name: str
-    aliases: tuple[str, ...]
-    parameters: tuple[str, ...]
-    module: str
-    kind: str
-    role: Role
-    weight: Weight | None
-    reason: str | None
-    shape: tuple[int, ...] | None
     dtype: torch.dtype
     device: torch.device
-    trainable: bool
-    zero_row: int | None = None
     form: Form = "plain"
-
-    @property
-    def lazy(self) -> bool:
-        """Whether the shape is still to be told by a first batch."""
-        return self.shape is None
 
     @property
     def meta(self) -> bool:
         """Whether it has no values yet, only a shape."""
         return self.device.type == "meta"
-
-    @property
-    def local(self) -> str:
-        """The tensor's name within its module, such as `weight`."""
-        return self.name.rpartition(".")[2]
 
 
 def read_model(model: nn.Module) -> tuple[ModelWeight, ...]:
@@ -236,8 +209,15 @@ def _read(uses: list[_Use], names: dict[Any, list[str]], strip: _Stripper) -> Mo
         device=held.device,
         trainable=any(holder.requires_grad for holder in first.holders),
         zero_row=padding[0] if padding else None,
+        cell=_cell(first.module),
         form=first.form,
     )
+
+
+def _cell(module: nn.Module) -> str | None:
+    """The activation inside a plain recurrent layer."""
+    mode = getattr(module, "nonlinearity", None) if isinstance(module, nn.RNN | nn.RNNCell) else None
+    return mode if isinstance(mode, str) else None
 
 
 def _kind(module: nn.Module) -> str:

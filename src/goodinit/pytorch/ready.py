@@ -16,9 +16,8 @@ from goodinit.errors import GoodinitError
 from goodinit.pytorch.calling import call_model, mapped
 from goodinit.pytorch.copies import copied
 from goodinit.pytorch.guard import runnable, untouched
-from goodinit.pytorch.layers import Meaning
-from goodinit.pytorch.trace import Trace
 from goodinit.pytorch.uses import UseTracer
+from goodinit.structure import Meaning, Trace
 
 __all__ = ["Lazies", "buffers_for", "build", "materialized", "shaped", "traced"]
 
@@ -84,7 +83,14 @@ def traced(model: nn.Module, inputs: Any) -> tuple[Trace | None, Mapping[str, Me
             tracer.feed(inputs)
             call_model(model, inputs)
         return tracer.trace(), tracer.meanings()
-    with untouched(model, inputs) as own, torch.no_grad(), UseTracer(model) as tracer:
+    try:
+        return _run(model, inputs, False)
+    except GoodinitError:  # it may take a gradient in `forward`, as energies and forces do
+        return _run(model, inputs, True)
+
+
+def _run(model: nn.Module, inputs: Any, gradients: bool) -> tuple[Trace, Mapping[str, Meaning]]:
+    with untouched(model, inputs) as own, torch.set_grad_enabled(gradients), UseTracer(model) as tracer:
         tracer.feed(own)
         call_model(model, own)
     return tracer.trace(), tracer.meanings()

@@ -9,7 +9,7 @@ the model is written.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -23,55 +23,11 @@ from goodinit.pytorch.guard import runnable, untouched
 from goodinit.pytorch.operands import Operands, operands
 from goodinit.pytorch.owners import Owners
 from goodinit.spec import format_spec
+from goodinit.structure import LayerCall, ResidualSum, Trace
 
-__all__ = ["LayerCall", "Observer", "Trace", "Tracer", "trace"]
+__all__ = ["Observer", "Tracer", "trace"]
 
 _MOST_STEPS_BACK: Final = 4096  # of the search for a skip connection: longer branches are taken for none
-
-
-@dataclass(frozen=True)
-class LayerCall:
-    """One use of one weight: where, of what kind, and what goes before and after it.
-
-    `weight` and `parameters` (the weight, then its bias and others) are named as in `named_parameters`; a weight that
-    a parametrization computes is named by the parameters it is computed from, and `weight` is the first of them.
-    `number` counts the uses of that weight from 0. `activation` is the one that follows, looking through views,
-    dropout, pooling and norms: a name of `goodinit.activations` where it is one, None where a sum, another layer or
-    the output comes first. `input_activation` is the one that the input came through. `residual` says that the output
-    is added to a value it was computed from; `norm_before` and `norm_after` that a norm lies between this layer and
-    the last, or the next. `sources` are the calls whose outputs reach this input with no layer between, and `plain`
-    that there is one of them, and only its activation and views between. `varied` says that the input descends from
-    the model's, as that of an embedding of places does not.
-    """
-
-    index: int
-    module: str
-    kind: str
-    weight: str
-    parameters: tuple[str, ...]
-    number: int
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    activation: str | None = None
-    input_activation: str | None = None
-    residual: bool = False
-    norm_before: bool = False
-    norm_after: bool = False
-    sources: tuple[int, ...] = ()
-    plain: bool = False
-    varied: bool = True
-
-
-@dataclass(frozen=True)
-class Trace:
-    """The layer calls of one run in execution order, and the parameters that no function of PyTorch met."""
-
-    calls: tuple[LayerCall, ...]
-    unused: tuple[str, ...]
-
-    def of(self, weight: str) -> tuple[LayerCall, ...]:
-        """The calls of that weight."""
-        return tuple(call for call in self.calls if weight in call.parameters)
 
 
 @dataclass(frozen=True)
@@ -81,6 +37,8 @@ class Value:
     `calls` are those whose output it still is, up to what no unit is mixed by; `names` the parameters it is computed
     from where it is computed from nothing else. `signal` says that it is an output of a layer, or descends from the
     model's inputs (`varied`) or such an output; what is neither is a constant. `parents` are earlier values, by number.
+    `stream` is the residual stream that it is, `reach` are the calls whose outputs it was computed from with no layer
+    between.
     """
 
     node: int
@@ -92,8 +50,12 @@ class Value:
     activation: str | None = None
     normed: bool = False
     plain: bool = False
+    mixed: bool = False
     scale: float = 1.0
+    scored: tuple[int, ...] = ()
     divisor_of: tuple[int, ...] = ()
+    stream: int | None = None
+    reach: frozenset[int] = frozenset()
 
 
 class Observer:
@@ -111,7 +73,7 @@ class Observer:
     def lost(self, name: str, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], loss: Any) -> None:
         """A loss was computed."""
 
-    def done(self, function: Function, result: Any) -> None:
+    def done(self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
         """Any function was called."""
 
 
@@ -131,6 +93,9 @@ class Tracer(TorchFunctionMode):
         self._open: list[LayerCall] = []
         self._seen: set[str] = set()
         self._uses: dict[str, int] = {}
+        self._sums: list[ResidualSum] = []
+        self._fed: set[int] = set()
+        self._scales: dict[int, float] = {}  # of look-ups, when they are first added to something
 
     def call(self, index: int) -> LayerCall:
         """The layer call of that number, as far as it is known by now."""
@@ -142,7 +107,9 @@ class Tracer(TorchFunctionMode):
 
     def trace(self) -> Trace:
         """What was seen until now."""
-        return Trace(tuple(self._open), tuple(name for name in self.owners.names if name not in self._seen))
+        calls = tuple(replace(call, last=call.index not in self._fed) for call in self._open)
+        unused = tuple(name for name in self.owners.names if name not in self._seen)
+        return Trace(calls, unused, tuple(self._sums))
 
     def feed(self, inputs: Any) -> None:
         """Say what the model's inputs are, before it is called with them."""
@@ -158,7 +125,7 @@ class Tracer(TorchFunctionMode):
         result = func(*args, **kwargs)
         if isinstance(result, Tensor | tuple | list | Mapping) and before:
             self._learn(func, args, kwargs, before, result)
-        self.observer.done(func, result)
+        self.observer.done(func, args, kwargs, result)
         return result
 
     def _learn(
@@ -201,8 +168,9 @@ class Tracer(TorchFunctionMode):
         """Remember a function's results: values of their own, which descend from the signals among its arguments."""
         parents = tuple(value.node for _, value in before if value.signal)
         varied = any(value.varied for _, value in before)
+        reach = frozenset().union(*(value.reach for _, value in before))
         for tensor in tensors_in(result):
-            self._keep(tensor, Value(self._node(parents), bool(parents), varied, parents, **facts))
+            self._keep(tensor, Value(self._node(parents), bool(parents), varied, parents, reach=reach, **facts))
 
     # --- what a function does ---
 
@@ -211,15 +179,18 @@ class Tracer(TorchFunctionMode):
     ) -> None:
         output = next(iter(tensors_in(result)), None)
         groups = operands(func, kind, args, kwargs, lambda tensor: self._value(tensor).names)
-        if not groups or output is None:
-            self._put(result, before)
+        if not groups or output is None:  # a product of two signals, as the scores of an attention are
+            calls = [index for _, value in before if value.signal for index in value.calls]
+            self._put(result, before, scored=tuple(dict.fromkeys(calls)))
             return
         made = [self._call(each, self._value(each.input), output) for each in groups]
         parents = tuple(value.node for _, value in before if value.signal)
         varied = any(value.varied for _, value in before)
+        self._fed.update(made[:-1], *(value.reach for _, value in before))
+        reach, plain = frozenset(made[-1:]), kind != "recurrent"
         for tensor in tensors_in(result):
             node = self._node(parents)
-            self._keep(tensor, Value(node, True, varied, parents, (made[-1],), plain=kind != "recurrent"))
+            self._keep(tensor, Value(node, True, varied, parents, (made[-1],), plain=plain, reach=reach))
         for index, each in zip(made, groups, strict=True):
             self.observer.layer(index, each, output if each.whole else each.sampled())
 
@@ -242,7 +213,9 @@ class Tracer(TorchFunctionMode):
             norm_before=value.normed and used.seen,
             sources=value.calls if used.seen else (),
             plain=used.seen and value.plain and len(value.calls) == 1 and value.scale == 1,
+            mixed=value.mixed,
             varied=value.varied,
+            first=used.seen and not value.reach,
         )
         self._open.append(call)
         return index
@@ -255,7 +228,7 @@ class Tracer(TorchFunctionMode):
         self, func: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], before: Known, result: Any
     ) -> None:
         value, name = before[0][1], ACTIVATIONS[func](args, kwargs)
-        same = {"calls": value.calls, "normed": value.normed}
+        same = {"calls": value.calls, "normed": value.normed, "mixed": value.mixed, "stream": value.stream}
         if name is None:  # a clamp that is not an activation
             self._put(result, before, **same, activation=value.activation)
             return
@@ -288,6 +261,13 @@ class Tracer(TorchFunctionMode):
             self._normed(first, data, result)
         elif what == "divisor":
             self._put(result, data, divisor_of=(first.node, *self._near(first.node)))
+        elif what == "softmax":
+            self._change(first.scored, scoring=True)
+            self._put(result, data)
+        elif what == "attend":
+            for _, value in data[:2]:
+                self._change(value.calls, scoring=True)
+            self._put(result, data)
         elif what == "sum" and len(data) == 2:
             self._sum(data, result)
         elif what == "sum":
@@ -299,14 +279,16 @@ class Tracer(TorchFunctionMode):
             calls = tuple(dict.fromkeys(index for _, value in data for index in value.calls))
             activations = {value.activation for _, value in data}
             activation = activations.pop() if len(activations) == 1 else None
-            self._put(result, data, calls=calls, activation=activation, normed=all(v.normed for _, v in data))
+            normed, mixed = all(value.normed for _, value in data), any(_mixed(value) for _, value in data)
+            self._put(result, data, calls=calls, activation=activation, normed=normed, mixed=mixed)
         else:
             self._put(result, data)
 
     def _normed(self, value: Value, data: Known, result: Any) -> None:
         if value.activation is None:
             self._change(value.calls, norm_after=True)
-        self._put(result, data, calls=value.calls, activation=value.activation, normed=True)
+        same = _same(value) | {"normed": True, "scale": 1.0, "divisor_of": ()}
+        self._put(result, data, **same)
 
     def _near(self, node: int, most: int = 12) -> tuple[int, ...]:
         """What a value was computed from, a few functions back: enough to know a norm that is written out."""
@@ -319,8 +301,11 @@ class Tracer(TorchFunctionMode):
         return tuple(near)
 
     def _bias(self, value: Value, before: Known) -> None:
-        """A bias that `forward` adds by hand belongs to the layer whose output it meets."""
+        """A bias that `forward` adds by hand belongs to the layer whose output it meets, a table to a look-up."""
         for tensor, other in before:
+            if len(other.names) == 1 and tensor.dim() > 1:
+                self._look_ups(value)
+                self._beside(value.calls, [(other.names[0], 1.0)])
             if len(other.names) == 1 and tensor.dim() == 1 and value.activation is None and len(value.calls) == 1:
                 call = self._open[value.calls[0]]
                 if tensor.shape[0] == call.output_shape[-1] and other.names[0] not in call.parameters:
@@ -335,11 +320,34 @@ class Tracer(TorchFunctionMode):
                 self._change(branch.calls, residual=True)
                 if total and branch.calls:
                     self.observer.summed(kept, added, branch.calls, total[0], branch.scale)
-                self._put(result, data)
+                number = len({each.stream for each in self._sums}) if stream.stream is None else stream.stream
+                self._sums.append(ResidualSum(branch.calls, number, branch.scale))
+                self._put(result, data, stream=number)
                 return
         calls = tuple(dict.fromkeys((*one.calls, *other.calls)))
         activation = one.activation if one.activation == other.activation else None
-        self._put(result, data, calls=calls, activation=activation, normed=one.normed and other.normed)
+        places = [index for value in (one, other) for index in self._look_ups(value)]
+        self._beside(calls, [(self._open[index].weight, self._scales[index]) for index in places])
+        mixed = _mixed(one) or _mixed(other)
+        facts = {"normed": one.normed and other.normed, "mixed": mixed, "scored": (*one.scored, *other.scored)}
+        self._put(result, data, calls=calls, activation=activation, **facts)
+
+    def _look_ups(self, value: Value) -> list[int]:
+        """The look-ups of places that a value is, after what each look-up is multiplied by was noted."""
+        tables = [index for index in value.calls if self._open[index].kind == "embedding"]
+        for index in tables:
+            self._scales.setdefault(index, value.scale)
+        return [index for index in tables if not self._open[index].varied]
+
+    def _beside(self, calls: tuple[int, ...], places: Sequence[tuple[str, float]]) -> None:
+        """Note which tables of places are added to the look-ups among these calls."""
+        for index in calls:
+            call = self._open[index]
+            if call.kind == "embedding" and call.varied:
+                told = dict(call.beside) | {
+                    name: self._scales[index] / scale for name, scale in places if scale and name != call.weight
+                }
+                self._change((index,), beside=tuple(told.items()))
 
     def _product(self, args: tuple[Any, ...], data: Known, result: Any) -> None:
         first = data[0][1]
@@ -386,9 +394,17 @@ def _same(value: Value) -> dict[str, Any]:
         "calls": value.calls,
         "activation": value.activation,
         "normed": value.normed,
+        "mixed": value.mixed,
+        "scored": value.scored,
         "scale": value.scale,
         "divisor_of": value.divisor_of,
+        "stream": value.stream,
     }
+
+
+def _mixed(value: Value) -> bool:
+    """Whether a value holds a signal of no layer."""
+    return value.mixed or (value.signal and not value.calls)
 
 
 def _drops_nothing(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:

@@ -19,8 +19,8 @@ from torch.nn import functional
 from goodinit.errors import GoodinitError
 from goodinit.pytorch.calling import tensors_in
 from goodinit.pytorch.functions import LAYERS, Function, argument, role
-from goodinit.pytorch.layers import MULTIPLYING, Meaning
 from goodinit.pytorch.trace import Known, Tracer, Value
+from goodinit.structure import MULTIPLYING, Meaning
 from goodinit.weights import Weight
 
 __all__ = ["UseTracer"]

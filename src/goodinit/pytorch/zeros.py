@@ -8,9 +8,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from goodinit.pytorch.layers import MULTIPLYING
 from goodinit.pytorch.read import ModelWeight
-from goodinit.pytorch.trace import Trace
+from goodinit.structure import MULTIPLYING, Trace
 
 __all__ = ["ZeroStarts", "zero_starting"]
 
@@ -29,7 +28,7 @@ def zero_starting(model: nn.Module, weights: Sequence[ModelWeight], trace: Trace
     zero = {each.name for each in (*matrices, *scales) if _is_zero(model, each)}
     if all(each.name in zero for each in matrices):
         return frozenset()
-    alone = {call.sources[0] for call in trace.calls if len(call.sources) == 1}
+    alone = {call.sources[0] for call in trace.calls if len(call.sources) == 1 and not call.mixed}
     feeding = {name for call in trace.calls if call.index in alone and not call.residual for name in call.parameters}
     used = {name for call in trace.calls for name in call.parameters}
     ends = {

@@ -11,10 +11,21 @@ from typing import Final
 
 from goodinit.errors import GoodinitError
 
-__all__ = ["OutputFolder", "write_file", "write_new"]
+__all__ = ["INCOMPLETE", "OutputFolder", "mark", "write_file", "write_new"]
 
 FILES: Final = ("result.json", "loss.png", "decision_boundary.png", "fit.png", "phase_diagram.png", "depth_scales.png")
 """Every file that a run may write; one of them in a folder says that another run is kept there."""
+
+
+INCOMPLETE: Final = "INCOMPLETE.txt"
+"""Beside files that are being replaced: where it stands, they may be of two runs, since one was stopped meanwhile."""
+
+
+def mark(folder: Path) -> Path:
+    """Say in a file of the folder that its files are being replaced, and return it, to be removed when they are."""
+    marker = folder / INCOMPLETE
+    marker.write_text("goodinit was replacing the files here: they may be of two runs. Write them again.\n", "utf-8")
+    return marker
 
 
 class OutputFolder:
@@ -38,6 +49,11 @@ class OutputFolder:
 
     def _check(self) -> None:
         kept = [name for name in FILES if os.path.lexists(self.path / name)]
+        if os.path.lexists(self.path / INCOMPLETE) and not self.overwrite:
+            raise GoodinitError(
+                f"{self.path} may hold files of two runs, since one was stopped while it wrote there; choose another "
+                "or say --overwrite"
+            )
         if kept and not self.overwrite:
             raise GoodinitError(f"{self.path} holds another run ({', '.join(kept)}); choose another or say --overwrite")
         try:
@@ -91,15 +107,17 @@ class OutputFolder:
             shutil.rmtree(hidden, ignore_errors=True)
 
     def _replace(self, files: Mapping[str, bytes]) -> None:
-        """Write everything beside its place first; only then replace, file by file, and drop what is stale."""
+        """Write everything beside its place first; only then replace, marked, and drop what is stale."""
         hidden = Path(tempfile.mkdtemp(prefix=".goodinit-", dir=self.path))
         try:
             for name, content in files.items():
                 (hidden / name).write_bytes(content)
+            marker = mark(self.path)
             for name in files:
                 (hidden / name).replace(self.path / name)
             for name in set(FILES) - set(files):
                 (self.path / name).unlink(missing_ok=True)
+            marker.unlink()
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
 

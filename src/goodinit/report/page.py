@@ -15,7 +15,7 @@ from goodinit.errors import GoodinitError
 from goodinit.report import page_parts as parts
 from goodinit.report import study_figures as draw
 from goodinit.report import svg
-from goodinit.report.folder import write_file
+from goodinit.report.folder import INCOMPLETE, mark, write_file
 from goodinit.report.page_figures import drawings
 from goodinit.report.study_figures import Drawing
 from goodinit.report.study_result import StudyResult
@@ -122,10 +122,14 @@ def _look(place: Path, folder: Path, overwrite: bool) -> None:
                 raise GoodinitError(f"{kept} exists; choose another name or say overwrite=True")
     elif os.path.lexists(folder):
         own = folder.is_dir() and not folder.is_symlink()
-        foreign = sorted(file.name for file in folder.iterdir() if file.suffix not in _FIGURE_KINDS) if own else [""]
+        foreign = sorted(file.name for file in folder.iterdir() if not _is_ours(file)) if own else [""]
         if foreign:
             what = f"holds {foreign[0]}, which is not a figure" if own else "is not a folder"
             raise GoodinitError(f"{folder} {what}, so that it is not replaced; choose another name for the page")
+
+
+def _is_ours(file: Path) -> bool:
+    return file.suffix in _FIGURE_KINDS or file.name == INCOMPLETE
 
 
 def _unwritable(place: Path, error: OSError) -> GoodinitError:
@@ -133,7 +137,10 @@ def _unwritable(place: Path, error: OSError) -> GoodinitError:
 
 
 def _write(place: Path, page: bytes, folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write everything under hidden names first, then give it its names; take the old ones back where that fails."""
+    """Write everything under hidden names first, then give it its names; take the old ones back where that fails.
+
+    From the first figure that is replaced until the page is, the folder is marked.
+    """
     place.parent.mkdir(parents=True, exist_ok=True)
     hidden = Path(tempfile.mkdtemp(prefix=".goodinit-", dir=place.parent))
     new, old = hidden / "new", hidden / "old"
@@ -141,8 +148,10 @@ def _write(place: Path, page: bytes, folder: Path, files: Mapping[str, bytes]) -
         new.mkdir()  # with the usual permissions, which mkdtemp does not give
         for name, content in files.items():
             (new / name).write_bytes(content)
+        mark(new)
         replaced = folder.exists()
         if replaced:
+            mark(folder)
             folder.rename(old)
         try:
             new.rename(folder)
@@ -152,6 +161,8 @@ def _write(place: Path, page: bytes, folder: Path, files: Mapping[str, bytes]) -
                 folder.rename(new)
             if replaced:
                 old.rename(folder)
+                (folder / INCOMPLETE).unlink()
             raise
+        (folder / INCOMPLETE).unlink()
     finally:
         shutil.rmtree(hidden, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from goodinit.report import page_parts as parts
 from goodinit.report import study_figures as draw
 from goodinit.report.study_figures import Drawing
 from goodinit.report.study_result import StudyResult, trial_groups
@@ -59,8 +60,8 @@ def _of_task(
             task=task.name,
         ),
     ]
-    if len(study.learning_rates) > 1:
-        drawn.append(_rate_map(result, task, summary, groups, prefix))
+    if study.tune:
+        drawn.append(_rate_map(result, task, groups, prefix))
     figure = draw.learned(task, groups, study.seeds[0])
     if figure is not None:
         name, heading = ("fits", "Fits") if task.data.regression else ("decision-boundaries", "Decision boundaries")
@@ -69,28 +70,19 @@ def _of_task(
     return drawn
 
 
-def _rate_map(
-    result: StudyResult, task: Task, summary: TaskSummary, groups: Mapping[str, Sequence[Trial]], prefix: str
-) -> Drawing:
-    """Of the tuning where the rates were tuned, else of the test scores."""
+def _rate_map(result: StudyResult, task: Task, groups: Mapping[str, Sequence[Trial]], prefix: str) -> Drawing:
+    """The tuning: its criterion for each initialization and learning rate."""
     study = result.study
-    values: dict[str, dict[float, float]] = {}
-    if study.tune:
-        values = {name: dict(result.tuning_curves[task.name, name]) for name in groups}
-        chosen = [trials[0].learning_rate for trials in groups.values()]
-        meaning = f"median final training loss ({task.metric.loss})"
-    else:
-        for name, trials in groups.items():
-            known = summary.ranking is not None and name in summary.ranking.names
-            ranked = summary.ranking[name].summary.iqm.value if summary.ranking and known else trials[0].test_score
-            everything_lost = all(draw.lost(trial) for trial in trials)
-            values.setdefault(trials[0].initialization, {})[trials[0].learning_rate] = (
-                float("inf") if everything_lost else ranked
-            )
-        chosen = []
-        meaning = f"{task.metric.test}{' (interquartile mean)' if summary.ranking else ''}"
-    figure = draw.rate_map(task, values, meaning, lower_is_better=study.tune, chosen=chosen)
-    caption = _map_caption(task, study.tune, study.seeds, study.tuning_seeds)
+    score = study.criterion == "validation_score"
+    curves = {name: result.tuning_curves[task.name, name] for name in groups}
+    values = {name: {rate: _shown(value, score) for rate, value in curve.items()} for name, curve in curves.items()}
+    chosen = [trials[0].learning_rate for trials in groups.values()]
+    what = parts.criterion(task, study.criterion)
+    figure = draw.rate_map(task, values, f"median {what}", lower_is_better=not score, chosen=chosen)
+    caption = (
+        f"The median over {count(len(study.tuning_seeds), 'tuning seed')} of the {what}; brighter is better. Framed: "
+        "the best rate, which was used for the evaluation. Lost: half of the runs or more diverged or failed."
+    )
     return Drawing(f"{prefix}learning-rates", "Initialization and learning rate", caption, figure, task=task.name)
 
 
@@ -122,16 +114,9 @@ def _final_caption(several: bool, task: Task, summary: TaskSummary) -> str:
     return f"{words}{edge} Crosses are runs that diverged or failed, with their number."
 
 
-def _map_caption(task: Task, tuned: bool, seeds: Sequence[int], tuning_seeds: Sequence[int]) -> str:
-    """What the map of initializations and learning rates shows."""
-    if tuned:
-        return (
-            f"The median over {count(len(tuning_seeds), 'tuning seed')} of the final training loss; brighter is "
-            "lower. Framed: the rate with the lowest, which was used for the evaluation. Lost: half of "
-            "the runs or more diverged or failed."
-        )
-    what = f"interquartile mean over {len(seeds)} seeds" if len(seeds) > 1 else f"seed {seeds[0]}"
-    return f"The {task.metric.test} ({what}); brighter is higher. Lost: every run diverged or failed."
+def _shown(value: float, score: bool) -> float:
+    """A score as it is, where the criterion holds its negative; infinite where the run is lost."""
+    return -value if score and value < float("inf") else value
 
 
 def _learned_caption(task: Task, seed: int) -> str:

@@ -11,11 +11,13 @@ from typing import Any
 from goodinit.report.columns import cell, heading, score_text
 from goodinit.report.study_figures import lost
 from goodinit.report.study_result import StudyResult, trial_groups
+from goodinit.report.tables import across_sentence
 from goodinit.results import Finding, Study, Task, TaskSummary, Trial
-from goodinit.statistics import COLUMNS, PairComparison, RankedGroup, Ranking
+from goodinit.statistics import COLUMNS, Aggregate, PairComparison, RankedGroup, Ranking
 from goodinit.wording import count, listed
 
 __all__ = [
+    "criterion",
     "environment",
     "page_facts",
 ]
@@ -34,6 +36,7 @@ def page_facts(result: StudyResult) -> dict[str, Any]:
         "subtitle": f"{counts}, {count(len(result.trials), 'training run')}",
         "tasks": tasks,
         "rerun": result.rerun,
+        "across": _across(result.across_tasks) if result.across_tasks else None,
         "failures": _failures(result.trials),
     }
 
@@ -60,7 +63,7 @@ def _task_facts(result: StudyResult, task: Task, summary: TaskSummary) -> dict[s
     return {
         "name": task.name,
         "answer": _answer(task, summary, groups),
-        "facts": _what_was_run(result.study, task, groups),
+        "facts": _what_was_run(result.study, task, summary),
         "first_seed": first,
         "level": f"{ranking.level:.0%}" if ranking else "",
         "columns": [{"heading": heading(column, task.metric.test), "note": column.note} for column in COLUMNS],
@@ -147,7 +150,7 @@ def _score(group: RankedGroup, seeds: int, level: float) -> str:
     return f"{value} (interquartile mean over {seeds} seeds; {level:.0%} interval {interval})"
 
 
-def _what_was_run(study: Study, task: Task, groups: Mapping[str, Sequence[Trial]]) -> list[tuple[str, str]]:
+def _what_was_run(study: Study, task: Task, summary: TaskSummary) -> list[tuple[str, str]]:
     data, schedule, network = task.data, task.schedule, task.network
     per_seed = "made or split again by each seed" if task.source.varies else "the same for every seed"
     kind = f"the number {data.target} to predict"
@@ -164,7 +167,7 @@ def _what_was_run(study: Study, task: Task, groups: Mapping[str, Sequence[Trial]
         ),
         ("network", f"{network.sentence}, {network.loss.replace('_', ' ')}"),
         ("training", f"{schedule.optimizer.replace('_', ' ')}, {schedule.steps:,} steps, {size}, {task.dtype}"),
-        ("learning rate", _rates(study, task, groups)),
+        ("learning rate", _rates(study, task, summary)),
         ("initializations", listed(starts) if len(starts) <= _MOST_NAMED else f"{len(starts)}, see the tables"),
         ("seeds", f"{_seeds(study.seeds)}: each gives every initialization the same data in the same order"),
         ("random numbers", f"the {task.stream} stream"),
@@ -174,12 +177,26 @@ def _what_was_run(study: Study, task: Task, groups: Mapping[str, Sequence[Trial]
     return facts
 
 
-def _rates(study: Study, task: Task, groups: Mapping[str, Sequence[Trial]]) -> str:
+def criterion(task: Task, name: str) -> str:
+    """What decides among learning rates, in words."""
+    return {
+        "final_loss": f"final training loss ({task.metric.loss})",
+        "area": f"training loss over all steps ({task.metric.loss})",
+        "validation_loss": f"validation loss ({task.metric.loss})",
+        "validation_score": f"validation {task.metric.words}",
+    }[name]
+
+
+def _rates(study: Study, task: Task, summary: TaskSummary) -> str:
     rates = ", ".join(f"{rate:g}" for rate in study.learning_rates)
     if study.tune:
-        chosen = ", ".join(f"{trials[0].learning_rate:g} for {name}" for name, trials in groups.items())
-        how = "the lowest median final training loss decides"
-        return f"tuned for each initialization among {rates}; {how}. Chosen: {chosen}"
+        beyond = ", and beyond where the best one lies at the end" if study.growing else ""
+        chosen = "; ".join(
+            f"{each.chosen:g} for {each.initialization}, which learns with {len(each.learned)} of {len(each.tried)}"
+            for each in summary.rates
+        )
+        how = f"the best median {criterion(task, study.criterion)} decides"
+        return f"tuned for each initialization among {rates}{beyond}; {how}. Chosen: {chosen}"
     return rates or f"{task.schedule.learning_rate:g}"
 
 
@@ -205,6 +222,21 @@ def _ranked(group: RankedGroup, groups: int) -> dict[str, Any]:
         "cells": [cell(column, group.summary) for column in COLUMNS],
         "level_with": level_with,
     }
+
+
+def _across(across: Aggregate) -> dict[str, Any]:
+    """The places over all tasks."""
+    rows = [
+        {
+            "place": group.place,
+            "name": group.name,
+            "iqm": score_text(group.iqm.value),
+            "interval": f"{score_text(group.iqm.low)} to {score_text(min(group.iqm.high, 1.0))}",
+            "level_with": listed(group.not_separable_from) if group.not_separable_from else "none",
+        }
+        for group in across.groups
+    ]
+    return {"rows": rows, "level": f"{across.level:.0%}", "sentence": across_sentence(across)}
 
 
 def _ranking_notes(task: Task, ranking: Ranking | None, of_task: Sequence[str]) -> list[str]:
@@ -233,7 +265,10 @@ def _pairs_notes(ranking: Ranking) -> list[str]:
             f"pairs and Friedman's test over all groups (\u03c7\u00b2 = {found.statistic:.3g}, p {_p(found.p_value)})."
         ]
     if ranking.margin:
-        notes.append(f"Equivalent: the whole interval of the difference lies within {ranking.margin:g} either way.")
+        notes.append(
+            f"Equivalent: the difference lies within {ranking.margin:g} either way, with what failures that these "
+            "seeds cannot have seen may add."
+        )
     return notes
 
 

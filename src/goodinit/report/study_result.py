@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from goodinit.results import Study, Task, TaskSummary, Trial
+from goodinit.statistics import Aggregate
 
 __all__ = ["Rerun", "StudyResult", "trial_groups"]
 
@@ -38,7 +39,11 @@ class StudyResult(Protocol):
 
     @property
     def tuning_curves(self) -> Mapping[tuple[str, str], Mapping[float, float]]:
-        """The median final training loss of the tuning by (task, initialization) and learning rate."""
+        """The median of the study's criterion in the tuning by (task, initialization) and learning rate."""
+
+    @property
+    def across_tasks(self) -> Aggregate | None:
+        """The initializations over all tasks; None for one task or one seed, and for tasks of different scores."""
 
     @property
     def rerun(self) -> Rerun:
@@ -47,8 +52,8 @@ class StudyResult(Protocol):
 
 def trial_groups(result: StudyResult, task: Task, summary: TaskSummary) -> dict[str, list[Trial]]:
     """The trials of each group of a task's summary, in the order of the seeds."""
-    found: dict[tuple[str, float], list[Trial]] = {}
+    found: dict[str, list[Trial]] = {name: [] for name in summary.groups}
     for trial in result.trials:
         if trial.task == task.name:
-            found.setdefault((trial.initialization, trial.learning_rate), []).append(trial)
-    return dict(zip(summary.groups, found.values(), strict=True))
+            found[trial.initialization].append(trial)
+    return found

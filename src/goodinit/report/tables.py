@@ -12,9 +12,9 @@ from rich.text import Text
 
 from goodinit.report.columns import cell, heading, score_text
 from goodinit.results import CLASSIFICATION, REGRESSION, Task, TaskSummary, Trial
-from goodinit.statistics import COLUMNS, Ranking
+from goodinit.statistics import COLUMNS, Aggregate, Ranking
 
-__all__ = ["summary", "text"]
+__all__ = ["across_sentence", "summary", "text"]
 
 _MOST_ROWS = 20
 _SPREAD = (
@@ -30,7 +30,9 @@ def text(renderable: RenderableType, width: int = 100) -> str:
     return file.getvalue().rstrip()
 
 
-def summary(task: Task, trials: Sequence[Trial], summaries: Sequence[TaskSummary] = ()) -> Group:
+def summary(
+    task: Task, trials: Sequence[Trial], summaries: Sequence[TaskSummary] = (), across: Aggregate | None = None
+) -> Group:
     """What was trained, the loss by step, one row a trial, one sentence a trial on why, and what the seeds say."""
     parts: list[RenderableType] = [Text(_headline(task, trials))]
     if len(trials) <= 5:
@@ -43,7 +45,11 @@ def summary(task: Task, trials: Sequence[Trial], summaries: Sequence[TaskSummary
     for each in summaries:
         if each.ranking is not None:
             parts += _ranked(each, each.ranking)
+        if each.rates:
+            parts += _rates(each)
         parts += [Text(note) for note in each.notes]
+    if across is not None:
+        parts += _across(across)
     return Group(*parts)
 
 
@@ -65,6 +71,45 @@ def _ranked(found: TaskSummary, ranking: Ranking) -> list[RenderableType]:
     learned = f"learned: training loss at most {found.target_loss:.3g}"
     title = f"\n{found.task}: {len(seeds)} seeds ({told}), best first; {learned}"
     return [Text(title), table, *(Text(note) for note in ranking.notes)]
+
+
+def across_sentence(across: Aggregate) -> str:
+    """Which tasks decide the order, each being left out in turn."""
+    if not across.decisive:
+        return f"{across.names[0]} is first whichever task is left out."
+    return f"{across.names[0]} is not first without {', or without '.join(across.decisive)}."
+
+
+def _across(across: Aggregate) -> list[RenderableType]:
+    """The places over all tasks, and whether one task decides them."""
+    table = Table()
+    table.add_column("place", justify="right")
+    table.add_column("initialization")
+    for name in ("test score (IQM)", "not separable from"):
+        table.add_column(name, justify="right")
+    for group in across.groups:
+        interval = f"{score_text(group.iqm.low)} to {score_text(group.iqm.high)}"
+        alike = Text(", ".join(group.not_separable_from) or "none")
+        table.add_row(str(group.place), Text(group.name), f"{score_text(group.iqm.value)} ({interval})", alike)
+    return [
+        Text(f"\nAll {len(across.tasks)} tasks together, seeds resampled task by task"),
+        table,
+        Text(across_sentence(across)),
+    ]
+
+
+def _rates(found: TaskSummary) -> list[RenderableType]:
+    """The learning rate of each initialization, and with how many of those tried it learns."""
+    table = Table()
+    table.add_column("initialization")
+    for name in ("learning rate", "tried", "learns with", "from", "to"):
+        table.add_column(name, justify="right")
+    for each in found.rates:
+        ends = [f"{min(each.learned):g}", f"{max(each.learned):g}"] if each.learned else ["", ""]
+        learns = f"{len(each.learned)} of {len(each.tried)} ({each.share:.0%})"
+        tried = f"{min(each.tried):g} to {max(each.tried):g}"
+        table.add_row(Text(each.initialization), f"{each.chosen:g}", tried, learns, *ends)
+    return [Text(f"\n{found.task}: learning rates, each initialization's best one on the tuning seeds"), table]
 
 
 def _called(task: Task) -> str:

@@ -5,7 +5,7 @@ from goodinit.results.forecast import LayerForecast
 from goodinit.results.metric import CLASSIFICATION, REGRESSION, Metric, ScoreName
 from goodinit.results.origin import Origin
 from goodinit.results.study import Job, Study, key_of
-from goodinit.results.summary import TaskSummary
+from goodinit.results.summary import RateSummary, TaskSummary
 from goodinit.results.task import Task
 from goodinit.results.trial import Phase, Sensitivity, Trial
 
@@ -18,6 +18,7 @@ __all__ = [
     "Metric",
     "Origin",
     "Phase",
+    "RateSummary",
     "ScoreName",
     "Sensitivity",
     "Study",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from goodinit.initializers import Initializer
@@ -30,17 +30,37 @@ class Job:
 class Study:
     """All trials of a comparison.
 
-    With `tune`, every initialization is trained with every one of `learning_rates` on `tuning_seeds` first, and
-    with its best one on `seeds`; without, with all of `learning_rates` on `seeds`; with none, with the task's own.
+    Where there are several `learning_rates`, every initialization is trained with every one of them on `tuning_seeds`
+    first, and with its best one, by `criterion`, on `seeds`; where there are none, with the task's own. `growing` says
+    that rates beyond the grid are tried where the best one lies at its end. With a criterion on validation data a
+    quarter of the examples to train on is held out in the tuning.
     Trials are paired: a seed gives every initialization the same examples in the same order.
     """
 
     tasks: tuple[Task, ...]
     initializers: tuple[Initializer, ...]
     learning_rates: tuple[float, ...]
-    tune: bool
     seeds: tuple[int, ...]
-    tuning_seeds: tuple[int, ...]
+    tuning_seeds: tuple[int, ...] = ()
+    criterion: str = "final_loss"
+    growing: bool = False
+
+    @property
+    def tune(self) -> bool:
+        """Whether the learning rate is chosen for each initialization."""
+        return len(self.learning_rates) > 1
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether the tuning keeps validation data."""
+        return self.tune and self.criterion.startswith("validation")
+
+    def task_of(self, job: Job) -> Task:
+        """The task as the job trains it: in a tuning on validation data, those take the test data's place."""
+        task = self.tasks[job.task]
+        if job.phase == "tuning" and self.holds_out:
+            return replace(task, source=replace(task.source, held_out=True))
+        return task
 
     @property
     def size(self) -> int:
@@ -49,10 +69,12 @@ class Study:
         rates = len(self.learning_rates) or 1
         if self.tune:
             return starts * (rates * len(self.tuning_seeds) + len(self.seeds))
-        return starts * rates * len(self.seeds)
+        return starts * len(self.seeds)
 
     def tuning_jobs(self) -> list[Job]:
-        """Every learning rate for every task and initialization, on the tuning seeds; none without tuning."""
+        """Every rate of the grid for every task and initialization, on the tuning seeds; none without tuning."""
+        if not self.tune:
+            return []
         return [
             Job(task, initializer, rate, seed, "tuning")
             for task in range(len(self.tasks))
@@ -67,10 +89,10 @@ class Study:
         for place, task in enumerate(self.tasks):
             for seed in self.seeds:
                 for initializer in self.initializers:
-                    rates = self.learning_rates or (task.schedule.learning_rate,)
+                    rate = next(iter(self.learning_rates), task.schedule.learning_rate)
                     if self.tune:
-                        rates = (chosen[task.name, str(initializer)],)
-                    jobs += [Job(place, initializer, rate, seed) for rate in rates]
+                        rate = chosen[task.name, str(initializer)]
+                    jobs.append(Job(place, initializer, rate, seed))
         return jobs
 
     @cached_property
@@ -80,7 +102,7 @@ class Study:
 
     def key(self, job: Job) -> str:
         """What a trial is, as a hash: the same for the same trial in any study."""
-        phase = () if job.phase == "evaluation" else (job.phase,)
+        phase = () if job.phase == "evaluation" else (job.phase, *(["held out"] if self.holds_out else []))
         return key_of(self._identities[job.task], str(job.initializer), job.learning_rate, job.seed, *phase)
 
 

@@ -72,9 +72,9 @@ class Sensitivity:
 class Trial:
     """One training run: what was run, its loss curve, its scores, and what was found at its start and its end.
 
-    Losses are means over the training set: cross-entropies in nats, or squared errors. Scores are the shares of right
-    answers where `score_name` is `accuracy`, and coefficients of determination where it is `r2`; nan where they are
-    not finite. Where the run diverged, `diverged` is true,
+    Losses are means over the training set, `test_loss` over the test set: cross-entropies in nats, or squared errors.
+    Scores are the shares of right answers where `score_name` is `accuracy`, and coefficients of determination where it
+    is `r2`; nan where they are not finite. Where the run diverged, `diverged` is true,
     `diverged_by` is the recorded step by which a number was no longer finite (None where the loss stayed finite
     but ended far above its start), and the curve ends there. `phase` is `tuning` for a trial that served to choose a
     learning rate, `failure` the reason where a trial could not be trained at all. `parameters` are those after
@@ -99,6 +99,7 @@ class Trial:
     why: str
     failure: str | None = None
     score_name: ScoreName = "accuracy"
+    test_loss: float = math.nan
     origin: Origin | None = field(default=None, compare=False)
     parameters: Parameters = field(default_factory=dict, repr=False, compare=False)
 
@@ -155,6 +156,7 @@ class Trial:
             "steps": self.steps,
             "loss": {"step": list(self.loss_steps), "value": list(self.loss_values)},
             "final_loss": finite_or_none(self.final_loss),
+            "test_loss": finite_or_none(self.test_loss),
             f"train_{self.score_name}": finite_or_none(self.train_score),
             f"test_{self.score_name}": finite_or_none(self.test_score),
             "diverged": self.diverged,
@@ -173,8 +175,10 @@ class Trial:
         loss, spread, findings = own.pop("loss"), own.pop("sensitivity"), own.pop("findings")
         origin = own.pop("origin", None)
         score_name: ScoreName = "r2" if "test_r2" in own else "accuracy"
+        own.setdefault("test_loss", None)  # which goodinit 0.1 did not keep
         for name, key in (
             ("final_loss", "final_loss"),
+            ("test_loss", "test_loss"),
             ("train_score", f"train_{score_name}"),
             ("test_score", f"test_{score_name}"),
         ):

@@ -235,9 +235,8 @@ def _activation_histogram(values: Array) -> tuple[NDArray[np.intp] | None, tuple
     largest = max(-low, high)
     top = 2.0 ** min(max(math.ceil(math.log2(largest)), -300), 1000) if largest > 0 else 1.0
     bottom = -top if low < 0 else 0.0
-    places = ((values - bottom) * (ACTIVATION_BINS / (top - bottom))).astype(np.intp)
-    counts = np.bincount(np.minimum(places.ravel(), ACTIVATION_BINS - 1), minlength=ACTIVATION_BINS)
-    return counts, (bottom, top)
+    places = np.clip((values - bottom) * (ACTIVATION_BINS / (top - bottom)), 0, ACTIVATION_BINS - 1)
+    return np.bincount(places.astype(np.intp).ravel(), minlength=ACTIVATION_BINS), (bottom, top)
 
 
 def _gradient_histogram(gradient: Array) -> tuple[NDArray[np.intp], int]:

@@ -28,7 +28,8 @@ class Weight:
     `out_axis` and `in_axis` say which axes of `shape` count output and input units; the others are a kernel's.
     `kind` is the kind of layer, one of `KINDS`. A weight may hold several matrices: the `groups` of a
     convolution, which divide `group_axis` (the output axis unless told), or `parts` packed along the output axis,
-    such as gates or query, key and value, given by their sizes. The fans are those of one group and of one part;
+    such as gates or query, key and value, given by their sizes; further axes of a linear weight count matrices too, as
+    those of stacked experts. The fans are those of one group and of one part;
     where parts differ in size, `fan_out` is the mean over the elements and `part_fans` has each part's own.
 
     A weight with fewer than two axes joins every unit to itself: each element is a matrix of its own, 1 x 1.
@@ -95,6 +96,11 @@ class Weight:
         return self.kind == "elementwise" or len(self.shape) < 2
 
     @property
+    def _stacked(self) -> bool:
+        """Whether axes of a linear weight count matrices, as those of experts in one tensor."""
+        return self.kind == "linear" and len(self.shape) > 2 and not self.parts and self.groups == 1
+
+    @property
     def size(self) -> int:
         """The number of elements."""
         return math.prod(self.shape)
@@ -102,7 +108,7 @@ class Weight:
     @property
     def kernel(self) -> tuple[int, ...]:
         """The sizes of the kernel's axes, in order; none for a layer that is not a convolution."""
-        if self._alone or self.kind == "bilinear":
+        if self._alone or self.kind in ("bilinear", "linear"):
             return ()
         return tuple(size for axis, size in enumerate(self.shape) if axis not in (self.out_axis, self.in_axis))
 
@@ -141,6 +147,9 @@ class Weight:
             raise self._error(f"an array of shape {array.shape} was given; it must have shape {self.shape}")
         if self._alone:
             return [array.reshape(-1, 1, 1)]
+        if self._stacked:
+            each = np.moveaxis(array, (self.out_axis, self.in_axis), (-2, -1))
+            return [each[place] for place in np.ndindex(each.shape[:-3])]
         moved = np.moveaxis(array, (self.out_axis, self.in_axis), (0, 1))
         out, into, *kernel = moved.shape
         if len(set(self.parts)) > 1:

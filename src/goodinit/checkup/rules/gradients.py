@@ -24,7 +24,7 @@ CUT_OFF: Final = 0.5
 
 def gradient_size(start: ModelStart) -> Iterator[Finding]:
     """Gradients that shrink or grow on their way back to the first layers."""
-    layers = [layer for layer in hidden(start) if layer.gradient_norm is not None]
+    layers = [layer for layer in hidden(start) if layer.gradient_norm is not None and not layer.scoring]
     known = [(layer, layer.gradient_norm or 0.0) for layer in layers]
     known = [(layer, norm) for layer, norm in known if norm > 0 and math.isfinite(norm)]
     if len(known) < 2:
@@ -116,9 +116,12 @@ def no_gradient(start: ModelStart) -> Iterator[Finding]:
     if cut:
         elements = sum(math.prod(each.shape) for each in cut)
         share = elements / max(1, sum(math.prod(each.shape) for each in start.parameters if each.trainable))
+        only_biases = all(
+            each.role == "bias" for each in cut
+        )  # as of an energy's last layer, whose forces are a gradient
         yield Finding(
             "no-gradient",
-            "severe" if share >= CUT_OFF else "warning",
+            "severe" if share >= CUT_OFF else "info" if only_biases else "warning",
             cut[0].name,
             {"names": [each.name for each in cut], "share": share},
             share,

@@ -1,14 +1,8 @@
 // The server, which does all the numerical work: its catalogue, a training as a stream of events, texts and files.
 
-const CLIENT = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+import { Refused } from "../engine/refused.js";
 
-/** What the server refused, and why: code, field, given, allowed and an English message. */
-export class Refused extends Error {
-  constructor(error) {
-    super(error.message);
-    Object.assign(this, { code: error.code, field: error.field ?? null, given: error.given ?? null, allowed: error.allowed ?? null });
-  }
-}
+const CLIENT = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 async function asked(path, options) {
   let answer;

@@ -2,13 +2,14 @@
 
 import { figure, has, percent, t, whole } from "./i18n.js";
 
-/** Sentences with their severity: [{code, severity, text}], at least one. */
+/** Sentences with their severity: [{code, severity, text}]. A start is called healthy only where its training learned. */
 export function findings(run, start) {
   const begun = run.begun[start];
+  if (begun.findings === null) return [];
   const all = run.end ? merged(begun.findings, run.end.starts[start].findings) : begun.findings;
   const { measure } = begun;
   const told = all.map((each) => ({ ...each, text: sentence(each, measure) }));
-  if (told.length) return told;
+  if (told.length || outcome(run, start)?.severity === "severe") return told;
   return [{ code: "healthy", severity: "good", text: t("finding.healthy", { loss: figure(measure.loss), chance: figure(measure.chance_loss) }) }];
 }
 
@@ -61,14 +62,20 @@ function shortened(parts) {
   return parts.length > 4 ? join([...parts.slice(0, 3), t("list.more", { count: parts.length - 3 })]) : join(parts);
 }
 
-/** How a training ended, or null while it goes on. */
+const STUCK = 0.95; // of the loss of guessing: a training that ends above it has not learned
+
+/** How a training ended, {severity, text}, or null while it goes on. What did not learn is severe, whatever was found at the start. */
 export function outcome(run, start) {
   if (!run.end) return null;
   const end = run.end.starts[start];
+  const { measure } = run.begun[start];
   const values = {
-    steps: whole(run.scene.steps), first: figure(run.begun[start].measure.loss), last: figure(end.loss),
+    steps: whole(run.scene.steps), first: figure(measure.loss), last: figure(end.loss),
     train: percent(end.train_accuracy), test: percent(end.test_accuracy), step: end.diverged_by === null ? "" : whole(end.diverged_by),
   };
-  if (end.diverged_by !== null) return t("outcome.notFinite", values);
-  return t(end.diverged ? "outcome.diverged" : "outcome.trained", values);
+  const severe = (key) => ({ severity: "severe", text: t(key, values) });
+  if (end.diverged_by !== null) return severe("outcome.notFinite");
+  if (end.diverged) return severe("outcome.diverged");
+  if (end.loss === null || end.loss > STUCK * measure.chance_loss) return severe("outcome.stuck");
+  return { severity: "", text: t("outcome.trained", values) };
 }

@@ -1,6 +1,7 @@
-// The page: it holds a scene, has the server train it, and shows what comes. All numerical work is the server's.
+// The page: it holds a scene, has it trained, and shows what comes.
 
-import * as api from "./api.js";
+import { Refused } from "../engine/refused.js";
+import { api, keep } from "./backend.js";
 import { Columns } from "./columns.js";
 import { trouble } from "./controls.js";
 import { byId, el, settled } from "./dom.js";
@@ -107,7 +108,7 @@ class Lab {
       } catch (error) {
         if (error.name === "AbortError" || signal.aborted) return;
         byId("starts").removeAttribute("aria-busy");
-        if (!(error instanceof api.Refused)) throw error;
+        if (!(error instanceof Refused)) throw error;
         const field = keyOf(error.field) ? error.field : suspects.shift();
         if (!repair || !field || attempt > 12 || ["busy", "unreachable", "internal", "forbidden"].includes(error.code)) {
           this.refused(error);
@@ -231,12 +232,12 @@ class Lab {
 
   async sendCsv(file) {
     try {
-      if (file.size > this.catalogue.limits.csv_bytes) throw new api.Refused({ code: "too-large", field: "data.csv", message: "", allowed: { most: this.catalogue.limits.csv_bytes } });
+      if (file.size > this.catalogue.limits.csv_bytes) throw new Refused({ code: "too-large", field: "data.csv", message: "", allowed: { most: this.catalogue.limits.csv_bytes } });
       const told = await api.sendCsv(file);
       this.files.set(told.csv, told);
       this.change((scene) => (scene.data = { name: "csv", csv: told.csv, target: told.target }) && true);
     } catch (error) {
-      if (!(error instanceof api.Refused)) throw error;
+      if (!(error instanceof Refused)) throw error;
       this.refused(error);
     }
   }
@@ -340,7 +341,7 @@ async function open() {
       show("note", [() => text]);
       lab.status(text);
     },
-    (error) => (error instanceof api.Refused ? lab.refused(error) : Promise.reject(error)),
+    (error) => (error instanceof Refused ? lab.refused(error) : Promise.reject(error)),
   );
   const panelBox = byId("panel");
   const wide = window.matchMedia("(min-width: 60rem)");
@@ -382,6 +383,7 @@ function dropping(lab) {
   });
 }
 
+keep();
 open().catch((error) => {
   show("error", [() => error.message]);
   throw error;

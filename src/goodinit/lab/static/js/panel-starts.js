@@ -1,5 +1,6 @@
 // The editor of up to four starts: an initializer of the catalogue with its options, and a gain on its weights.
 
+import { alone } from "./backend.js";
 import { slider } from "./controls.js";
 import { el } from "./dom.js";
 import { said, t } from "./i18n.js";
@@ -22,13 +23,15 @@ export function startsEditor(catalogue, change) {
     return { spec: known.find((spec) => !there.includes(spec)) ?? "he_uniform", gain: 1 };
   }
 
+  const elsewhere = ({ name }) => el("option", { value: name, disabled: true }, t("starts.elsewhere", { name }));
+
   function card(init, i) {
     const spec = parseSpec(init.spec) ?? { name: init.spec, options: {} };
     const facts = byName.get(spec.name);
     const usual = Object.fromEntries((facts?.options ?? []).map((option) => [option.name, option.default]));
     const set = (edit) => change((scene) => edit(scene.inits[i]));
     const which = el("select", { id: `start-${i}`, "aria-label": t("starts.which", { letter: LETTERS[i] }) });
-    which.append(...catalogue.initializers.map((each) => el("option", { value: each.name }, each.name)));
+    which.append(...catalogue.initializers.map((each) => (each.law || !alone ? el("option", { value: each.name }, each.name) : elsewhere(each))));
     which.value = facts?.name ?? spec.name;
     which.addEventListener("change", () => set((start) => (start.spec = which.value)));
     const options = (facts?.options ?? []).map((option) => optionControl(option, spec, i, (value) =>

@@ -68,7 +68,7 @@ export class Player {
 
   tick(now) {
     if (!this.playing) return;
-    const passed = Math.min(now - this.before, 100); // a hidden tab does not leap
+    const passed = Math.min(Math.max(now - this.before, 0), 100); // a hidden tab does not leap; a frame's time may lie before the click's
     this.before = now;
     this.position = Math.min(this.position + (passed * this.speed * (this.last + 1)) / WHOLE, this.arrived);
     if (this.arrived === this.last && this.position >= this.last) {

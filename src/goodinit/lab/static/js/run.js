@@ -2,8 +2,9 @@
 
 const unpacked = new WeakMap();
 
-/** The bytes of a base64 text. */
+/** The bytes of a base64 text; the page's own engine gives them as they are. */
 export function bytes(text) {
+  if (typeof text !== "string") return text;
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
   const binary = atob(text);
   const found = new Uint8Array(binary.length);
@@ -11,8 +12,8 @@ export function bytes(text) {
   return found;
 }
 
-/** The little-endian float32 values of a base64 text. */
-export const floats = (text) => new Float32Array(bytes(text).buffer);
+/** The little-endian float32 values of a base64 text, or they themselves. */
+export const floats = (text) => (typeof text === "string" ? new Float32Array(bytes(text).buffer) : text);
 
 /** A packed field of an object, unpacked once and kept as long as the object. */
 export function packed(holder, field, unpack) {

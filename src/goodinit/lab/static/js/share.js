@@ -1,6 +1,6 @@
 // What leaves the page: a link, the same experiment as Python or as a command, a picture, a report.
 
-import * as api from "./api.js";
+import { alone, api } from "./backend.js";
 import { byId, el } from "./dom.js";
 import { figure, percent, t, whole } from "./i18n.js";
 import { colour } from "./theme.js";
@@ -32,20 +32,27 @@ export function sharing(lab, say, refused) {
       }
     });
   does("copy-link", () => offer("share.link", lab.link()));
-  does("copy-python", async () => offer("share.python", await api.asPython(lab.scene())));
-  does("copy-command", async () => offer("share.command", await api.asCommand(lab.scene())));
   does("save-picture", async () => {
     keep(await lab.picture(), "goodinit-lab.png");
     say(t("share.saved", { file: "goodinit-lab.png" }));
   });
-  does("make-report", async () => {
-    say(t("share.reporting"));
-    keep(await api.report(lab.scene()), "goodinit-report.html");
-    say(t("share.saved", { file: "goodinit-report.html" }));
-  });
+
+  if (alone) for (const id of ["copy-python", "copy-command", "make-report"]) byId(id).remove();
+  else wireServer();
 
   byId("textbox-close").addEventListener("click", () => byId("textbox").close());
   byId("textbox-copy").addEventListener("click", () => copyOut(byId("textbox-text").textContent));
+
+  /** What goodinit itself makes of a scene. */
+  function wireServer() {
+    does("copy-python", async () => offer("share.python", await api.asPython(lab.scene())));
+    does("copy-command", async () => offer("share.command", await api.asCommand(lab.scene())));
+    does("make-report", async () => {
+      say(t("share.reporting"));
+      keep(await api.report(lab.scene()), "goodinit-report.html");
+      say(t("share.saved", { file: "goodinit-report.html" }));
+    });
+  }
 
   async function copyOut(text) {
     try {
@@ -76,7 +83,7 @@ export async function sheet(run, frame, columns) {
   columns.drawAll();
   await new Promise(requestAnimationFrame); // charts draw in a task of their own
   const [wide, gap, scale] = [360, 24, 2];
-  const rows = columns.columns.map((column) => [column.canvases.map, column.canvases.net, column.chart.loss.plot.ctx.canvas, column.canvases.layers]);
+  const rows = columns.columns.map((column) => column.figures.map((each) => each.sheet()).filter((canvas) => canvas !== null));
   const tall = (canvas) => (canvas.height * wide) / canvas.width;
   const height = 96 + Math.max(...rows.map((row) => row.reduce((sum, canvas) => sum + tall(canvas) + gap, 0)));
   const width = gap + rows.length * (wide + gap);

@@ -1,0 +1,85 @@
+"""The lab as a folder of files for any web host: the page with its own engine, and what it knows of the catalogue."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from goodinit.errors import GoodinitError
+from goodinit.lab.catalogue import catalogue
+
+__all__ = ["POLICY", "digits_bytes", "export_page"]
+
+POLICY: Final = (
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
+    "connect-src 'self'; font-src 'self'; worker-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'"
+)
+"""What the page's browser may load; it goes into the page itself, since a host of files sends no such header."""
+_SERVED: Final = (".html", ".js", ".css", ".json", ".svg", ".wasm", ".md", "")  # LICENSE has no suffix
+_ENGINE: Final = '<meta name="goodinit-engine" content="{}">'
+_MADE: Final = "static/catalogue.json"  # by which a folder that was written before is known
+
+
+def export_page(folder: Path) -> list[Path]:
+    """Write the lab's page, which needs no server of its own, into a folder; the files written.
+
+    Raises GoodinitError for a folder that holds something else, or cannot be written.
+    """
+    source = Path(str(files("goodinit.lab").joinpath("static")))
+    try:
+        if folder.exists() and any(folder.iterdir()) and not (folder / _MADE).exists():
+            raise GoodinitError(f"{folder} holds files that are not the lab's; give a new or an empty folder")
+        written = {name: path.read_bytes() for path, name in _static(source)}
+        written |= {
+            _MADE: json.dumps(catalogue(), separators=(",", ":"), allow_nan=False).encode(),
+            "static/engine/digits.bin": digits_bytes(),
+            "index.html": _page((source / "index.html").read_text("utf-8")).encode(),
+        }
+        written["sw.js"] = _worker(written, (source / "sw.js").read_text("utf-8")).encode()
+        shutil.rmtree(folder / "static", ignore_errors=True)
+        for name, content in written.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    except OSError as error:
+        raise GoodinitError(f"{folder}: the page cannot be written there ({error})") from error
+    return [folder / name for name in written]
+
+
+def _static(source: Path) -> list[tuple[Path, str]]:
+    """The page's files and their names in the folder."""
+    apart = {source / "index.html", source / "sw.js"}
+    found = sorted(
+        path for path in source.rglob("*") if path.is_file() and path.suffix in _SERVED and path not in apart
+    )
+    return [(path, f"static/{path.relative_to(source).as_posix()}") for path in found]
+
+
+def _page(text: str) -> str:
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    return text.replace(_ENGINE.format("server"), f"{policy}\n  {_ENGINE.format('page')}")
+
+
+def _worker(written: dict[str, bytes], text: str) -> str:
+    """The service worker, told which files there are; another name for its store where one of them has changed."""
+    digest = hashlib.sha256()
+    for name in sorted(written):
+        digest.update(name.encode() + hashlib.sha256(written[name]).digest())
+    told: dict[str, Any] = {"STORE": f"goodinit-lab-{digest.hexdigest()[:16]}", "FILES": ["./", *sorted(written)]}
+    for name, value in told.items():
+        text = text.replace(f"const {name} = null;", f"const {name} = {json.dumps(value)};")
+    return text
+
+
+def digits_bytes() -> bytes:
+    """The digits data set for the page: a byte a pixel, 0 to 16, and then its label, image after image."""
+    from sklearn.datasets import load_digits
+
+    data: Any = load_digits()
+    return np.column_stack([data.data, data.target]).astype(np.uint8).tobytes()

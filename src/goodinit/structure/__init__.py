@@ -1,0 +1,13 @@
+"""What a network or a model is, free of any framework: its parameters with their roles, its layer calls, its streams.
+
+PyTorch's reader makes the structure of a model, and an `MLP` makes its own. Parameters are addressed by name in both.
+"""
+
+from __future__ import annotations
+
+from goodinit.structure.calls import LayerCall, ResidualSum, Trace
+from goodinit.structure.parameters import Parameter
+from goodinit.structure.roles import MULTIPLYING, ROLES, Meaning, Role
+from goodinit.structure.whole import Structure
+
+__all__ = ["MULTIPLYING", "ROLES", "LayerCall", "Meaning", "Parameter", "ResidualSum", "Role", "Structure", "Trace"]

@@ -1,0 +1,76 @@
+"""What one run of a model did: its layer calls in execution order, and the sums of its residual streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["LayerCall", "ResidualSum", "Trace"]
+
+
+@dataclass(frozen=True)
+class LayerCall:
+    """One use of one weight: where, of what kind, and what goes before and after it.
+
+    `weight` and `parameters` (the weight, then its bias and others) are named as in `named_parameters`; a weight that
+    a parametrization computes is named by the parameters it is computed from, and `weight` is the first of them.
+    `number` counts the uses of that weight from 0. `activation` is the one that follows, looking through views,
+    dropout, pooling and norms: a name of `goodinit.activations` where it is one, None where a sum, another layer or
+    the output comes first. `input_activation` is the one that the input came through. `residual` says that the output
+    is added to a value it was computed from; `norm_before` and `norm_after` that a norm lies between this layer and
+    the last, or the next. `sources` are the calls whose outputs reach this input with no layer between, and `plain`
+    that there is one of them, and only its activation and views between. `mixed` says that a signal of no layer, such
+    as the model's input, lies in it too. `varied` says that the input descends from the model's, as that of an
+    embedding of places does not. `beside` names the tables and tokens of places that are added to a look-up, each with
+    what the look-up is multiplied by before that over what the table is. `scoring` says that the output is a query or a
+    key: it goes into an attention's scores, from which little comes back while they are all alike. `first` says that
+    it descends from no layer call, and `last` that no layer call descends from the output.
+    """
+
+    index: int
+    module: str
+    kind: str
+    weight: str
+    parameters: tuple[str, ...]
+    number: int
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    activation: str | None = None
+    input_activation: str | None = None
+    residual: bool = False
+    norm_before: bool = False
+    norm_after: bool = False
+    sources: tuple[int, ...] = ()
+    plain: bool = False
+    mixed: bool = False
+    varied: bool = True
+    beside: tuple[tuple[str, float], ...] = ()
+    scoring: bool = False
+    first: bool = False
+    last: bool = False
+
+
+@dataclass(frozen=True)
+class ResidualSum:
+    """One addition of a branch to the value it was computed from.
+
+    `branch` are the layer calls at the branch's end, `scale` what its output is multiplied by before it is added.
+    `stream` numbers the residual stream that it is added to: sums between which lie only norms and activations share
+    one.
+    """
+
+    branch: tuple[int, ...]
+    stream: int
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One run: the layer calls and the residual sums in execution order, and the parameters that met no function."""
+
+    calls: tuple[LayerCall, ...]
+    unused: tuple[str, ...] = ()
+    sums: tuple[ResidualSum, ...] = ()
+
+    def of(self, weight: str) -> tuple[LayerCall, ...]:
+        """The calls of that weight."""
+        return tuple(call for call in self.calls if weight in call.parameters)

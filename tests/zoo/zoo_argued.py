@@ -1,0 +1,21 @@
+"""Why a severe finding or a warning at a stock model's own start holds, one line each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["argued"]
+
+_BY_MODEL: Final[dict[tuple[str, str], str]] = {}
+_BY_CODE: Final = {
+    "packed-projection-too-small": "PyTorch draws query, key and value as one matrix: each is smaller by sqrt(2) than "
+    "Glorot's rule says of it",
+    "identical-layers": "`nn.TransformerEncoder` copies its first layer",
+    "wrong-fan": "PyTorch takes the fan out of a transposed or grouped convolution for its fan in",
+    "residual-growth": "one standard deviation for all weights: no branch end is scaled with depth, as GPT-2's are",
+}
+
+
+def argued(model: str, code: str) -> str:
+    """The line; empty where nobody has argued."""
+    return _BY_MODEL.get((model, code), _BY_CODE.get(code, ""))
