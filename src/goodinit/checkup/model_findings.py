@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from goodinit.checkup.rules import batch, gradients, signals, weights, whole
+from goodinit.checkup.rules import batch, gradients, recurrent, signals, weights, whole
 from goodinit.model_records import ModelStart
 from goodinit.results import Finding
 
@@ -16,6 +16,7 @@ RULES: Final[tuple[Callable[[ModelStart], Iterator[Finding]], ...]] = (
     *weights.RULES,
     *signals.RULES,
     *gradients.RULES,
+    *recurrent.RULES,
     *whole.RULES,
 )
 

@@ -42,6 +42,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
     # Half of a deep ReLU layer's units are off for all examples by chance where the inputs have become alike.
     "dead-units": Limit(0.75, 0.95),
     "saturated-units": Limit(0.25, 0.5),  # of what standard normal inputs would not saturate
+    "gates-saturated": Limit(0.25, 0.5),  # of a recurrent layer's gates
     "vanishing-signal": _SIGNAL,  # the rms of the first hidden layer over the last
     "exploding-signal": _SIGNAL,
     "vanishing-gradient": _GRADIENT,

@@ -107,8 +107,8 @@ _ONE_SEED = "One seed is an anecdote: run several, such as 0-19, to see whether 
 
 def _places(ranking: Ranking, told: str, summary: TaskSummary, score: str) -> list[str]:
     first = ranking.groups[0]
-    top = [group for group in ranking.groups if group.place == first.place]
-    rest = [group for group in ranking.groups if group.place != first.place]
+    top = [group for group in ranking.groups if group.rank == first.rank]
+    rest = [group for group in ranking.groups if group.rank != first.rank]
     if len(top) == 1:
         sentences = [f"{first.name} is best: its {score} is {told}."]
         if first.better_than:
@@ -129,7 +129,7 @@ def _places(ranking: Ranking, told: str, summary: TaskSummary, score: str) -> li
         ]
     beaten = [group.name for group in rest if all(group.name in one.better_than for one in top)]
     sentences = [
-        f"{listed(names)} share the first place: over {seeds} seeds they are {alike}.",
+        f"{listed(names)} share the first rank: over {seeds} seeds they are {alike}.",
         f"The highest {score} among them is that of {first.name}, {told}.",
     ]
     if beaten:
@@ -137,7 +137,7 @@ def _places(ranking: Ranking, told: str, summary: TaskSummary, score: str) -> li
     if len(beaten) < len(rest):
         mixed = [group.name for group in rest if group.name not in beaten]
         has, it = ("has", "it") if len(mixed) == 1 else ("have", "them")
-        sentences.append(f"{listed(mixed)} {has} a lower place, though not all of the first are better than {it}.")
+        sentences.append(f"{listed(mixed)} {has} a lower rank, though not all of the first are better than {it}.")
     return sentences
 
 
@@ -216,7 +216,7 @@ def _ranked(group: RankedGroup, groups: int) -> dict[str, Any]:
     iqm = group.summary.iqm
     low, value, high = (100 * min(max(edge, 0.0), 1.0) for edge in (iqm.low, iqm.value, iqm.high))
     return {
-        "place": group.place,
+        "rank": group.rank,
         "name": group.name,
         "bar": [round(part, 2) for part in (low, high - low, value)],
         "cells": [cell(column, group.summary) for column in COLUMNS],

@@ -56,7 +56,7 @@ def summary(
 def _ranked(found: TaskSummary, ranking: Ranking) -> list[RenderableType]:
     """The places of a task's initializations over its seeds, and what a reader must see beside them."""
     table = Table()
-    table.add_column("place", justify="right")
+    table.add_column("rank", justify="right")
     table.add_column("initialization")
     score = next(known.test for known in (CLASSIFICATION, REGRESSION) if known.score == found.score_name)
     for name in (*(heading(column, score) for column in COLUMNS), "not separable from"):
@@ -65,7 +65,7 @@ def _ranked(found: TaskSummary, ranking: Ranking) -> list[RenderableType]:
         (first, interval), *others = (cell(column, group.summary) for column in COLUMNS)
         alike = Text(", ".join(group.not_separable_from) or "none")
         row: list[str | Text] = [f"{first} ({interval})" if interval else first, *(value for value, _ in others), alike]
-        table.add_row(str(group.place), Text(group.name), *row)
+        table.add_row(str(group.rank), Text(group.name), *row)
     seeds = found.seeds
     told = f"{min(seeds)}-{max(seeds)}" if len(seeds) > 3 else ", ".join(map(str, seeds))
     learned = f"learned: training loss at most {found.target_loss:.3g}"

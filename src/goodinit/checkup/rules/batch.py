@@ -28,6 +28,7 @@ CONSEQUENCES: Final = frozenset(
         *("vanishing-gradient", "exploding-gradient", "float16-overflow", "float16-underflow", "output-saturated"),
         *("loss-above-chance", "loss-below-chance", "chaotic", "residual-growth", "update-too-large"),
         "sensitive-to-rounding",
+        "gates-saturated",
     }
 )
 """What a batch that is at fault brings about by itself: no weight is blamed for these until it is mended."""
