@@ -98,13 +98,16 @@ def _root_mean(values: Sequence[float]) -> float:
 
 
 def judged(slope: Slope, low: float, high: float, tolerance: float) -> str:
-    """Whether an exponent lies within `low` to `high`, within a tolerance; its interval must agree by a third of it."""
+    """Whether an exponent lies within `low` to `high` give or take a tolerance.
+
+    To be off, its interval must lie off by a third of that; where the interval reaches beyond twice that, it is unclear.
+    """
     if slope.value > high + tolerance and slope.low > high + tolerance / 3:
         return "grows"
     if slope.value < low - tolerance and slope.high < low - tolerance / 3:
         return "shrinks"
-    wide = slope.high - slope.low > 4 * tolerance
-    return "unclear" if wide or slope.value > high + tolerance or slope.value < low - tolerance else "level"
+    far = slope.high > high + 2 * tolerance or slope.low < low - 2 * tolerance
+    return "unclear" if far or not low - tolerance <= slope.value <= high + tolerance else "level"
 
 
 def layer_rows(table: Table) -> list[LayerRow]:
