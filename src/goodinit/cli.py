@@ -152,7 +152,7 @@ def compare(
         typer.echo(result.to_json())
     elif not given["quiet"]:
         console = Console(width=None if sys.stdout.isatty() else 110)
-        console.print(report.summary(result.task, result.shown, result.summaries))
+        console.print(report.summary(result.task, result.shown, result.summaries, result.across_tasks))
         if not result.task.data.regression and len(result.task.data.features) != 2:
             console.print("No decision boundary is drawn: it needs data with two features.", markup=False)
         if written is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from goodinit.checkup.rules import batch, gradients, signals, weights, whole
+from goodinit.checkup.rules import batch, gradients, recurrent, signals, weights, whole
 from goodinit.model_records import ModelStart
 from goodinit.results import Finding
 
@@ -16,6 +16,7 @@ RULES: Final[tuple[Callable[[ModelStart], Iterator[Finding]], ...]] = (
     *weights.RULES,
     *signals.RULES,
     *gradients.RULES,
+    *recurrent.RULES,
     *whole.RULES,
 )
 CODES: Final = {
@@ -54,6 +55,10 @@ CODES: Final = {
     "no-gradient": "a parameter is frozen, or cut off from the loss",
     "unused-parameter": "a parameter took no part in the batch",
     "zero-gradient": "the gradient of a weight is zero everywhere",
+    "gates-saturated": "gates of a recurrent layer are at their flat ends",
+    "forget-gate-shut": "an LSTM forgets at once",
+    "recurrent-too-small": "next to nothing of a state comes to the next step",
+    "recurrent-too-large": "a recurrent state rules every gate",
     "learning-rate-too-large": "the learning rate is above what the curvature allows",
     "update-too-large": "one step changes weights too much",
     "update-too-small": "one step changes weights too little (`watch`)",

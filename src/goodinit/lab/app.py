@@ -124,7 +124,7 @@ class Lab:
         return _Events(job, self.jobs)
 
     async def check(self, request: Request) -> Response:
-        """A scene with every field told, or what is wrong with it."""
+        """A scene with every field explicit, or what is wrong with it."""
         scene, _ = await self._read(partial(self._scene, await _json(request, ("scene",))))
         return JSONResponse({"scene": scene.to_dict()}, headers=_FRESH)
 

@@ -18,7 +18,7 @@ __all__ = ["Jobs", "PageJob", "PageWork"]
 RUNNING: Final = 2  # at a time: each uses all cores
 WAITING: Final = 30
 HELD: Final = 1 << 22  # bytes of messages that wait for a slow page
-STALLED: Final = 30.0  # seconds after which a page that takes no message is given up
+STALLED: Final = 5.0  # seconds after which a page that takes no message is given up
 ALIVE: Final = 2.0  # seconds between signs of life while there is nothing to say
 
 
@@ -131,15 +131,25 @@ class Jobs:
             thread.start()
 
     def start(self, client: str | None, work: PageWork) -> PageJob:
-        """Start a page's job, in place of the one it had. Raises BusyError where too many wait."""
+        """Start a page's job, in place of the one it had; the one that came last is begun first.
+
+        So a person is served while many streams wait that nobody reads. Where too many wait, the oldest is told so.
+        Raises BusyError where the lab is closing.
+        """
         job = PageJob(client, asyncio.get_running_loop())
         if client is not None:
             self.cancel(client)
+        dropped = None
         with self.changed:
-            if self.closed or len(self.waiting) >= WAITING:
+            if self.closed:
                 raise BusyError
+            if len(self.waiting) >= WAITING:
+                dropped = self.waiting.popleft()[0]
             self.waiting.append((job, work))
             self.changed.notify()
+        if dropped is not None:
+            dropped.cancel()
+            dropped.fail(BusyError())
         return job
 
     def cancel(self, client: str) -> bool:
@@ -175,7 +185,7 @@ class Jobs:
                 self.changed.wait_for(lambda: self.closed or self.waiting)
                 if not self.waiting:
                     return
-                job, work = self.waiting.popleft()
+                job, work = self.waiting.pop()
                 self.running.add(job)
             try:
                 _run(job, work)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from goodinit.statistics import Slope, fit_slope
 from goodinit.transferring.records import Coordinate, LayerRow, ParameterRow
-from goodinit.transferring.runs import CallSeries, ParameterFacts, Run
+from goodinit.transferring.runs import CallSeries, ParameterFacts, ScaledRun
 
 __all__ = ["TOLERANCE", "Table", "judged", "layer_rows", "parameter_rows"]
 
@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 class Table:
     """All runs, as arrays of (sizes, seeds)."""
 
-    def __init__(self, runs: Sequence[Run], axis: str) -> None:
+    def __init__(self, runs: Sequence[ScaledRun], axis: str) -> None:
         self.axis = axis
         self.sizes = tuple(dict.fromkeys(run.size for run in runs))
         self.seeds = tuple(dict.fromkeys(run.seed for run in runs))

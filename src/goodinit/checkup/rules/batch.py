@@ -27,6 +27,7 @@ CONSEQUENCES: Final = frozenset(
         *("vanishing-signal", "exploding-signal", "weight-too-large", "dead-units", "saturated-units", "collapsed"),
         *("vanishing-gradient", "exploding-gradient", "float16-overflow", "float16-underflow", "output-saturated"),
         *("loss-above-chance", "loss-below-chance", "chaotic", "residual-growth", "update-too-large"),
+        "gates-saturated",
     }
 )
 """What a batch that is at fault brings about by itself: no weight is blamed for these until it is mended."""
