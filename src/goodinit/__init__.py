@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from goodinit.comparison import Comparison, compare, open_study
     from goodinit.initializers import Initializer
     from goodinit.pytorch import Initialization, Rules
+    from goodinit.transferring import Transfer, transfer
     from goodinit.weights import Weight
 
     __version__: str
@@ -34,6 +35,7 @@ __all__ = [
     "Checkup",
     "Comparison",
     "GoodinitError",
+    "Transfer",
     "Weight",
     "__version__",
     "activations",
@@ -47,6 +49,7 @@ __all__ = [
     "open_study",
     "tasks",
     "theory",
+    "transfer",
     "watch",
 ]
 
@@ -55,11 +58,13 @@ _FROM: Final = {
     "Checkup": "checkup.model_check",
     "Comparison": "comparison",
     "Initializer": "initializers",
+    "Transfer": "transferring",
     "Weight": "weights",
     "audit": "auditing",
     "check": "checkup.model_check",
     "compare": "comparison",
     "open_study": "comparison",
+    "transfer": "transferring",
     "watch": "checkup.model_watch",
 }
 

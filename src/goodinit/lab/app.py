@@ -23,7 +23,7 @@ from goodinit.lab import export, fields, work
 from goodinit.lab.catalogue import catalogue
 from goodinit.lab.errors import BusyError, LabError
 from goodinit.lab.guard import Guard
-from goodinit.lab.jobs import Job, Jobs
+from goodinit.lab.jobs import Jobs, PageJob
 from goodinit.lab.limits import LIMITS
 from goodinit.lab.scene import Scene, read_scene
 from goodinit.lab.uploads import Uploads
@@ -55,8 +55,8 @@ _KINDS: Final = {
 class Lab:
     """What one server holds: trainings, uploads, and the application (`app`) that serves them."""
 
-    def __init__(self) -> None:
-        self.jobs, self.uploads = Jobs(), Uploads()
+    def __init__(self, link_base: str | None = None) -> None:
+        self.jobs, self.uploads, self.link_base = Jobs(), Uploads(), link_base
         self.light = ThreadPoolExecutor(2, thread_name_prefix="goodinit-lab-reading")
         self.reading = 0
         self.static = Path(str(files("goodinit.lab").joinpath("static")))
@@ -113,7 +113,7 @@ class Lab:
 
     async def catalogue(self) -> Response:
         """What can be chosen."""
-        return JSONResponse(await self._read(catalogue))
+        return JSONResponse({**await self._read(catalogue), "link_base": self.link_base})
 
     async def train(self, request: Request) -> Response:
         """Film a scene: server-sent events."""
@@ -124,7 +124,7 @@ class Lab:
         return _Events(job, self.jobs)
 
     async def check(self, request: Request) -> Response:
-        """A scene with every field told, or what is wrong with it."""
+        """A scene with every field explicit, or what is wrong with it."""
         scene, _ = await self._read(partial(self._scene, await _json(request, ("scene",))))
         return JSONResponse({"scene": scene.to_dict()}, headers=_FRESH)
 
@@ -196,7 +196,7 @@ _FRESH: Final = {"cache-control": "no-store"}
 class _Events(StreamingResponse):
     """A job's messages as server-sent events; the job stops when they are no longer read, or never were."""
 
-    def __init__(self, job: Job, jobs: Jobs) -> None:
+    def __init__(self, job: PageJob, jobs: Jobs) -> None:
         super().__init__(_told_alive(job), media_type="text/event-stream", headers=_FRESH)
         self.job, self.jobs = job, jobs
 
@@ -207,7 +207,7 @@ class _Events(StreamingResponse):
             self.jobs.leave(self.job)
 
 
-async def _told_alive(job: Job) -> AsyncIterator[bytes]:
+async def _told_alive(job: PageJob) -> AsyncIterator[bytes]:
     async for message in job.read():
         yield message or b": alive\n\n"
 

@@ -25,7 +25,7 @@ from goodinit.statistics.determination import r_squared
 from goodinit.streams import KeyedStream
 
 __all__ = [
-    "OPTIMIZERS",
+    "TORCH_OPTIMIZERS",
     "LoopRun",
     "all_outputs",
     "loss_of",
@@ -40,7 +40,7 @@ __all__ = [
 
 _CHUNK: Final = 1024  # examples measured at a time
 
-OPTIMIZERS: Final[dict[str, Callable[[list[nn.Parameter], float], torch.optim.Optimizer]]] = {
+TORCH_OPTIMIZERS: Final[dict[str, Callable[[list[nn.Parameter], float], torch.optim.Optimizer]]] = {
     "gradient_descent": lambda parameters, rate: torch.optim.SGD(parameters, lr=rate),
     "momentum": lambda parameters, rate: torch.optim.SGD(parameters, lr=rate, momentum=0.9),
     "adam": lambda parameters, rate: torch.optim.Adam(parameters, lr=rate),
@@ -162,7 +162,7 @@ def train_model(
         progress: called with the number of finished steps, about a hundred times.
     """
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    update = OPTIMIZERS[optimizer](trainable, learning_rate)
+    update = TORCH_OPTIMIZERS[optimizer](trainable, learning_rate)
     losses: list[float] = []
     often = max(1, steps // 100)
 

@@ -22,12 +22,12 @@ from goodinit.pytorch.read import ModelWeight
 from goodinit.structure import MULTIPLYING, ROLES, Role, Trace
 from goodinit.weights import Weight
 
-__all__ = ["DEFAULTS", "WITHOUT_FANS", "Assignment", "Choice", "Rules", "Unknown", "plan"]
+__all__ = ["DEFAULTS", "WITHOUT_FANS", "Assignment", "RuleInit", "Rules", "Unknown", "plan"]
 
-Choice = str | Initializer | None
+RuleInit = str | Initializer | None
 """An initializer, or its text; None or `keep` leaves a parameter as it is, and `init` takes what the weights get."""
 
-Rules = Mapping[str | type[nn.Module], Choice]
+Rules = Mapping[str | type[nn.Module], RuleInit]
 """What differs: by a pattern of names (`*.embed.weight`), a role (`embedding`), or a class of modules."""
 
 DEFAULTS: Final[Mapping[Role, str]] = MappingProxyType(
@@ -102,7 +102,7 @@ def plan(
     return tuple(made)
 
 
-def _checked(model: nn.Module, weights: Sequence[ModelWeight], rules: Rules) -> list[tuple[str | type, Choice]]:
+def _checked(model: nn.Module, weights: Sequence[ModelWeight], rules: Rules) -> list[tuple[str | type, RuleInit]]:
     """The rules, each with at least one parameter that it matches."""
     if not isinstance(rules, Mapping):
         raise GoodinitError(f"rules={rules!r}: give a mapping from name patterns, roles or classes to initializers")
@@ -148,7 +148,7 @@ def _assign(
     weight: ModelWeight,
     init: str | Initializer,
     base: Initializer,
-    rules: list[tuple[str | type, Choice]],
+    rules: list[tuple[str | type, RuleInit]],
     trace: Trace | None,
 ) -> Assignment:
     for key, value in rules:

@@ -73,7 +73,7 @@ class Observer:
     def lost(self, name: str, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], loss: Any) -> None:
         """A loss was computed."""
 
-    def done(self, function: Function, result: Any) -> None:
+    def done(self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
         """Any function was called."""
 
 
@@ -125,7 +125,7 @@ class Tracer(TorchFunctionMode):
         result = func(*args, **kwargs)
         if isinstance(result, Tensor | tuple | list | Mapping) and before:
             self._learn(func, args, kwargs, before, result)
-        self.observer.done(func, result)
+        self.observer.done(func, args, kwargs, result)
         return result
 
     def _learn(
@@ -262,7 +262,7 @@ class Tracer(TorchFunctionMode):
         elif what == "divisor":
             self._put(result, data, divisor_of=(first.node, *self._near(first.node)))
         elif what == "softmax":
-            self._change(first.scored, scoring=True)
+            self._change((*first.scored, *first.calls), scoring=True)  # of the calls, a router's choice
             self._put(result, data)
         elif what == "attend":
             for _, value in data[:2]:

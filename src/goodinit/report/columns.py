@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from goodinit.statistics import Column, Estimate, GroupSummary
-from goodinit.statistics.columns import ALL_DIVERGED, Form
+from goodinit.statistics.columns import ALL_DIVERGED, NumberForm
 
 __all__ = ["cell", "heading", "score_text"]
 
@@ -56,4 +56,4 @@ def _steps(found: Estimate) -> Cell:
     return f"{found.value:,.0f}", f"{found.low:,.0f} to {high}"
 
 
-_FORMS: Final[Mapping[Form, Callable[[Estimate], Cell]]] = {"score": _score, "share": _share, "steps": _steps}
+_FORMS: Final[Mapping[NumberForm, Callable[[Estimate], Cell]]] = {"score": _score, "share": _share, "steps": _steps}

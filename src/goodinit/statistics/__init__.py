@@ -7,6 +7,7 @@ one keyed stream, so that the same numbers and seed give the same intervals, wha
 
 from __future__ import annotations
 
+from goodinit.statistics.aggregate import Aggregate, AggregateGroup, aggregate_tasks
 from goodinit.statistics.bootstrap import bootstrap, interquartile_mean
 from goodinit.statistics.columns import COLUMNS, Column
 from goodinit.statistics.effects import cohens_d_z, probability_of_improvement, rank_biserial
@@ -18,10 +19,13 @@ from goodinit.statistics.power import PowerNote, power_note
 from goodinit.statistics.profiles import PerformanceProfile, performance_profile
 from goodinit.statistics.ranking import RankedGroup, Ranking, compare_groups
 from goodinit.statistics.rates import wilson
+from goodinit.statistics.slopes import Slope, fit_slope
 from goodinit.statistics.survival import StepsToTarget, SurvivalCurve, kaplan_meier, steps_to_target
 
 __all__ = [
     "COLUMNS",
+    "Aggregate",
+    "AggregateGroup",
     "Column",
     "Estimate",
     "Friedman",
@@ -31,12 +35,15 @@ __all__ = [
     "PowerNote",
     "RankedGroup",
     "Ranking",
+    "Slope",
     "StepsToTarget",
     "SurvivalCurve",
+    "aggregate_tasks",
     "bootstrap",
     "cohens_d_z",
     "compare_groups",
     "compare_pair",
+    "fit_slope",
     "friedman",
     "holm",
     "interquartile_mean",

@@ -16,7 +16,7 @@ from goodinit.networks import MLP, Loss, Parameters
 from goodinit.threads import blas_threads, torch_threads
 from goodinit.training import lanes, reference, torch_engine
 from goodinit.training.optimizers import OPTIMIZERS
-from goodinit.training.schedule import Batch, Call, Dtype, Run, Schedule, Watch
+from goodinit.training.schedule import BatchIndices, Call, Dtype, Run, Schedule, SnapshotCallback
 
 __all__ = ["ENGINES", "REGISTRY", "Engine", "EngineName", "choose", "for_models", "train"]
 
@@ -253,13 +253,13 @@ def train(
     X: NDArray[np.float64],
     Y: NDArray[np.float64],
     schedule: Schedule,
-    batches: Iterable[Batch],
+    batches: Iterable[BatchIndices],
     progress: Callable[[int], None] = lambda step: None,
     *,
     learning_rates: NDArray[np.float64] | None = None,
     rate_multipliers: Mapping[str, float] | None = None,
     snapshots: Iterable[int] = (),
-    watch: Watch | None = None,
+    watch: SnapshotCallback | None = None,
     engine: EngineName = "auto",
     dtype: Dtype = "float64",
     threads: int | None = None,
