@@ -116,7 +116,7 @@ def parse_seeds(seeds: str | int | Sequence[int]) -> tuple[int, ...]:
     else:
         if not isinstance(seeds, Integral | Iterable):
             raise wrong
-        listed = [seeds] if isinstance(seeds, Integral) else list(cast(Iterable[int], seeds))
+        listed = list(seeds) if isinstance(seeds, Iterable) else [cast(Any, seeds)]
     if not listed:
         raise wrong
     checked = tuple(check_seed(seed) for seed in listed)
