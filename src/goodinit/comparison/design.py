@@ -114,9 +114,10 @@ def parse_seeds(seeds: str | int | Sequence[int]) -> tuple[int, ...]:
                 raise wrong
             listed += range(first, last + 1)
     else:
-        if not isinstance(seeds, Integral | Iterable):
+        given: Any = seeds
+        if not isinstance(given, Integral | Iterable):
             raise wrong
-        listed = list(seeds) if isinstance(seeds, Iterable) else [cast(Any, seeds)]
+        listed = list(given) if isinstance(given, Iterable) else [given]
     if not listed:
         raise wrong
     checked = tuple(check_seed(seed) for seed in listed)
