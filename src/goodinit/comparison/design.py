@@ -117,7 +117,7 @@ def parse_seeds(seeds: str | int | Sequence[int]) -> tuple[int, ...]:
         given: Any = seeds
         if not isinstance(given, Integral | Iterable):
             raise wrong
-        listed = list(given) if isinstance(given, Iterable) else [given]
+        listed = list(given) if isinstance(given, Iterable) else [cast(int, given)]
     if not listed:
         raise wrong
     checked = tuple(check_seed(seed) for seed in listed)
