@@ -11,7 +11,7 @@ import numpy as np
 from goodinit import checkup
 from goodinit.checkup import NetworkMeasure
 from goodinit.comparison.trials import trial_of
-from goodinit.initializers import Initializer
+from goodinit.methods import Start
 from goodinit.networks import Parameters, stack
 from goodinit.results import Finding, Job, LayerForecast, Task, Trial
 from goodinit.scenes.pictures import Camera, Frame
@@ -50,7 +50,7 @@ class Film:
     [True, True]
     """
 
-    def __init__(self, task: Task, initializers: Sequence[Initializer], seed: int) -> None:
+    def __init__(self, task: Task, initializers: Sequence[Start], seed: int) -> None:
         self.task, self.initializers, self.seed = task, tuple(initializers), seed
         self.data = task.source.dataset(seed)
         self.view = view(task.mlp, self.data)
