@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -254,3 +255,26 @@ def test_the_spread_of_a_curve_that_ends_early_has_its_length():
     trial = goodinit.compare("he_normal", optimizer="momentum", learning_rate=1e6, steps=50, record_every=1).trials[0]
     assert trial.diverged
     assert len(trial.sensitivity.lowest) == len(trial.loss_steps)
+
+
+@pytest.mark.parametrize(
+    ("values", "final", "steps"),
+    [
+        ([0.9, 0.2, 0.8], 0.9, math.inf),  # below the target for a while, and not at the end
+        ([0.9, 0.2, 0.8, 0.3], 0.2, 30),
+        ([0.9, 0.6, 0.6], 0.5, 60),
+        ([0.4, 0.3], 0.2, 0),
+        ([0.9, 0.2], math.nan, math.inf),
+    ],
+)
+def test_learned_and_the_steps_to_learn_are_one_thing(values, final, steps):
+    trials = goodinit.compare(["zeros", "ones"], steps=60, perturbations=0, seeds="0-1")
+    made = [
+        replace(trial, loss_steps=tuple(range(0, 10 * len(values), 10)), loss_values=tuple(values), final_loss=final)
+        for trial in trials.trials
+    ]
+    ranking = replace(trials, trials=tuple(made), target_loss=0.5).ranking()
+    for group in ranking.groups:
+        assert group.summary.success.value == (steps < math.inf)
+        assert group.summary.steps.median.value == steps
+        assert group.summary.steps.reached == (2 if steps < math.inf else 0)

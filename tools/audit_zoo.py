@@ -33,6 +33,34 @@ LABELS = {
     "diffusers": "diffusers",
     "torchvision": "torchvision",
 }
+REPRODUCED = """
+## Seen without goodinit
+
+```python
+import torch
+from diffusers.models.transformers import NucleusMoEImageTransformer2DModel
+
+torch.use_deterministic_algorithms(True, warn_only=True)  # new memory is filled with NaN
+model = NucleusMoEImageTransformer2DModel(
+    num_layers=5, num_attention_heads=2, attention_head_dim=16, axes_dims_rope=(4, 6, 6),
+    joint_attention_dim=32, num_experts=2, moe_intermediate_dim=16,
+)
+print([name for name, p in model.named_parameters() if p.isnan().any()])
+# ['transformer_blocks.3.img_mlp.experts.gate_up_proj', 'transformer_blocks.3.img_mlp.experts.down_proj']
+```
+
+```python
+import torch, transformers
+
+torch.use_deterministic_algorithms(True, warn_only=True)
+config = transformers.OpenAIGPTConfig(n_layer=1, n_embd=32, n_head=2, vocab_size=99)  # or of Apertus
+with torch.device("meta"):
+    model = transformers.OpenAIGPTLMHeadModel(config)
+model.to_empty(device="cpu").initialize_weights()
+print([name for name, p in model.named_parameters() if p.isnan().any()])
+# the weights and biases of every Conv1D: ['transformer.h.0.attn.c_attn.weight', ...]
+```
+"""
 SECONDS = 300  # for one model
 MEMORY = 12 * 2**30
 ROOT = Path(__file__).parents[1]
@@ -195,9 +223,12 @@ def table(rows: list[dict[str, Any]]) -> str:
                     f"`{next(each[1] for each in found if each[0] == code)}` |"
                     for code, count in codes.items()
                 ]
-    lines += ["\n## What could not be built\n", "By its own default configuration, without goodinit too.\n"]
+    lines += [
+        "\n## What was not audited\n",
+        "What its own default configuration does not build, or not within 8 GiB.\n",
+    ]
     lines += [f"- `{row['model']}`: {_sentence(row['refused'])}" for row in rows if "refused" in row]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + REPRODUCED
 
 
 def _unfilled(finding: list[Any]) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from goodinit.initializers import Initializer
     from goodinit.methods import Method
     from goodinit.pytorch import Initialization, Rules
+    from goodinit.transferring import Transfer, transfer
     from goodinit.weights import Weight
 
     __version__: str
@@ -35,6 +36,7 @@ __all__ = [
     "Checkup",
     "Comparison",
     "GoodinitError",
+    "Transfer",
     "Weight",
     "__version__",
     "activations",
@@ -49,6 +51,7 @@ __all__ = [
     "open_study",
     "tasks",
     "theory",
+    "transfer",
     "watch",
 ]
 
@@ -57,11 +60,13 @@ _FROM: Final = {
     "Checkup": "checkup.model_check",
     "Comparison": "comparison",
     "Initializer": "initializers",
+    "Transfer": "transferring",
     "Weight": "weights",
     "audit": "auditing",
     "check": "checkup.model_check",
     "compare": "comparison",
     "open_study": "comparison",
+    "transfer": "transferring",
     "watch": "checkup.model_watch",
 }
 

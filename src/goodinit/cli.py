@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from goodinit import cli_audit
+from goodinit import cli_audit, cli_transfer
 from goodinit.cli_complete import completion, shown_names
 from goodinit.cli_ends import StoppedError, guarded
 from goodinit.errors import GoodinitError, shown
@@ -385,6 +385,7 @@ class _ProgressBar:
 
 
 app.command(name="audit")(cli_audit.audit)
+app.command(name="transfer")(cli_transfer.transfer)
 
 
 def main() -> None:

@@ -8,7 +8,16 @@ from typing import Any
 
 from goodinit.jsonable import json_fields, json_value
 
-__all__ = ["Histogram", "LayerStart", "LossStart", "ModelStart", "ParameterStart", "SumStart"]
+__all__ = [
+    "Histogram",
+    "InputStart",
+    "LayerStart",
+    "LossStart",
+    "ModelStart",
+    "NormStart",
+    "ParameterStart",
+    "SumStart",
+]
 
 
 @dataclass(frozen=True)
@@ -18,6 +27,49 @@ class Histogram:
     low: float
     high: float
     counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class InputStart:
+    """One input of real numbers: its size, and how its features compare.
+
+    `by` says what is counted as a feature: the columns of a table, the channels of images (`channel`), or None where
+    that is not known. `largest` is the feature of the largest rms, `uneven` its rms over the median feature's, `offset`
+    the median of |mean| / standard deviation over the features that are not constant, `moving` the share of those.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    by: str | None
+    mean: float
+    rms: float
+    low: float
+    high: float
+    largest: int | None
+    uneven: float | None
+    offset: float | None
+    moving: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return json_fields(self)
+
+
+@dataclass(frozen=True)
+class NormStart:
+    """A batch norm in evaluation: how far the batch is from its running statistics.
+
+    `offset` is the rms over channels of (batch mean - running mean) / running deviation, `scale` the median over
+    channels of the batch's deviation over the running one.
+    """
+
+    name: str
+    offset: float
+    scale: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return json_fields(self)
 
 
 @dataclass(frozen=True)
@@ -38,6 +90,7 @@ class LayerStart:
         norm_before: whether a norm lies between this layer and the last.
         norm_after: whether a norm lies between this layer and its activation.
         varied: whether the input descends from the model's input; an embedding of places does not.
+        scoring: whether the output goes into an attention's scores, as queries and keys do.
         fan_in: the number of inputs summed into one output; None where it is not known.
         weight_std: the measured standard deviation of the weight's elements.
         weight_std_expected: gain / sqrt(fan_in) by quadrature for the activation that follows.
@@ -76,6 +129,7 @@ class LayerStart:
     norm_before: bool
     norm_after: bool
     varied: bool
+    scoring: bool
     fan_in: float | None
     weight_std: float
     weight_std_expected: float | None
@@ -188,7 +242,10 @@ class LossStart:
     nothing: equal scores, or the targets' mean. `offset` is the part of `value` that comes from the outputs' mean being
     off the targets', for a squared error. `sure_share` counts outputs that give a class 99 % or more, and
     `sure_and_wrong_share` those of them where it is not the target; `logit_rms` is that of the scores, each set of them
-    taken from its mean.
+    taken from its mean. `scores` says what the outputs are where the loss wants something else: `probabilities` or
+    `positive` where it wants scores, `not logarithms` where it wants logarithms of probabilities. `broadcast` are the
+    shapes of outputs and targets that PyTorch stretches to one that is larger than both. `alone` says that all
+    targets are one class, or one number.
     """
 
     total: float
@@ -200,6 +257,9 @@ class LossStart:
     sure_share: float | None = None
     sure_and_wrong_share: float | None = None
     logit_rms: float | None = None
+    scores: str | None = None
+    broadcast: tuple[tuple[int, ...], ...] = ()
+    alone: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -213,8 +273,9 @@ class ModelStart:
     `backward` says whether gradients were taken, `backward_failure` why they could not be. `first_not_finite` says
     where the first number appears that is not finite. `curvature` is the Hessian's eigenvalue largest in size,
     `singular` the smallest and the largest singular value of the input-output Jacobian, `rounding` what the model
-    multiplies a relative change of its weights by: each None unless asked for. `notes` say what was left
-    out, and how the expensive measures were taken.
+    multiplies a relative change of its weights by: each None unless asked for. `inputs` are those of real numbers,
+    `norms` the batch norms in evaluation, `dropout` the largest share that a dropout leaves out. `notes` say what was
+    left out, and how the expensive measures were taken.
     """
 
     model: str
@@ -234,6 +295,9 @@ class ModelStart:
     curvature: float | None = None
     singular: tuple[float, float] | None = None
     rounding: float | None = None
+    inputs: tuple[InputStart, ...] = ()
+    norms: tuple[NormStart, ...] = ()
+    dropout: float = 0.0
     notes: tuple[str, ...] = ()
 
     def parameter(self, name: str) -> ParameterStart:

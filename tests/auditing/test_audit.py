@@ -218,6 +218,28 @@ def test_marks_of_what_is_filled_do_not_outlive_the_build_on_meta():
     assert found.findings == ()
 
 
+class Lifted(nn.Module):
+    """A buffer of a number, which PyTorch makes on the CPU, and a mask that holds infinity on purpose."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+        self.register_buffer("beta", torch.tensor(0.5))
+        self.register_buffer("mask", torch.full((3,), -torch.inf))
+
+    def init_weights(self):
+        self.layer.reset_parameters()
+        self.mask.fill_(-torch.inf)
+
+
+def test_a_buffer_made_of_a_number_is_lost_too_and_a_mask_may_be_infinite():
+    assert audit(Lifted).findings == ()
+    found = audit(Lifted, init="init_weights")
+    assert codes(found) == [("lost-write", "beta", "severe")]
+    assert found["beta"].confirmed
+    assert audit(Lifted()).findings == ()
+
+
 def codes(found):
     return [(each.code, each.name, each.severity) for each in found.findings]
 

@@ -11,7 +11,7 @@ import threadpoolctl
 import uvicorn
 
 from goodinit.lab.app import Lab
-from goodinit.lab.server import CONNECTIONS
+from goodinit.lab.server import CONNECTIONS, Patient
 
 CLIENT = "test-client-1"
 
@@ -23,7 +23,12 @@ def serving():
     place = socket.socket()
     place.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        lab.app, log_level="warning", ws="none", limit_concurrency=CONNECTIONS, timeout_graceful_shutdown=2
+        lab.app,
+        log_level="warning",
+        ws="none",
+        http=Patient,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [place]})

@@ -1,6 +1,7 @@
 """The lab against other hosts' pages, broken and oversized requests, crowds, and connections that are cut."""
 
 import asyncio
+import contextlib
 import gc
 import json
 import socket
@@ -12,7 +13,7 @@ import httpx
 import pytest
 from serving import events, post, serving, wait_for
 
-from goodinit.lab import jobs
+from goodinit.lab import jobs, server
 from goodinit.lab.limits import LIMITS
 
 LONG = {"steps": 100_000, "hidden": [60, 60], "inits": ["he_normal", "glorot_normal"]}  # many seconds of work
@@ -241,7 +242,8 @@ def test_a_crowd_is_served_or_told_that_the_lab_is_busy(served, lab):
             f"{address}/api/train", json={"client": f"crowd-{number:04d}", "scene": SHORT}, timeout=120
         )
         if answer.status_code == 200:
-            return answer.text.rstrip().rpartition("event: ")[2].split("\n")[0]
+            last = answer.text.rstrip().rpartition("event: ")[2]
+            return "busy" if '"code":"busy"' in last else last.split("\n")[0]
         return answer.json()["error"]["code"]
 
     async def crowd():
@@ -333,3 +335,66 @@ def test_a_page_that_does_not_read_is_given_up(served, lab, monkeypatch):
         wait_for(lambda: not lab.jobs.running, 60)
         assert job.cancelled
         assert not job.messages or job.held < 1 << 20
+
+
+def test_half_sent_headers_shut_nobody_out(served, monkeypatch):
+    address, _ = served
+    monkeypatch.setattr(server, "SOON", 0.1)
+    half = [socket.create_connection(("127.0.0.1", port_of(address))) for _ in range(260)]
+    try:
+        for connection in half:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: local")
+        wait_for(lambda: httpx.get(f"{address}/", timeout=30).status_code == 200)
+    finally:
+        for connection in half:
+            connection.close()
+
+
+def test_headers_that_do_not_come_end_the_connection(served, monkeypatch):
+    address, _ = served
+    monkeypatch.setattr(server, "HEADERS_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", port_of(address))) as connection:
+        connection.settimeout(30)
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: local")
+        with contextlib.suppress(ConnectionResetError):
+            assert connection.recv(100) == b""
+
+
+def test_a_page_is_served_while_many_streams_are_not_read(served, lab, monkeypatch):
+    address, _ = served
+    monkeypatch.setattr(jobs, "STALLED", 0.2)
+    monkeypatch.setattr(jobs, "HELD", 1 << 14)
+    request = training({"steps": 15000, "hidden": [8] * 6})
+    unread = []
+    try:
+        for _ in range(40):
+            connection = socket.socket()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", port_of(address)))
+            connection.sendall(request)
+            unread.append(connection)
+        wait_for(lambda: len(lab.jobs.running) == jobs.RUNNING)
+        assert [name for name, _ in events(address, SHORT)][-1] == "end"
+    finally:
+        for connection in unread:
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [{"loss": "\ud800"}, {"\ud800": 1}, {"inits": ["orthogonal(gain=1e308)"]}, {"inits": ["identity(gain=1e300)"]}],
+)
+def test_what_answered_500_is_refused(served, scene):
+    address, _ = served
+    for path in ("/api/check", "/api/train"):
+        body = json.dumps({"scene": scene})
+        answer = httpx.post(f"{address}{path}", content=body, headers={"Content-Type": "application/json"}, timeout=60)
+        assert 400 <= answer.status_code < 500
+        assert answer.json()["error"]["code"] in ("bad-json", "bad-initializer", "refused")
+
+
+def test_a_start_too_large_for_theory_is_filmed_without_it(served):
+    address, _ = served
+    told = dict(events(address, {"steps": 20, "inits": ["normal(std=1e150)"]}))
+    assert told["begin"]["starts"][0]["expected"] == {"forward": None, "backward": None}
+    assert told["end"]["starts"][0]["diverged"]

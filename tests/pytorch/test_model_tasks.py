@@ -17,7 +17,7 @@ from goodinit import GoodinitError, activations, comparison, initializers
 from goodinit.cli import app
 from goodinit.datasets import load
 from goodinit.networks import MLP, stack
-from goodinit.pytorch.loop import OPTIMIZERS, score_of, train_model
+from goodinit.pytorch.loop import TORCH_OPTIMIZERS, score_of, train_model
 from goodinit.streams import KeyedStream
 from goodinit.training import Schedule, batches, r_squared, train
 
@@ -55,7 +55,7 @@ def test_the_loop_is_the_textbooks_training(optimizer: str) -> None:
 
 def test_adamw_decays_by_the_rate_and_a_hundredth() -> None:
     parameter = nn.Parameter(torch.tensor([2.0, -1.0]))
-    update = OPTIMIZERS["adamw"]([parameter], 0.1)
+    update = TORCH_OPTIMIZERS["adamw"]([parameter], 0.1)
     parameter.grad = torch.zeros(2)
     update.step()
     assert torch.allclose(parameter.detach(), torch.tensor([2.0, -1.0]) * (1 - 0.1 * 0.01))

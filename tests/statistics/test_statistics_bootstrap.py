@@ -102,9 +102,9 @@ def test_equal_scores_have_a_point_for_an_interval():
         assert found.value == found.low == found.high == pytest.approx(0.1, rel=1e-15)
 
 
-def test_two_scores_span_the_interval():
-    found = bootstrap([1.0, 3.0], "mean")
-    assert (found.low, found.value, found.high) == (1, 2, 3)
+def test_two_scores_have_the_t_interval():
+    found = bootstrap([1.0, 3.0], "mean")  # the t quantile of 1 degree of freedom is 12.706, the standard error 1
+    assert (found.low, found.value, found.high) == pytest.approx((2 - 12.7062, 2, 2 + 12.7062), rel=1e-5)
 
 
 def test_wilson_by_statsmodels():
@@ -144,3 +144,11 @@ def test_wilson_by_scipy_and_its_ends():
 def test_errors_say_what_to_do(call, message):
     with pytest.raises(GoodinitError, match=message):
         call()
+
+
+@pytest.mark.parametrize(("seeds", "least"), [(3, 0.92), (5, 0.91), (10, 0.93)])
+def test_interquartile_means_of_few_normal_scores_are_covered(seeds, least):
+    """Over 400 samples; the standard error of a share of 0.95 is 0.011."""
+    rng = np.random.default_rng(11)
+    found = [bootstrap(rng.normal(size=seeds), "iqm", resamples=300) for _ in range(400)]
+    assert np.mean([each.low <= 0 <= each.high for each in found]) >= least

@@ -99,14 +99,40 @@ def test_the_same_thing_on_other_seeds_is_separable_at_the_nominal_rate(test):
 
 def test_equivalence_needs_a_margin_and_the_whole_interval():
     rng = np.random.default_rng(7)
-    b = rng.random(20)
-    a = b + 0.001 * rng.normal(size=20) + 0.002  # tiny, and yet found
+    b = rng.random(80)
+    a = b + 0.001 * rng.normal(size=80) + 0.002  # tiny, and yet found
     found = compare_pair(a, b)
     assert found.verdict == "better"
     assert compare_pair(a, b, margin=0.01).verdict == "equivalent"
     assert compare_pair(a, b, margin=found.mean_difference.value).verdict == "better"
     assert compare_pair(b, b).verdict == "not separable"
     assert compare_pair(b, b, margin=0.01).verdict == "equivalent"
+
+
+def test_equivalence_is_refused_where_a_rare_failure_may_be_unseen():
+    rng = np.random.default_rng(7)
+    b = 0.9 + 0.001 * rng.normal(size=200)
+    a = b + 0.0001 * rng.normal(size=200)
+    for n, verdict in ((5, "not separable"), (71, "not separable"), (72, "equivalent")):  # 0.95^72 is 0.025
+        found = compare_pair(a[:n], b[:n], margin=0.01, test="wilcoxon")
+        assert (found.verdict, found.runs_needed) == (verdict, 72)
+    told = compare_pair(a, b, margin=0.05, floor=0.0)
+    share = 1 - 0.025 ** (1 / 200)  # may fail though none of 200 did
+    assert told.bounds.high == pytest.approx(share * max(a.max(), b.max()), abs=1e-3)
+    assert told.verdict == "equivalent"
+    assert compare_pair(a, b, margin=0.015, floor=0.0).verdict == "not separable"
+    assert compare_pair(a, b, margin=0.05, floor=0.0).reversed().bounds.low == -told.bounds.high
+
+
+@pytest.mark.parametrize("seeds", [5, 10, 20])
+def test_rare_failures_are_not_called_equivalent(seeds):
+    """One run in twenty fails, which is the margin; at 10 seeds 60 % of samples show no failure."""
+    rng, wrong = np.random.default_rng(3), 0
+    for _ in range(200):
+        a = 0.95 + 0.001 * rng.normal(size=seeds)
+        b = np.where(rng.random(seeds) < 0.05, 0.0, a)
+        wrong += compare_pair(a, b, margin=0.05 * 0.95, floor=0.0, resamples=100).verdict == "equivalent"
+    assert wrong <= 6
 
 
 def test_equal_scores_are_ties():

@@ -98,8 +98,11 @@ def test_ties_constants_and_all_diverged():
     assert same.friedman.p_value == 1
     assert same.notes[0] == "a, b and c share place 1: they are not separable."
     assert any("Friedman's test finds no difference" in note for note in same.notes)
-    alike = compare_groups("abc", np.full((3, 6), 0.5), margin=0.1)
+    alike = compare_groups("abc", np.full((3, 80), 0.5), margin=0.1)
     assert alike.notes[0] == "a, b and c share place 1: they are equivalent within the margin."
+    few = compare_groups("abc", np.full((3, 6), 0.5), margin=0.1, floor=0.0)
+    assert few.notes[0] == "a, b and c share place 1: they are not separable."
+    assert any("6 seeds cannot show that two are equivalent within 0.1: up to 46% of" in note for note in few.notes)
     x = shifted([0, 5, 0], n=12)
     x[2] = NAN
     lost = compare_groups("abc", x, diverged=np.isnan(x))

@@ -7,12 +7,19 @@ import math
 import mpmath as mp
 import numpy as np
 import pytest
-from scipy import integrate, special
+from scipy import integrate, optimize, special
 
 from goodinit import activations
 from goodinit.activations import Activation
 from goodinit.errors import GoodinitError
-from goodinit.theory import correlation_map, mean_field, second_moment_ratio, variance_map
+from goodinit.theory import (
+    correlation_map,
+    critical_weight_variance,
+    half_stable_critical_point,
+    mean_field,
+    second_moment_ratio,
+    variance_map,
+)
 from goodinit.theory.pairs import half_square_difference
 from goodinit.theory.quadrature import singular_points
 
@@ -276,3 +283,29 @@ def test_phases_are_named_by_what_happens():
 
     assert [phase("tanh", w) for w in (1.0, 3.0)] == ["ordered", "chaotic"]
     assert [phase("relu", w) for w in (1.0, 2.0, 3.0)] == ["ordered", "critical", "exploding"]
+
+
+SIGN = Activation("sign", lambda z: np.where(z > 0, 1.0, -1.0), np.zeros_like, None)
+STEP = Activation("step", lambda z: np.where(z > 0, 1.0, 0.0), np.zeros_like, None)
+
+
+@pytest.mark.parametrize(
+    ("activation", "moment", "slope"),
+    [
+        (SIGN, lambda c: 2 / math.pi * math.asin(c), lambda c: 2 / math.pi / math.sqrt(1 - c * c)),
+        (STEP, lambda c: 0.25 + math.asin(c) / (2 * math.pi), lambda c: 1 / (2 * math.pi) / math.sqrt(1 - c * c)),
+    ],
+)
+def test_an_activation_that_jumps_is_chaotic(activation, moment, slope):
+    """Sheppard 1899: E[sign sign] is 2 arcsin(c) / pi, whose slope at c = 1 has no bound."""
+    field = mean_field(activation, weight_variance=2.0, bias_variance=0.1)
+    q = 2 * moment(1.0) + 0.1
+    assert field.q_star == pytest.approx(q, rel=1e-12)
+    c = optimize.brentq(lambda c: (2 * moment(c) + 0.1) / q - c, 0.0, 1 - 1e-9, xtol=1e-15)
+    assert field.c_star == pytest.approx(c, abs=1e-11)
+    assert field.correlations(60)[-1] == pytest.approx(field.c_star, abs=1e-9)
+    assert (field.chi_1, field.phase, field.xi_q) == (math.inf, "chaotic", 0)
+    assert field.xi_c == pytest.approx(-1 / math.log(2 * slope(c) / q), rel=1e-6)
+    for function in (critical_weight_variance, half_stable_critical_point):
+        with pytest.raises(GoodinitError, match="jumps, so that no weight variance is critical"):
+            function(activation)

@@ -25,7 +25,7 @@ SIZES: dict[str, Any] = {
 EXPERTS = {"num_local_experts": 8, "num_experts": 8, "n_routed_experts": 8, "moe_intermediate_size": 256}
 
 CAUSAL = (
-    "Apertus BioGpt Bloom Cohere DiffLlama Exaone4 Falcon Gemma Gemma2 Gemma3 Glm4 GPT2 GPTBigCode GPTNeoX Granite "
+    "Apertus BioGpt Bloom Cohere Exaone4 Falcon Gemma Gemma2 Gemma3 Glm4 GPT2 GPTBigCode GPTNeoX Granite "
     "Lfm2 Llama Mamba Mistral Mpt NanoChat Nemotron Olmo2 OPT OpenAIGPT Phi Phi3 Qwen2 Qwen3 Rwkv SmolLM3 StableLm "
     "Starcoder2"
 )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from goodinit.auditing.laws import Law
+from goodinit.auditing.laws import DrawnLaw
 from goodinit.auditing.records import AuditFinding, ParameterAudit
 from goodinit.recipes import Expected, Place, Recipe, places
 
@@ -46,7 +46,7 @@ def conformity(rows: Sequence[ParameterAudit], recipe: Recipe) -> tuple[list[Par
 class _Actual:
     """What fills a parameter: its law where that is known, else mean and standard deviation of its `size` values."""
 
-    law: Law | None
+    law: DrawnLaw | None
     mean: float
     std: float
     size: int

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-__all__ = ["UNKNOWN", "Law", "after", "constant"]
+__all__ = ["UNKNOWN", "DrawnLaw", "after", "constant"]
 
 
 @dataclass(frozen=True)
-class Law:
+class DrawnLaw:
     """A distribution of elements: `normal`, `truncated_normal` or `uniform`, `constant`, or `unknown`.
 
     `location` and `scale` are those of a normal before it is cut; `low` and `high` are bounds.
@@ -47,7 +47,7 @@ class Law:
             return float(cut.mean()), float(cut.std())
         return None
 
-    def moved(self, factor: float, shift: float) -> Law:
+    def moved(self, factor: float, shift: float) -> DrawnLaw:
         """The law of `factor * x + shift`."""
         if self.distribution == "unknown":
             return self
@@ -74,15 +74,15 @@ class Law:
 
 
 _UNCUT: Final = 6.0  # standard deviations: a clamp beyond them changes a value in 5e8
-UNKNOWN: Final = Law("unknown")
+UNKNOWN: Final = DrawnLaw("unknown")
 
 
-def constant(value: float) -> Law:
+def constant(value: float) -> DrawnLaw:
     """The law of elements that are all `value`."""
-    return Law("constant", location=value, low=value, high=value)
+    return DrawnLaw("constant", location=value, low=value, high=value)
 
 
-def after(operation: str, law: Law | None, arguments: Sequence[Any]) -> Law:
+def after(operation: str, law: DrawnLaw | None, arguments: Sequence[Any]) -> DrawnLaw:
     """The law after an operation, whose `arguments` come without the tensor itself, on elements of `law`."""
     numbers = [float(a) for a in arguments if isinstance(a, int | float)]
     plain = len(numbers) == len(arguments)
@@ -91,29 +91,29 @@ def after(operation: str, law: Law | None, arguments: Sequence[Any]) -> Law:
     if operation in ("ones", "ones_like", "new_ones"):
         return constant(1.0)
     if operation in ("randn", "randn_like"):
-        return Law("normal", 0.0, 1.0)
+        return DrawnLaw("normal", 0.0, 1.0)
     if operation in ("rand", "rand_like"):
-        return Law("uniform", low=0.0, high=1.0)
+        return DrawnLaw("uniform", low=0.0, high=1.0)
     if operation in ("fill_", "full", "full_like", "new_full"):
         return constant(numbers[-1]) if numbers and isinstance(arguments[-1], int | float) else UNKNOWN
     if operation == "normal_" and plain:
         mean, std = [*numbers, *[0.0, 1.0][len(numbers) :]]
-        return Law("normal", mean, std) if std else constant(mean)
+        return DrawnLaw("normal", mean, std) if std else constant(mean)
     if operation == "uniform_" and plain:
         low, high = [*numbers, *[0.0, 1.0][len(numbers) :]]
-        return Law("uniform", low=low, high=high)
+        return DrawnLaw("uniform", low=low, high=high)
     if law is None or not plain:
         return UNKNOWN
     return _arithmetic(operation.rstrip("_"), law, numbers)
 
 
-def _arithmetic(operation: str, law: Law, numbers: list[float]) -> Law:
+def _arithmetic(operation: str, law: DrawnLaw, numbers: list[float]) -> DrawnLaw:
     if operation == "erfinv" and law.distribution == "uniform" and law.low is not None and law.high is not None:
         from scipy.special import erfinv
 
         if (law.low, law.high) == (-1.0, 1.0):  # cut so far out that nothing is
-            return Law("normal", 0.0, math.sqrt(0.5))
-        return Law("truncated_normal", 0.0, math.sqrt(0.5), float(erfinv(law.low)), float(erfinv(law.high)))
+            return DrawnLaw("normal", 0.0, math.sqrt(0.5))
+        return DrawnLaw("truncated_normal", 0.0, math.sqrt(0.5), float(erfinv(law.low)), float(erfinv(law.high)))
     if operation == "neg" and not numbers:
         return law.moved(-1.0, 0.0)
     if operation == "mul" and len(numbers) == 1:

@@ -16,7 +16,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from goodinit.auditing.laws import Law, after
+from goodinit.auditing.laws import DrawnLaw, after
 from goodinit.auditing.records import Write
 from goodinit.errors import GoodinitError
 
@@ -43,7 +43,7 @@ class Memory:
     writes: list[Write] = field(default_factory=list)
     parts: dict[tuple[Any, ...], int] = field(default_factory=dict)
     full: bool = False
-    law: Law | None = None
+    law: DrawnLaw | None = None
     lost: list[Write] = field(default_factory=list)
     checkpoint: bool = False
 
@@ -102,9 +102,9 @@ class Recorder(TorchDispatchMode):
     def initialized(self, name: str, tensor: torch.Tensor, options: dict[str, Any]) -> None:
         """Record an initializer that does nothing on the meta device by its arguments."""
         text = tuple(f"{key}={options[key]}" for key in ("mean", "std", "a", "b", "gain", "sparsity") if key in options)
-        law = Law("unknown")
+        law = DrawnLaw("unknown")
         if name == "_no_grad_trunc_normal_":
-            law = Law("truncated_normal", *(float(options[key]) for key in ("mean", "std", "a", "b")))
+            law = DrawnLaw("truncated_normal", *(float(options[key]) for key in ("mean", "std", "a", "b")))
         self._write(name.removeprefix("_no_grad_"), tensor, text, law)
 
     def forget(self, model: torch.nn.Module) -> None:
@@ -186,7 +186,7 @@ class Recorder(TorchDispatchMode):
                 return  # a copy of nothing
             law = source.law if source is not None else None
             origin = source.writes if source is not None else []
-            self._write(name, tensor, _text(rest), law or Law("unknown"), origin)
+            self._write(name, tensor, _text(rest), law or DrawnLaw("unknown"), origin)
             return
         if name in _ARITHMETIC and memory is not None and not (memory.full or memory.parts):
             return
@@ -194,7 +194,12 @@ class Recorder(TorchDispatchMode):
         self._write(name, tensor, _text(rest), law)
 
     def _write(
-        self, name: str, tensor: torch.Tensor, arguments: tuple[str, ...], law: Law, origin: list[Write] | None = None
+        self,
+        name: str,
+        tensor: torch.Tensor,
+        arguments: tuple[str, ...],
+        law: DrawnLaw,
+        origin: list[Write] | None = None,
     ) -> None:
         try:
             storage = tensor.untyped_storage()
@@ -212,7 +217,7 @@ class Recorder(TorchDispatchMode):
         else:
             memory.parts[(*_extent(tensor), tuple(tensor.stride()), tensor.dtype)] = tensor.numel()
             same = memory.law is not None and memory.law == law
-            memory.law = law if same or (memory.law is None and not memory.full) else Law("unknown")
+            memory.law = law if same or (memory.law is None and not memory.full) else DrawnLaw("unknown")
 
     def _said(self, name: str, args: Any, full: bool) -> Write:
         file, line, through, _ = _where()

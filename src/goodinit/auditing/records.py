@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from goodinit.auditing.laws import Law
+from goodinit.auditing.laws import DrawnLaw
 
 __all__ = ["INCOMPLETE", "AuditFinding", "ParameterAudit", "Write"]
 
@@ -54,7 +54,7 @@ class ParameterAudit:
     kind: str
     shape: tuple[int, ...]
     verdict: str
-    law: Law | None = None
+    law: DrawnLaw | None = None
     writes: tuple[Write, ...] = ()
     lost: tuple[Write, ...] = ()
     tied: tuple[str, ...] = ()

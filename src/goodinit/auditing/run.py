@@ -198,13 +198,19 @@ def _row(recorder: Recorder, name: str, kind: str, tensor: torch.Tensor, tied: t
 
 
 def _settled(row: ParameterAudit, built: torch.Tensor | None) -> ParameterAudit:
-    """The row with what the build in memory showed: where no NaN is left, somebody wrote it unseen."""
+    """The row with what the build in memory showed.
+
+    Where no NaN is left, somebody wrote it unseen. Where it is full of it, what was made elsewhere was lost.
+    """
     import torch
 
-    if row.verdict not in _MESSAGES or built is None or not built.is_floating_point() or built.is_meta:
+    unseen = row.verdict == "filled" and row.law is None and not row.writes
+    if not (unseen or row.verdict in _MESSAGES) or built is None or not built.is_floating_point() or built.is_meta:
         return row
-    nan = bool(torch.isnan(built.detach()).any())
-    return replace(row, confirmed=nan, verdict=row.verdict if nan else "filled")
+    nan = torch.isnan(built.detach())
+    if unseen:
+        return replace(row, verdict="lost", confirmed=True) if nan.numel() and bool(nan.all()) else row
+    return replace(row, confirmed=bool(nan.any()), verdict=row.verdict if bool(nan.any()) else "filled")
 
 
 def _poisoned(make: Callable[[], Any], init: Any, device: str) -> dict[str, torch.Tensor]:
@@ -244,7 +250,7 @@ def _look(
         seen.append(row)
         law = row.law or UNKNOWN if known else None
         matrix = row.kind == "parameter" and len([side for side in row.shape if side > 1]) > 1
-        finding = judged(row.name, values, law, matrix)
+        finding = judged(row.name, values, law, matrix=matrix, buffer=row.kind == "buffer")
         findings += [finding] if finding is not None else []
         if matrix and (law is None or law.random):
             drawn.append((row.name, tensor, values))

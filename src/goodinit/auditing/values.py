@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 from scipy.special import erfcinv
 
-from goodinit.auditing.laws import Law
+from goodinit.auditing.laws import DrawnLaw
 from goodinit.auditing.records import AuditFinding
 
 __all__ = ["Values", "alike", "differing", "judged", "measured"]
@@ -66,7 +66,7 @@ def _local(tensor: Any) -> torch.Tensor:
 def _moments(flat: torch.Tensor, known: bool) -> Values:
     low, high = (float(each) for each in torch.aminmax(flat))
     if not (math.isfinite(low) and math.isfinite(high)):
-        return Values(flat.numel(), False)
+        return Values(flat.numel(), False, low=low, high=high)
     size = flat.numel()
     parts = flat.split(_CHUNK) if flat.dtype in (torch.float32, torch.float64) else flat.float().split(_CHUNK)
     mean = sum(float(part.sum()) for part in parts) / size
@@ -79,9 +79,14 @@ def _moments(flat: torch.Tensor, known: bool) -> Values:
     return Values(size, True, mean, math.sqrt(squares / size), low, high, middle, eps)
 
 
-def judged(name: str, values: Values, law: Law | None, matrix: bool) -> AuditFinding | None:
-    """What is wrong with the values of one tensor; `law` is what its writes leave, None where they are not known."""
+def judged(name: str, values: Values, law: DrawnLaw | None, *, matrix: bool, buffer: bool) -> AuditFinding | None:
+    """What is wrong with the values of one tensor; `law` is what its writes leave, None where they are not known.
+
+    A buffer may hold infinity, as masks do.
+    """
     if not values.finite:
+        if buffer and not (math.isnan(values.low) or math.isnan(values.high)):
+            return None
         return AuditFinding("not-finite", name, "it holds NaN or infinity; initialize it")
     if law is not None and law.random:
         return _against(name, values, law)
@@ -95,7 +100,7 @@ def judged(name: str, values: Values, law: Law | None, matrix: bool) -> AuditFin
     return None
 
 
-def _against(name: str, values: Values, law: Law) -> AuditFinding | None:
+def _against(name: str, values: Values, law: DrawnLaw) -> AuditFinding | None:
     moments = law.moments
     if moments is None or values.size < 2:
         return None

@@ -14,7 +14,7 @@ import numpy as np
 
 from goodinit.bench.clock import calibrated, interleaved
 from goodinit.bench.records import Bench, Contest, Entry, Growth, Timing
-from goodinit.bench.trainers import TRAINERS, Task, classic, digits, disagreement, missing
+from goodinit.bench.trainers import TRAINERS, Problem, classic, digits, disagreement, missing
 from goodinit.bench.weights import DISTRIBUTIONS, drawers
 from goodinit.training import REGISTRY, Dtype, lanes
 
@@ -122,7 +122,7 @@ def _able() -> tuple[dict[str, set[Dtype]], dict[str, str]]:
 
 def _training(
     title: str,
-    task: Task,
+    task: Problem,
     ensembles: tuple[int, ...],
     dtype: Dtype,
     sizes: Sizes,
@@ -215,7 +215,7 @@ def _drawing(distribution: str, sizes: Sizes, absent: Mapping[str, str]) -> Cont
 def _growths(sizes: Sizes, able: Mapping[str, set[Dtype]], progress: Callable[[str], None]) -> list[Growth]:
     many = sizes.growth_networks
     at_once = f"{many} networks at once"
-    axes: list[tuple[str, tuple[int, ...], Callable[[int], tuple[Task, int]], str]] = [
+    axes: list[tuple[str, tuple[int, ...], Callable[[int], tuple[Problem, int]], str]] = [
         ("networks", sizes.networks, lambda n: (classic(), n), "the classic network"),
         ("width", sizes.widths, lambda w: (classic((w, w)), many), f"two hidden layers of that width, {at_once}"),
         ("depth", sizes.depths, lambda d: (classic((10,) * d), many), f"that many hidden layers of 10, {at_once}"),
@@ -236,7 +236,7 @@ def _growths(sizes: Sizes, able: Mapping[str, set[Dtype]], progress: Callable[[s
     return [*growths, _drawn(sizes, progress)]
 
 
-def _rates(task: Task, networks: int, names: list[str], sizes: Sizes) -> dict[str, float]:
+def _rates(task: Problem, networks: int, names: list[str], sizes: Sizes) -> dict[str, float]:
     """Network steps a second of each contestant; of those that keep all activations at once, only where they fit."""
     held = 12 * networks * task.X.shape[1] * sum(task.network.widths)
     work, steps = {}, {}

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 __all__ = ["Bench", "Contest", "Entry", "Growth", "Timing"]
 
-Kind = Literal["goodinit", "peer", "loop"]
+TrainerKind = Literal["goodinit", "peer", "loop"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Entry:
     """
 
     name: str
-    kind: Kind
+    kind: TrainerKind
     timing: Timing
     work: float
     operations: float = 0.0
@@ -76,11 +76,11 @@ class Contest:
     peak_operations: float = 0.0
     absent: Mapping[str, str] = field(default_factory=dict)
 
-    def best(self, kind: Kind) -> Entry | None:
+    def best(self, kind: TrainerKind) -> Entry | None:
         """The fastest entry of that kind; a contestant that took part at several sizes counts by its fastest."""
         return max((entry for entry in self.entries if entry.kind == kind), key=lambda e: e.rate, default=None)
 
-    def ratio(self, over: Kind) -> float | None:
+    def ratio(self, over: TrainerKind) -> float | None:
         """How many times as fast as the fastest entry of that kind the fastest of goodinit's is; None without both."""
         ours, theirs = self.best("goodinit"), self.best(over)
         return ours.rate / theirs.rate if ours is not None and theirs is not None else None

@@ -17,23 +17,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit import activations, datasets, initializers
-from goodinit.bench.records import Kind
+from goodinit.bench.records import TrainerKind
 from goodinit.networks import MLP, Parameters, stack
 from goodinit.streams import KeyedStream
 from goodinit.training import REGISTRY, Call, Dtype, EngineName, Schedule, reference, train
 
-__all__ = ["TRAINERS", "Task", "Trainer", "classic", "digits", "disagreement", "missing"]
+__all__ = ["TRAINERS", "Problem", "Trainer", "classic", "digits", "disagreement", "missing"]
 
 Losses = tuple[NDArray[Any], NDArray[Any]]
 Work = Callable[[int], Losses]
-Ready = Callable[["Task", int, Dtype], Work]
+Ready = Callable[["Problem", int, Dtype], Work]
 
 _STARTS: Final = 64  # different He starts; a larger ensemble repeats them
 _AGREE: Final = 1e-3  # relative, in float32
 
 
 @dataclass(frozen=True)
-class Task:
+class Problem:
     """A ReLU network, its data with one example a column, and the learning rate of gradient descent on all of it."""
 
     network: MLP
@@ -65,28 +65,28 @@ class Trainer:
     """A contestant: its name, its kind, the package it needs, and how it is made ready."""
 
     name: str
-    kind: Kind
+    kind: TrainerKind
     needs: str | None
     ready: Ready
 
 
-def classic(hidden: tuple[int, ...] = (10, 5), samples: int | None = None) -> Task:
+def classic(hidden: tuple[int, ...] = (10, 5), samples: int | None = None) -> Problem:
     """The classic experiment's points, 300 of them or as many as asked for, and its network."""
     data = datasets.load("circles")
     taken = np.arange(samples or len(data.y_train)) % len(data.y_train)
     network = MLP((2, *hidden, 1), activations.get("relu"), "binary_cross_entropy")
-    return Task(network, np.ascontiguousarray(data.X_train.T[:, taken]), data.targets[:, taken])
+    return Problem(network, np.ascontiguousarray(data.X_train.T[:, taken]), data.targets[:, taken])
 
 
-def digits(width: int = 128, depth: int = 3) -> Task:
+def digits(width: int = 128, depth: int = 3) -> Problem:
     """The handwritten digits, and a network of that many layers."""
     data = datasets.load("digits")
     network = MLP((64, *[width] * (depth - 1), 10), activations.get("relu"), "cross_entropy")
-    return Task(network, np.ascontiguousarray(data.X_train.T), data.targets)
+    return Problem(network, np.ascontiguousarray(data.X_train.T), data.targets)
 
 
 def _engine(engine: EngineName) -> Ready:
-    def ready(task: Task, networks: int, dtype: Dtype) -> Work:
+    def ready(task: Problem, networks: int, dtype: Dtype) -> Work:
         start = task.start(networks)
 
         def work(steps: int) -> Losses:
@@ -101,7 +101,7 @@ def _engine(engine: EngineName) -> Ready:
     return ready
 
 
-def _numpy_loop(task: Task, networks: int, dtype: Dtype) -> Work:
+def _numpy_loop(task: Problem, networks: int, dtype: Dtype) -> Work:
     """The textbook's mathematics, one network after the other."""
     start = {name: value.astype(dtype) for name, value in task.start(networks).items()}
     X, Y = (array.astype(dtype) for array in (task.X, task.Y))
@@ -126,7 +126,7 @@ def _numpy_loop(task: Task, networks: int, dtype: Dtype) -> Work:
     return work
 
 
-def _pytorch(task: Task, networks: int, dtype: Dtype) -> Work:
+def _pytorch(task: Problem, networks: int, dtype: Dtype) -> Work:
     """Batched matrix products over the leading axis, gradients by autograd, eager."""
     import torch
     from torch.nn import functional
@@ -165,7 +165,7 @@ def _pytorch(task: Task, networks: int, dtype: Dtype) -> Work:
     return work
 
 
-def _jax(task: Task, networks: int, dtype: Dtype) -> Work:
+def _jax(task: Problem, networks: int, dtype: Dtype) -> Work:
     """One network's step under vmap, all steps in one fori_loop, under jit, compiled here."""
     import jax
     from jax import numpy as jnp
@@ -228,7 +228,7 @@ def missing(trainer: Trainer) -> str | None:
     return None if engine is None or engine.available() else "the compiled engine is not built"
 
 
-def disagreement(trainer: Trainer, task: Task, dtype: Dtype, steps: int = 50, networks: int = 3) -> str | None:
+def disagreement(trainer: Trainer, task: Problem, dtype: Dtype, steps: int = 50, networks: int = 3) -> str | None:
     """None where its first and final losses are the reference's to 1e-3, as they must be before it is timed."""
     expected = _numpy_loop(task, networks, "float64")(steps)
     for when, found, right in zip(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from goodinit.bench.records import Kind
+from goodinit.bench.records import TrainerKind
 from goodinit.streams import KeyedStream, Law
 
 __all__ = ["DISTRIBUTIONS", "drawers"]
@@ -23,7 +23,7 @@ DISTRIBUTIONS: Final = {
 """Of each name the law, its mean and its standard deviation."""
 
 
-def drawers(distribution: str, elements: int) -> dict[str, tuple[Kind, Draw]]:
+def drawers(distribution: str, elements: int) -> dict[str, tuple[TrainerKind, Draw]]:
     """What fills that many float32 elements, by name: goodinit, and the peers that are installed."""
     law = DISTRIBUTIONS[distribution][0]
     stream, ours = KeyedStream(0), np.empty(elements, np.float32)
@@ -32,7 +32,7 @@ def drawers(distribution: str, elements: int) -> dict[str, tuple[Kind, Draw]]:
         stream.fill("W", law, ours)
         return ours
 
-    found: dict[str, tuple[Kind, Draw]] = {"goodinit KeyedStream": ("goodinit", goodinit_fill)}
+    found: dict[str, tuple[TrainerKind, Draw]] = {"goodinit KeyedStream": ("goodinit", goodinit_fill)}
     generator, theirs = np.random.Generator(np.random.Philox(0)), np.empty(elements, np.float32)
     if distribution == "normal":
         found["NumPy Philox"] = "peer", lambda: generator.standard_normal(out=theirs, dtype=np.float32)

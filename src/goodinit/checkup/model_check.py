@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from goodinit import report
 from goodinit.arguments import check_number
 from goodinit.checkup.model_findings import model_findings
-from goodinit.checkup.step import OPTIMIZERS, Step
+from goodinit.checkup.step import STEP_OPTIMIZERS, Step
 from goodinit.errors import GoodinitError
 from goodinit.model_records import LayerStart, ModelStart
 from goodinit.results import Finding
@@ -121,8 +121,8 @@ def check(
     from goodinit.checkup.model_measure import Expensive, measure_model
 
     rate = _rate(learning_rate)
-    if optimizer not in OPTIMIZERS:
-        raise GoodinitError(f"optimizer={optimizer!r} is not known; choose one of {', '.join(OPTIMIZERS)}")
+    if optimizer not in STEP_OPTIMIZERS:
+        raise GoodinitError(f"optimizer={optimizer!r} is not known; choose one of {', '.join(STEP_OPTIMIZERS)}")
     if loss is not None and not callable(loss):
         raise GoodinitError(f"loss={loss!r}: give a callable of (output, targets), such as F.cross_entropy")
     start = measure_model(model, inputs, targets, loss, Step(optimizer, rate), Expensive(curvature, jacobian, rounding))

@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from goodinit.checkup.rules import gradients, signals, weights, whole
+from goodinit.checkup.rules import batch, gradients, signals, weights, whole
 from goodinit.model_records import ModelStart
 from goodinit.results import Finding
 
 __all__ = ["CODES", "model_findings"]
 
 RULES: Final[tuple[Callable[[ModelStart], Iterator[Finding]], ...]] = (
+    *batch.RULES,
     *weights.RULES,
     *signals.RULES,
     *gradients.RULES,
     *whole.RULES,
 )
 CODES: Final = {
+    "inputs-not-scaled": "inputs are far from size 1",
+    "inputs-not-centred": "inputs are far from mean 0",
+    "inputs-uneven": "one feature is far larger than the others",
+    "inputs-constant": "all examples are the same",
+    "targets-stretched": "outputs and targets are broadcast to each other",
+    "targets-alike": "all targets are the same",
+    "probabilities-as-scores": "a softmax or sigmoid lies before a loss that takes it itself",
+    "activation-before-loss": "a ReLU lies between the last layer and a cross-entropy",
+    "scores-not-logarithms": "nll_loss is given what is no logarithm of probabilities",
+    "dropout-too-large": "a dropout leaves next to nothing",
+    "stale-statistics": "batch norms run with statistics that are not the batch's",
+    "silent-norm": "a norm's scale of zero lies on the only way to the output",
     "all-zero": "weights are zero and cannot move",
     "zero-start": "weights are zero, but will move",
     "identical-units": "units have the weights of another",
@@ -55,6 +68,8 @@ _ORDER: Final = ("severe", "warning", "info")
 
 
 def model_findings(start: ModelStart) -> tuple[Finding, ...]:
-    """What every rule finds, the most severe first."""
+    """What every rule finds, the most severe first; of a batch at fault nothing that the fault brings about."""
     found = [finding for rule in RULES for finding in rule(start)]
+    if any(finding.severity == "severe" for rule in batch.CAUSES for finding in rule(start)):
+        found = [finding for finding in found if finding.code not in batch.CONSEQUENCES]
     return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity)))

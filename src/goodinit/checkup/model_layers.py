@@ -18,7 +18,7 @@ def layers_of(
     trace: Trace, signals: Mapping[int, CallSignals], parameters: Mapping[str, ParameterStart]
 ) -> tuple[LayerStart, ...]:
     """The layer calls in execution order."""
-    told = [_Told(call, signals[call.index], parameters) for call in trace.calls]
+    told = [_Measured(call, signals[call.index], parameters) for call in trace.calls]
     consumers: dict[int, list[int]] = {}
     for call in trace.calls:
         for source in call.sources:
@@ -26,7 +26,7 @@ def layers_of(
     return tuple(_layer(each, told, consumers.get(each.call.index, [])) for each in told)
 
 
-class _Told:
+class _Measured:
     """One call with its numbers, and what is known of its weight."""
 
     def __init__(self, call: LayerCall, signals: CallSignals, parameters: Mapping[str, ParameterStart]) -> None:
@@ -55,7 +55,7 @@ class _Told:
         return None if rms is None else moments(self.call.activation, rms * rms)
 
 
-def _layer(told: _Told, every: Sequence[_Told], consumers: Sequence[int]) -> LayerStart:
+def _layer(told: _Measured, every: Sequence[_Measured], consumers: Sequence[int]) -> LayerStart:
     call, numbers = told.call, told.numbers
     rms, entering = told.of("rms"), told.of("input")
     expected = _expected_rms(told, every)
@@ -73,6 +73,7 @@ def _layer(told: _Told, every: Sequence[_Told], consumers: Sequence[int]) -> Lay
         norm_before=call.norm_before,
         norm_after=call.norm_after,
         varied=call.varied,
+        scoring=call.scoring,
         fan_in=told.fan_in,
         weight_std=told.std,
         weight_std_expected=_expected_weight_std(told),
@@ -100,13 +101,13 @@ def _layer(told: _Told, every: Sequence[_Told], consumers: Sequence[int]) -> Lay
     )
 
 
-def _expected_weight_std(told: _Told) -> float | None:
+def _expected_weight_std(told: _Measured) -> float | None:
     if told.call.kind == "embedding" or told.fan_in is None:
         return None
     return expected_std(told.call.activation, told.fan_in)
 
 
-def _expected_rms(told: _Told, every: Sequence[_Told]) -> float | None:
+def _expected_rms(told: _Measured, every: Sequence[_Measured]) -> float | None:
     """sqrt(fan_in E[w^2] E[x^2] + E[b^2]), x by theory from the layer before, or as measured."""
     if told.fan_in is None:
         return None
@@ -120,7 +121,7 @@ def _expected_rms(told: _Told, every: Sequence[_Told]) -> float | None:
     return None if square is None else math.sqrt(told.fan_in * told.square * square + told.bias_square)
 
 
-def _expected_gradient(told: _Told, every: Sequence[_Told], consumers: Sequence[int]) -> float | None:
+def _expected_gradient(told: _Measured, every: Sequence[_Measured], consumers: Sequence[int]) -> float | None:
     """sqrt(fan_out E[w^2] E[phi'^2]) times the gradient behind, where one layer is all that uses this output."""
     if len(consumers) != 1:
         return None
@@ -131,7 +132,7 @@ def _expected_gradient(told: _Told, every: Sequence[_Told], consumers: Sequence[
     return gradient * math.sqrt(behind.fan_out * behind.square * slopes[1])
 
 
-def _susceptibility(told: _Told, every: Sequence[_Told]) -> float | None:
+def _susceptibility(told: _Measured, every: Sequence[_Measured]) -> float | None:
     if not told.call.plain or told.fan_in is None:
         return None
     before = every[told.call.sources[0]].moments()

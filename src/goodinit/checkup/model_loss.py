@@ -18,6 +18,9 @@ __all__ = ["LossWatch"]
 
 _ROWS: Final = 1024  # outputs whose certainty is looked at
 _SAME: Final = 1e-3  # relative: a term as near as this to the whole loss is the loss
+_ENOUGH: Final = 32  # numbers that are alike by no chance
+_OFF: Final = 1e-2  # of a sum of probabilities from 1, in half precision
+_CUT: Final = 0.1  # of examples with a score that is exactly 0, where a ReLU lies before them
 _REGRESSION: Final = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 
 
@@ -48,6 +51,10 @@ class LossWatch:
 
         A loss that is written out is recognized by its value: the same as that of PyTorch's function.
         """
+        if isinstance(output, Tensor) and isinstance(targets, Tensor):
+            stretched = _stretched(total, output.detach(), targets.detach())
+            if stretched:
+                return LossStart(total=total, term="mse_loss", value=total, broadcast=stretched)
         if not self._terms and isinstance(output, Tensor) and isinstance(targets, Tensor):
             self._written_out(total, output.detach(), targets.detach())
         near = [t for t in self._terms if math.isclose(t["value"], total, rel_tol=_SAME) or not math.isfinite(total)]
@@ -76,11 +83,15 @@ def _of(
             outputs, targets = outputs[None], targets[None]
         classes = outputs.shape[1]
         chance = math.log(classes) * _count(outputs, targets, kwargs) if classes > 1 else None
-        return {"classes": classes, "chance": chance, **_certainty(outputs, targets)}
+        facts = {"scores": _scores(outputs, name), "alone": _alone(targets)}
+        return {"classes": classes, "chance": chance, **facts, **_certainty(outputs, targets)}
     if name.startswith("binary_cross_entropy"):
         logits = name.endswith("with_logits")
         blank = torch.full((), 0.0 if logits else 0.5, dtype=outputs.dtype, device=outputs.device).expand(outputs.shape)
-        return {"classes": 2, "chance": _again(function, blank, args, kwargs), **_binary(outputs, targets, logits)}
+        inside = logits and outputs.numel() >= _ENOUGH and bool(((outputs >= 0) & (outputs <= 1)).all())
+        facts = {"scores": "probabilities" if inside else None, "alone": _alone(targets)}
+        chance = _again(function, blank, args, kwargs)
+        return {"classes": 2, "chance": chance, **facts, **_binary(outputs, targets, logits)}
     if name in _REGRESSION and targets.shape == outputs.shape:
         axis = 0 if targets.dim() and len(targets) > 1 else tuple(range(targets.dim()))
         mean = targets.mean(axis, keepdim=True)
@@ -88,8 +99,44 @@ def _of(
         offset = None
         if name == "mse_loss":
             offset = float((outputs.mean(axis, keepdim=True) - mean).square().float().mean())
-        return {"chance": chance if chance > 0 else None, "offset": offset}
+        return {"chance": chance if chance > 0 else None, "offset": offset, "alone": _alone(targets)}
     return {}
+
+
+def _stretched(total: float, outputs: Tensor, targets: Tensor) -> tuple[tuple[int, ...], ...]:
+    """The shapes of as many outputs as targets whose mean squared or absolute error was taken of every pair of them."""
+    if outputs.numel() != targets.numel() or outputs.shape == targets.shape or outputs.numel() > _ROWS:
+        return ()
+    if not outputs.dtype.is_floating_point or not targets.dtype.is_floating_point:
+        return ()
+    try:
+        apart = (outputs - targets).double()
+    except RuntimeError:
+        return ()
+    if apart.numel() <= outputs.numel():
+        return ()
+    both = (float(apart.square().mean()), float(apart.abs().mean()))
+    found = any(math.isclose(each, total, rel_tol=_SAME) for each in both)
+    return (tuple(outputs.shape), tuple(targets.shape)) if found else ()
+
+
+def _alone(targets: Tensor) -> bool:
+    """Whether all of several targets are the same."""
+    return targets.numel() >= _ENOUGH and bool((targets == targets.reshape(-1)[0]).all())
+
+
+def _scores(outputs: Tensor, name: str) -> str | None:
+    """What (examples, classes, ...) outputs are where a cross-entropy wants scores, or `nll_loss` their logarithms."""
+    rows = outputs[:_ROWS].movedim(1, -1).reshape(-1, outputs.shape[1])[:_ROWS].double()
+    if rows.shape[1] < 2 or rows.numel() < _ENOUGH or not bool(torch.isfinite(rows).all()):
+        return None
+    if name == "nll_loss":
+        sums = rows.exp().sum(1)
+        return None if bool(((sums - 1).abs() < _OFF).all()) else "not logarithms"
+    if bool((rows >= 0).all()) and bool(((rows.sum(1) - 1).abs() < _OFF).all()):
+        return "probabilities"
+    cut = float(((rows == 0).any(1) & (rows > 0).any(1)).double().mean())
+    return "positive" if bool((rows >= 0).all()) and cut >= _CUT else None
 
 
 def _again(function: Function, outputs: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:

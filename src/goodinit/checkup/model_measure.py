@@ -11,19 +11,20 @@ import torch
 from torch import Tensor
 
 from goodinit.checkup import model_extras as extras
+from goodinit.checkup.model_data import inputs_of
 from goodinit.checkup.model_layers import layers_of, sums_of
 from goodinit.checkup.model_signals import FEWEST_FEATURES, FirstNotFinite, Signals, spread
 from goodinit.checkup.model_weights import parameters_of
 from goodinit.checkup.step import Step
 from goodinit.errors import GoodinitError
-from goodinit.model_records import ModelStart
+from goodinit.model_records import ModelStart, NormStart
 from goodinit.pytorch.calling import call_model, describe, mapped, tensors_in
 from goodinit.pytorch.guard import runnable, untouched
 from goodinit.pytorch.trace import Tracer
 
 __all__ = ["Expensive", "measure_model"]
 
-Loss = Callable[..., Any]
+LossFunction = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Expensive:
 
 
 def measure_model(
-    model: torch.nn.Module, inputs: Any, targets: Any, loss: Loss | None, step: Step, expensive: Expensive
+    model: torch.nn.Module, inputs: Any, targets: Any, loss: LossFunction | None, step: Step, expensive: Expensive
 ) -> ModelStart:
     """Measure a model's start; it is left as it was, to the bit, however this ends."""
     lazy = model
@@ -54,7 +55,7 @@ def measure_model(
 class _Run:
     """One run of a model: forward, its loss, backward."""
 
-    def __init__(self, model: torch.nn.Module, inputs: Any, targets: Any, loss: Loss | None) -> None:
+    def __init__(self, model: torch.nn.Module, inputs: Any, targets: Any, loss: LossFunction | None) -> None:
         self.model, self.inputs, self.targets, self.loss = model, inputs, targets, loss
         first = next((tensor for tensor in tensors_in(inputs) if tensor.dim()), None)
         self.examples = None if first is None else first.shape[0]
@@ -99,6 +100,12 @@ class _Run:
             backward_failure=self.failure,
             learning_rate=step.learning_rate,
             optimizer=step.optimizer,
+            inputs=inputs_of(self.inputs),
+            norms=tuple(
+                NormStart(f"batch norm {number}", float(offset), float(scale))
+                for number, (offset, scale) in enumerate(signals.norms, 1)
+            ),
+            dropout=signals.dropout,
         )
         self.gradients = None
         del output, total
@@ -119,7 +126,7 @@ class _Run:
         except Exception as error:
             raise GoodinitError(
                 f"the loss cannot be computed of the model's output ({describe(output)}) and the targets "
-                f"({describe(self.targets)}): {type(error).__name__}: {error}"
+                f"({describe(self.targets)}): {type(error).__name__}: {error}{_numbered(output, self.targets)}"
             ) from error
         if not isinstance(total, Tensor) or total.numel() != 1:
             what = describe(total)
@@ -195,6 +202,21 @@ class _Run:
             facts["rounding"], note = extras.rounding(self.model, again)
             notes.append(note)
         return replace(start, notes=tuple(note for note in notes if note), **facts)
+
+
+def _numbered(output: Any, targets: Any) -> str:
+    """What is to be said where targets are classes that the outputs do not have."""
+    if not isinstance(output, Tensor) or not isinstance(targets, Tensor) or output.dim() < 2 or not targets.numel():
+        return ""
+    if targets.dtype.is_floating_point or targets.dtype == torch.bool:
+        return ""
+    low, high = int(targets.min()), int(targets.max())
+    if low >= 0 and high < output.shape[1]:
+        return ""
+    return (
+        f"; the targets go from {low} to {high}, and the model has {output.shape[1]} outputs: classes are numbered "
+        f"from 0 to {output.shape[1] - 1}"
+    )
 
 
 def _reentrant(total: Tensor) -> bool:

@@ -9,13 +9,14 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from goodinit import activations
 from goodinit.checkup.measure import NEAR_BOUND
 from goodinit.checkup.model_loss import LossWatch
 from goodinit.checkup.model_theory import known
 from goodinit.model_records import Histogram
-from goodinit.pytorch.functions import ACTIVATIONS, LAYERS, Function, role
+from goodinit.pytorch.functions import ACTIVATIONS, LAYERS, Function, argument, role
 from goodinit.pytorch.operands import Operands
 from goodinit.pytorch.trace import Observer
 from goodinit.structure import LayerCall
@@ -29,6 +30,8 @@ SAMPLE: Final = 16384  # values that shares are estimated from
 DRAWN: Final = 2048  # values that a histogram is made of
 BINS: Final = 40
 HALF_LEAST: Final = 2.0**-25  # what float16 rounds to 0
+_NORM: Final = ("input", "running_mean", "running_var")
+_ALPHA: Final = (functional.alpha_dropout, functional.feature_alpha_dropout)  # they keep mean and size
 NEAR_FLAT: Final = 1e-4  # an output that near to the flat side of a smooth activation is on it
 
 
@@ -69,6 +72,8 @@ class Signals(Observer):
         self.calls: dict[int, CallSignals] = {}
         self.sums: list[SumSignals] = []
         self.losses = LossWatch()
+        self.norms: list[tuple[Tensor, Tensor]] = []
+        self.dropout = 0.0
         self.examples = examples
         self._gradients = gradients
         self._call = call
@@ -151,6 +156,21 @@ class Signals(Observer):
         """Hand a loss on to the one that judges it."""
         self.losses.seen(name, function, args, kwargs, loss)
 
+    def done(self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
+        """Measure a batch norm in evaluation, and see how much a dropout leaves out."""
+        if function is functional.dropout or (role(function) == "dropout" and function not in _ALPHA):
+            if argument(args, kwargs, 2, "training", True) is True:
+                self.dropout = max(self.dropout, float(argument(args, kwargs, 1, "p", 0.5)))
+        elif function is functional.batch_norm and not argument(args, kwargs, 5, "training", False):
+            values, mean, variance = (argument(args, kwargs, place, name) for place, name in enumerate(_NORM))
+            if isinstance(mean, Tensor) and isinstance(variance, Tensor) and values.numel():
+                with torch.no_grad():
+                    axes = [axis for axis in range(values.dim()) if axis != 1]
+                    deviation = (variance + 1e-5).sqrt()
+                    offset = size((values.detach().float().mean(axes) - mean) / deviation)
+                    scale = (values.detach().float().std(axes, correction=0) / deviation).median()
+                self.norms.append((offset, scale))
+
 
 class FirstNotFinite(Observer):
     """Finds the first function that gives a number which is not finite."""
@@ -159,7 +179,7 @@ class FirstNotFinite(Observer):
         self.found: str | None = None
         self._last = last
 
-    def done(self, function: Function, result: Any) -> None:
+    def done(self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
         """Look at a result; a mask of -inf is not a fault, so that only layers and activations must be without them."""
         if self.found is not None or not isinstance(result, Tensor) or not result.dtype.is_floating_point:
             return

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["OPTIMIZERS", "Step"]
+__all__ = ["STEP_OPTIMIZERS", "Step"]
 
 _ADAPTIVE: Final = ("adam", "adamw", "nadam", "radam", "adagrad", "lion", "rmsprop")
-OPTIMIZERS: Final = ("sgd", "gradient_descent", "momentum", *_ADAPTIVE)
+STEP_OPTIMIZERS: Final = ("sgd", "gradient_descent", "momentum", *_ADAPTIVE)
 
 
 @dataclass(frozen=True)

@@ -227,7 +227,9 @@ def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bo
     if options["dtype"] not in OPTIONS["dtype"].choices:
         raise GoodinitError(f"dtype {shown(options['dtype'])} is not known; choose {OPTIONS['dtype'].takes}")
     as_stream(0, options["stream"])
-    activation: Activation = activations.get(options["activation"])
+    given = options["activation"]
+    plain = callable(given) and not isinstance(given, Activation)
+    activation: Activation = activations.of_function(given) if plain else activations.get(given)
     schedule = _schedule(options)
     check_widths(widths)
     loss = _told_loss(options["loss"])

@@ -19,12 +19,14 @@ from goodinit.factories import ModelFactory, load_factory, source_fingerprint
 from goodinit.methods import Start, as_method
 from goodinit.results import Finding, Job, Task, Trial
 from goodinit.streams import KeyedStream
+from goodinit.threads import torch_threads
 from goodinit.training import batches
 from goodinit.weights import Weight
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from goodinit.pytorch import Initialization
     from goodinit.pytorch.loop import LoopRun
 
 __all__ = ["check_model", "own_data", "read_factory", "train_models"]
@@ -177,10 +179,9 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
     import torch
 
     from goodinit import pytorch
-    from goodinit.pytorch.loop import all_outputs, loss_of, score_of, seeded, train_model
+    from goodinit.pytorch.loop import operations_of, seeded
 
     factory: Any = task.network
-    device = torch.device(factory.device)
     data = task.source.dataset(job.seed)
     with seeded(job.seed, "model"):
         model, _ = _made(factory.make, factory.text)
@@ -189,6 +190,27 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
         with seeded(job.seed, "model/lazy"), torch.no_grad():
             model(shown[:1])  # its own code draws what is kept
     done = pytorch.initialize(model, job.initializer, seed=job.seed, inputs=shown)
+    examples = min(task.schedule.batch_size or len(data.X_train), len(data.X_train))
+    with torch_threads(3 * operations_of(model, shown) * examples):  # of a step, forward and backward
+        return _run(task, job, data, model, shown, done, progress)
+
+
+def _run(
+    task: Task,
+    job: Job,
+    data: Dataset,
+    model: nn.Module,
+    shown: Any,
+    done: Initialization,
+    progress: Callable[[int], None],
+) -> Trial:
+    """The trial of a model that has its start; it is checked on the examples `shown`."""
+    import torch
+
+    from goodinit.pytorch.loop import all_outputs, loss_of, score_of, seeded, train_model
+
+    factory: Any = task.network
+    device = torch.device(factory.device)
     model.to(device)
     X, X_test = (_inputs(model, points, factory.device) for points in (data.X_train, data.X_test))
     targets, answers = (torch.from_numpy(np.ascontiguousarray(each)).to(device) for each in (data.y_train, data.y_test))

@@ -11,6 +11,7 @@ import numpy as np
 
 from goodinit import checkup
 from goodinit.comparison.batches import Batch, batched
+from goodinit.comparison.model_tasks import train_models
 from goodinit.comparison.tuning import best_rates, tuning_jobs
 from goodinit.networks import stack
 from goodinit.results import Job, Study, Task, Trial
@@ -23,6 +24,7 @@ __all__ = ["Plan", "estimate", "missing_jobs"]
 SAMPLE: Final = 16  # networks trained to measure the rate: what fills the lanes of an engine
 SAMPLE_WORK: Final = 5e8  # operations a step, beyond which fewer networks are taken
 ENOUGH: Final = 0.1  # seconds of steps from which a rate is read
+LONG: Final = 1.0  # seconds from which a step is not repeated to be free of imports
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def estimate(
     (20, 0, True)
     """
     missing = missing_jobs(study, tuned, stored)
-    if engine is None or not all(task.network.engines for task in study.tasks):
+    if engine is None:
         return Plan(study.size, study.size - len(missing), None)
     seconds: float | None = 0.0
     for place, task in enumerate(study.tasks):
@@ -74,7 +76,10 @@ def estimate(
         if not jobs:
             continue
         first = sum(job.seed == study.seeds[0] and job.phase == "evaluation" for job in jobs)
-        each = _seconds_a_network(Batch(task, _sample(study, task, jobs)), engine)
+        if task.network.engines:
+            each = _seconds_a_network(Batch(task, _sample(study, task, jobs)), engine)
+        else:
+            each, first = _seconds_a_model(task, jobs[0]), 0  # models have no perturbations
         seconds = None if seconds is None or each is None else seconds + each * (len(jobs) + perturbations * first)
     return Plan(study.size, study.size - len(missing), seconds)
 
@@ -132,6 +137,33 @@ def _seconds_a_network(batch: Batch, engine: EngineName) -> float | None:
     forward = Y.shape[1] / (3 * batch_size)  # of all examples, in steps: backward is twice as much as forward
     all_steps = schedule.steps - 1 + forward * (len(schedule.recorded) - 1)
     return float(drawing + measures + (once + each_step * all_steps) / len(jobs))
+
+
+def _seconds_a_model(task: Task, job: Job) -> float | None:
+    """The time of one model's trial: what is done once, and its steps with the losses that it records."""
+    schedule = task.schedule
+
+    def run(steps: int) -> float:
+        short = replace(task, schedule=replace(schedule, steps=steps, record_every=steps))
+        began = time.perf_counter()
+        train_models(Batch(short, (job,)))
+        return time.perf_counter() - began
+
+    try:
+        once = run(1)
+        if once < LONG:
+            once = run(1)  # the first time had imports and caches
+        steps = min(2, schedule.steps)
+        taken = run(steps) if steps > 1 else once
+        while taken - once < ENOUGH and steps < schedule.steps:
+            steps = min(4 * steps, schedule.steps)
+            taken = run(steps)
+    except (ArithmeticError, MemoryError, RuntimeError, ValueError):  # the run itself will say what is wrong
+        return None
+    examples = len(task.data.y_train)
+    forward = examples / (3 * min(schedule.batch_size or examples, examples))
+    all_steps = schedule.steps - 1 + forward * (len(schedule.recorded) - 1)
+    return once + max(taken - once, 0.0) / max(steps - 1, 1) * all_steps
 
 
 def _told(seconds: float | None) -> str:

@@ -55,7 +55,7 @@ def compare(
     standardize: bool | None = None,
     loss: str | None = None,
     widths: Sequence[int] | None = None,
-    activation: str | Activation | None = None,
+    activation: str | Activation | Callable[[Any], Any] | None = None,
     learning_rate: float | str | Sequence[float] | None = None,
     tuning_seeds: str | Sequence[int] | None = None,
     tuning_criterion: str = "final_loss",
@@ -102,7 +102,8 @@ def compare(
             where built-in data or a Dataset has classes; `cross_entropy` for classes; None means what built-in data is
             made for, and classes for a file.
         widths: the sizes of the hidden layers.
-        activation: of the hidden layers, a name of `goodinit.activations.names()`.
+        activation: of the hidden layers, a name of `goodinit.activations.names()`, an Activation, or a plain function
+            of an array, whose derivative is then that of `goodinit.activations.of_function`.
         learning_rate: one, several, or `auto`. Of several each initialization is evaluated with its best one, found on
             seeds of their own; `auto` tries a grid from 1e-4 to 3.16, and beyond where the best one lies at its end.
         tuning_seeds: the seeds that learning rates are chosen on, other than those of the evaluation.
@@ -244,12 +245,12 @@ def run_study(
     return Comparison(study, trials, tuple(tuned), margin, target_loss, engine)
 
 
-Trainer = Callable[[int, Callable[[float], None]], Executor]
+MakeExecutor = Callable[[int, Callable[[float], None]], Executor]
 """Gives an executor for a number of perturbations and one to tell the trained networks to."""
 
 
 @contextmanager
-def _trainer(cluster: str | None, study: Study, engine: EngineName, time_limit: float | None) -> Iterator[Trainer]:
+def _trainer(cluster: str | None, study: Study, engine: EngineName, time_limit: float | None) -> Iterator[MakeExecutor]:
     """Where the study is trained: this process, or a cluster, which is left with the block."""
     if cluster is None:
         yield partial(LocalExecutor, engine, time_limit=time_limit)
@@ -295,7 +296,7 @@ class _Run:
 
     store: Store
     study: Study
-    trainer: Trainer
+    trainer: MakeExecutor
     again: frozenset[str]
     check: Callable[[Sequence[Job]], None] | None
     done: set[str] = field(default_factory=set)  # tried here: what failed again is not tried once more

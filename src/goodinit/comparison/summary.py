@@ -34,8 +34,8 @@ def summarize_tasks(
     The score is the test accuracy at the end, or the test R² where numbers are predicted. A trial that diverged, or
     whose training raised an error, is the worst there is: where its size counts it has an accuracy of 0, or an R² of
     -1, as has whatever is below. A trial that the machine ended is no result: its seed is left out for every
-    initialization, which a note says. A trial succeeded if its final training loss is at most the target, and its steps
-    to the target are the first recorded step there.
+    initialization, which a note says. A trial learned at the first recorded step from which its training loss stays at
+    or below the target to the end; one that ends above has not learned.
     """
     return tuple(
         _summarize(
@@ -101,13 +101,12 @@ def _ranking(task: Task, grid: Mapping[str, Sequence[Trial]], goal: float, margi
     rows = list(grid.values())
     score = np.array([[t.test_score for t in row] for row in rows])
     lost = np.array([[t.diverged or t.failure is not None for t in row] for row in rows]) | np.isnan(score)
-    success = np.array([[math.isfinite(t.final_loss) and t.final_loss <= goal for t in row] for row in rows])
     steps = np.array([[_steps_to(t, goal) for t in row] for row in rows])
     return compare_groups(
         list(grid),
         score,
         diverged=lost,
-        success=success,
+        success=np.isfinite(steps),
         steps=steps,
         budget=task.schedule.steps,
         floor=FLOORS[task.metric.score],
@@ -132,6 +131,11 @@ def _untrained(untrained: Mapping[str, Sequence[int]], seeds: int, kept: int) ->
 
 
 def _steps_to(trial: Trial, goal: float) -> float:
-    """The first recorded step at or below the goal, infinite where there is none."""
+    """The first recorded step from which the loss stays at or below the goal; infinite where it does not end there."""
     curve = [*zip(trial.loss_steps, trial.loss_values, strict=True), (trial.steps, trial.final_loss)]
-    return next((float(step) for step, value in curve if value <= goal), math.inf)
+    found = math.inf
+    for step, value in reversed(curve):
+        if not value <= goal:
+            break
+        found = float(step)
+    return found

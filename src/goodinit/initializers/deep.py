@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from goodinit import activations, theory
 from goodinit.initializers.base import same_everywhere
-from goodinit.initializers.variance_scaling import DISTRIBUTIONS, Scaled
+from goodinit.initializers.variance_scaling import DISTRIBUTIONS, FanScaled
 
 __all__ = ["EdgeOfChaos", "RandomWalk", "Siren"]
 
@@ -22,7 +22,7 @@ def _critical_weight_variance(activation: str, bias_variance: float) -> float:
 
 
 @dataclass(frozen=True)
-class EdgeOfChaos(Scaled):
+class EdgeOfChaos(FanScaled):
     """Variance on the critical line of mean-field theory, chi_1 = 1: signals and gradients travel furthest in depth.
 
     `bias_variance` is that of the biases, which are drawn normally with it where the network draws its own.
@@ -62,7 +62,7 @@ class EdgeOfChaos(Scaled):
 
 
 @dataclass(frozen=True)
-class RandomWalk(Scaled):
+class RandomWalk(FanScaled):
     """Normal with the gain that keeps the logarithm of the norm, not its square, in narrow deep networks.
 
     The width in the formula is the weight's fan in.
@@ -86,7 +86,7 @@ class RandomWalk(Scaled):
 
 
 @dataclass(frozen=True)
-class Siren(Scaled):
+class Siren(FanScaled):
     """Uniform for layers of sin(frequency * z): pre-activations after the first layer are standard normal.
 
     `first` is for the first layer, U(+-1 / fan_in) on inputs in [-1, 1]; the others are

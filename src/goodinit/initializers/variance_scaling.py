@@ -18,6 +18,7 @@ from goodinit.streams import Law, Stream
 from goodinit.weights import Weight
 
 __all__ = [
+    "FanScaled",
     "GlorotNormal",
     "GlorotUniform",
     "HeNormal",
@@ -25,7 +26,6 @@ __all__ = [
     "LecunNormal",
     "LecunUniform",
     "PytorchLinear",
-    "Scaled",
     "VarianceScaling",
 ]
 
@@ -53,7 +53,7 @@ def squared_gain(activation: str) -> float:
 
 
 @dataclass(frozen=True)
-class Scaled(Initializer):
+class FanScaled(Initializer):
     """Draws with mean 0 and variance scale / fan. Subclasses say the scale, the mode and the distribution."""
 
     _mode: ClassVar[str] = "fan_in"
@@ -102,7 +102,7 @@ class Scaled(Initializer):
 
 
 @dataclass(frozen=True)
-class VarianceScaling(Scaled):
+class VarianceScaling(FanScaled):
     """Variance scale / fan, with the fan and the distribution to choose; the truncated one keeps its variance.
 
     `bias_variance` is that of the biases, which are drawn normally with it where the network draws its own.
@@ -142,7 +142,7 @@ class VarianceScaling(Scaled):
 
 
 @dataclass(frozen=True)
-class LecunNormal(Scaled):
+class LecunNormal(FanScaled):
     """Normal with variance 1 / fan_in: a linear layer keeps the variance of its input."""
 
     name = "lecun_normal"
@@ -154,7 +154,7 @@ class LecunNormal(Scaled):
 
 
 @dataclass(frozen=True)
-class LecunUniform(Scaled):
+class LecunUniform(FanScaled):
     """Uniform with variance 1 / fan_in: a linear layer keeps the variance of its input."""
 
     name = "lecun_uniform"
@@ -167,7 +167,7 @@ class LecunUniform(Scaled):
 
 
 @dataclass(frozen=True)
-class _Glorot(Scaled):
+class _Glorot(FanScaled):
     _mode = "fan_avg"
     follows = "gain"
 
@@ -210,7 +210,7 @@ class GlorotUniform(_Glorot):
 
 
 @dataclass(frozen=True)
-class _He(Scaled):
+class _He(FanScaled):
     follows = "activation"
 
     activation: str = "relu"
@@ -271,7 +271,7 @@ class HeUniform(_He):
 
 
 @dataclass(frozen=True)
-class PytorchLinear(Scaled):
+class PytorchLinear(FanScaled):
     """Uniform between +-1 / sqrt(fan_in): what PyTorch's Linear and Conv layers start from, biases too.
 
     PyTorch writes it as `kaiming_uniform_(a=sqrt(5))`, an accident of history: its variance is 1 / (3 fan_in), a

@@ -23,7 +23,7 @@ from goodinit.lab import export, fields, work
 from goodinit.lab.catalogue import catalogue
 from goodinit.lab.errors import BusyError, LabError
 from goodinit.lab.guard import Guard
-from goodinit.lab.jobs import Job, Jobs
+from goodinit.lab.jobs import Jobs, PageJob
 from goodinit.lab.limits import LIMITS
 from goodinit.lab.scene import Scene, read_scene
 from goodinit.lab.uploads import Uploads
@@ -196,7 +196,7 @@ _FRESH: Final = {"cache-control": "no-store"}
 class _Events(StreamingResponse):
     """A job's messages as server-sent events; the job stops when they are no longer read, or never were."""
 
-    def __init__(self, job: Job, jobs: Jobs) -> None:
+    def __init__(self, job: PageJob, jobs: Jobs) -> None:
         super().__init__(_told_alive(job), media_type="text/event-stream", headers=_FRESH)
         self.job, self.jobs = job, jobs
 
@@ -207,7 +207,7 @@ class _Events(StreamingResponse):
             self.jobs.leave(self.job)
 
 
-async def _told_alive(job: Job) -> AsyncIterator[bytes]:
+async def _told_alive(job: PageJob) -> AsyncIterator[bytes]:
     async for message in job.read():
         yield message or b": alive\n\n"
 

@@ -25,6 +25,7 @@ def read_json(body: bytes) -> dict[str, Any]:
         raise _no_json(f"it is nested {deepest} deep, {LIMITS['json_depth']} at most")
     try:
         given = json.loads(body.decode(), parse_constant=_constant)
+        json.dumps(given, ensure_ascii=False).encode()  # half of a surrogate pair is no text, and could not be answered
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or a number of thousands of digits
         raise _no_json(str(error).partition("\n")[0][:120]) from None
     if not isinstance(given, dict):

@@ -13,12 +13,12 @@ from typing import Any, Final
 from goodinit.errors import GoodinitError
 from goodinit.lab.errors import BusyError, Cancelled, LabError
 
-__all__ = ["Job", "Jobs", "Work"]
+__all__ = ["Jobs", "PageJob", "PageWork"]
 
 RUNNING: Final = 2  # at a time: each uses all cores
 WAITING: Final = 30
 HELD: Final = 1 << 22  # bytes of messages that wait for a slow page
-STALLED: Final = 30.0  # seconds after which a page that takes no message is given up
+STALLED: Final = 5.0  # seconds after which a page that takes no message is given up
 ALIVE: Final = 2.0  # seconds between signs of life while there is nothing to say
 
 
@@ -28,7 +28,7 @@ def _event(name: str, facts: Any) -> bytes:
     return f"event: {name}\ndata: {text}\n\n".encode()
 
 
-class Job:
+class PageJob:
     """One training: it sends events, a page reads them. Messages are made in the training's thread."""
 
     def __init__(self, client: str | None, loop: asyncio.AbstractEventLoop) -> None:
@@ -120,8 +120,8 @@ class Jobs:
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
-        self.waiting: deque[tuple[Job, Work]] = deque()
-        self.running: set[Job] = set()
+        self.waiting: deque[tuple[PageJob, PageWork]] = deque()
+        self.running: set[PageJob] = set()
         self.closed = False
         self.threads = [
             threading.Thread(target=self._serve, name=f"goodinit-lab-training-{number}", daemon=True)
@@ -130,23 +130,33 @@ class Jobs:
         for thread in self.threads:
             thread.start()
 
-    def start(self, client: str | None, work: Work) -> Job:
-        """Start a page's job, in place of the one it had. Raises BusyError where too many wait."""
-        job = Job(client, asyncio.get_running_loop())
+    def start(self, client: str | None, work: PageWork) -> PageJob:
+        """Start a page's job, in place of the one it had; the one that came last is begun first.
+
+        So a person is served while many streams wait that nobody reads. Where too many wait, the oldest is told so.
+        Raises BusyError where the lab is closing.
+        """
+        job = PageJob(client, asyncio.get_running_loop())
         if client is not None:
             self.cancel(client)
+        dropped = None
         with self.changed:
-            if self.closed or len(self.waiting) >= WAITING:
+            if self.closed:
                 raise BusyError
+            if len(self.waiting) >= WAITING:
+                dropped = self.waiting.popleft()[0]
             self.waiting.append((job, work))
             self.changed.notify()
+        if dropped is not None:
+            dropped.cancel()
+            dropped.fail(BusyError())
         return job
 
     def cancel(self, client: str) -> bool:
         """Stop a page's job; whether there was one."""
         return self._cancel(lambda job: job.client == client and not job.cancelled)
 
-    def leave(self, job: Job) -> None:
+    def leave(self, job: PageJob) -> None:
         """Stop a job whose page is gone, and forget it where it has not begun."""
         self._cancel(lambda other: other is job)
 
@@ -157,7 +167,7 @@ class Jobs:
             self.changed.notify_all()
         self._cancel(lambda job: True)
 
-    def _cancel(self, which: Callable[[Job], bool]) -> bool:
+    def _cancel(self, which: Callable[[PageJob], bool]) -> bool:
         with self.changed:
             skipped = [job for job, _ in self.waiting if which(job)]
             running = [job for job in self.running if which(job)]
@@ -175,7 +185,7 @@ class Jobs:
                 self.changed.wait_for(lambda: self.closed or self.waiting)
                 if not self.waiting:
                     return
-                job, work = self.waiting.popleft()
+                job, work = self.waiting.pop()
                 self.running.add(job)
             try:
                 _run(job, work)
@@ -184,7 +194,7 @@ class Jobs:
                     self.running.discard(job)
 
 
-def _run(job: Job, work: Work) -> None:
+def _run(job: PageJob, work: PageWork) -> None:
     try:
         job.check()
         work(job)
@@ -202,4 +212,4 @@ def _run(job: Job, work: Work) -> None:
         job.end()
 
 
-Work = Callable[[Job], None]
+PageWork = Callable[[PageJob], None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -10,18 +11,69 @@ import threading
 import webbrowser
 from collections.abc import Callable
 from types import FrameType
-from typing import Final
+from typing import ClassVar, Final
 
 import threadpoolctl
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from goodinit.errors import GoodinitError
 from goodinit.lab.app import Lab
 
-__all__ = ["serve"]
+__all__ = ["Patient", "serve"]
 
 HOST: Final = "127.0.0.1"
 CONNECTIONS: Final = 256  # open at a time; more are answered 503 at once
+HEADERS_SECONDS: Final = 15.0  # for a request's headers to arrive, and between requests
+SOON: Final = 1.0  # seconds in which a request that was not stopped has come
+MOST_WAITING: Final = 64  # connections that wait longer than that without a request: a browser opens some ahead
+
+
+class Patient(H11Protocol):
+    """A connection whose requests must come whole, headers and all, within some seconds.
+
+    Where very many wait with half a request, those that have waited longest give their places to new ones.
+    """
+
+    waiting: ClassVar[dict[Patient, asyncio.TimerHandle]] = {}
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A new connection."""
+        super().connection_made(transport)
+        self._look()
+
+    def data_received(self, data: bytes) -> None:
+        """Some of a request, or all of it."""
+        super().data_received(data)
+        self._look()
+
+    def on_response_complete(self) -> None:
+        """The answer is sent; uvicorn closes the connection where no other request begins."""
+        super().on_response_complete()
+        self._look()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The end."""
+        self._come()
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._come()
+        elif self not in self.waiting and not self.transport.is_closing():
+            self.waiting[self] = self.loop.call_later(HEADERS_SECONDS, self._give_up)
+            late = self.loop.time() + HEADERS_SECONDS - SOON
+            for each in [each for each, timer in self.waiting.items() if timer.when() < late][:-MOST_WAITING]:
+                each._give_up()
+
+    def _come(self) -> None:
+        timer = self.waiting.pop(self, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _give_up(self) -> None:
+        self._come()
+        self.transport.abort()
 
 
 class _Server(uvicorn.Server):
@@ -68,6 +120,7 @@ def serve(port: int, browser: bool, tell: Callable[[str], None]) -> None:
         server_header=False,
         ws="none",
         lifespan="on",
+        http=Patient,
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=2,

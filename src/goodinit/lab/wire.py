@@ -91,7 +91,7 @@ def opening(given: Opening) -> dict[str, Any]:
 
 
 def _expected(values: Sequence[float | None]) -> list[float | None] | None:
-    if any(value is None for value in values):
+    if not values or any(value is None for value in values):
         return None
     return [finite_or_none(value) for value in values]
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from goodinit.comparison import PERTURBATIONS, run_study
 from goodinit.lab import wire
-from goodinit.lab.jobs import Job
+from goodinit.lab.jobs import PageJob
 from goodinit.lab.scene import Scene
 from goodinit.results import Study
 from goodinit.scenes import Film, Frame, affordable, bands, moments
@@ -19,10 +19,10 @@ BAND_MOMENTS: Final = 40
 FLUSH: Final = 0.05  # seconds between messages with frames
 
 
-def train(scene: Scene, study: Study) -> Callable[[Job], None]:
+def train(scene: Scene, study: Study) -> Callable[[PageJob], None]:
     """The job that films the scene: the events of `/api/train`, in their order."""
 
-    def work(job: Job) -> None:
+    def work(job: PageJob) -> None:
         began = time.perf_counter()
         task = study.tasks[0]
         film = Film(task, study.initializers, scene.seed)
@@ -47,7 +47,7 @@ def train(scene: Scene, study: Study) -> Callable[[Job], None]:
 class _Frames:
     """Sends frames some at a time, so that a page gets a few large messages rather than many small ones."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: PageJob) -> None:
         self.job, self.held, self.sent = job, list[dict[str, Any]](), time.perf_counter()
 
     def show(self, step: int, frames: list[Frame]) -> None:
@@ -63,10 +63,10 @@ class _Frames:
         self.held, self.sent = [], time.perf_counter()
 
 
-def report(study: Study) -> Callable[[Job], None]:
+def report(study: Study) -> Callable[[PageJob], None]:
     """The job that makes the HTML report of a study; it puts the page as one message."""
 
-    def work(job: Job) -> None:
+    def work(job: PageJob) -> None:
         result = run_study(study, perturbations=PERTURBATIONS, progress=lambda what, trained, total: job.check())
         page = result.report_html()
         job.put(page.encode("utf-8", "replace"))

@@ -12,19 +12,19 @@ from pkgutil import iter_modules
 
 from goodinit.methods.assignment import Assignment, Multipliers
 from goodinit.methods.base import Method, Need, Probe
-from goodinit.methods.complete import Choice, Ruled, Unknown, assign
+from goodinit.methods.complete import Ruled, RuleInit, Unknown, assign
 from goodinit.methods.every import DEFAULTS, EveryWeight
 from goodinit.methods.registry import Start, as_method, catalogue, get, names, register, unregister
 
 __all__ = [
     "DEFAULTS",
     "Assignment",
-    "Choice",
     "EveryWeight",
     "Method",
     "Multipliers",
     "Need",
     "Probe",
+    "RuleInit",
     "Ruled",
     "Start",
     "Unknown",

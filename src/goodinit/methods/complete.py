@@ -15,12 +15,12 @@ from goodinit.methods.base import Method, Probe
 from goodinit.methods.every import decided
 from goodinit.structure import MULTIPLYING, Structure
 
-__all__ = ["Choice", "Ruled", "Unknown", "assign"]
+__all__ = ["RuleInit", "Ruled", "Unknown", "assign"]
 
-Choice = str | Initializer | None
+RuleInit = str | Initializer | None
 """An initializer, or its text; None or `keep` leaves a parameter as it is, and `init` takes what the weights get."""
 
-Ruled = Mapping[str, tuple[Choice, str]]
+Ruled = Mapping[str, tuple[RuleInit, str]]
 """By a parameter's name what a person's rule says of it, and which rule that is."""
 
 Unknown = Literal["keep", "refuse"]

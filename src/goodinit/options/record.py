@@ -9,13 +9,13 @@ from typing import Any, Final, Literal
 
 from goodinit.errors import GoodinitError, is_finite, shown
 
-__all__ = ["Kind", "Option"]
+__all__ = ["Option", "OptionKind"]
 
-Kind = Literal["integer", "number", "text", "texts", "switch", "flag", "integers", "rates", "seeds"]
+OptionKind = Literal["integer", "number", "text", "texts", "switch", "flag", "integers", "rates", "seeds"]
 """What an option takes; a switch is on or off, and has a default of neither."""
 Scope = Literal["study", "task", "run", "command"]
 
-_EXPECTED: Final[dict[Kind, str]] = {
+_EXPECTED: Final[dict[OptionKind, str]] = {
     "integer": "an integer",
     "number": "a number",
     "text": "a text",
@@ -41,7 +41,7 @@ class Option:
     """
 
     name: str
-    kind: Kind
+    kind: OptionKind
     scope: Scope
     help: str
     metavar: str = ""

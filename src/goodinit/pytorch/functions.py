@@ -135,6 +135,7 @@ _ROLES_BY_NAME: Final = {
     "__rtruediv__ __itruediv__",
     "join": "cat concat concatenate stack hstack vstack dstack",
     "attend": "scaled_dot_product_attention",
+    "softmax": "softmax _softmax",
     "divisor": "rsqrt sqrt std norm linalg_vector_norm vector_norm",
     # They keep every value, and change its place or its number type only.
     "view": "view reshape flatten unflatten transpose transpose_ permute movedim moveaxis swapaxes swapdims t t_ "

@@ -22,14 +22,16 @@ from goodinit.errors import GoodinitError
 from goodinit.methods import Multipliers
 from goodinit.pytorch.calling import tensors_in
 from goodinit.pytorch.groups import grouped, multiply
+from goodinit.pytorch.guard import untouched
 from goodinit.statistics.determination import r_squared
 from goodinit.streams import KeyedStream
 
 __all__ = [
-    "OPTIMIZERS",
+    "TORCH_OPTIMIZERS",
     "LoopRun",
     "all_outputs",
     "loss_of",
+    "operations_of",
     "outputs_of",
     "rows",
     "score_of",
@@ -40,7 +42,7 @@ __all__ = [
 
 _CHUNK: Final = 1024  # examples measured at a time
 
-OPTIMIZERS: Final[dict[str, Callable[[list[Any], float], torch.optim.Optimizer]]] = {
+TORCH_OPTIMIZERS: Final[dict[str, Callable[[list[Any], float], torch.optim.Optimizer]]] = {
     "gradient_descent": lambda parameters, rate: torch.optim.SGD(parameters, lr=rate),
     "momentum": lambda parameters, rate: torch.optim.SGD(parameters, lr=rate, momentum=0.9),
     "adam": lambda parameters, rate: torch.optim.Adam(parameters, lr=rate),
@@ -123,6 +125,19 @@ def all_outputs(model: nn.Module, X: Tensor) -> Tensor:
             module.training = training
 
 
+def operations_of(model: nn.Module, inputs: Tensor) -> float:
+    """Multiplications and additions that one example takes forward; at least two for each parameter.
+
+    PyTorch counts products, convolutions and attention; what a recurrent layer does is not among them.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counted = FlopCounterMode(display=False)
+    with untouched(model, inputs[:1]) as x, torch.no_grad(), counted:
+        model.eval()(x)
+    return float(max(counted.get_total_flops(), 2 * sum(parameter.numel() for parameter in model.parameters())))
+
+
 def train_model(
     model: nn.Module,
     X: Tensor,
@@ -150,7 +165,7 @@ def train_model(
         progress: called with the number of finished steps, about a hundred times.
         multipliers: by a parameter's name what its learning rate, epsilon and decay are multiplied by.
     """
-    update = OPTIMIZERS[optimizer](grouped(dict(model.named_parameters()), multipliers or {}), learning_rate)
+    update = TORCH_OPTIMIZERS[optimizer](grouped(dict(model.named_parameters()), multipliers or {}), learning_rate)
     for group in update.param_groups:
         multiply(group)
     losses: list[float] = []

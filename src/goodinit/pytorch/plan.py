@@ -14,14 +14,15 @@ from torch import nn
 
 from goodinit.errors import GoodinitError, nearest
 from goodinit.initializers import Initializer, get
-from goodinit.methods import Assignment, Choice, Ruled, Start, Unknown, as_method, assign
+from goodinit.methods import Assignment, Ruled, RuleInit, Start, Unknown, as_method, assign
 from goodinit.pytorch.read import ModelWeight
 from goodinit.structure import ROLES, Structure, Trace
 from goodinit.weights import Weight
 
 __all__ = ["WITHOUT_FANS", "Planned", "Rules", "plan"]
 
-Rules = Mapping[str | type[nn.Module], Choice]
+
+Rules = Mapping[str | type[nn.Module], RuleInit]
 """What differs: by a pattern of names (`*.embed.weight`), a role (`embedding`), or a class of modules."""
 
 WITHOUT_FANS: Final = ("zeros", "ones", "constant", "forget_bias", "uniform", "normal", "truncated_normal")
@@ -92,7 +93,7 @@ def _ruled(model: nn.Module, weights: Sequence[ModelWeight], rules: Rules) -> Ru
             get(value)  # refuses what is not an initializer
         if not any(_matches(model, weight, key) for weight in weights):
             raise GoodinitError(f"rules: no parameter matches {_written(key)}; {_advice(key, weights)}")
-    found: dict[str, tuple[Choice, str]] = {}
+    found: dict[str, tuple[RuleInit, str]] = {}
     for weight in weights:
         for key, value in rules.items():
             if _matches(model, weight, key):

@@ -52,6 +52,7 @@ class Value:
     plain: bool = False
     mixed: bool = False
     scale: float = 1.0
+    scored: tuple[int, ...] = ()
     divisor_of: tuple[int, ...] = ()
     stream: int | None = None
     reach: frozenset[int] = frozenset()
@@ -72,7 +73,7 @@ class Observer:
     def lost(self, name: str, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], loss: Any) -> None:
         """A loss was computed."""
 
-    def done(self, function: Function, result: Any) -> None:
+    def done(self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
         """Any function was called."""
 
 
@@ -124,7 +125,7 @@ class Tracer(TorchFunctionMode):
         result = func(*args, **kwargs)
         if isinstance(result, Tensor | tuple | list | Mapping) and before:
             self._learn(func, args, kwargs, before, result)
-        self.observer.done(func, result)
+        self.observer.done(func, args, kwargs, result)
         return result
 
     def _learn(
@@ -178,8 +179,9 @@ class Tracer(TorchFunctionMode):
     ) -> None:
         output = next(iter(tensors_in(result)), None)
         groups = operands(func, kind, args, kwargs, lambda tensor: self._value(tensor).names)
-        if not groups or output is None:
-            self._put(result, before)
+        if not groups or output is None:  # a product of two signals, as the scores of an attention are
+            calls = [index for _, value in before if value.signal for index in value.calls]
+            self._put(result, before, scored=tuple(dict.fromkeys(calls)))
             return
         made = [self._call(each, self._value(each.input), output) for each in groups]
         parents = tuple(value.node for _, value in before if value.signal)
@@ -259,6 +261,13 @@ class Tracer(TorchFunctionMode):
             self._normed(first, data, result)
         elif what == "divisor":
             self._put(result, data, divisor_of=(first.node, *self._near(first.node)))
+        elif what == "softmax":
+            self._change(first.scored, scoring=True)
+            self._put(result, data)
+        elif what == "attend":
+            for _, value in data[:2]:
+                self._change(value.calls, scoring=True)
+            self._put(result, data)
         elif what == "sum" and len(data) == 2:
             self._sum(data, result)
         elif what == "sum":
@@ -320,7 +329,8 @@ class Tracer(TorchFunctionMode):
         places = [index for value in (one, other) for index in self._look_ups(value)]
         self._beside(calls, [(self._open[index].weight, self._scales[index]) for index in places])
         mixed = _mixed(one) or _mixed(other)
-        self._put(result, data, calls=calls, activation=activation, normed=one.normed and other.normed, mixed=mixed)
+        facts = {"normed": one.normed and other.normed, "mixed": mixed, "scored": (*one.scored, *other.scored)}
+        self._put(result, data, calls=calls, activation=activation, **facts)
 
     def _look_ups(self, value: Value) -> list[int]:
         """The look-ups of places that a value is, after what each look-up is multiplied by was noted."""
@@ -385,6 +395,7 @@ def _same(value: Value) -> dict[str, Any]:
         "activation": value.activation,
         "normed": value.normed,
         "mixed": value.mixed,
+        "scored": value.scored,
         "scale": value.scale,
         "divisor_of": value.divisor_of,
         "stream": value.stream,

@@ -13,14 +13,14 @@ from goodinit.spec import format_spec
 
 __all__ = ["Expected", "Recipe", "Rule"]
 
-Law = Literal["normal", "truncated_normal", "uniform", "constant"]
+LawName = Literal["normal", "truncated_normal", "uniform", "constant"]
 
 
 @dataclass(frozen=True)
 class Expected:
     """What a recipe fills one parameter with: `scale` is a normal's before it is cut at +-`cut`."""
 
-    law: Law
+    law: LawName
     mean: float
     scale: float
     cut: float = math.inf
@@ -53,7 +53,7 @@ class Rule:
     """
 
     roles: tuple[str, ...]
-    law: Law
+    law: LawName
     std: str = "0"
     cut: str = ""
     value: str = "0"

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from goodinit.statistics import Column, Estimate, GroupSummary
-from goodinit.statistics.columns import ALL_DIVERGED, Form
+from goodinit.statistics.columns import ALL_DIVERGED, NumberForm
 
 __all__ = ["cell", "heading", "score_text"]
 
+FEW_SEEDS: Final = 8
+"""Seeds below which an interval says that they are few: where three runs in ten fail it then holds too rarely."""
 Cell = tuple[str, str]
 """A number and its interval, as they are written."""
 
@@ -23,7 +25,11 @@ def heading(column: Column, score: str) -> str:
 def cell(column: Column, summary: GroupSummary) -> Cell:
     """A group's number in the column with its interval, empty where it was not measured."""
     found = summary.estimate(column.name)
-    return ("", "") if found is None else _FORMS[column.form](found)
+    if found is None:
+        return "", ""
+    value, interval = _FORMS[column.form](found)
+    few = column.form == "score" and interval and summary.runs < FEW_SEEDS
+    return value, f"{interval}, few seeds" if few else interval
 
 
 def score_text(value: float, digits: int = 3) -> str:
@@ -36,7 +42,7 @@ def score_text(value: float, digits: int = 3) -> str:
 def _score(found: Estimate) -> Cell:
     if found.method == ALL_DIVERGED:
         return ALL_DIVERGED, ""
-    return score_text(found.value), f"{score_text(found.low)} to {score_text(found.high)}"
+    return score_text(found.value), f"{score_text(found.low)} to {score_text(min(found.high, 1.0))}"  # 1 is perfect
 
 
 def _share(found: Estimate) -> Cell:
@@ -50,4 +56,4 @@ def _steps(found: Estimate) -> Cell:
     return f"{found.value:,.0f}", f"{found.low:,.0f} to {high}"
 
 
-_FORMS: Final[Mapping[Form, Callable[[Estimate], Cell]]] = {"score": _score, "share": _share, "steps": _steps}
+_FORMS: Final[Mapping[NumberForm, Callable[[Estimate], Cell]]] = {"score": _score, "share": _share, "steps": _steps}

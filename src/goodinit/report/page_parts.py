@@ -248,7 +248,10 @@ def _pairs_notes(ranking: Ranking) -> list[str]:
             f"pairs and Friedman's test over all groups (\u03c7\u00b2 = {found.statistic:.3g}, p {_p(found.p_value)})."
         ]
     if ranking.margin:
-        notes.append(f"Equivalent: the whole interval of the difference lies within {ranking.margin:g} either way.")
+        notes.append(
+            f"Equivalent: the difference lies within {ranking.margin:g} either way, with what failures that these "
+            "seeds cannot have seen may add."
+        )
     return notes
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from goodinit import checkup
 from goodinit.checkup import NetworkMeasure
 from goodinit.comparison.trials import trial_of
+from goodinit.errors import GoodinitError
 from goodinit.methods import Start
 from goodinit.networks import Parameters, stack
 from goodinit.results import Finding, Job, LayerForecast, Task, Trial
@@ -26,7 +27,7 @@ Show = Callable[[int, list[Frame]], None]
 
 @dataclass(frozen=True)
 class Opening:
-    """A start before any training: its frame, its measure, what was found, and the theory's forecast of its layers."""
+    """A start before any training: its frame, its measure, what was found, theory's forecast of its layers if any."""
 
     frame: Frame
     measure: NetworkMeasure
@@ -67,16 +68,21 @@ class Film:
         network, X = self.task.mlp, self.camera.X
         with np.errstate(all="ignore"):  # a start may be too large for any forecast
             input_square = float((X**2).mean())
-            forecasts = [
-                checkup.forecast(each, network, as_stream(self.seed, self.task.stream), input_square)
-                for each in self.initializers
-            ]
+            forecasts = [self._forecast(each, input_square) for each in self.initializers]
         measures = [checkup.measure(network, start, X, self.camera.Y) for start in self.starts]
         frames = self.camera.frames(stack(self.starts))
         return [
             Opening(frame, measure, checkup.findings(measure), forecast)
             for frame, measure, forecast in zip(frames, measures, forecasts, strict=True)
         ]
+
+    def _forecast(self, initializer: Start, input_square: float) -> tuple[LayerForecast, ...]:
+        """What theory expects; nothing where the weights are too large for it."""
+        try:
+            stream = as_stream(self.seed, self.task.stream)
+            return checkup.forecast(initializer, self.task.mlp, stream, input_square)
+        except GoodinitError:
+            return ()
 
     def run(
         self, moments: Sequence[int], show: Show, progress: Callable[[int], None] = lambda step: None

@@ -18,6 +18,7 @@ from goodinit.statistics.power import PowerNote, power_note
 from goodinit.statistics.profiles import PerformanceProfile, performance_profile
 from goodinit.statistics.ranking import RankedGroup, Ranking, compare_groups
 from goodinit.statistics.rates import wilson
+from goodinit.statistics.slopes import Slope, fit_slope
 from goodinit.statistics.survival import StepsToTarget, SurvivalCurve, kaplan_meier, steps_to_target
 
 __all__ = [
@@ -31,12 +32,14 @@ __all__ = [
     "PowerNote",
     "RankedGroup",
     "Ranking",
+    "Slope",
     "StepsToTarget",
     "SurvivalCurve",
     "bootstrap",
     "cohens_d_z",
     "compare_groups",
     "compare_pair",
+    "fit_slope",
     "friedman",
     "holm",
     "interquartile_mean",

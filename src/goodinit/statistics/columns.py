@@ -17,11 +17,11 @@ from goodinit.statistics.rates import wilson
 from goodinit.statistics.runs import Runs
 from goodinit.statistics.survival import StepsToTarget, steps_to_target
 
-__all__ = ["ALL_DIVERGED", "COLUMNS", "Column", "Form", "GroupRuns", "Measured"]
+__all__ = ["ALL_DIVERGED", "COLUMNS", "Column", "GroupRuns", "Measured", "NumberForm"]
 
 ALL_DIVERGED: Final = "all diverged"
 """The method of an estimate that is only a floor: no run has a score."""
-Form = Literal["score", "share", "steps"]
+NumberForm = Literal["score", "share", "steps"]
 Measured = Estimate | StepsToTarget | None
 """What a statistic is: None where what it needs was not given."""
 
@@ -64,7 +64,7 @@ class Column:
     name: str
     measure: Callable[[GroupRuns], Measured]
     heading: str
-    form: Form
+    form: NumberForm
     help: str
     note: str = ""
 

@@ -13,6 +13,7 @@ from goodinit.errors import GoodinitError
 from goodinit.statistics.arguments import RESAMPLES, check_level
 from goodinit.statistics.bootstrap import bootstrap
 from goodinit.statistics.effects import cohens_d_z, probability_of_improvement, rank_biserial
+from goodinit.statistics.equivalence import equivalence_bounds, worst_loss
 from goodinit.statistics.estimate import Estimate, Record
 from goodinit.statistics.hypotheses import sign_flip, wilcoxon
 from goodinit.statistics.runs import Runs, find_floor, read_runs
@@ -33,6 +34,8 @@ class PairComparison(Record):
     of improvement, `cliffs_delta`, `rank_biserial` and `effect` speak of a being better, whichever way scores point.
     `effect` is Cohen's d_z of the differences towards better. `p_value` is that of `test`, which `p_adjusted`
     corrects for the number of pairs compared (the same where there is one). `floor` stood in for diverged runs.
+    `bounds` are those of the mean difference that "equivalent" goes by: wider than `mean_difference`, by what failures
+    that these runs cannot have seen may add. `runs_needed` is how many runs it takes until that is within the margin.
     """
 
     a: str
@@ -56,6 +59,8 @@ class PairComparison(Record):
     level: float
     margin: float
     floor: float | None
+    bounds: Estimate
+    runs_needed: int | None
     verdict: Verdict
 
     @property
@@ -72,6 +77,7 @@ class PairComparison(Record):
             wins=self.losses,
             losses=self.wins,
             mean_difference=self.mean_difference.negated(),
+            bounds=self.bounds.negated(),
             median_difference=self.median_difference.negated(),
             improvement_paired=self.improvement_paired.complement(),
             improvement_unpaired=self.improvement_unpaired.complement(),
@@ -109,10 +115,10 @@ def compare_pair(
 ) -> PairComparison:
     """Two groups compared by position: a[i] and b[i] are of the same seed.
 
-    The verdict is, in this order: `equivalent` where `margin` is above 0 and the interval of the mean difference lies
-    wholly within -margin to margin; `better` or `worse` where the test's p is at most 1 - level, on the side to which
-    the test's statistic points; else `not separable`, which says that this many seeds do not tell, not that there is
-    no difference.
+    The verdict is, in this order: `equivalent` where `margin` is above 0 and `bounds` lies wholly within -margin to
+    margin, which takes many seeds (see `equivalence_bounds`); `better` or `worse` where the test's p is at most
+    1 - level, on the side to which the test's statistic points; else `not separable`, which says that this many seeds
+    do not tell, not that there is no difference.
 
     `a` and `b` have shape (n,), n >= 2. `margin` is in the scores' unit: a difference that would not matter. `test` is
     `sign-flip`, of the mean difference, or `wilcoxon`, of its ranks. A run diverged if it is flagged or its score is
@@ -166,10 +172,11 @@ def compare_runs(
     check_choice("test", test, ("sign-flip", "wilcoxon"))
     rounding = one.rounding + two.rounding
     both = one.diverged & two.diverged
-    floor = find_floor(floor, one, two)
+    told, floor = floor, find_floor(floor, one, two)
     order = _less(one.ranked, two.ranked, both, rounding)
     sizes = _less(one.filled(floor), two.filled(floor), both, rounding)  # in the scores' own direction
     mean = bootstrap(sizes, "mean", level=level, resamples=resamples, seed=seed)
+    bounds, needed = equivalence_bounds(sizes, mean, worst_loss(told, one, two), margin)
     unpaired = probability_of_improvement(one.ranked, two.ranked, paired=False, same_seeds=True, level=level)
     p_sign_flip = sign_flip(sizes, resamples=resamples, seed=seed, rounding=rounding)
     p_wilcoxon = wilcoxon(order, rounding=rounding)
@@ -198,6 +205,8 @@ def compare_runs(
         level=check_level(level),
         margin=check_number("margin", margin, low=0),
         floor=floor if one.lowered(floor) or two.lowered(floor) else None,
+        bounds=bounds,
+        runs_needed=needed,
         verdict="not separable",
     )
     return replace(compared, verdict=judge(compared))
@@ -206,7 +215,7 @@ def compare_runs(
 def judge(pair: PairComparison) -> Verdict:
     """The verdict by the pair's corrected p value, on the side to which the test's statistic points."""
     points = pair.effect if pair.test == "sign-flip" else pair.rank_biserial
-    low, high = pair.mean_difference.low, pair.mean_difference.high
+    low, high = pair.bounds.low, pair.bounds.high
     if pair.margin > 0 and -pair.margin <= low and high <= pair.margin:
         return "equivalent"
     if pair.p_adjusted <= 1 - pair.level + 1e-12:  # 1 - 0.95 is a little above 0.05, 1 - 0.9 a little below 0.1

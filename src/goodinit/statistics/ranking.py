@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from goodinit.arguments import check_choice, check_number
 from goodinit.errors import GoodinitError
 from goodinit.statistics.arguments import RESAMPLES, check_level
+from goodinit.statistics.equivalence import unseen
 from goodinit.statistics.estimate import Record
 from goodinit.statistics.frames import data_frame
 from goodinit.statistics.groups import GroupSummary, summarize_runs
@@ -250,6 +251,13 @@ def _notes(
         notes.append(f"Friedman's test finds no difference among the groups (p = {overall.p_value:.2g}).")
     if power is not None and not power.reachable:
         notes.append(power.sentence)
+    few = [pair.runs_needed for pair in pairs if pair.runs_needed is not None and pair.runs < pair.runs_needed]
+    if few:
+        notes.append(
+            f"{pairs[0].runs} seeds cannot show that two are equivalent within {pairs[0].margin:g}: up to "
+            f"{unseen(pairs[0].runs, pairs[0].level):.0%} of runs may fail though none did; it takes {max(few)} seeds "
+            "or more."
+        )
     lost = [group.name for group in ranked if group.summary.divergence.value == 1]
     if lost:
         notes.append(f"Every run of {listed(lost)} diverged.")

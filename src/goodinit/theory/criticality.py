@@ -15,7 +15,7 @@ from goodinit.arguments import check_number
 from goodinit.errors import GoodinitError
 from goodinit.theory.arguments import check_activation
 from goodinit.theory.fixed_points import mean_field
-from goodinit.theory.maps import derivative_moment, is_homogeneous, second_moment, variance_slope
+from goodinit.theory.maps import derivative_moment, is_homogeneous, jumps, second_moment, variance_slope
 
 __all__ = [
     "CriticalPoint",
@@ -69,7 +69,7 @@ def critical_point(activation: str | Activation, *, bias_variance: float = 0.0) 
     >>> critical_point("tanh")
     CriticalPoint(weight_variance=1.0, bias_variance=0.0, q_star=0.0)
     """
-    found = check_activation(activation)
+    found = _continuous(activation)
     sb2 = check_number("bias_variance", bias_variance, low=0)
     point = _point(found, sb2, _biases(found))
     if point is None:
@@ -88,7 +88,7 @@ def critical_line(activation: str | Activation, bias_variances: ArrayLike) -> Fl
     >>> critical_line("tanh", [0.001, 0.1]).round(7)
     array([1.1891896, 1.9860726])
     """
-    found, variances = check_activation(activation), np.asarray(bias_variances, dtype=np.float64)
+    found, variances = _continuous(activation), np.asarray(bias_variances, dtype=np.float64)
     biases, line = _biases(found), np.full(variances.shape, math.nan)
     for at in np.ndindex(variances.shape):
         point = _point(found, check_number("bias_variances", float(variances[at]), low=0), biases)
@@ -116,7 +116,7 @@ def half_stable_critical_point(activation: str | Activation) -> CriticalPoint:
 
     Source: Roberts, Yaida & Hanin 2022, The Principles of Deep Learning Theory, ch. 5; Hayou et al. 2019.
     """
-    found = check_activation(activation)
+    found = _continuous(activation)
     if is_homogeneous(found):
         raise GoodinitError(
             f"{found} keeps every variance at weight_variance {1 / derivative_moment(found, 1.0):g} without biases; no "
@@ -132,6 +132,17 @@ def half_stable_critical_point(activation: str | Activation) -> CriticalPoint:
         if sb2 >= 0:
             return CriticalPoint(sw2, sb2, q)
     raise GoodinitError(f"{found} has no half-stable critical point; use critical_weight_variance")
+
+
+def _continuous(activation: str | Activation) -> Activation:
+    """The activation, which must not jump: close inputs part without bound at a jump, at any weight variance."""
+    found = check_activation(activation)
+    if jumps(found):
+        raise GoodinitError(
+            f"{found} jumps, so that no weight variance is critical: close inputs part without bound; mean_field has "
+            "its fixed points"
+        )
+    return found
 
 
 def _bias(activation: Activation, q: float) -> float:

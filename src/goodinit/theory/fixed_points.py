@@ -17,6 +17,7 @@ from goodinit.theory.maps import (
     complement_map,
     derivative_moment,
     is_homogeneous,
+    jumps,
     pair_slope,
     second_moment,
     variance_map,
@@ -29,6 +30,7 @@ __all__ = ["MeanField", "correlation_map", "mean_field"]
 Float64s = NDArray[np.float64]
 _EQUAL = 1e-13  # two numbers of order 1 are held equal within this: a few times the quadrature's error
 _TANGENT = 1e-9  # a map that comes that close to the diagonal, relatively, without crossing it touches it
+_NOISE = 1e-9  # of a slope that is a difference of maps
 _MARGINAL = 1e-12  # a slope that near to 1 is 1
 
 
@@ -142,7 +144,8 @@ def mean_field(activation: str | Activation, *, weight_variance: float, bias_var
     found by bracketing, so it is as exact near criticality, where iteration crawls. A ReLU network has q_star = 0 for
     sw2 < 2 without biases and inf for sw2 > 2; at sw2 = 2 without biases every q is a fixed point, and q_star is 1.
     Beyond 1e12 a variance counts as infinite, below 1e-12 as 0. Of the correlation, c_star = 1 where chi_1 <= 1, and
-    else the one fixed point in [0, 1), which attracts.
+    else the one fixed point in [0, 1), which attracts. Where the activation itself jumps (a step, a sign), close inputs
+    part without bound: chi_1 is inf, and slopes are those of the maps, for no derivative tells of a jump.
 
     Raises GoodinitError for an unknown activation, a plain function, or a variance that is negative or not finite.
 
@@ -158,10 +161,43 @@ def mean_field(activation: str | Activation, *, weight_variance: float, bias_var
     sw2 = check_number("weight_variance", weight_variance, low=0)
     sb2 = check_number("bias_variance", bias_variance, low=0)
     q = _variance_fixed_point(lambda q: sw2 * second_moment(found, q) + sb2)
+    if sw2 > 0 and jumps(found):
+        return _with_a_jump(found, sw2, sb2, q)
     chi_1 = sw2 * derivative_moment(found, q)
     xi_q = math.nan if math.isinf(q) else _depth_scale(sw2 * variance_slope(found, q) if q > 0 else chi_1)
     c, xi_c = _correlation_fixed_point(found, q, sw2, sb2, chi_1)
     return MeanField(found, sw2, sb2, q, chi_1, c, xi_q, xi_c)
+
+
+def _with_a_jump(activation: Activation, sw2: float, sb2: float, q: float) -> MeanField:
+    """The mean field of an activation that jumps: the slopes are differences of the maps, which are exact."""
+    if q == 0 or math.isinf(q):
+        return MeanField(activation, sw2, sb2, q, math.inf, math.nan, math.nan, math.nan)
+    step = _complement(activation, q, sw2, sb2)
+    c, delta = _chaotic_fixed_point(step, math.inf)
+
+    def slope(f: Callable[[float], float], at: float) -> float:
+        h = 1e-4 * at
+        found = (f(at + h) - f(at - h)) / (2 * h)
+        return found if abs(found) > _NOISE else 0.0
+
+    xi_c = _depth_scale(slope(lambda d: step(min(d, 2.0)), delta))
+    xi_q = _depth_scale(slope(lambda v: sw2 * second_moment(activation, v) + sb2, q))
+    return MeanField(activation, sw2, sb2, q, math.inf, c, xi_q, xi_c)
+
+
+def _chaotic_fixed_point(step: Callable[[float], float], chi_1: float) -> tuple[float, float]:
+    """c_star where close inputs part, and 1 - c_star."""
+    from scipy import optimize
+
+    if abs(step(1.0) - 1) <= _EQUAL:
+        return 0.0, 1.0
+    # In the root of delta: smooth for kinked activations too. At 0 the function is chi_1 - 1.
+    low, start = 1e-9, 0.0 if math.isfinite(chi_1) else 1e-6
+    root = float(
+        optimize.brentq(lambda t: (step(t * t) / (t * t) if t > low else chi_1) - 1, start, 1.0, xtol=1e-14, rtol=1e-13)
+    )
+    return 1.0 - root * root, root * root
 
 
 def _depth_scale(slope: float) -> float:
@@ -212,8 +248,6 @@ def _correlation_fixed_point(
     activation: Activation, q: float, sw2: float, sb2: float, chi_1: float
 ) -> tuple[float, float]:
     """c_star and xi_c. The map's Taylor coefficients in c are not negative, so it crosses the diagonal once at most."""
-    from scipy import optimize
-
     if q == 0 or math.isinf(q):
         if not is_homogeneous(activation) or sw2 == 0:
             return math.nan, math.nan
@@ -223,17 +257,8 @@ def _correlation_fixed_point(
         sw2 = 1 / second_moment(activation, 1.0)
     if chi_1 <= 1 + _MARGINAL:
         return 1.0, _depth_scale(chi_1)
-    step, breaks = _complement(activation, q, sw2, sb2), singular_points(activation)
-    if abs(step(1.0) - 1) <= _EQUAL:
-        delta = 1.0
-    else:
-        # In the root of delta: smooth for kinked activations too. At 0 the function is chi_1 - 1.
-        low = 1e-9
-        root = optimize.brentq(
-            lambda t: (step(t * t) / (t * t) if t > low else chi_1) - 1, 0.0, 1.0, xtol=1e-14, rtol=1e-13
-        )
-        delta = root * root
-    return 1.0 - delta, _depth_scale(sw2 * pair_slope(activation, delta, q, breaks))
+    c, delta = _chaotic_fixed_point(_complement(activation, q, sw2, sb2), chi_1)
+    return c, _depth_scale(sw2 * pair_slope(activation, delta, q, singular_points(activation)))
 
 
 def correlation_map(

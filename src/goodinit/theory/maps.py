@@ -15,12 +15,13 @@ from goodinit.activations import Activation
 from goodinit.arguments import check_number
 from goodinit.theory.arguments import check_activation
 from goodinit.theory.pairs import half_square_difference
-from goodinit.theory.quadrature import expectation
+from goodinit.theory.quadrature import expectation, singular_points
 
 __all__ = [
     "complement_map",
     "derivative_moment",
     "is_homogeneous",
+    "jumps",
     "pair_slope",
     "second_moment",
     "second_moment_ratio",
@@ -29,7 +30,20 @@ __all__ = [
 ]
 
 _SMALL = 1e-150  # stands for 0+ in a one-sided derivative
+_BESIDE = 1e-7  # relative: a step to either side of a point where a function may jump; such points are known to 1e-13
 _LARGE = 1e9  # stands for infinity in an asymptotic slope
+
+
+def jumps(activation: Activation) -> bool:
+    """Whether the activation itself jumps at one of the points where it is not analytic; none of the table's does."""
+    breaks = () if activation.family is not None else singular_points(activation)
+    if not breaks:
+        return False
+    points = np.array(breaks)
+    near = _BESIDE * np.maximum(1.0, np.abs(points))
+    over = np.abs(activation.value(points + near) - activation.value(points - near))
+    slope = np.abs(activation.derivative(points + near)) + np.abs(activation.derivative(points - near))
+    return bool((over > 1e-6 + 10 * near * slope).any())
 
 
 def second_moment(activation: Activation, q: float) -> float:

@@ -15,7 +15,7 @@ from goodinit.training.reference import (
     probabilities,
     r_squared,
 )
-from goodinit.training.schedule import Call, Dtype, Run, Schedule, Watch, batches
+from goodinit.training.schedule import Call, Dtype, Run, Schedule, SnapshotCallback, batches
 
 __all__ = [
     "ENGINES",
@@ -27,7 +27,7 @@ __all__ = [
     "EngineName",
     "Run",
     "Schedule",
-    "Watch",
+    "SnapshotCallback",
     "accuracy",
     "backward",
     "batches",

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from goodinit import activations
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.networks import MLP, Loss, Parameters
+from goodinit.threads import blas_threads, torch_threads
 from goodinit.training import lanes, reference, torch_engine
 from goodinit.training.optimizers import OPTIMIZERS
-from goodinit.training.schedule import Batch, Call, Dtype, Run, Schedule, Watch
+from goodinit.training.schedule import BatchIndices, Call, Dtype, Run, Schedule, SnapshotCallback
 
 __all__ = ["ENGINES", "REGISTRY", "Engine", "EngineName", "choose", "for_models", "train"]
 
@@ -112,6 +113,12 @@ class _Complete:
         pass
 
 
+def _operations(call: Call) -> float:
+    """Multiplications and additions of a step: a product forward and two backward, of 2 each."""
+    examples = min(call.schedule.batch_size or call.X.shape[1], call.X.shape[1])
+    return float(6 * call.network.size * examples * len(call.start["W1"]))
+
+
 class Reference(_Complete):
     """The textbook in NumPy: for any activation, in float64."""
 
@@ -125,7 +132,8 @@ class Reference(_Complete):
         return 2
 
     def train(self, call: Call) -> Run:
-        return reference.train(call)
+        with blas_threads(_operations(call)):
+            return reference.train(call)
 
 
 class Lanes(_Complete):
@@ -173,7 +181,8 @@ class Torch(_Complete):
         torch_engine.device()
 
     def train(self, call: Call) -> Run:
-        return torch_engine.train(call)
+        with torch_threads(_operations(call)):
+            return torch_engine.train(call)
 
 
 _EXACT: Final = Reference()
@@ -244,13 +253,13 @@ def train(
     X: NDArray[np.float64],
     Y: NDArray[np.float64],
     schedule: Schedule,
-    batches: Iterable[Batch],
+    batches: Iterable[BatchIndices],
     progress: Callable[[int], None] = lambda step: None,
     *,
     learning_rates: NDArray[np.float64] | None = None,
     rate_multipliers: Mapping[str, float] | None = None,
     snapshots: Iterable[int] = (),
-    watch: Watch | None = None,
+    watch: SnapshotCallback | None = None,
     engine: EngineName = "auto",
     dtype: Dtype = "float64",
     threads: int | None = None,

@@ -27,7 +27,7 @@ from goodinit.arguments import is_integer
 from goodinit.errors import GoodinitError
 from goodinit.networks import MLP, Parameters
 from goodinit.training.arguments import check_examples, check_start
-from goodinit.training.schedule import Batch, Call, Run, check_snapshots
+from goodinit.training.schedule import BatchIndices, Call, Run, check_snapshots
 
 __all__ = ["available", "instructions", "known", "native", "processors", "train"]
 
@@ -93,7 +93,7 @@ def train(call: Call, *, layout: Literal["auto", "grouped", "alone"] = "auto") -
     inputs, targets = _rows("X", call.X, dtype), _rows("Y", call.Y, dtype)
     parameters = _parameters(network, call.start, dtype)
     rates, multipliers = call.rates()
-    told = _Told(call.progress, max(1, schedule.steps // 100))
+    told = _Progress(call.progress, max(1, schedule.steps // 100))
     wanted = check_snapshots(call.snapshots, schedule.steps)
     kept_steps = wanted if watch is None else []
     kept = [np.full_like(each, np.nan) for _ in kept_steps for each in parameters]
@@ -158,7 +158,7 @@ def train(call: Call, *, layout: Literal["auto", "grouped", "alone"] = "auto") -
     )
 
 
-class _Told:
+class _Progress:
     """Calls `progress` for every hundredth of the steps, as the reference does, however they arrive."""
 
     def __init__(self, progress: Callable[[int], None], often: int) -> None:
@@ -207,7 +207,7 @@ class _Chunk:
     indices: NDArray[np.int32] | None
 
 
-def _chunks(batches: Iterable[Batch], steps: int, examples: int, cuts: Sequence[int]) -> Iterator[_Chunk]:
+def _chunks(batches: Iterable[BatchIndices], steps: int, examples: int, cuts: Sequence[int]) -> Iterator[_Chunk]:
     """The batches as arrays for the compiled code, a bounded number of indices at a time, cut at these steps too."""
     ends = set(cuts)
     everything = np.arange(examples, dtype=np.int32)
@@ -237,7 +237,7 @@ def _chunks(batches: Iterable[Batch], steps: int, examples: int, cuts: Sequence[
     yield chunk(steps)
 
 
-def _batch(everything: NDArray[np.int32], batch: Batch, step: int) -> NDArray[np.int32]:
+def _batch(everything: NDArray[np.int32], batch: BatchIndices, step: int) -> NDArray[np.int32]:
     try:
         taken = everything[batch]
     except IndexError as error:

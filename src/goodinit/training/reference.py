@@ -19,7 +19,7 @@ from scipy import special
 from goodinit.networks import MLP, Parameters
 from goodinit.statistics import determination
 from goodinit.training.optimizers import OPTIMIZERS
-from goodinit.training.schedule import Call, Run, Watch, check_snapshots
+from goodinit.training.schedule import Call, Run, SnapshotCallback, check_snapshots
 
 __all__ = [
     "accuracy",
@@ -140,7 +140,7 @@ def train(call: Call) -> Run:
     diverged_by: list[int | None] = [None] * networks
     stopped: dict[int, Parameters] = {}  # a network that diverged stands still
     kept: dict[int, Parameters] = {}
-    keep: Watch = call.watch or kept.__setitem__
+    keep: SnapshotCallback = call.watch or kept.__setitem__
     often = max(1, schedule.steps // 100)
 
     def record(step: int) -> Array:

@@ -16,17 +16,27 @@ from goodinit.options import OPTIONS
 from goodinit.streams import Stream
 from goodinit.training.optimizers import OPTIMIZERS
 
-__all__ = ["FOR_MODELS", "Batch", "Call", "Dtype", "Run", "Schedule", "Watch", "batches", "check_snapshots"]
+__all__ = [
+    "FOR_MODELS",
+    "BatchIndices",
+    "Call",
+    "Dtype",
+    "Run",
+    "Schedule",
+    "SnapshotCallback",
+    "batches",
+    "check_snapshots",
+]
 
 MOST_RECORDS: Final = 1_000_000  # losses of one network
 FOR_MODELS: Final = ("adamw",)  # what a person's own model may be trained with besides
 
 Dtype = Literal["float64", "float32"]
 
-Batch = NDArray[np.intp] | slice
+BatchIndices = NDArray[np.intp] | slice
 """The examples of one step: their numbers, or a slice of them all."""
 
-Watch = Callable[[int, Parameters], None]
+SnapshotCallback = Callable[[int, Parameters], None]
 """Told the parameters before a step, in the order of the steps; they are its own to keep."""
 
 
@@ -88,12 +98,12 @@ class Call:
     X: NDArray[np.float64]
     Y: NDArray[np.float64]
     schedule: Schedule
-    batches: Iterable[Batch]
+    batches: Iterable[BatchIndices]
     progress: Callable[[int], None] = lambda step: None
     learning_rates: NDArray[np.float64] | None = None
     rate_multipliers: Mapping[str, float] | None = None
     snapshots: Iterable[int] = ()
-    watch: Watch | None = None
+    watch: SnapshotCallback | None = None
     dtype: Dtype = "float64"
     threads: int | None = None
 
@@ -137,7 +147,7 @@ class Run:
     snapshots: Mapping[int, Parameters] = field(default_factory=dict)
 
 
-def batches(examples: int, schedule: Schedule, stream: Stream) -> Iterator[Batch]:
+def batches(examples: int, schedule: Schedule, stream: Stream) -> Iterator[BatchIndices]:
     """The examples of each step: all of them, or slices of a new order for every epoch, the last one shorter.
 
     The order depends on the stream's seed alone, so that compared initializations see the same batches.

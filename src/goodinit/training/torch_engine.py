@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from goodinit.errors import GoodinitError
 from goodinit.networks import MLP, Parameters
 from goodinit.training.arguments import check_examples, check_start
-from goodinit.training.schedule import Batch, Call, Run, Schedule, check_snapshots
+from goodinit.training.schedule import BatchIndices, Call, Run, Schedule, check_snapshots
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -123,7 +123,7 @@ class _Task:
     X: Tensor
     Y: Tensor
 
-    def taken(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def taken(self, batch: BatchIndices) -> tuple[Tensor, Tensor]:
         """The inputs and targets of a batch, one example a column."""
         if isinstance(batch, slice) and batch == slice(None):
             return self.X.T, self.Y.T
@@ -132,7 +132,7 @@ class _Task:
 
 
 def _trained(
-    task: _Task, start: Parameters, rates: NDArray[np.float64], order: list[Batch], runs: list[Run]
+    task: _Task, start: Parameters, rates: NDArray[np.float64], order: list[BatchIndices], runs: list[Run]
 ) -> Iterator[int]:
     """Train one group, telling each finished step; its Run joins `runs`."""
     torch, schedule = task.torch, task.schedule

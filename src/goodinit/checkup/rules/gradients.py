@@ -27,7 +27,7 @@ CUT_OFF: Final = 0.5
 
 def gradient_size(start: ModelStart) -> Iterator[Finding]:
     """Gradients that shrink or grow on their way back to the first layers."""
-    layers = [layer for layer in hidden(start) if layer.gradient_norm is not None]
+    layers = [layer for layer in hidden(start) if layer.gradient_norm is not None and not layer.scoring]
     known = [(layer, layer.gradient_norm or 0.0) for layer in layers]
     known = [(layer, norm) for layer, norm in known if norm > 0 and math.isfinite(norm)]
     if len(known) < 2:

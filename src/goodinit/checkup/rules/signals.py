@@ -24,6 +24,7 @@ MANY_SATURATED: Final = 0.25
 COLLAPSED: Final = 1e-3  # spread of the last layer's outputs, and 10 times that for a warning
 LOST: Final = 1e-2  # of the spread at the start
 LARGE: Final = 5.0  # times what theory wants
+LARGE_OUTPUT: Final = 2.0  # rms, below which large weights make up for a small input, as T5's output layer does
 MANY: Final = 3  # layers, from which the whole model is reinitialized
 GROWTH: Final = 10.0  # of a residual stream
 DOUBLING: Final = 1.5  # its mean growth in variance a block from which it is exponential
@@ -74,6 +75,7 @@ def not_finite(start: ModelStart) -> Iterator[Finding]:
 def signal_size(start: ModelStart) -> Iterator[Finding]:
     """Outputs that shrink or grow by a factor of a hundred from the first layers to the last."""
     layers = [layer for layer in hidden(start) if layer.finite and layer.rms > 0 and math.isfinite(layer.rms)]
+    layers = [layer for layer in layers if not layer.norm_after]  # a norm makes up for its size
     if len(layers) < 2:
         return
     first, last = ends([layer.rms for layer in layers])
@@ -101,7 +103,7 @@ def huge_weights(start: ModelStart) -> Iterator[Finding]:
         if layer.norm_after or layer.weight_std_expected is None or layer.kind == "embedding":
             continue
         times = layer.weight_std / layer.weight_std_expected
-        if times > LARGE and layer.gain is not None and layer.gain > LARGE:
+        if times > LARGE and layer.gain is not None and layer.gain > LARGE and layer.rms > LARGE_OUTPUT:
             found.append((times, layer))
     if not found:
         return

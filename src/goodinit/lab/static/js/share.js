@@ -83,7 +83,7 @@ export async function sheet(run, frame, columns) {
   columns.drawAll();
   await new Promise(requestAnimationFrame); // charts draw in a task of their own
   const [wide, gap, scale] = [360, 24, 2];
-  const rows = columns.columns.map((column) => [column.canvases.map, column.canvases.net, column.chart.loss.plot.ctx.canvas, column.canvases.layers]);
+  const rows = columns.columns.map((column) => column.figures.map((each) => each.sheet()).filter((canvas) => canvas !== null));
   const tall = (canvas) => (canvas.height * wide) / canvas.width;
   const height = 96 + Math.max(...rows.map((row) => row.reduce((sum, canvas) => sum + tall(canvas) + gap, 0)));
   const width = gap + rows.length * (wide + gap);

@@ -1,0 +1,27 @@
+// The values of each layer's units, as strips.
+
+import { el } from "./dom.js";
+import { Figure } from "./figure.js";
+import { t } from "./i18n.js";
+import { LayerPicture, heightFor } from "./layers.js";
+
+export class LayersFigure extends Figure {
+  constructor(k) {
+    const canvas = el("canvas", { class: "layer-strips", role: "img" });
+    super(k, "layers.title", canvas);
+    this.canvas = canvas;
+    this.picture = new LayerPicture(canvas);
+  }
+
+  begin(run) {
+    this.canvas.setAttribute("aria-label", t("layers.described", { layers: run.network.widths.length - 1 }));
+  }
+
+  draw(run, f) {
+    this.picture.draw(run, this.k, f, this.node.clientWidth, heightFor(run.network.widths.length - 1));
+  }
+
+  sheet() {
+    return this.canvas;
+  }
+}

@@ -1,0 +1,203 @@
+"""What is wrong with the batch, the loss or the mode is found as that, and no weight is blamed for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from checkup_models import batch, fill, he, images, mlp
+from torch import Tensor, nn
+from torch.nn import functional
+
+import goodinit
+from goodinit import GoodinitError
+
+X, Y = batch()
+CE = functional.cross_entropy
+WEIGHTS = {  # what a weight is blamed with
+    *(
+        "vanishing-signal",
+        "exploding-signal",
+        "weight-too-large",
+        "dead-units",
+        "output-saturated",
+        "loss-above-chance",
+    ),
+    *("vanishing-gradient", "exploding-gradient", "all-zero", "zero-gradient"),
+}
+
+
+def uneven(feature: int, times: float) -> Tensor:
+    x = X.clone()
+    x[:, feature] *= times
+    return x
+
+
+INPUTS: dict[str, tuple[Tensor, str | None]] = {
+    "standard normal": (X, None),
+    "between 0 and 1": (X.sigmoid(), None),
+    "0 to 255": ((X.sigmoid() * 255).round(), "inputs-not-scaled"),
+    "of size 1e-4": (X * 1e-4, "inputs-not-scaled"),
+    "mean 1000": (X + 1000, "inputs-not-centred"),
+    "one feature 1000 times the others": (uneven(7, 1000), "inputs-uneven"),
+    "one feature 3 times the others": (uneven(7, 3), None),
+    "all the same": (X[:1].expand(64, 64).clone(), "inputs-constant"),
+    "a constant feature": (uneven(7, 0), None),
+}
+
+
+@pytest.mark.parametrize("case", INPUTS)
+def test_inputs_are_judged_before_weights(case: str) -> None:
+    inputs, code = INPUTS[case]
+    model = fill(mlp(5), he)
+    checkup = goodinit.check(model, inputs, Y, loss=CE)
+    found = {each.code: each for each in checkup.findings if each.severity != "info"}
+    assert set(found) == (set() if code is None else {code})
+    if code is None or code == "inputs-constant":
+        return
+    assert found[code].severity == "severe"
+    space: dict[str, Any] = {"inputs": inputs, "torch": torch}
+    exec(found[code].remedy, space)
+    assert goodinit.check(model, space["inputs"], Y, loss=CE).healthy
+
+
+def test_images_are_judged_channel_by_channel_and_a_norm_makes_up() -> None:
+    pictures, classes = images() * 50 + 120, torch.arange(16) % 10
+    plain = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10))
+    found = {each.code: each for each in goodinit.check(plain, pictures, classes, loss=CE).findings}
+    assert found["inputs-not-scaled"].severity == "severe"
+    space: dict[str, Any] = {"inputs": pictures, "torch": torch}
+    exec(found["inputs-not-scaled"].remedy, space)
+    assert space["inputs"].mean((0, 2, 3)).abs().max() < 1e-4
+    normed = nn.Sequential(nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), *plain[1:])
+    assert goodinit.check(normed, pictures, classes, loss=CE).healthy
+    first = nn.Sequential(nn.BatchNorm2d(3), *plain)
+    assert not [e for e in goodinit.check(first, pictures, classes, loss=CE).findings if e.code.startswith("inputs")]
+
+
+def test_a_dict_of_inputs_is_named_as_python_does() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = mlp(3)
+
+        def forward(self, near: Tensor, far: Tensor) -> Tensor:
+            return self.net(near + far)
+
+    inputs = {"near": X, "far": X.flip(0) * 300}
+    found = goodinit.check(Two(), inputs, Y, loss=CE).findings[0]
+    assert found.where == "inputs['far']"
+    exec(found.remedy, {"inputs": inputs, "torch": torch})
+    assert inputs["far"].std() == pytest.approx(1, abs=0.01)
+
+
+def stretched(output: Tensor, targets: Tensor) -> Tensor:
+    return (output - targets).square().mean()
+
+
+NUMBERS = X[:, 0] * 2
+LOSSES: dict[str, tuple[nn.Module | None, Any, Callable[..., Tensor], str | None]] = {
+    "softmax before cross-entropy": (nn.Softmax(-1), Y, CE, "probabilities-as-scores"),
+    "log_softmax before cross-entropy, which changes nothing": (nn.LogSoftmax(-1), Y, CE, None),
+    "relu before cross-entropy": (nn.ReLU(), Y, CE, "activation-before-loss"),
+    "log_softmax before nll_loss": (nn.LogSoftmax(-1), Y, functional.nll_loss, None),
+    "softmax before nll_loss": (nn.Softmax(-1), Y, functional.nll_loss, "scores-not-logarithms"),
+    "scores to nll_loss": (None, Y, functional.nll_loss, "scores-not-logarithms"),
+    "one class only": (None, torch.full((64,), 3), CE, "targets-alike"),
+}
+
+
+@pytest.mark.parametrize("case", LOSSES)
+def test_losses_are_given_what_they_want(case: str) -> None:
+    last, targets, loss, code = LOSSES[case]
+    model = fill(mlp(4), he)
+    model = model if last is None else nn.Sequential(model, last)
+    found = {each.code for each in goodinit.check(model, X, targets, loss=loss).findings if each.severity != "info"}
+    assert found == (set() if code is None else {code})
+
+
+@pytest.mark.parametrize("last", [None, nn.Sigmoid()])
+def test_a_sigmoid_before_a_loss_that_takes_it(last: nn.Module | None) -> None:
+    model, targets = fill(mlp(4, outputs=1), he), (Y % 2).float()[:, None]
+    model = nn.Sequential(model, last) if last is not None else model
+    checkup = goodinit.check(model, X, targets, loss=functional.binary_cross_entropy_with_logits)
+    assert ("probabilities-as-scores" in {each.code for each in checkup.findings}) == (last is not None)
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+@pytest.mark.parametrize("loss", [functional.mse_loss, stretched, functional.l1_loss])
+def test_outputs_and_targets_that_are_stretched_to_each_other(loss: Callable[..., Tensor]) -> None:
+    model = fill(mlp(4, outputs=1), he)
+    found = goodinit.check(model, X, NUMBERS, loss=loss).findings
+    assert [each.code for each in found] == ["targets-stretched"]
+    space: dict[str, Any] = {"targets": NUMBERS}
+    exec(found[0].remedy, space)
+    again = goodinit.check(model, X, space["targets"], loss=loss)
+    assert "targets-stretched" not in {each.code for each in again.findings}
+    squeezed = goodinit.check(model, X, NUMBERS, loss=lambda output, targets: loss(output.squeeze(1), targets))
+    assert "targets-stretched" not in {each.code for each in squeezed.findings}
+
+
+@pytest.mark.parametrize("shift", [1, -1])
+def test_classes_out_of_range_are_told(shift: int) -> None:
+    with pytest.raises(GoodinitError, match="classes are numbered from 0 to 9"):
+        goodinit.check(fill(mlp(3), he), X, Y + shift, loss=CE)
+
+
+@pytest.mark.parametrize(("share", "found"), [(0.5, False), (0.95, True)])
+def test_a_dropout_that_leaves_nothing(share: float, found: bool) -> None:
+    model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Dropout(share), nn.Linear(64, 10))
+    codes = {each.code for each in goodinit.check(model, X, Y, loss=CE).findings}
+    assert ("dropout-too-large" in codes) == found
+    assert "dropout-too-large" not in {each.code for each in goodinit.check(model.eval(), X, Y, loss=CE).findings}
+
+
+def test_statistics_that_are_not_the_batch_s() -> None:
+    model = nn.Sequential(nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 10))
+    with torch.no_grad():
+        model[0].weight.mul_(20)
+    trained = goodinit.check(model, X, Y, loss=CE)
+    assert "stale-statistics" not in {each.code for each in trained.findings}
+    stale = {each.code: each for each in goodinit.check(model.eval(), X, Y, loss=CE).findings}
+    assert stale["stale-statistics"].remedy == "model.train()"
+    model.train()
+    for _ in range(60):
+        model(X)
+    assert "stale-statistics" not in {each.code for each in goodinit.check(model.eval(), X, Y, loss=CE).findings}
+
+
+def test_a_last_norm_whose_scale_is_zero() -> None:
+    model = nn.Sequential(mlp(4, outputs=64), nn.LayerNorm(64), nn.Linear(64, 10))
+    assert goodinit.check(model, X, Y, loss=CE).healthy
+    nn.init.zeros_(model[1].weight)
+    found = {each.code: each for each in goodinit.check(model, X, Y, loss=CE).findings}
+    assert found["silent-norm"].severity == "severe"
+    exec(found["silent-norm"].remedy, {"model": model, "torch": torch})
+    assert goodinit.check(model, X, Y, loss=CE).healthy
+
+
+def test_a_zero_scale_in_a_branch_is_a_start() -> None:
+    class Branch(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.into, self.one, self.norm, self.head = (
+                *(nn.Linear(64, 64), nn.Linear(64, 64), nn.LayerNorm(64)),
+                nn.Linear(64, 10),
+            )
+            nn.init.zeros_(self.norm.weight)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = torch.relu(self.into(x))
+            return self.head(x + self.norm(self.one(x)))
+
+    assert "silent-norm" not in {each.code for each in goodinit.check(Branch(), X, Y, loss=CE).findings}
+
+
+def test_a_real_fault_of_weights_is_told_beside_a_batch_that_is_sound() -> None:
+    model = fill(mlp(8), lambda weight: nn.init.normal_(weight, std=1e-3))
+    codes = {each.code for each in goodinit.check(model, X, Y, loss=CE).findings if each.severity == "severe"}
+    assert codes & WEIGHTS
+    assert math.isfinite(goodinit.check(model, X, Y, loss=CE).start.inputs[0].rms)
