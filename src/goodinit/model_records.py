@@ -9,6 +9,7 @@ from typing import Any
 from goodinit.jsonable import json_fields, json_value
 
 __all__ = [
+    "GateStart",
     "Histogram",
     "InputStart",
     "LayerStart",
@@ -56,6 +57,24 @@ class InputStart:
 
 
 @dataclass(frozen=True)
+class GateStart:
+    """One layer of a recurrent module, replayed on a part of the batch.
+
+    `saturated` is the share of its gates and new values at their flat ends, None for a ReLU; `keeps` the mean of the
+    gate that keeps the state, None where there is none.
+    """
+
+    name: str
+    kind: str
+    saturated: float | None
+    keeps: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return json_fields(self)
+
+
+@dataclass(frozen=True)
 class NormStart:
     """A batch norm in evaluation: how far the batch is from its running statistics.
 
@@ -90,7 +109,7 @@ class LayerStart:
         norm_before: whether a norm lies between this layer and the last.
         norm_after: whether a norm lies between this layer and its activation.
         varied: whether the input descends from the model's input; an embedding of places does not.
-        scoring: whether the output goes into an attention's scores, as queries and keys do.
+        scoring: whether the output goes into a softmax, as queries, keys and a router's choice do.
         fan_in: the number of inputs summed into one output; None where it is not known.
         weight_std: the measured standard deviation of the weight's elements.
         weight_std_expected: gain / sqrt(fan_in) by quadrature for the activation that follows.
@@ -274,8 +293,8 @@ class ModelStart:
     where the first number appears that is not finite. `curvature` is the Hessian's eigenvalue largest in size,
     `singular` the smallest and the largest singular value of the input-output Jacobian, `rounding` what the model
     multiplies a relative change of its weights by: each None unless asked for. `inputs` are those of real numbers,
-    `norms` the batch norms in evaluation, `dropout` the largest share that a dropout leaves out. `notes` say what was
-    left out, and how the expensive measures were taken.
+    `norms` the batch norms in evaluation, `gates` those of recurrent layers, `dropout` the largest share that a dropout
+    leaves out. `notes` say what was left out, and how the expensive measures were taken.
     """
 
     model: str
@@ -297,6 +316,7 @@ class ModelStart:
     rounding: float | None = None
     inputs: tuple[InputStart, ...] = ()
     norms: tuple[NormStart, ...] = ()
+    gates: tuple[GateStart, ...] = ()
     dropout: float = 0.0
     notes: tuple[str, ...] = ()
 

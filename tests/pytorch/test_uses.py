@@ -12,6 +12,7 @@ from torch.nn import functional
 import goodinit
 from goodinit import GoodinitError
 from goodinit.pytorch import register_rule
+from goodinit.pytorch.trace import trace
 
 X = torch.randn(6, 8, generator=torch.Generator().manual_seed(0))
 
@@ -243,3 +244,36 @@ def test_the_zero_ends_of_couplings_are_kept() -> None:
     done = goodinit.initialize(Couplings(), seed=0, inputs=X)
     kept = {each.name for each in done.weights if each.because == "zero start"}
     assert kept == {f"ends.{step}.weight" for step in range(3)}
+
+
+class OneMore(nn.LayerNorm):
+    """As Nemotron's: PyTorch's norm, whose scale is kept as its distance from 1."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.layer_norm(x, self.normalized_shape, self.weight + 1.0, self.bias)
+
+
+def test_a_known_norm_s_scale_may_be_kept_as_its_distance_from_1() -> None:
+    done = goodinit.initialize(nn.Sequential(OneMore(8), nn.Linear(8, 3), nn.LayerNorm(3)), seed=0, inputs=X)
+    assert (done["0.weight"].role, done["0.weight"].initializer) == ("norm offset", "zeros")
+    assert done["2.weight"].initializer == "ones"
+
+
+class Attends(nn.Module):
+    """Attention written out, a router that chooses two, and attention as one function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.k, self.v, self.route, self.out = (nn.Linear(8, 8) for _ in range(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x[None]
+        scores = (self.q(x) @ self.k(x).mT / 8**0.5 + torch.zeros(6, 6)).softmax(-1)
+        share = torch.softmax(self.route(x).topk(2)[0], -1).sum(-1, keepdim=True)
+        x = share * (scores @ self.v(x))
+        return self.out(functional.scaled_dot_product_attention(self.q(x), self.k(x), self.v(x)))
+
+
+def test_queries_keys_and_routers_go_into_a_softmax() -> None:
+    calls = trace(Attends(), X).calls
+    assert [call.module for call in calls if call.scoring] == ["q", "k", "route", "q", "k"]

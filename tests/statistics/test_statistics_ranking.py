@@ -21,7 +21,7 @@ def shifted(shifts, n=20, noise=1.0, seed=1):
 
 def test_clear_groups_have_places_of_their_own():
     found = compare_groups(["low", "high", "middle"], shifted([0, 10, 5]))
-    assert [(g.name, g.place) for g in found.groups] == [("high", 1), ("middle", 2), ("low", 3)]
+    assert [(g.name, g.rank) for g in found.groups] == [("high", 1), ("middle", 2), ("low", 3)]
     assert found.names == ("high", "middle", "low")
     assert found["high"].better_than == ("middle", "low")
     assert found["low"].worse_than == ("high", "middle")
@@ -51,15 +51,15 @@ def test_not_separable_is_no_chain():
     found = compare_groups("abc", [a, b, c])
     assert found["a"].better_than == ("c",)
     assert set(found["b"].not_separable_from) == {"a", "c"}
-    assert found["a"].place == 1
-    places = [group.place for group in found.groups]
+    assert found["a"].rank == 1
+    places = [group.rank for group in found.groups]
     for one in found.groups:  # nobody shares a place with one that beats it
         for other in found.groups:
-            assert one.place != other.place or one is other or other.name in one.not_separable_from
+            assert one.rank != other.rank or one is other or other.name in one.not_separable_from
     assert places == [1, 1, 3]
     assert found.notes == (
-        "a and b share place 1: they are not separable.",
-        "b (place 1) and c (place 3) are not separable either.",
+        "a and b share rank 1: they are not separable.",
+        "b (rank 1) and c (rank 3) are not separable either.",
     )
 
 
@@ -74,7 +74,7 @@ def test_two_groups_are_one_pair():
 
 def test_one_group_has_the_first_place():
     found = compare_groups(["he"], [[0.9, 0.8, 0.7]])
-    assert (found.names, found["he"].place, found.pairs, found.friedman, found.power) == (("he",), 1, (), None, None)
+    assert (found.names, found["he"].rank, found.pairs, found.friedman, found.power) == (("he",), 1, (), None, None)
     assert found["he"].summary == summarize("he", [0.9, 0.8, 0.7])
 
 
@@ -94,24 +94,24 @@ def test_the_same_thing_on_other_seeds_is_separable_at_most_at_the_nominal_rate(
 
 def test_ties_constants_and_all_diverged():
     same = compare_groups("abc", np.full((3, 6), 0.5))
-    assert [group.place for group in same.groups] == [1, 1, 1]
+    assert [group.rank for group in same.groups] == [1, 1, 1]
     assert same.friedman.p_value == 1
-    assert same.notes[0] == "a, b and c share place 1: they are not separable."
+    assert same.notes[0] == "a, b and c share rank 1: they are not separable."
     assert any("Friedman's test finds no difference" in note for note in same.notes)
     alike = compare_groups("abc", np.full((3, 80), 0.5), margin=0.1)
-    assert alike.notes[0] == "a, b and c share place 1: they are equivalent within the margin."
+    assert alike.notes[0] == "a, b and c share rank 1: they are equivalent within the margin."
     few = compare_groups("abc", np.full((3, 6), 0.5), margin=0.1, floor=0.0)
-    assert few.notes[0] == "a, b and c share place 1: they are not separable."
+    assert few.notes[0] == "a, b and c share rank 1: they are not separable."
     assert any("6 seeds cannot show that two are equivalent within 0.1: up to 46% of" in note for note in few.notes)
     x = shifted([0, 5, 0], n=12)
     x[2] = NAN
     lost = compare_groups("abc", x, diverged=np.isnan(x))
     assert [group.name for group in lost.groups] == ["b", "a", "c"]
-    assert lost["c"].place == 3
+    assert lost["c"].rank == 3
     assert lost["c"].summary.floor == x[0].min()  # the worst of all groups
     assert "Every run of c diverged." in lost.notes
     nothing = compare_groups("abc", np.full((3, 6), INF), higher_is_better=False)
-    assert [group.place for group in nothing.groups] == [1, 1, 1]
+    assert [group.rank for group in nothing.groups] == [1, 1, 1]
     assert nothing["a"].summary.iqm.value == INF
 
 
@@ -144,7 +144,7 @@ def test_order_and_names_change_no_number():
     there, back = compare_groups("abc", x, seed=3), compare_groups("cba", x[::-1], seed=3)
     assert there.names == back.names
     for name in "abc":
-        assert there[name].place == back[name].place
+        assert there[name].rank == back[name].rank
         assert there[name].summary == back[name].summary
     for one, other in ("ab", "ac", "bc"):
         first, second = there.pair(one, other), back.pair(one, other)
@@ -160,7 +160,7 @@ def test_a_group_may_be_better_seed_by_seed_and_lower_in_the_middle():
     assert found.names == ("b", "a")
     assert found.pair("a", "b").verdict == "better"
     assert found.pair("a", "b").p_value == wilcoxon([0.01] * 18 + [-0.59] * 2)
-    assert [group.place for group in found.groups] == [1, 2]
+    assert [group.rank for group in found.groups] == [1, 2]
     assert found.notes == ("a is better than b seed by seed, though its interquartile mean is not.",)
 
 

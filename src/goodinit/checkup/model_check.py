@@ -48,7 +48,7 @@ class Checkup:
         """As JSON holds it: numbers that are not finite, and what was not measured, are null."""
         return {
             "healthy": self.healthy,
-            "findings": [finding.details() for finding in self.findings],
+            "findings": [finding.to_dict() for finding in self.findings],
             **self.start.to_dict(),
         }
 

@@ -13,14 +13,16 @@ from torch import Tensor
 from goodinit.checkup import model_extras as extras
 from goodinit.checkup.model_data import inputs_of
 from goodinit.checkup.model_layers import layers_of, sums_of
+from goodinit.checkup.model_recurrent import gates_of
 from goodinit.checkup.model_signals import FEWEST_FEATURES, FirstNotFinite, Signals, spread
 from goodinit.checkup.model_weights import parameters_of
 from goodinit.checkup.step import Step
 from goodinit.errors import GoodinitError
-from goodinit.model_records import ModelStart, NormStart
+from goodinit.model_records import GateStart, ModelStart, NormStart
 from goodinit.pytorch.calling import call_model, describe, mapped, tensors_in
 from goodinit.pytorch.guard import runnable, untouched
 from goodinit.pytorch.trace import Tracer
+from goodinit.structure import Trace
 
 __all__ = ["Expensive", "measure_model"]
 
@@ -105,12 +107,22 @@ class _Run:
                 NormStart(f"batch norm {number}", float(offset), float(scale))
                 for number, (offset, scale) in enumerate(signals.norms, 1)
             ),
+            gates=self._gates(trace, signals),
             dropout=signals.dropout,
         )
         self.gradients = None
         del output, total
         start = replace(start, first_not_finite=self._first_not_finite(start, state))
         return self._expensive(start, expensive, notes, state)
+
+    def _gates(self, trace: Trace, signals: Signals) -> tuple[GateStart, ...]:
+        modules = dict(self.model.named_modules())
+        found: list[GateStart] = []
+        for index, inputs in signals.recurrent.items():
+            name = trace.calls[index].module
+            found += gates_of(modules.get(name, self.model), name, inputs)
+        signals.recurrent.clear()
+        return tuple(found)
 
     def _wants_gradients(self) -> bool:
         return any(parameter.requires_grad for parameter in self.model.parameters())

@@ -73,6 +73,7 @@ class Signals(Observer):
         self.sums: list[SumSignals] = []
         self.losses = LossWatch()
         self.norms: list[tuple[Tensor, Tensor]] = []
+        self.recurrent: dict[int, Tensor] = {}
         self.dropout = 0.0
         self.examples = examples
         self._gradients = gradients
@@ -81,6 +82,8 @@ class Signals(Observer):
     def layer(self, index: int, used: Operands, output: Tensor) -> None:
         """Measure the output before anything overwrites it, and ask for its gradient."""
         signals = self.calls[index] = CallSignals(elements=output.numel())
+        if used.kind == "recurrent":
+            self.recurrent[index] = used.input.detach()
         if output.numel() == 0 or not output.dtype.is_floating_point:
             return
         with torch.no_grad():

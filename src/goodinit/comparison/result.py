@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goodinit import report
+from goodinit.comparison.across import across_tasks
 from goodinit.comparison.damage import Content
 from goodinit.comparison.rerun import rerun
 from goodinit.comparison.rows import TaskRow
@@ -23,7 +24,7 @@ from goodinit.errors import GoodinitError
 from goodinit.jsonable import json_value
 from goodinit.report import Rerun
 from goodinit.results import Origin, Study, Task, TaskSummary, Trial
-from goodinit.statistics import Ranking
+from goodinit.statistics import Aggregate, Ranking
 from goodinit.statistics.frames import data_frame
 from goodinit.training import EngineName
 
@@ -149,6 +150,11 @@ class Comparison(_Table):
         """The median of the study's criterion over the tuning seeds, infinite where it diverged, by (task, start)."""
         return tuning_curves(self.tuning, self.study.criterion)
 
+    @cached_property
+    def across_tasks(self) -> Aggregate | None:
+        """The initializations over all tasks; None for one task or one seed, and for tasks of different scores."""
+        return across_tasks(self.study, self.trials)
+
     @property
     def rerun(self) -> Rerun:
         """How the study is run again: as a command line, a Python call, a TOML file."""
@@ -194,6 +200,7 @@ class Comparison(_Table):
                 "ranking": list(self.summaries[0].ranking.names) if self.summaries[0].ranking else None,
                 "why": {trial.name: trial.why for trial in self.shown},
                 "tasks": [summary.to_dict() for summary in self.summaries],
+                "across_tasks": self.across_tasks.to_dict() if self.across_tasks else None,
             },
         }
 
@@ -229,7 +236,7 @@ class Comparison(_Table):
         return report.notebook_html(self)
 
     def __str__(self) -> str:
-        return report.text(report.summary(self.task, self.shown, self.summaries))
+        return report.text(report.summary(self.task, self.shown, self.summaries, self.across_tasks))
 
 
 @dataclass(frozen=True)

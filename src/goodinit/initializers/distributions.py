@@ -81,7 +81,7 @@ class TruncatedNormal(Initializer):
     reference = "Abadi et al. 2016 (TensorFlow's truncated_normal); drawn by the quantile function"
     elsewhere = MappingProxyType(
         {
-            "PyTorch": "std 1, bounds absolute, +-2 unless told: truncated_normal(bounds=absolute)",
+            "PyTorch": "std 1, bounds absolute, +-2 by default: truncated_normal(bounds=absolute)",
             "Keras": "std 0.05, cut at 2 sigmas, not corrected",
             "JAX": "std 0.01, cut at 2 sigmas, not corrected",
         }

@@ -250,7 +250,7 @@ class HeNormal(_He):
             "(tanh 5/3), not by quadrature, and none for gelu, silu, elu, mish",
             "Keras": "truncated normal; no gain",
             "JAX": "truncated normal; no gain",
-            "Lasagne, MLX": "gain 1 unless told",
+            "Lasagne, MLX": "gain 1 by default",
             "MXNet": "MSRAPrelu: fan_avg, slope 0.25",
         }
     )

@@ -76,7 +76,7 @@ class Scene:
     stream: str = OPTIONS["stream"].usual
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it, every field told."""
+        """As JSON holds it, every field explicit."""
         return asdict(self)
 
     def study(self, uploads: Uploads, *, seeds: bool = True) -> Study:

@@ -143,7 +143,7 @@ _ROLES_BY_NAME: Final = {
     "expand expand_as repeat tile repeat_interleave broadcast_to chunk split split_with_sizes tensor_split unbind "
     "narrow select index_select gather getitem __getitem__ take_along_dim masked_select roll flip view_as reshape_as "
     "pixel_shuffle pixel_unshuffle channel_shuffle unfold requires_grad_ rot90 ravel adjoint identity as_strided "
-    "masked_fill masked_fill_ where nan_to_num",
+    "masked_fill masked_fill_ where nan_to_num topk sort",
     "dropout": "dropout dropout_ dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout",
     # They change its size, but not what it is.
     "pass": "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "

@@ -77,9 +77,13 @@ def identity(tensor: torch.Tensor) -> Any:
 
 
 def told(weight: ModelWeight, meanings: Mapping[str, Meaning]) -> ModelWeight:
-    """A weight that its class did not tell of, with what a run told."""
+    """A weight that its class did not tell of, with what a run told.
+
+    A class made of a known norm may keep the scale as its distance from 1, which only the run shows.
+    """
     meaning = meanings.get(weight.parameters[0])
-    if weight.role != "unknown" or weight.form != "plain" or meaning is None or weight.shape is None:
+    offset = weight.role == "norm scale" and meaning is not None and meaning.role == "norm offset"
+    if (weight.role != "unknown" and not offset) or weight.form != "plain" or meaning is None or weight.shape is None:
         return weight
     own = meaning.weight or Weight.elementwise(weight.name, weight.shape)
     return replace(weight, role=meaning.role, weight=replace(own, name=weight.name), reason=None)

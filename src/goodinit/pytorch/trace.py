@@ -262,7 +262,7 @@ class Tracer(TorchFunctionMode):
         elif what == "divisor":
             self._put(result, data, divisor_of=(first.node, *self._near(first.node)))
         elif what == "softmax":
-            self._change(first.scored, scoring=True)
+            self._change((*first.scored, *first.calls), scoring=True)  # of the calls, a router's choice
             self._put(result, data)
         elif what == "attend":
             for _, value in data[:2]:

@@ -20,7 +20,7 @@ from goodinit.errors import GoodinitError
 from goodinit.pytorch.calling import tensors_in
 from goodinit.pytorch.functions import LAYERS, Function, argument, role
 from goodinit.pytorch.trace import Known, Tracer, Value
-from goodinit.structure import MULTIPLYING, Meaning
+from goodinit.structure import MULTIPLYING, Meaning, Role
 from goodinit.weights import Weight
 
 __all__ = ["UseTracer"]
@@ -37,6 +37,7 @@ _SCALED_NORMS: Final = {
     functional.instance_norm: (3, 4),
 }
 """Where norms have their scale and their shift."""
+_OF_NORMS: Final[tuple[Role, Role]] = ("norm scale", "norm shift")
 _FIRST: Final = ("tied embedding", *MULTIPLYING, "embedding", "norm scale", "norm offset")
 """Of several uses, the first of these counts; then the one that came first."""
 
@@ -131,12 +132,11 @@ class UseTracer(Tracer):
                 if (tensor.dim() == 1 or added) and kind != "recurrent":
                     self._say(name, Meaning("bias"))
         elif func in _SCALED_NORMS:
-            for place, key, found in zip(
-                _SCALED_NORMS[func], ("weight", "bias"), ("norm scale", "norm shift"), strict=True
-            ):
+            for place, key, found in zip(_SCALED_NORMS[func], ("weight", "bias"), _OF_NORMS, strict=True):
                 given = None if place is None else argument(args, kwargs, place, key)
                 if isinstance(given, Tensor) and id(given) in names:
-                    self._say(names[id(given)], Meaning("norm scale" if found == "norm scale" else "norm shift"))
+                    offset = found == "norm scale" and self._mark(given) == "offset"
+                    self._say(names[id(given)], Meaning("norm offset" if offset else found))
         elif what in ("sum", "product", "join", "attend"):
             for tensor, name in own:
                 self._elementwise(name, tensor, what, before)

@@ -11,8 +11,9 @@ from typing import Any
 from goodinit.report.columns import cell, heading, score_text
 from goodinit.report.study_figures import lost
 from goodinit.report.study_result import StudyResult, trial_groups
-from goodinit.results import Study, Task, TaskSummary, Trial
-from goodinit.statistics import COLUMNS, PairComparison, RankedGroup, Ranking
+from goodinit.report.tables import across_sentence
+from goodinit.results import Finding, Study, Task, TaskSummary, Trial
+from goodinit.statistics import COLUMNS, Aggregate, PairComparison, RankedGroup, Ranking
 from goodinit.wording import count, listed
 
 __all__ = [
@@ -35,6 +36,7 @@ def page_facts(result: StudyResult) -> dict[str, Any]:
         "subtitle": f"{counts}, {count(len(result.trials), 'training run')}",
         "tasks": tasks,
         "rerun": result.rerun,
+        "across": _across(result.across_tasks) if result.across_tasks else None,
         "failures": _failures(result.trials),
     }
 
@@ -105,8 +107,8 @@ _ONE_SEED = "One seed is an anecdote: run several, such as 0-19, to see whether 
 
 def _places(ranking: Ranking, told: str, summary: TaskSummary, score: str) -> list[str]:
     first = ranking.groups[0]
-    top = [group for group in ranking.groups if group.place == first.place]
-    rest = [group for group in ranking.groups if group.place != first.place]
+    top = [group for group in ranking.groups if group.rank == first.rank]
+    rest = [group for group in ranking.groups if group.rank != first.rank]
     if len(top) == 1:
         sentences = [f"{first.name} is best: its {score} is {told}."]
         if first.better_than:
@@ -127,7 +129,7 @@ def _places(ranking: Ranking, told: str, summary: TaskSummary, score: str) -> li
         ]
     beaten = [group.name for group in rest if all(group.name in one.better_than for one in top)]
     sentences = [
-        f"{listed(names)} share the first place: over {seeds} seeds they are {alike}.",
+        f"{listed(names)} share the first rank: over {seeds} seeds they are {alike}.",
         f"The highest {score} among them is that of {first.name}, {told}.",
     ]
     if beaten:
@@ -135,7 +137,7 @@ def _places(ranking: Ranking, told: str, summary: TaskSummary, score: str) -> li
     if len(beaten) < len(rest):
         mixed = [group.name for group in rest if group.name not in beaten]
         has, it = ("has", "it") if len(mixed) == 1 else ("have", "them")
-        sentences.append(f"{listed(mixed)} {has} a lower place, though not all of the first are better than {it}.")
+        sentences.append(f"{listed(mixed)} {has} a lower rank, though not all of the first are better than {it}.")
     return sentences
 
 
@@ -214,12 +216,27 @@ def _ranked(group: RankedGroup, groups: int) -> dict[str, Any]:
     iqm = group.summary.iqm
     low, value, high = (100 * min(max(edge, 0.0), 1.0) for edge in (iqm.low, iqm.value, iqm.high))
     return {
-        "place": group.place,
+        "rank": group.rank,
         "name": group.name,
         "bar": [round(part, 2) for part in (low, high - low, value)],
         "cells": [cell(column, group.summary) for column in COLUMNS],
         "level_with": level_with,
     }
+
+
+def _across(across: Aggregate) -> dict[str, Any]:
+    """The places over all tasks."""
+    rows = [
+        {
+            "place": group.place,
+            "name": group.name,
+            "iqm": score_text(group.iqm.value),
+            "interval": f"{score_text(group.iqm.low)} to {score_text(min(group.iqm.high, 1.0))}",
+            "level_with": listed(group.not_separable_from) if group.not_separable_from else "none",
+        }
+        for group in across.groups
+    ]
+    return {"rows": rows, "level": f"{across.level:.0%}", "sentence": across_sentence(across)}
 
 
 def _ranking_notes(task: Task, ranking: Ranking | None, of_task: Sequence[str]) -> list[str]:
@@ -306,29 +323,31 @@ def _loss(value: float) -> str:
     return f"{value:.4f}" if 1e-3 <= value < 10 else f"{value:,.1f}" if 10 <= value < 1e6 else f"{value:.3g}"
 
 
+_ASKED = "sensitive-to-rounding"  # which only some trials are asked for
+
+
 def _findings(groups: Mapping[str, Sequence[Trial]]) -> list[dict[str, Any]]:
     """Each group's findings with the number of seeds that have it, and the first one's evidence."""
     rows = []
     for name, trials in groups.items():
-        found: dict[str, list[tuple[Trial, str, str]]] = {}
-        for trial in trials:
+        found: dict[str, dict[int, tuple[Trial, Finding]]] = {}  # by code, each trial once
+        for at, trial in enumerate(trials):
             for finding in trial.findings:
-                found.setdefault(finding.code, []).append((trial, finding.severity, finding.message))
+                found.setdefault(finding.code, {}).setdefault(at, (trial, finding))
         if not found:
             checked = [trial for trial in trials if trial.failure is None]
             told = "nothing was found" if checked else "not measured: every run failed"
             rows.append({"name": name, "code": "", "severity": "", "seeds": "", "message": told})
         for code, each in found.items():
-            trial, severity, message = each[0]
-            measured = [t for t in trials if t.failure is None and (code != "chaotic" or t.sensitivity is not None)]
-            seeds = f"{len(each)} of {len(measured)}"
+            trial, finding = next(iter(each.values()))
+            asked = [at for at, t in enumerate(trials) if t.failure is None and (code != _ASKED or t.sensitivity)]
             rows.append(
                 {
                     "name": name,
                     "code": code,
-                    "severity": severity,
-                    "seeds": seeds,
-                    "message": f"seed {trial.seed}: {message}",
+                    "severity": finding.severity,
+                    "seeds": f"{len(each)} of {len(each.keys() | set(asked))}",
+                    "message": f"seed {trial.seed}: {finding.message}",
                 }
             )
     return rows

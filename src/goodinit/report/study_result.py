@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from goodinit.results import Study, Task, TaskSummary, Trial
+from goodinit.statistics import Aggregate
 
 __all__ = ["Rerun", "StudyResult", "trial_groups"]
 
@@ -39,6 +40,10 @@ class StudyResult(Protocol):
     @property
     def tuning_curves(self) -> Mapping[tuple[str, str], Mapping[float, float]]:
         """The median of the study's criterion in the tuning by (task, initialization) and learning rate."""
+
+    @property
+    def across_tasks(self) -> Aggregate | None:
+        """The initializations over all tasks; None for one task or one seed, and for tasks of different scores."""
 
     @property
     def rerun(self) -> Rerun:

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from goodinit.report.columns import cell, heading, score_text
 from goodinit.results import CLASSIFICATION, REGRESSION, Task, TaskSummary, Trial
-from goodinit.statistics import COLUMNS, Ranking
+from goodinit.statistics import COLUMNS, Aggregate, Ranking
 
-__all__ = ["summary", "text"]
+__all__ = ["across_sentence", "summary", "text"]
 
 _MOST_ROWS = 20
 _SPREAD = (
@@ -30,7 +30,9 @@ def text(renderable: RenderableType, width: int = 100) -> str:
     return file.getvalue().rstrip()
 
 
-def summary(task: Task, trials: Sequence[Trial], summaries: Sequence[TaskSummary] = ()) -> Group:
+def summary(
+    task: Task, trials: Sequence[Trial], summaries: Sequence[TaskSummary] = (), across: Aggregate | None = None
+) -> Group:
     """What was trained, the loss by step, one row a trial, one sentence a trial on why, and what the seeds say."""
     parts: list[RenderableType] = [Text(_headline(task, trials))]
     if len(trials) <= 5:
@@ -46,13 +48,15 @@ def summary(task: Task, trials: Sequence[Trial], summaries: Sequence[TaskSummary
         if each.rates:
             parts += _rates(each)
         parts += [Text(note) for note in each.notes]
+    if across is not None:
+        parts += _across(across)
     return Group(*parts)
 
 
 def _ranked(found: TaskSummary, ranking: Ranking) -> list[RenderableType]:
     """The places of a task's initializations over its seeds, and what a reader must see beside them."""
     table = Table()
-    table.add_column("place", justify="right")
+    table.add_column("rank", justify="right")
     table.add_column("initialization")
     score = next(known.test for known in (CLASSIFICATION, REGRESSION) if known.score == found.score_name)
     for name in (*(heading(column, score) for column in COLUMNS), "not separable from"):
@@ -61,12 +65,37 @@ def _ranked(found: TaskSummary, ranking: Ranking) -> list[RenderableType]:
         (first, interval), *others = (cell(column, group.summary) for column in COLUMNS)
         alike = Text(", ".join(group.not_separable_from) or "none")
         row: list[str | Text] = [f"{first} ({interval})" if interval else first, *(value for value, _ in others), alike]
-        table.add_row(str(group.place), Text(group.name), *row)
+        table.add_row(str(group.rank), Text(group.name), *row)
     seeds = found.seeds
     told = f"{min(seeds)}-{max(seeds)}" if len(seeds) > 3 else ", ".join(map(str, seeds))
     learned = f"learned: training loss at most {found.target_loss:.3g}"
     title = f"\n{found.task}: {len(seeds)} seeds ({told}), best first; {learned}"
     return [Text(title), table, *(Text(note) for note in ranking.notes)]
+
+
+def across_sentence(across: Aggregate) -> str:
+    """Which tasks decide the order, each being left out in turn."""
+    if not across.decisive:
+        return f"{across.names[0]} is first whichever task is left out."
+    return f"{across.names[0]} is not first without {', or without '.join(across.decisive)}."
+
+
+def _across(across: Aggregate) -> list[RenderableType]:
+    """The places over all tasks, and whether one task decides them."""
+    table = Table()
+    table.add_column("place", justify="right")
+    table.add_column("initialization")
+    for name in ("test score (IQM)", "not separable from"):
+        table.add_column(name, justify="right")
+    for group in across.groups:
+        interval = f"{score_text(group.iqm.low)} to {score_text(group.iqm.high)}"
+        alike = Text(", ".join(group.not_separable_from) or "none")
+        table.add_row(str(group.place), Text(group.name), f"{score_text(group.iqm.value)} ({interval})", alike)
+    return [
+        Text(f"\nAll {len(across.tasks)} tasks together, seeds resampled task by task"),
+        table,
+        Text(across_sentence(across)),
+    ]
 
 
 def _rates(found: TaskSummary) -> list[RenderableType]:

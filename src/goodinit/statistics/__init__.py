@@ -7,6 +7,7 @@ one keyed stream, so that the same numbers and seed give the same intervals, wha
 
 from __future__ import annotations
 
+from goodinit.statistics.aggregate import Aggregate, AggregateGroup, aggregate_tasks
 from goodinit.statistics.bootstrap import bootstrap, interquartile_mean
 from goodinit.statistics.columns import COLUMNS, Column
 from goodinit.statistics.effects import cohens_d_z, probability_of_improvement, rank_biserial
@@ -23,6 +24,8 @@ from goodinit.statistics.survival import StepsToTarget, SurvivalCurve, kaplan_me
 
 __all__ = [
     "COLUMNS",
+    "Aggregate",
+    "AggregateGroup",
     "Column",
     "Estimate",
     "Friedman",
@@ -35,6 +38,7 @@ __all__ = [
     "Slope",
     "StepsToTarget",
     "SurvivalCurve",
+    "aggregate_tasks",
     "bootstrap",
     "cohens_d_z",
     "compare_groups",

@@ -1,4 +1,4 @@
-"""Many groups over the same seeds: which are better than which, and which places are shared because nobody can tell."""
+"""Many groups over the same seeds: which are better than which, and which ranks are shared because nobody can tell."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ __all__ = ["RankedGroup", "Ranking", "compare_groups"]
 
 @dataclass(frozen=True)
 class RankedGroup(Record):
-    """A group at its place. No two groups that share a place are separable.
+    """A group with its rank. No two groups that share a rank are separable.
 
     The three sets of names are those it is not separable from (equivalent ones among them), better than, worse than.
     """
 
     name: str
-    place: int
+    rank: int
     summary: GroupSummary
     not_separable_from: tuple[str, ...]
     better_than: tuple[str, ...]
@@ -49,7 +49,7 @@ class Ranking(Record):
     """Groups in the order of their interquartile means, best first, with every pair compared.
 
     `pairs` hold each two groups once, in the order they were given; `friedman` is None for fewer than three groups,
-    and ranks 1 for best. `notes` are sentences that a reader must see beside the places: what is not separable, and
+    and ranks 1 for best. `notes` are sentences that a reader must see beside the ranks: what is not separable, and
     why. `power` says what this many seeds can show, None for one group.
     """
 
@@ -74,7 +74,7 @@ class Ranking(Record):
         """
         rows = []
         for group in self.groups:
-            row: dict[str, Any] = {"rank": group.place, "name": group.name, "runs": group.summary.runs}
+            row: dict[str, Any] = {"rank": group.rank, "name": group.name, "runs": group.summary.runs}
             for name in group.summary.statistics:
                 found = group.summary.estimate(name)
                 row[name] = found and found.value
@@ -120,9 +120,9 @@ def compare_groups(
     all groups and Holm's of the pair among all pairs, by Wilcoxon's test: where Friedman's finds no difference no pair
     is called separable, and the chance that any is where none differs is at most 1 - level.
 
-    Places go down the interquartile means: a group shares the place of the one before while it is separable from
-    nobody at that place, else it opens the place of its position. Not separable is not a chain: a is level with b and b
-    with c while a beats c. Then a and b share a place, c has the next, and b still has c in `not_separable_from`; a
+    Ranks go down the interquartile means: a group shares the rank of the one before while it is separable from
+    nobody of that rank, else its rank is its position. Not separable is not a chain: a is level with b and b
+    with c while a beats c. Then a and b share a rank, c has the next, and b still has c in `not_separable_from`; a
     note says so. Intervals and equivalence are of each pair by itself.
 
     `scores` has shape (groups, seeds), column i of one seed in every group; `diverged`, `success` and `steps` have that
@@ -137,10 +137,10 @@ def compare_groups(
     >>> he, lecun = [0.95, 0.96, 0.94, 0.97, 0.95, 0.96, 0.98, 0.93], [0.96, 0.95, 0.94, 0.96, 0.96, 0.95, 0.97, 0.94]
     >>> zeros = [0.50, 0.51, 0.50, 0.49, 0.50, 0.50, 0.51, 0.50]
     >>> found = compare_groups(["zeros", "he", "lecun"], [zeros, he, lecun])
-    >>> [(group.name, group.place) for group in found.groups]
+    >>> [(group.name, group.rank) for group in found.groups]
     [('he', 1), ('lecun', 1), ('zeros', 3)]
     >>> print(found.notes[0])
-    he and lecun share place 1: they are not separable.
+    he and lecun share rank 1: they are not separable.
 
     Source: Demsar 2006, Statistical comparisons of classifiers over multiple data sets; Agarwal et al. 2021.
     """
@@ -190,7 +190,7 @@ def compare_groups(
         pairs = [replace(pair, p_adjusted=float(p)) for pair, p in zip(pairs, corrected, strict=True)]
         pairs = [replace(pair, verdict=judge(pair)) for pair in pairs]
     order = sorted(range(k), key=lambda i: _merit(summaries[i], runs.sign), reverse=True)
-    ranked = _places([summaries[i] for i in order], pairs)
+    ranked = _ranked([summaries[i] for i in order], pairs)
     power = power_note(n, comparisons=len(pairs), level=wanted) if k > 1 else None
     return Ranking(
         groups=ranked,
@@ -208,22 +208,22 @@ def _merit(summary: GroupSummary, sign: float) -> tuple[float, float]:
     return sign * summary.iqm.value, sign * summary.median.value
 
 
-def _places(summaries: list[GroupSummary], pairs: list[PairComparison]) -> tuple[RankedGroup, ...]:
-    """The groups, which come best first, with their places."""
+def _ranked(summaries: list[GroupSummary], pairs: list[PairComparison]) -> tuple[RankedGroup, ...]:
+    """The groups, which come best first, with their ranks."""
     beats = {(p.a, p.b) if p.verdict == "better" else (p.b, p.a) for p in pairs if p.separable}
     names = [summary.name for summary in summaries]
     ranked: list[RankedGroup] = []
     tier: list[str] = []
-    place = 0
+    rank = 0
     for position, summary in enumerate(summaries, 1):
         name = summary.name
         better = tuple(other for other in names if (name, other) in beats)
         worse = tuple(other for other in names if (other, name) in beats)
         if not tier or not {*better, *worse}.isdisjoint(tier):
-            tier, place = [], position
+            tier, rank = [], position
         tier.append(name)
         level = tuple(other for other in names if other not in {name, *better, *worse})
-        ranked.append(RankedGroup(name, place, summary, level, better, worse))
+        ranked.append(RankedGroup(name, rank, summary, level, better, worse))
     return tuple(ranked)
 
 
@@ -232,16 +232,16 @@ def _notes(
 ) -> list[str]:
     notes = []
     equivalent = {frozenset((pair.a, pair.b)) for pair in pairs if pair.verdict == "equivalent"}
-    for place, members in itertools.groupby(ranked, key=lambda group: group.place):
+    for rank, members in itertools.groupby(ranked, key=lambda group: group.rank):
         names = [group.name for group in members]
         if len(names) > 1:
             alike = all(frozenset(two) in equivalent for two in itertools.combinations(names, 2))
             are = "equivalent within the margin" if alike else "not separable"
-            notes.append(f"{listed(names)} share place {place}: they are {are}.")
+            notes.append(f"{listed(names)} share rank {rank}: they are {are}.")
     for first, second in itertools.combinations(ranked, 2):
-        if first.place != second.place and second.name in first.not_separable_from:
+        if first.rank != second.rank and second.name in first.not_separable_from:
             notes.append(
-                f"{first.name} (place {first.place}) and {second.name} (place {second.place}) are not separable either."
+                f"{first.name} (rank {first.rank}) and {second.name} (rank {second.rank}) are not separable either."
             )
         elif second.name in first.worse_than:
             notes.append(

@@ -78,7 +78,7 @@ def read_runs(
 
 
 def find_floor(floor: float | None, *groups: Runs) -> float | None:
-    """The score that stands in for a diverged run: the one told, else the worst finite one, None without any."""
+    """The score that stands in for a diverged run: the one given, else the worst finite one, None without any."""
     finite = np.concatenate([group.ranked[~group.diverged] for group in groups])
     sign = groups[0].sign
     if floor is None:

@@ -21,9 +21,9 @@ class LayerCall:
     that there is one of them, and only its activation and views between. `mixed` says that a signal of no layer, such
     as the model's input, lies in it too. `varied` says that the input descends from the model's, as that of an
     embedding of places does not. `beside` names the tables and tokens of places that are added to a look-up, each with
-    what the look-up is multiplied by before that over what the table is. `scoring` says that the output is a query or a
-    key: it goes into an attention's scores, from which little comes back while they are all alike. `first` says that
-    it descends from no layer call, and `last` that no layer call descends from the output.
+    what the look-up is multiplied by before that over what the table is. `scoring` says that the output is a query,
+    a key or a router's choice: it goes into a softmax, from which little comes back while all scores are alike.
+    `first` says that it descends from no layer call, and `last` that no layer call descends from the output.
     """
 
     index: int

@@ -32,7 +32,7 @@ def finding(
     severity: Literal["severe", "warning", "info"] = "severe",
 ) -> Finding:
     """One judgement of a transfer check."""
-    return Finding(code, severity, message, where, measured, expected, remedy)
+    return Finding(code, severity, where, {"message": message}, measured, expected, remedy)
 
 
 class Evidence:
@@ -450,8 +450,8 @@ def _depth_rate(seen: Evidence) -> list[Finding]:
     ]
 
 
-Rule = Callable[[Evidence], list[Finding]]
-_WIDTH: Final[tuple[Rule, ...]] = (
+CauseRule = Callable[[Evidence], list[Finding]]
+_WIDTH: Final[tuple[CauseRule, ...]] = (
     _zero_readout,
     _muon,
     _base_shapes,
@@ -463,7 +463,7 @@ _WIDTH: Final[tuple[Rule, ...]] = (
     _vectors,
     _attention,
 )
-_DEPTH: Final[tuple[Rule, ...]] = (_branches, _depth_rate, _epsilon)
+_DEPTH: Final[tuple[CauseRule, ...]] = (_branches, _depth_rate, _epsilon)
 
 
 def _rate(row: ParameterRow) -> float:

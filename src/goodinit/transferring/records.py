@@ -138,7 +138,7 @@ class Transfer:
             "verdict": self.verdict,
             "transfers": self.transfers,
             "answer": self.answer,
-            "findings": [each.details() for each in self.findings],
+            "findings": [each.to_dict() for each in self.findings],
             "layers": [each.to_dict() for each in self.layers],
             "parameters": [each.to_dict() for each in self.parameters],
             "losses": {str(size): [_finite(each) for each in curve] for size, curve in self.losses.items()},

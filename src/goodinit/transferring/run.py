@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from goodinit.results import Finding
     from goodinit.transferring.judging import Table
-    from goodinit.transferring.runs import Run
+    from goodinit.transferring.runs import ScaledRun
 
 __all__ = ["PARAMETRIZATIONS", "transfer"]
 
@@ -104,7 +104,7 @@ def transfer(
     rates = _rates(rates)
     total = len(sizes) * len(numbers) * (1 + len(rates))
     tell = progress or (lambda done, every: None)
-    runs: list[Run] = []
+    runs: list[ScaledRun] = []
     for size in sizes:
         for seed in numbers:
             runs.append(measured_run(given, size, seed, steps))
@@ -173,7 +173,7 @@ def _rates(rates: Sequence[float] | None) -> tuple[float, ...]:
     return found
 
 
-def _check_layers(table: Table, runs: Sequence[Run]) -> None:
+def _check_layers(table: Table, runs: Sequence[ScaledRun]) -> None:
     if not table.layers:
         raise GoodinitError("no layer of the model was seen at every size: its layers must have the same names")
     if table.axis == "width":

@@ -16,7 +16,7 @@ from goodinit.pytorch.loop import seeded
 from goodinit.transferring.coordinates import Look, Seen, look
 from goodinit.transferring.given import Given, Made
 
-__all__ = ["CallSeries", "ParameterFacts", "Run", "measured_run", "take_step", "total_loss"]
+__all__ = ["CallSeries", "ParameterFacts", "ScaledRun", "measured_run", "take_step", "total_loss"]
 
 _DECOUPLED: Final = ("adamw", "lion", "muon", "sgdw", "decoupled", "shampoo", "soap", "adafactor", "sophia", "lamb")
 
@@ -68,7 +68,7 @@ class ParameterFacts:
 
 
 @dataclass
-class Run:
+class ScaledRun:
     """One size and seed; `diverged` says that a loss was not finite."""
 
     size: int
@@ -115,7 +115,7 @@ def take_step(made: Made, step: int) -> float:
     return float(total.detach())
 
 
-def measured_run(given: Given, size: int, seed: int, steps: int) -> Run:
+def measured_run(given: Given, size: int, seed: int, steps: int) -> ScaledRun:
     """Make the model of that size and seed, train it for some steps, and look at it before and after each."""
     made = given.made(size, seed)
     model = made.model
@@ -143,7 +143,7 @@ def measured_run(given: Given, size: int, seed: int, steps: int) -> Run:
             now = _looked(model, inputs, start)
             _note(calls, now.seen, first.seen, before.seen)
             before = now
-    return Run(size, seed, calls, facts, losses, diverged)
+    return ScaledRun(size, seed, calls, facts, losses, diverged)
 
 
 def _looked(model: torch.nn.Module, inputs: Any, start: Mapping[str, Tensor] | None) -> Look:
