@@ -314,6 +314,10 @@ def lab(
         int | None, typer.Option(metavar="N", parser=_integer, help="Where to serve it; 0 for any free port.")
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+    link_base: Annotated[
+        str | None,
+        typer.Option("--link-base", metavar="URL", help="Where links to scenes point: a public copy of the page."),
+    ] = None,
     export: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the page into a folder for any web host, and end.")
     ] = None,
@@ -338,7 +342,7 @@ def lab(
     def tell(address: str) -> None:
         typer.echo(f"The lab is at {address}\nCtrl-C ends it.")
 
-    room.serve(room.PORT if port is None else port, browser=browser, tell=tell)
+    room.serve(room.PORT if port is None else port, browser=browser, tell=tell, link_base=link_base)
     typer.echo("\nThe lab has ended.")
 
 

@@ -6,7 +6,12 @@ from typing import Final
 
 __all__ = ["argued"]
 
-_BY_MODEL: Final[dict[tuple[str, str], str]] = {}
+_BY_MODEL: Final = {
+    ("Esm", "unused-parameter"): "the contact head takes no part in predicting masked tokens",
+    ("FNet", "no-gradient"): "the pooler is computed, and predicting masked tokens does not use it",
+    ("Bit", "weight-too-large"): "weights are standardized to deviation 1 whatever the fan; the norms behind make up "
+    "for it",
+}
 _BY_CODE: Final = {
     "packed-projection-too-small": "PyTorch draws query, key and value as one matrix: each is smaller by sqrt(2) than "
     "Glorot's rule says of it",

@@ -113,6 +113,7 @@ class Lab {
         const field = keyOf(error.field) ? error.field : suspects.shift();
         if (!repair || !field || attempt > 12 || ["busy", "unreachable", "internal", "forbidden"].includes(error.code)) {
           this.refused(error);
+          document.body.classList.remove("opening");
           byId("starts").classList.add("stale"); // what is shown is not the scene that the controls say
           return;
         }
@@ -161,11 +162,15 @@ class Lab {
     this.panel.show(this.scene, this.run, this.files);
     const was = this.wanted ?? (atEnd ? Infinity : at);
     const goal = steps.findIndex((step) => step >= was);
+    this.columns.recheck();
     this.player.load(steps.length, goal < 0 ? steps.length - 1 : goal);
     this.wanted = null;
     if (this.playing) this.player.play();
     this.playing = false;
-    requestAnimationFrame(() => performance.mark("lab:first"));
+    requestAnimationFrame(() => {
+      performance.mark("lab:first");
+      document.body.classList.remove("opening");
+    });
   }
 
   refresh() {
@@ -193,8 +198,8 @@ class Lab {
     byId("clock").textContent = clock;
     this.columns.draw(frame);
     this.together.draw(frame);
-    if (!player.playing && player.goal === null) {
-      const at = run.complete && frame === player.last ? null : run.steps[frame];
+    if (player.goal === null) {
+      const at = player.playing || this.playing || (run.complete && frame === player.last) ? null : run.steps[frame];
       if (at !== this.view.at) {
         this.view.at = at;
         this.writeSoon();
@@ -337,7 +342,7 @@ async function open() {
   sharing(
     {
       scene: () => lab.scene,
-      link: () => new URL(lab.address(), location.href).href,
+      link: () => new URL(lab.address(), lab.catalogue.link_base ?? location.href).href,
       picture: () => sheet(lab.run, lab.player.frame, lab.columns),
     },
     (text) => {
@@ -388,6 +393,7 @@ function dropping(lab) {
 
 keep();
 open().catch((error) => {
+  document.body.classList.remove("opening");
   show("error", [() => error.message]);
   throw error;
 });
