@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import Field, fields
+from dataclasses import Field, asdict, fields
 from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 
 from goodinit import activations, initializers
+from goodinit.checkup.measure import NEAR_BOUND
+from goodinit.checkup.model_theory import baseline_saturation
 from goodinit.datasets import BUILTIN
 from goodinit.datasets.builtin import make
 from goodinit.errors import GoodinitError
+from goodinit.findings import LIMITS as FINDING_LIMITS
+from goodinit.findings import ZERO_GRADIENT
 from goodinit.initializers import Initializer, Scaled
 from goodinit.lab.laws import law
 from goodinit.lab.limits import LIMITS
@@ -51,6 +55,10 @@ def catalogue() -> dict[str, Any]:
         "streams": list(STREAMS),
         "seed": {"low": LIMITS["seed"][0], "high": LIMITS["seed"][1]},
         "findings": [{"code": code} for code in _FINDINGS],
+        "finding_limits": {
+            "limits": {code: asdict(limit) for code, limit in FINDING_LIMITS.items()},
+            "zero_gradient": ZERO_GRADIENT,
+        },
     }
 
 
@@ -89,7 +97,7 @@ def _option(kind: type[Initializer], option: Field[Any]) -> dict[str, Any]:
     if isinstance(option.default, str):
         return {**facts, "type": "choice", "choices": _choices(kind, option.name)}
     facts["type"] = "number"
-    if not _takes(kind, option.name, -1e-300):
+    if not _takes(kind, option.name, -1e-100):
         facts["low"] = 0
         facts["above"] = not _takes(kind, option.name, 0.0)  # whether the bound itself is refused
     if _takes(kind, option.name, 1.0) and not _takes(kind, option.name, 1.001):
@@ -98,8 +106,9 @@ def _option(kind: type[Initializer], option: Field[Any]) -> dict[str, Any]:
 
 
 def _takes(kind: type[Initializer], option: str, value: object) -> bool:
+    wider = {"high": 10.0} if option == "low" else {}  # whose bound is its own, not the other end
     try:
-        initializers.get(kind.name, **{option: value})
+        initializers.get(kind.name, **{**wider, option: value})
     except GoodinitError:
         return False
     return True
@@ -122,6 +131,7 @@ def _activation(name: str) -> dict[str, Any]:
         "options": _activation_options(name),
         "kinks": list(known.kinks),
         "saturation": list(known.saturation),
+        "usual_saturation": baseline_saturation(name, NEAR_BOUND),
     }
 
 

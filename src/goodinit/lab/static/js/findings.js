@@ -5,7 +5,6 @@ import { figure, has, percent, t, whole } from "./i18n.js";
 /** Sentences with their severity: [{code, severity, text}]. A start is called healthy only where its training learned. */
 export function findings(run, start) {
   const begun = run.begun[start];
-  if (begun.findings === null) return [];
   const all = run.end ? merged(begun.findings, run.end.starts[start].findings) : begun.findings;
   const { measure } = begun;
   const told = all.map((each) => ({ ...each, text: sentence(each, measure) }));
@@ -18,15 +17,14 @@ function merged(first, later) {
   return [...first, ...later.filter((each) => !codes.has(each.code))];
 }
 
-function sentence({ code, message }, measure) {
+function sentence({ code, message, values: own }, measure) {
   const key = `finding.${code}`;
-  const values = measured[code]?.(measure);
+  const values = measured[code]?.(measure, own ?? {});
   return values && has(key) ? t(key, values) : message;
 }
 
 const join = (parts) => parts.join(t("list.comma"));
-const shares = (measure, name) =>
-  join(measure.layers.flatMap((layer, i) => (layer[name] >= 0.5 ? [t("finding.share", { share: percent(layer[name]), layer: i + 1 })] : [])));
+const shares = ({ layers = [] }) => shortened(layers.map(({ share, layer }) => t("finding.share", { share: percent(share), layer })));
 
 const measured = {
   "identical-units": (measure) => ({
@@ -38,10 +36,9 @@ const measured = {
       }),
     ),
   }),
-  "zero-gradient": (measure) => {
-    const still = Object.entries(measure.largest_gradients).filter(([name, largest]) => name.startsWith("W") && !(largest > 1e-15));
+  "zero-gradient": (measure, { names = [] }) => {
     const weights = Object.keys(measure.largest_gradients).filter((name) => name.startsWith("W"));
-    return { which: still.length === weights.length ? t("finding.everyWeight") : join(still.map(([name]) => name)) };
+    return { which: names.length === weights.length ? t("finding.everyWeight") : shortened(names) };
   },
   "output-saturated": (measure) => ({
     sure: percent(measure.sure_share), wrong: percent(measure.sure_and_wrong_share), rms: figure(measure.logit_rms, 3),
@@ -49,8 +46,8 @@ const measured = {
   "loss-above-chance": (measure) => ({
     loss: figure(measure.loss, 5), ratio: figure(measure.loss / measure.chance_loss, 3), chance: figure(measure.chance_loss),
   }),
-  "dead-units": (measure) => ({ parts: shares(measure, "dead_share") }),
-  "saturated-units": (measure) => ({ parts: shares(measure, "saturated_share") }),
+  "dead-units": (measure, values) => ({ parts: shares(values) }),
+  "saturated-units": (measure, values) => ({ parts: shares(values) }),
   "vanishing-signal": (measure) => ({ ratio: figure(signal(measure), 2) }),
   "exploding-signal": (measure) => ({ ratio: figure(signal(measure), 2) }),
 };
