@@ -52,7 +52,7 @@ def test_sensitivity_is_measured(classic):
     assert [f.code for f in by_name(classic)["normal(std=10)"].findings] == [
         "output-saturated",
         "loss-above-chance",
-        "chaotic",
+        "sensitive-to-rounding",
     ]
 
 

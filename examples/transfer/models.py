@@ -209,3 +209,21 @@ def gpt(width, mistake=None, count=16, learning_rate=RATE, data_seed=0):
     fill(model, mistake)
     made = partial(optimizer, width=width, mistake=mistake, learning_rate=learning_rate)
     return model, *words(count, data_seed), token_loss, made
+
+
+def deep(depth, kind="completep", width=32, count=8, learning_rate=RATE):
+    """A pre-norm transformer whose depth grows: CompleteP divides each branch by it.
+
+    With alpha 1, its rates of hidden weights keep, and epsilon falls as the depth (Dey et al. 2025, arXiv 2505.01618).
+    """
+    model = GPT(width, depth, branch=4 / depth if kind == "completep" else 1.0)
+    fill(model)
+
+    def made(model):
+        groups = []
+        for name, each in model.named_parameters():
+            inside = name.startswith("blocks") and kind == "completep"
+            groups.append({"params": [each], "lr": learning_rate, "eps": 1e-8 * (4 / depth if inside else 1)})
+        return torch.optim.AdamW(groups, weight_decay=0)
+
+    return model, *words(count), token_loss, made

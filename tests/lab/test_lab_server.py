@@ -226,7 +226,7 @@ def test_the_classic_scene_streams_the_classic_experiment(address, classic):
         assert frames[-1]["starts"][at]["loss"] == pytest.approx(trial.final_loss, rel=1e-12)
         assert begin["starts"][at]["frame"]["loss"] == pytest.approx(trial.loss_values[0], rel=1e-12)
         found = [(each["code"], each["message"]) for each in begin["starts"][at]["findings"]]
-        assert found == [(each.code, each.message) for each in trial.findings if each.code != "chaotic"]
+        assert found == [(each.code, each.message) for each in trial.findings if each.code != "sensitive-to-rounding"]
         W = unpacked(frames[-1]["starts"][at]["layers"][1]["W"], "<f4").reshape(5, 10)
         np.testing.assert_array_equal(W, trial.parameters["W2"].astype(np.float32))
         predicted = unpacked(frames[-1]["starts"][at]["predicted"]["test"])

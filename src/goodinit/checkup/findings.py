@@ -3,110 +3,86 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from goodinit.checkup.measure import NetworkMeasure
+from goodinit.checkup.rules import shared
+from goodinit.findings import LIMITS, ZERO_GRADIENT
 from goodinit.results import Finding
 
 __all__ = ["findings"]
 
-ZERO_GRADIENT = 1e-15  # in full float64 sums of terms near 1, smaller ones are rounding
-
-ABOVE_CHANCE = 2, 10  # times the loss of guessing: a warning, severe
-ABOVE_MEAN = 10, 100  # a squared error is 1 + r^2 times for outputs r times as large as the targets' deviation
-
 
 def identical_units(start: NetworkMeasure) -> Finding | None:
     """Units with the same weights in and out get the same gradient and stay the same."""
-    same = [(number, layer) for number, layer in enumerate(start.layers, 1) if layer.distinct < layer.units]
-    if not same:
-        return None
-    parts = [
-        f"all {layer.units} units of hidden layer {number}"
-        if layer.distinct == 1
-        else f"{layer.units - layer.distinct} of {layer.units} units of hidden layer {number}"
-        for number, layer in same
+    parts: list[dict[str, object]] = [
+        {
+            "case": "all" if layer.distinct == 1 else None,
+            "layer": number,
+            "units": layer.units,
+            "duplicates": layer.units - layer.distinct,
+            "stuck": True,
+        }
+        for number, layer in enumerate(start.layers, 1)
+        if layer.distinct < layer.units
     ]
-    return Finding(
-        "identical-units",
-        "severe",
-        f"{' and '.join(parts)} have the same weights as another unit of the layer, and duplicate units never part",
-    )
+    return _placed(shared.identical_units(parts), parts)
+
+
+def _placed(found: Finding | None, parts: list[dict[str, object]]) -> Finding | None:
+    return found and replace(found, where=f"W{parts[0]['layer']}")
 
 
 def zero_gradients(start: NetworkMeasure) -> Finding | None:
     """A start from which gradient descent cannot move a weight."""
     moving = [name for name, largest in start.largest_gradients.items() if largest > ZERO_GRADIENT]
-    if any(name.startswith("W") for name in moving):
-        still = [name for name in start.largest_gradients if name.startswith("W") and name not in moving]
-        if not still:
-            return None
-        return Finding("zero-gradient", "severe", f"the gradient of {', '.join(still)} is zero everywhere")
-    last = f"b{len(start.largest_gradients) // 2}"
-    return Finding(
-        "zero-gradient",
-        "severe",
-        f"every weight's gradient is zero; only the last bias {last} can move, and its gradient is "
-        f"{start.largest_gradients[last]:.2g}",
-    )
+    still = [name for name in start.largest_gradients if name.startswith("W") and name not in moving]
+    if not still:
+        return None
+    values: dict[str, object] = {"names": still}
+    if not any(name.startswith("W") for name in moving):
+        last = f"b{len(start.largest_gradients) // 2}"
+        values = {"case": "only-last-bias", **values, "bias": last, "gradient": start.largest_gradients[last]}
+    return Finding("zero-gradient", "severe", still[0], values, 0.0)
 
 
 def outputs_saturated(start: NetworkMeasure) -> Finding | None:
     """Outputs that are sure of a class before any training."""
-    if start.sure_share is None or start.sure_and_wrong_share is None or start.sure_share < 0.5:
-        return None
-    return Finding(
-        "output-saturated",
-        "severe",
-        f"{start.sure_share:.0%} of the outputs are saturated (a class at 99 % or more) before training, "
-        f"{start.sure_and_wrong_share:.0%} of all on the wrong side; the logits have rms {start.logit_rms:.3g}",
-    )
+    return shared.outputs_saturated(start.sure_share, start.sure_and_wrong_share, start.logit_rms)
 
 
 def loss_above_chance(start: NetworkMeasure) -> Finding | None:
     """A first loss far above that of equal probabilities, or of predicting the mean."""
-    ratio = start.loss / start.chance_loss
-    warning, severe = ABOVE_MEAN if start.sure_share is None else ABOVE_CHANCE
-    if ratio < warning:
-        return None
-    guess = "predicting the mean" if start.sure_share is None else "guessing"
-    return Finding(
-        "loss-above-chance",
-        "severe" if ratio >= severe else "warning",
-        f"the first loss is {start.loss:.5g}, {ratio:.3g} times the {start.chance_loss:.4g} of {guess}",
-    )
+    return shared.loss_above_chance(start.loss, start.chance_loss, numbers=start.sure_share is None)
 
 
 def dead_units(start: NetworkMeasure) -> Finding | None:
     """Units that no example can switch on."""
-    dead = [(n, layer.dead_share) for n, layer in enumerate(start.layers, 1) if layer.dead_share >= 0.5]
-    if not dead:
-        return None
-    parts = [f"{share:.0%} of hidden layer {number}" for number, share in dead]
-    severity: Final = "severe" if any(share == 1 for _, share in dead) else "warning"
-    return Finding("dead-units", severity, f"{', '.join(parts)} is dead: no example gives it a gradient")
+    parts: list[dict[str, object]] = [
+        {"layer": number, "share": layer.dead_share}
+        for number, layer in enumerate(start.layers, 1)
+        if LIMITS["dead-units"].severity(layer.dead_share)
+    ]
+    return _placed(shared.dead_units(parts), parts)
 
 
 def saturated_units(start: NetworkMeasure) -> Finding | None:
-    """Activations at the flat ends of a bounded activation."""
-    flat = [(n, layer.saturated_share) for n, layer in enumerate(start.layers, 1)]
-    parts = [f"{share:.0%} of hidden layer {n}" for n, share in flat if share is not None and share >= 0.5]
-    if not parts:
-        return None
-    return Finding("saturated-units", "severe", f"{', '.join(parts)} is saturated, where the gradient is nearly zero")
+    """Activations at the flat ends of a bounded activation, beyond what standard normal inputs would give."""
+    parts: list[dict[str, object]] = []
+    for number, layer in enumerate(start.layers, 1):
+        excess = shared.excess(layer.saturated_share, layer.usual_saturated_share)
+        if LIMITS["saturated-units"].severity(excess):
+            parts.append({"layer": number, "share": layer.saturated_share, "excess": excess})
+    usual = start.layers[0].usual_saturated_share if start.layers else None
+    return _placed(shared.saturated_units(parts, usual), parts)
 
 
 def signal_size(start: NetworkMeasure) -> Finding | None:
     """Activations that shrink or grow by a factor of a hundred from the first hidden layer to the last."""
     if len(start.layers) < 2 or not start.layers[0].activation_rms > 0:
         return None
-    ratio = start.layers[-1].activation_rms / start.layers[0].activation_rms
-    if 1e-2 <= ratio <= 1e2:
-        return None
-    code, verb = ("vanishing-signal", "shrink") if ratio < 1 else ("exploding-signal", "grow")
-    return Finding(
-        code, "severe", f"activations {verb} by a factor of {ratio:.2g} from the first hidden layer to the last"
-    )
+    return shared.signal(start.layers[-1].activation_rms / start.layers[0].activation_rms)
 
 
 RULES: Final[tuple[Callable[[NetworkMeasure], Finding | None], ...]] = (

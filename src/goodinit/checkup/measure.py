@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.activations import Activation
+from goodinit.checkup.model_theory import baseline_saturation
 from goodinit.networks import MLP, Parameters
 from goodinit.statistics.guessing import chance_loss
 from goodinit.training import backward, forward, loss, probabilities
@@ -23,7 +24,8 @@ class LayerMeasure:
     """One hidden layer: `units`, of which `distinct` differ in their weights; shares are between 0 and 1.
 
     `dead_share` counts units whose derivative is zero for every example; `saturated_share` counts activations
-    near a bound of the activation's range (None where it has no two bounds).
+    near a bound of the activation's range (None where it has no two bounds), of which `usual_saturated_share` are those
+    that standard normal inputs would give.
     """
 
     units: int
@@ -31,6 +33,7 @@ class LayerMeasure:
     dead_share: float
     saturated_share: float | None
     activation_rms: float
+    usual_saturated_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ def _layer(
         dead_share=float(dead.mean()),
         saturated_share=_saturated_share(activation, A),
         activation_rms=_rms(A),
+        usual_saturated_share=baseline_saturation(activation.name, NEAR_BOUND),
     )
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from goodinit.arguments import check_count
 from goodinit.results import Finding
-from goodinit.wording import listed
 
 if TYPE_CHECKING:  # models need torch, and are imported by those who use them
     import torch
@@ -75,7 +74,8 @@ class Watch:
 
         gradients: list[tuple[str, float]] = []
         updates: list[tuple[str, float]] = []
-        missing, bad = [], []
+        missing: list[str] = []
+        bad: list[dict[str, Any]] = []
         with torch.no_grad():
             for name, parameter in self._model.named_parameters():
                 if parameter.dim() < 2 or not parameter.requires_grad or not parameter.numel():
@@ -84,14 +84,14 @@ class Watch:
                 now = flat[:: max(1, flat.numel() // SAMPLE)].float()
                 size = float(now.norm())
                 if not math.isfinite(size):
-                    bad.append(name)
+                    bad.append({"case": None, "name": name})
                     continue
                 if parameter.grad is None:
                     missing.append(name)
                 else:
                     largest = float(parameter.grad.detach().abs().max())
                     if not math.isfinite(largest):
-                        bad.append(f"the gradient of {name}")
+                        bad.append({"case": "gradient", "name": name})
                     slope = parameter.grad.detach().reshape(-1)[:: max(1, flat.numel() // SAMPLE)].float()
                     gradients.append((name, float(slope.norm()) / size if size else math.inf * (largest > 0)))
                 if name in self._before and size:
@@ -102,57 +102,26 @@ class Watch:
         return self._judge(step, gradients, missing, bad)
 
     def _judge(
-        self, step: WatchedStep, gradients: list[tuple[str, float]], missing: list[str], bad: list[str]
+        self, step: WatchedStep, gradients: list[tuple[str, float]], missing: list[str], bad: list[dict[str, Any]]
     ) -> list[Finding]:
         number, found = len(self.steps), []
         if bad or not math.isfinite(step.loss):
-            what = listed(bad) if bad else "the loss"
-            found.append(Finding("not-finite", "severe", f"at step {number}, {what} is not finite"))
+            values = {"case": "step" if bad else "loss", "step": number, "places": bad}
+            found.append(Finding("not-finite", "severe", bad[0]["name"] if bad else None, values))
         if missing and number > 1:
-            found.append(Finding("no-gradient", "warning", f"no gradient comes to {listed(missing)}", missing[0]))
+            found.append(Finding("no-gradient", "warning", missing[0], {"case": "step", "names": missing}))
         still = [name for name, ratio in gradients if ratio == 0]
         if still and number > 1:
-            found.append(
-                Finding(
-                    "zero-gradient", "severe", f"at step {number} the gradient of {listed(still)} is zero", still[0]
-                )
-            )
-        update = step.update_to_weight
+            at = {"case": "step", "step": number, "names": still}
+            found.append(Finding("zero-gradient", "severe", still[0], at, 0.0))
+        update, before = step.update_to_weight, {"case": "step", "step": number - 1}
         if update is not None and update > LARGE:
-            found.append(
-                Finding(
-                    "update-too-large",
-                    "warning",
-                    f"step {number - 1} changed the weights by {update:.2g} of their size in the median; near "
-                    "0.001 is usual",
-                    measured=update,
-                    expected=1e-3,
-                )
-            )
+            found.append(Finding("update-too-large", "warning", None, before, update, 1e-3))
         if update is not None and 0 <= update < SMALL:
-            found.append(
-                Finding(
-                    "update-too-small",
-                    "warning",
-                    f"step {number - 1} changed the weights by {update:.2g} of their size in the median; near "
-                    "0.001 is usual",
-                    measured=update,
-                    expected=1e-3,
-                )
-            )
+            found.append(Finding("update-too-small", "warning", None, before, update, 1e-3))
         first = self.steps[0].loss
         if math.isfinite(step.loss) and first > 0 and step.loss > RISEN * first:
-            found.append(
-                Finding(
-                    "loss-rising",
-                    "severe",
-                    f"the loss rose from {first:.4g} to {step.loss:.4g} by step {number}: the learning rate is "
-                    "too large "
-                    "for this start",
-                    measured=step.loss,
-                    expected=first,
-                )
-            )
+            found.append(Finding("loss-rising", "severe", None, {"step": number}, step.loss, first))
         return found
 
     def __str__(self) -> str:

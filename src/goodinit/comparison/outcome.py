@@ -12,7 +12,7 @@ from goodinit.results import Finding, Job, Sensitivity, Task, Trial
 __all__ = ["failed", "finished", "has_diverged"]
 
 BLOWN_UP: Final = 10  # a run that ends so many times above both its first loss and that of guessing has diverged
-CHAOTIC: Final = 1e-6  # a curve that a change of 1e-15 moves further than this amplifies rounding
+ROUNDING: Final = 1e-6  # a curve that a change of 1e-15 moves further than this amplifies rounding
 
 
 def has_diverged(diverged_by: int | None, final_loss: float, first_loss: float, chance_loss: float) -> bool:
@@ -94,17 +94,9 @@ def _findings(
 ) -> tuple[Finding, ...]:
     """What training itself showed."""
     if diverged:
-        how = "the loss ended far above its start"
-        if diverged_by is not None:
-            how = f"a number was no longer finite by step {diverged_by}"
-        return (Finding("diverged", "severe", f"{how} at learning rate {rate:g}; try a tenth of it"),)
-    if sensitivity is not None and not math.isnan(sensitivity.largest) and sensitivity.largest > CHAOTIC:
-        return (
-            Finding(
-                "chaotic",
-                "warning",
-                f"changing the initial weights by one part in 1e15 moves the loss curve by up to "
-                f"{sensitivity.largest:.2g}: digits beyond that are rounding's",
-            ),
-        )
+        case = None if diverged_by is None else "not-finite"
+        values = {"case": case, "step": diverged_by, "learning_rate": rate}
+        return (Finding("diverged", "severe", values=values),)
+    if sensitivity is not None and not math.isnan(sensitivity.largest) and sensitivity.largest > ROUNDING:
+        return (Finding("sensitive-to-rounding", "warning", measured=sensitivity.largest, expected=0.0),)
     return ()

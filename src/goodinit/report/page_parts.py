@@ -12,7 +12,7 @@ from goodinit.report.columns import cell, heading, score_text
 from goodinit.report.study_figures import lost
 from goodinit.report.study_result import StudyResult, trial_groups
 from goodinit.report.tables import across_sentence
-from goodinit.results import Study, Task, TaskSummary, Trial
+from goodinit.results import Finding, Study, Task, TaskSummary, Trial
 from goodinit.statistics import COLUMNS, Aggregate, PairComparison, RankedGroup, Ranking
 from goodinit.wording import count, listed
 
@@ -323,29 +323,31 @@ def _loss(value: float) -> str:
     return f"{value:.4f}" if 1e-3 <= value < 10 else f"{value:,.1f}" if 10 <= value < 1e6 else f"{value:.3g}"
 
 
+_ASKED = "sensitive-to-rounding"  # which only some trials are asked for
+
+
 def _findings(groups: Mapping[str, Sequence[Trial]]) -> list[dict[str, Any]]:
     """Each group's findings with the number of seeds that have it, and the first one's evidence."""
     rows = []
     for name, trials in groups.items():
-        found: dict[str, list[tuple[Trial, str, str]]] = {}
-        for trial in trials:
+        found: dict[str, dict[int, tuple[Trial, Finding]]] = {}  # by code, each trial once
+        for at, trial in enumerate(trials):
             for finding in trial.findings:
-                found.setdefault(finding.code, []).append((trial, finding.severity, finding.message))
+                found.setdefault(finding.code, {}).setdefault(at, (trial, finding))
         if not found:
             checked = [trial for trial in trials if trial.failure is None]
             told = "nothing was found" if checked else "not measured: every run failed"
             rows.append({"name": name, "code": "", "severity": "", "seeds": "", "message": told})
         for code, each in found.items():
-            trial, severity, message = each[0]
-            measured = [t for t in trials if t.failure is None and (code != "chaotic" or t.sensitivity is not None)]
-            seeds = f"{len(each)} of {len(measured)}"
+            trial, finding = next(iter(each.values()))
+            asked = [at for at, t in enumerate(trials) if t.failure is None and (code != _ASKED or t.sensitivity)]
             rows.append(
                 {
                     "name": name,
                     "code": code,
-                    "severity": severity,
-                    "seeds": seeds,
-                    "message": f"seed {trial.seed}: {message}",
+                    "severity": finding.severity,
+                    "seeds": f"{len(each)} of {len(each.keys() | set(asked))}",
+                    "message": f"seed {trial.seed}: {finding.message}",
                 }
             )
     return rows

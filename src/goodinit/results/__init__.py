@@ -1,6 +1,6 @@
 """What was found: frozen records of tasks, trials, findings and forecasts. They hold, and compute nothing."""
 
-from goodinit.results.finding import Finding
+from goodinit.findings import Finding
 from goodinit.results.forecast import LayerForecast
 from goodinit.results.metric import CLASSIFICATION, REGRESSION, Metric, ScoreName
 from goodinit.results.origin import Origin

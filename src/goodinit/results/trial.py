@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from goodinit.findings import Finding
 from goodinit.jsonable import finite_or_none
 from goodinit.networks import Parameters
-from goodinit.results.finding import Finding
 from goodinit.results.metric import ScoreName
 from goodinit.results.origin import Origin
 
@@ -190,7 +190,15 @@ class Trial:
             loss_steps=tuple(loss["step"]),
             loss_values=tuple(loss["value"]),
             sensitivity=Sensitivity.from_dict(spread) if spread else None,
-            findings=tuple(Finding(**finding) for finding in findings),
+            findings=tuple(Finding.from_dict(_renamed(finding, spread)) for finding in findings),
             origin=Origin.from_dict(origin) if origin else None,
             parameters=parameters,
         )
+
+
+def _renamed(finding: Mapping[str, Any], sensitivity: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The finding under its code of today: a training's own sensitivity to rounding was stored as `chaotic` once."""
+    stored_as_text = "values" not in finding
+    if stored_as_text and sensitivity and finding["code"] == "chaotic":
+        return {**finding, "code": "sensitive-to-rounding"}
+    return finding

@@ -32,7 +32,7 @@ def finding(
     severity: Literal["severe", "warning", "info"] = "severe",
 ) -> Finding:
     """One judgement of a transfer check."""
-    return Finding(code, severity, message, where, measured, expected, remedy)
+    return Finding(code, severity, where, {"message": message}, measured, expected, remedy)
 
 
 class Evidence:

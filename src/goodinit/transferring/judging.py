@@ -16,7 +16,7 @@ from goodinit.transferring.runs import CallSeries, ParameterFacts, ScaledRun
 
 __all__ = ["TOLERANCE", "Table", "judged", "layer_rows", "parameter_rows"]
 
-TOLERANCE: Final = {"size": 0.4, "change": 0.35, "spectral": 0.35, "moved": 0.3, "start": 0.2, "decay": 0.25}
+TOLERANCE: Final = {"size": 0.5, "change": 0.35, "spectral": 0.35, "moved": 0.3, "start": 0.2, "decay": 0.25}
 """How far an exponent may lie from what it should be: the finite widths of a correct model reach these with small
 widths (docs/transfer.md has the count), and the mistakes' exponents are multiples of a half."""
 MEASURES: Final = ("size", "change", "step", "own", "passed", "gain")
@@ -98,13 +98,17 @@ def _root_mean(values: Sequence[float]) -> float:
 
 
 def judged(slope: Slope, low: float, high: float, tolerance: float) -> str:
-    """Whether an exponent lies within `low` to `high`, within a tolerance; its interval must agree by a third of it."""
+    """Whether an exponent lies within `low` to `high` give or take a tolerance.
+
+    To be off, its interval must lie off by a third of that; where the interval reaches beyond twice that, it is
+    unclear.
+    """
     if slope.value > high + tolerance and slope.low > high + tolerance / 3:
         return "grows"
     if slope.value < low - tolerance and slope.high < low - tolerance / 3:
         return "shrinks"
-    wide = slope.high - slope.low > 4 * tolerance
-    return "unclear" if wide or slope.value > high + tolerance or slope.value < low - tolerance else "level"
+    far = slope.high > high + 2 * tolerance or slope.low < low - 2 * tolerance
+    return "unclear" if far or not low - tolerance <= slope.value <= high + tolerance else "level"
 
 
 def layer_rows(table: Table) -> list[LayerRow]:

@@ -134,7 +134,7 @@ class TransferFacts:
             "verdict": self.verdict,
             "transfers": self.transfers,
             "answer": self.answer,
-            "findings": [each.details() for each in self.findings],
+            "findings": [each.to_dict() for each in self.findings],
             "layers": [each.to_dict() for each in self.layers],
             "parameters": [each.to_dict() for each in self.parameters],
             "losses": {str(size): [finite_or_none(each) for each in curve] for size, curve in self.losses.items()},

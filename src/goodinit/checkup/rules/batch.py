@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final
 
 from goodinit.checkup.rules.remedies import expression
+from goodinit.findings import Limit, Severity
 from goodinit.model_records import InputStart, ModelStart
 from goodinit.results import Finding
 
 __all__ = ["CAUSES", "CONSEQUENCES", "RULES"]
-
-Severity = Literal["severe", "warning", "info"]
 
 # (warning, severe): times the size 1 that every rule of initial weights is made for, or away from it.
 LARGE: Final = (5.0, 30.0)
@@ -27,6 +27,7 @@ CONSEQUENCES: Final = frozenset(
         *("vanishing-signal", "exploding-signal", "weight-too-large", "dead-units", "saturated-units", "collapsed"),
         *("vanishing-gradient", "exploding-gradient", "float16-overflow", "float16-underflow", "output-saturated"),
         *("loss-above-chance", "loss-below-chance", "chaotic", "residual-growth", "update-too-large"),
+        "sensitive-to-rounding",
         "gates-saturated",
     }
 )
@@ -42,32 +43,24 @@ def inputs(start: ModelStart) -> Iterator[Finding]:
     for each in start.inputs:
         found = _input(each)
         if found is not None:
-            code, severity, message, measured, expected = found
-            yield Finding(
-                code, "info" if made_up else severity, message, each.name, measured, expected, _standardized(each)
-            )
+            severity: Severity = "info" if made_up else found.severity
+            yield replace(found, severity=severity, where=each.name, remedy=_standardized(each))
 
 
-def _input(each: InputStart) -> tuple[str, Severity, str, float, float] | None:
-    what = f"{each.name} go from {each.low:.3g} to {each.high:.3g}, with mean {each.mean:.3g} and rms {each.rms:.3g}"
-    wanted = "initial weights are made for inputs of mean 0 and size 1"
+def _input(each: InputStart) -> Finding | None:
+    sizes = {"low": each.low, "high": each.high, "mean": each.mean, "rms": each.rms}
     if each.moving == 0:
-        return "inputs-constant", "severe", f"{each.name} are the same in every example", 0.0, 1.0
+        return Finding("inputs-constant", "severe", measured=0.0, expected=1.0)
     if each.uneven is not None and (severity := _severity(each.uneven, UNEVEN)):
-        message = (
-            f"feature {each.largest} of {each.name} is {each.uneven:.3g} times as large as the usual one: it alone "
-            "decides what the first layer gives"
-        )
-        return "inputs-uneven", severity, message, each.uneven, 1.0
+        return Finding("inputs-uneven", severity, None, {"feature": each.largest}, each.uneven, 1.0)
     if each.offset is not None and (severity := _severity(each.offset, OFFSET)):
-        message = f"{what}: the mean is {each.offset:.3g} standard deviations from 0, and {wanted}"
-        return "inputs-not-centred", severity, message, each.offset, 0.0
+        return Finding("inputs-not-centred", severity, None, sizes, each.offset, 0.0)
     severity = _severity(each.rms, LARGE) or _severity(1 / each.rms, (1 / SMALL[0], 1 / SMALL[1]))
-    return ("inputs-not-scaled", severity, f"{what}: {wanted}", each.rms, 1.0) if severity else None
+    return Finding("inputs-not-scaled", severity, None, sizes, each.rms, 1.0) if severity else None
 
 
 def _severity(value: float, ends: tuple[float, float]) -> Severity | None:
-    return "severe" if value >= ends[1] else "warning" if value >= ends[0] else None
+    return Limit(*ends).severity(value)
 
 
 def _standardized(each: InputStart) -> str:
@@ -95,17 +88,15 @@ def targets(start: ModelStart) -> Iterator[Finding]:
         yield Finding(
             "targets-stretched",
             "severe",
-            f"outputs of shape {outputs} and targets of shape {wanted} are stretched to each other: every output is "
-            "compared with every target, and the best it can learn is the mean",
+            values={"outputs": str(outputs), "targets": str(wanted)},
             measured=loss.total,
             remedy=f"targets = targets.reshape({outputs})",
         )
     if loss.alone:
-        what = "one class" if loss.classes is not None else "one number"
         yield Finding(
             "targets-alike",
             "warning",
-            f"all targets of the batch are {what}: whatever the inputs are, a bias alone can learn that",
+            values={"case": None if loss.classes is not None else "number"},
             remedy="# no weight is the cause: shuffle the examples, and look at the targets",
         )
 
@@ -120,9 +111,7 @@ def scores(start: ModelStart) -> Iterator[Finding]:
         yield Finding(
             "probabilities-as-scores",
             "severe",
-            f"{loss.term} was given probabilities where it wants scores, and takes "
-            f"{'a sigmoid' if sigmoid else 'the softmax'} a second time: no class can come near 100 %, and gradients "
-            "are small",
+            values={"case": "sigmoid" if sigmoid else None, "loss": loss.term},
             measured=loss.value,
             expected=loss.chance,
             remedy=f"# no weight is the cause: leave out the {'sigmoid' if sigmoid else 'softmax'} before {loss.term}",
@@ -131,15 +120,13 @@ def scores(start: ModelStart) -> Iterator[Finding]:
         yield Finding(
             "activation-before-loss",
             "severe",
-            f"the scores that {loss.term} was given are never below 0 and often 0: a ReLU lies behind the last layer, "
-            "and an example whose right class is cut off cannot be learned",
+            values={"loss": loss.term},
             remedy=f"# no weight is the cause: leave out the activation before {loss.term}",
         )
     elif loss.scores == "not logarithms":
         yield Finding(
             "scores-not-logarithms",
             "severe",
-            f"nll_loss wants logarithms of probabilities, and was given others: the loss of {loss.total:.3g} is none",
             measured=loss.total,
             expected=loss.chance,
             remedy="# no weight is the cause: loss = torch.nn.functional.cross_entropy, of the scores themselves",
@@ -152,8 +139,7 @@ def modes(start: ModelStart) -> Iterator[Finding]:
         yield Finding(
             "dropout-too-large",
             "warning",
-            f"a dropout leaves out {start.dropout:.0%} of a signal, and multiplies the rest by "
-            f"{1 / max(1 - start.dropout, 1e-12):.3g}",
+            values={"rest": 1 / max(1 - start.dropout, 1e-12)},
             measured=start.dropout,
             expected=0.5,
             remedy="# no weight is the cause: 0.1 to 0.5 is usual",
@@ -164,9 +150,7 @@ def modes(start: ModelStart) -> Iterator[Finding]:
         yield Finding(
             "stale-statistics",
             "warning",
-            f"{len(stale)} of {len(start.norms)} batch norms run in evaluation with statistics that are not the "
-            f"batch's (in {worst.name} its mean is {worst.offset:.3g} deviations away, and its deviation "
-            f"{worst.scale:.3g} times as large): was train() forgotten?",
+            values={"count": len(stale), "norms": len(start.norms), "offset": worst.offset},
             where=worst.name,
             measured=worst.scale,
             expected=1.0,
@@ -185,8 +169,6 @@ def silent_norm(start: ModelStart) -> Iterator[Finding]:
         yield Finding(
             "silent-norm",
             "severe",
-            f"{silent[-1].name} is zero, and lies on the only way to the output: the output does not depend on the "
-            "inputs, and no weight before it gets a gradient",
             where=silent[-1].name,
             measured=0.0,
             expected=1.0,

@@ -9,44 +9,43 @@ from typing import Final
 
 from goodinit.checkup.rules.remedies import expression, initialize
 from goodinit.checkup.rules.signals import ends, hidden, reinitialize
+from goodinit.findings import LIMITS
 from goodinit.model_records import LayerStart, ModelStart, ParameterStart
 from goodinit.results import Finding
-from goodinit.wording import listed
 
 __all__ = ["RULES"]
 
-GRADIENT_RATIO: Final = 1e3  # of the gradient's norm at the first layers over the last
-GRADIENT_WARNING: Final = 1e2
 CHAOS: Final = 30.0  # what a chain of layers multiplies the mean square of a small difference by
 CHAOS_RATE: Final = 1.05  # a layer
 LONG: Final = 10  # layers
 ROUNDING: Final = 1e3
-LARGE_UPDATE: Final = 0.3
 CUT_OFF: Final = 0.5
 
 
 def gradient_size(start: ModelStart) -> Iterator[Finding]:
     """Gradients that shrink or grow on their way back to the first layers."""
     layers = [layer for layer in hidden(start) if layer.gradient_norm is not None and not layer.scoring]
-    known = [(layer, layer.gradient_norm or 0.0) for layer in layers]
+    plain = [layer for layer in layers if not layer.norm_after]
+    if len(plain) >= 2:  # a norm makes up for a size, and its gradient is as much larger as the size is smaller
+        known = [(layer, layer.gradient_norm or 0.0) for layer in plain]
+    else:
+        known = [(layer, (layer.gradient_norm or 0.0) * layer.rms) for layer in layers]
     known = [(layer, norm) for layer, norm in known if norm > 0 and math.isfinite(norm)]
     if len(known) < 2:
         return
     first, last = ends([norm for _, norm in known])
     ratio = first / last
-    if 1 / GRADIENT_WARNING <= ratio <= GRADIENT_WARNING:
+    severity = LIMITS["vanishing-gradient"].severity(max(ratio, 1 / ratio))
+    if severity is None:
         return
-    code, verb = ("vanishing-gradient", "shrinks") if ratio < 1 else ("exploding-gradient", "grows")
     yield Finding(
-        code,
-        "severe" if not 1 / GRADIENT_RATIO <= ratio <= GRADIENT_RATIO else "warning",
-        f"the gradient {verb} by a factor of {ratio:.2g} on its way back from {known[-1][0].title} (norm "
-        f"{last:.3g}) to "
-        f"{known[0][0].title} (norm {first:.3g})",
-        where=known[0][0].title,
-        measured=ratio,
-        expected=1.0,
-        remedy=reinitialize(start),
+        "vanishing-gradient" if ratio < 1 else "exploding-gradient",
+        severity,
+        known[0][0].title,
+        {"last": known[-1][0].title, "last_norm": last, "first_norm": first},
+        ratio,
+        1.0,
+        reinitialize(start),
     )
 
 
@@ -63,21 +62,25 @@ def chaotic(start: ModelStart) -> Iterator[Finding]:
         yield Finding(
             "chaotic",
             "severe" if rate >= CHAOS_RATE else "warning",
-            f"the {len(best)} layers from {best[0].title} to {best[-1].title} multiply the mean square of a small "
-            f"difference by {rate:.3g} each, {product:.3g} in all: near inputs are drawn apart, and gradients grow",
-            where=best[0].title,
-            measured=rate,
-            expected=1.0,
-            remedy=initialize(start),
+            best[0].title,
+            {"count": len(best), "last": best[-1].title, "product": product},
+            rate,
+            1.0,
+            initialize(start),
         )
-    elif start.rounding is not None and start.rounding >= ROUNDING:
+
+
+def sensitive_to_rounding(start: ModelStart) -> Iterator[Finding]:
+    """A small change of the weights that comes out far larger: rounding does too."""
+    if start.rounding is not None and start.rounding >= ROUNDING:
         yield Finding(
-            "chaotic",
+            "sensitive-to-rounding",
             "severe",
-            f"a relative change of the weights comes out {start.rounding:.3g} times as large",
-            measured=start.rounding,
-            expected=math.sqrt(max(len(start.layers), 1)),
-            remedy=initialize(start),
+            None,
+            {"case": "output"},
+            start.rounding,
+            math.sqrt(max(len(start.layers), 1)),
+            initialize(start),
         )
 
 
@@ -87,19 +90,20 @@ def no_gradient(start: ModelStart) -> Iterator[Finding]:
         yield Finding(
             "backward-failed",
             "severe",
-            f"the gradients could not be computed: {start.backward_failure}",
+            None,
+            {"reason": start.backward_failure},
             remedy=f"# no weight is the cause: {start.backward_failure.splitlines()[0]}",
         )
         return
-    frozen = [each for each in start.parameters if not each.trainable]
+    fixed = {layer.weight for layer in start.layers if layer.kind == "embedding" and not layer.varied}
+    frozen = [each for each in start.parameters if not each.trainable and each.name not in fixed]
     if frozen:
-        every = len(frozen) == len(start.parameters)
         one = expression(frozen[0].name)
         yield Finding(
             "no-gradient",
-            "severe" if every else "warning",
-            f"{listed([each.name for each in frozen])} cannot be trained: requires_grad is False",
-            where=frozen[0].name,
+            "severe" if len(frozen) == len(start.parameters) else "warning",
+            frozen[0].name,
+            {"case": "frozen", "names": [each.name for each in frozen]},
             remedy="model.requires_grad_(True)" if len(frozen) > 1 else f"{one}.requires_grad_(True)",
         )
     if not start.backward:
@@ -111,8 +115,8 @@ def no_gradient(start: ModelStart) -> Iterator[Finding]:
         yield Finding(
             "unused-parameter",
             "info" if _has_siblings(start, idle) else "warning",
-            f"{listed([each.name for each in idle])} took no part in this batch, and got no gradient",
-            where=idle[0].name,
+            idle[0].name,
+            {"names": [each.name for each in idle]},
         )
     if cut:
         elements = sum(math.prod(each.shape) for each in cut)
@@ -123,13 +127,11 @@ def no_gradient(start: ModelStart) -> Iterator[Finding]:
         yield Finding(
             "no-gradient",
             "severe" if share >= CUT_OFF else "info" if only_biases else "warning",
-            f"{listed([each.name for each in cut])} ({share:.0%} of what can be trained) took part, but no "
-            "gradient comes "
-            "back to them: the loss is cut off from them, as by detach, no_grad, argmax or NumPy",
-            where=cut[0].name,
-            measured=share,
-            expected=0.0,
-            remedy=f"# no weight is the cause: look for what cuts the graph after {cut[-1].name.rpartition('.')[0]}",
+            cut[0].name,
+            {"names": [each.name for each in cut], "share": share},
+            share,
+            0.0,
+            f"# no weight is the cause: look for what cuts the graph after {cut[-1].name.rpartition('.')[0]}",
         )
 
 
@@ -153,16 +155,9 @@ def zero_gradient(start: ModelStart) -> Iterator[Finding]:
     opening = [e for e in start.parameters if e.rms == 0 and e.role != "bias" and (e.gradient_rms or 0) > 0]
     if not still or opening:
         return
-    some = start.loss is not None and start.loss.chance is not None
-    yield Finding(
-        "zero-gradient",
-        "severe",
-        f"the gradient of {listed([each.name for each in still])} is zero everywhere"
-        + (f"; the loss is {start.loss.total:.4g}" if some and start.loss is not None else ""),
-        where=still[0].name,
-        measured=0.0,
-        remedy=initialize(start),
-    )
+    loss = start.loss.total if start.loss is not None and start.loss.chance is not None else None
+    values = {"names": [each.name for each in still], "loss": loss}
+    yield Finding("zero-gradient", "severe", still[0].name, values, 0.0, remedy=initialize(start))
 
 
 def step_size(start: ModelStart) -> Iterator[Finding]:
@@ -177,11 +172,11 @@ def step_size(start: ModelStart) -> Iterator[Finding]:
             yield Finding(
                 "learning-rate-too-large",
                 "severe",
-                f"the learning rate {rate:g} is above {most:.3g}, 2 over the loss's largest curvature "
-                f"{start.curvature:.3g}: gradient descent takes each step too far",
-                measured=rate,
-                expected=most,
-                remedy=f"learning_rate = {most / 2:.2g}",
+                None,
+                {"curvature": start.curvature},
+                rate,
+                most,
+                f"learning_rate = {most / 2:.2g}",
             )
     moved = [
         (each, each.update_to_weight)
@@ -191,18 +186,18 @@ def step_size(start: ModelStart) -> Iterator[Finding]:
     if not moved:
         return
     usual = median(update for _, update in moved if update is not None)
-    if usual >= LARGE_UPDATE:
+    severity = LIMITS["update-too-large"].severity(usual)
+    if severity:
         worst, most_moved = max(moved, key=lambda pair: pair[1] or 0.0)
         yield Finding(
             "update-too-large",
-            "warning",
-            f"the first step changes weights by {usual:.2g} of their size in the median, {worst.name} by "
-            f"{most_moved:.2g}; near 0.001 is usual",
-            where=worst.name,
-            measured=usual,
-            expected=1e-3,
-            remedy=f"learning_rate = {rate * 1e-3 / usual:.2g}",
+            severity,
+            worst.name,
+            {"most": most_moved},
+            usual,
+            1e-3,
+            f"learning_rate = {rate * 1e-3 / usual:.2g}",
         )
 
 
-RULES: Final = (gradient_size, chaotic, no_gradient, zero_gradient, step_size)
+RULES: Final = (gradient_size, chaotic, sensitive_to_rounding, no_gradient, zero_gradient, step_size)

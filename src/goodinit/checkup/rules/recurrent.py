@@ -6,14 +6,12 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
+from goodinit.findings import LIMITS
 from goodinit.model_records import ModelStart
 from goodinit.results import Finding
-from goodinit.wording import listed
 
 __all__ = ["RULES"]
 
-SATURATED: Final = 0.5
-MANY_SATURATED: Final = 0.25
 SHUT: Final = 0.1  # mean of a forget gate; half of a state is lost at each step by a bias of 0
 SMALL: Final = 0.2  # times 1 / sqrt(units), at which a state keeps its size; PyTorch's own start has 0.58
 LARGE: Final = 3.0
@@ -23,15 +21,15 @@ REMEDY: Final = 'goodinit.initialize(model, "lecun_normal", seed=0, inputs=input
 
 def gates(start: ModelStart) -> Iterator[Finding]:
     """Gates at their flat ends, and forget gates that let nothing through."""
-    stuck = [each for each in start.gates if (each.saturated or 0.0) >= MANY_SATURATED]
+    limit = LIMITS["gates-saturated"]
+    stuck = [each for each in start.gates if limit.severity(each.saturated or 0.0)]
     if stuck:
         worst = max(stuck, key=lambda each: each.saturated or 0.0)
         yield Finding(
             "gates-saturated",
-            "severe" if (worst.saturated or 0.0) >= SATURATED else "warning",
-            f"{worst.saturated:.0%} of the gates of {listed([each.name for each in stuck])} are at their flat ends "
-            "over the batch, where no gradient passes",
-            where=worst.name,
+            limit.severity(worst.saturated or 0.0) or "warning",
+            worst.name,
+            {"names": [each.name for each in stuck]},
             measured=worst.saturated,
             expected=0.0,
             remedy=REMEDY,
@@ -43,9 +41,8 @@ def gates(start: ModelStart) -> Iterator[Finding]:
         yield Finding(
             "forget-gate-shut",
             "severe",
-            f"the forget gates of {listed([each.name for each in shut])} are at {keeps:.2g} in the mean: of a cell's "
-            f"state {keeps**2:.1g} is left after two steps; a bias of 1 keeps 0.73 a step",
-            where=worst.name,
+            worst.name,
+            {"names": [each.name for each in shut], "left": keeps**2},
             measured=keeps,
             expected=1 / (1 + math.exp(-1)),
             remedy=REMEDY,
@@ -60,21 +57,18 @@ def sizes(start: ModelStart) -> Iterator[Finding]:
         if each.role == "recurrent hidden" and each.std_expected and each.finite
     ]
     small, large = [pair for pair in told if pair[0] < SMALL], [pair for pair in told if pair[0] > LARGE]
-    for code, chosen in (("recurrent-too-small", small), ("recurrent-too-large", large)):
+    for chosen in (small, large):
         if not chosen:
             continue
         times, worst = max(chosen, key=lambda pair: abs(math.log(max(pair[0], 1e-300))))
-        wanted = worst.std_expected or math.nan
-        effect = "next to nothing of a state comes to the next step" if times < 1 else "the state rules every gate"
         yield Finding(
-            code,
+            "recurrent-too-small" if times < 1 else "recurrent-too-large",
             "severe" if times < SMALL / FAR or times > FAR else "warning",
-            f"{listed([each.name for _, each in chosen])}: the recurrent weights of {worst.name} have rms "
-            f"{worst.rms:.3g}, {times:.2g} times the {wanted:.3g} that keeps a state's size: {effect}",
-            where=worst.name,
-            measured=worst.rms,
-            expected=wanted,
-            remedy="\n".join(f"torch.nn.init.orthogonal_(model.get_parameter({each.name!r}))" for _, each in chosen),
+            worst.name,
+            {"names": [each.name for _, each in chosen], "times": times},
+            worst.rms,
+            worst.std_expected,
+            "\n".join(f"torch.nn.init.orthogonal_(model.get_parameter({each.name!r}))" for _, each in chosen),
         )
 
 

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Final
 
 from goodinit.checkup.measure import NEAR_BOUND
 from goodinit.checkup.model_theory import baseline_saturation
+from goodinit.checkup.rules import shared
 from goodinit.checkup.rules.remedies import initialize, redraw, scale
+from goodinit.findings import LIMITS, Severity
 from goodinit.model_records import LayerStart, ModelStart, SumStart
 from goodinit.results import Finding
-from goodinit.wording import listed
 
 __all__ = ["RULES", "ends", "hidden", "reinitialize"]
 
-SIGNAL_RATIO: Final = 1e2  # of the rms of the last layers over the first
-DEAD: Final = 0.95
-MANY_DEAD: Final = 0.75  # half of the units are dead by chance where all inputs are nearly the same
-SATURATED: Final = 0.5
-MANY_SATURATED: Final = 0.25
 COLLAPSED: Final = 1e-3  # spread of the last layer's outputs, and 10 times that for a warning
 LOST: Final = 1e-2  # of the spread at the start
-LARGE: Final = 5.0  # times what theory wants
 LARGE_OUTPUT: Final = 2.0  # rms, below which large weights make up for a small input, as T5's output layer does
 MANY: Final = 3  # layers, from which the whole model is reinitialized
 GROWTH: Final = 10.0  # of a residual stream
@@ -63,13 +59,8 @@ def not_finite(start: ModelStart) -> Iterator[Finding]:
         finite = [layer.rms for layer in start.layers if layer.finite and math.isfinite(layer.rms)]
         grown = bool(finite) and max(finite) > 1e4
         remedy = reinitialize(start) if grown else f"# no weight is the cause: look at {where}"
-    yield Finding(
-        "not-finite",
-        "severe",
-        f"numbers are not finite (nan or inf); the first of them appear in {where}",
-        where=where.removeprefix("parameter "),
-        remedy=remedy,
-    )
+    case = {"the inputs": "inputs", "the loss": "loss"}.get(where)
+    yield Finding("not-finite", "severe", where.removeprefix("parameter "), {"case": case}, remedy=remedy)
 
 
 def signal_size(start: ModelStart) -> Iterator[Finding]:
@@ -80,20 +71,10 @@ def signal_size(start: ModelStart) -> Iterator[Finding]:
         return
     first, last = ends([layer.rms for layer in layers])
     ratio = last / first
-    if 1 / SIGNAL_RATIO <= ratio <= SIGNAL_RATIO:
-        return
-    code, verb = ("vanishing-signal", "shrink") if ratio < 1 else ("exploding-signal", "grow")
-    each = ratio ** (1 / (len(layers) - 1))
-    yield Finding(
-        code,
-        "severe",
-        f"outputs {verb} by a factor of {ratio:.2g} from {layers[0].title} (rms {first:.3g}) to {layers[-1].title} "
-        f"(rms {last:.3g}), {each:.3g} a layer; sound weights keep it near 1",
-        where=layers[-1].title,
-        measured=ratio,
-        expected=1.0,
-        remedy=reinitialize(start),
-    )
+    values = {"first": layers[0].title, "first_rms": first, "last_rms": last, "rate": ratio ** (1 / (len(layers) - 1))}
+    found = shared.signal(ratio, case="layers", **values)
+    if found:
+        yield replace(found, where=layers[-1].title, remedy=reinitialize(start))
 
 
 def huge_weights(start: ModelStart) -> Iterator[Finding]:
@@ -103,7 +84,9 @@ def huge_weights(start: ModelStart) -> Iterator[Finding]:
         if layer.norm_after or layer.weight_std_expected is None or layer.kind == "embedding":
             continue
         times = layer.weight_std / layer.weight_std_expected
-        if times > LARGE and layer.gain is not None and layer.gain > LARGE and layer.rms > LARGE_OUTPUT:
+        if layer.rms <= LARGE_OUTPUT or layer.gain is None:
+            continue
+        if LIMITS["weight-too-large"].severity(min(times, layer.gain)):
             found.append((times, layer))
     if not found:
         return
@@ -111,13 +94,16 @@ def huge_weights(start: ModelStart) -> Iterator[Finding]:
     yield Finding(
         "weight-too-large",
         "warning",
-        f"{listed([layer.title for _, layer in found])}: the weights are too large; in {worst.title} their standard "
-        f"deviation is {worst.weight_std:.3g}, {times:.3g} times the {worst.weight_std_expected:.3g} that fan in "
-        f"{worst.fan_in:g}{_before(worst)} wants",
-        where=worst.title,
-        measured=worst.weight_std,
-        expected=worst.weight_std_expected,
-        remedy=_redrawn(start, [layer for _, layer in found]),
+        worst.title,
+        {
+            "names": [layer.title for _, layer in found],
+            "times": times,
+            "fan_in": worst.fan_in,
+            "activation": worst.activation,
+        },
+        worst.weight_std,
+        worst.weight_std_expected,
+        _redrawn(start, [layer for _, layer in found]),
     )
 
 
@@ -128,64 +114,43 @@ def _redrawn(start: ModelStart, layers: Sequence[LayerStart]) -> str:
     return "\n".join(dict.fromkeys(redraw(start, layer) for layer in layers))
 
 
-def _before(layer: LayerStart) -> str:
-    return f" before {layer.activation}" if layer.activation else ""
-
-
 def dead(start: ModelStart) -> Iterator[Finding]:
     """Units that no example switches on."""
-    for severity, low, high in (("severe", DEAD, 2.0), ("warning", MANY_DEAD, DEAD)):
-        layers = [
-            layer
-            for layer in start.layers
-            if layer.dead_share is not None and low <= layer.dead_share < high and layer.varied and layer.rms > 0
-        ]
-        if not layers:
-            continue
-        worst = max(layers, key=lambda layer: layer.dead_share or 0.0)
-        yield Finding(
-            "dead-units",
-            "severe" if severity == "severe" else "warning",
-            f"{worst.dead_share:.0%} of the units of {listed([layer.title for layer in layers])} are dead: "
-            f"{worst.activation} gives them no gradient for any example; what reaches it in {worst.title} has mean "
-            f"{worst.mean:.3g} and rms {worst.rms:.3g}",
-            where=worst.title,
-            measured=worst.dead_share,
-            expected=0.0,
-            remedy=_redrawn(start, layers),
-        )
+    known = [(layer, layer.dead_share or 0.0) for layer in start.layers if layer.varied and layer.rms > 0]
+    layers = [(layer, share) for layer, share in known if LIMITS["dead-units"].severity(share)]
+    if not layers:
+        return
+    worst, _ = max(layers, key=lambda pair: pair[1])
+    found = shared.dead_units(
+        [{"name": layer.title, "share": share} for layer, share in layers],
+        activation=worst.activation,
+        mean=worst.mean,
+        rms=worst.rms,
+    )
+    if found:
+        yield replace(found, where=worst.title, remedy=_redrawn(start, [layer for layer, _ in layers]))
 
 
 def saturated(start: ModelStart) -> Iterator[Finding]:
     """Activations at the flat ends of a bounded activation, beyond what standard normal inputs would give."""
-    for severity, low, high in (("severe", SATURATED, 2.0), ("warning", MANY_SATURATED, SATURATED)):
-        layers = [layer for layer in start.layers if low <= _excess(layer) < high]
-        if not layers:
-            continue
-        worst = max(layers, key=_excess)
-        assert worst.activation is not None
-        usual = baseline_saturation(worst.activation, NEAR_BOUND)
-        yield Finding(
-            "saturated-units",
-            "severe" if severity == "severe" else "warning",
-            f"{worst.saturated_share:.0%} of the outputs of {listed([layer.title for layer in layers])} are "
-            "saturated by "
-            f"{worst.activation}, where its gradient is nearly zero; of standard normal inputs it would be "
-            f"{usual:.0%}, "
-            f"and those of {worst.title} have rms {worst.rms:.3g}",
-            where=worst.title,
-            measured=worst.saturated_share,
-            expected=usual,
-            remedy=initialize(start) if len(layers) > MANY else _redrawn(start, layers),
-        )
+    layers = [layer for layer in start.layers if LIMITS["saturated-units"].severity(_excess(layer))]
+    if not layers:
+        return
+    worst = max(layers, key=_excess)
+    found = shared.saturated_units(
+        [{"name": layer.title, "share": layer.saturated_share, "excess": _excess(layer)} for layer in layers],
+        baseline_saturation(worst.activation or "", NEAR_BOUND),
+        activation=worst.activation,
+        rms=worst.rms,
+    )
+    if found:
+        yield replace(found, where=worst.title, remedy=_redrawn(start, layers))
 
 
 def _excess(layer: LayerStart) -> float:
-    """The saturated share beyond the usual one, as a share of the rest."""
-    if layer.saturated_share is None or layer.activation is None or not layer.varied:
+    if layer.activation is None or not layer.varied:
         return 0.0
-    usual = baseline_saturation(layer.activation, NEAR_BOUND)
-    return (layer.saturated_share - usual) / (1 - usual)
+    return shared.excess(layer.saturated_share, baseline_saturation(layer.activation, NEAR_BOUND))
 
 
 def collapsed(start: ModelStart) -> Iterator[Finding]:
@@ -203,13 +168,11 @@ def collapsed(start: ModelStart) -> Iterator[Finding]:
     yield Finding(
         "collapsed",
         "severe" if severe else "warning",
-        f"different inputs become the same: their outputs in {layer.title} have a mean cosine of {1 - last:.6f}, "
-        "though "
-        f"that of the inputs is {1 - first:.3f}; the outputs' rms is {layer.rms:.3g} all the same",
-        where=layer.title,
-        measured=1 - last,
-        expected=1 - first,
-        remedy=initialize(start),
+        layer.title,
+        {"rms": layer.rms},
+        1 - last,
+        1 - first,
+        initialize(start),
     )
 
 
@@ -287,18 +250,16 @@ def _unscaled(start: ModelStart, sums: Sequence[SumStart]) -> bool:
     return bool(ended) and median(ended) >= FULL_SIZE * (median(others) if others else 1.0)
 
 
-def _growth(start: ModelStart, sums: Sequence[SumStart], total: float, mean: float, severity: str) -> Finding:
+def _growth(start: ModelStart, sums: Sequence[SumStart], total: float, mean: float, severity: Severity) -> Finding:
     names = _ending(start, sums)
     return Finding(
         "residual-growth",
-        "severe" if severity == "severe" else "warning",
-        f"the residual stream grows by a factor of {total:.3g} over {len(sums)} additions, {mean:.3g} in variance "
-        "each: "
-        f"the branches that end in {listed(names) if names else 'no layer'} are not scaled with depth",
-        where=names[0].rpartition(".")[0] if names else None,
-        measured=total,
-        expected=math.sqrt(math.e),
-        remedy=_scaled_branches(start, sums, severity == "severe"),
+        severity,
+        names[0].rpartition(".")[0] if names else None,
+        {"additions": len(sums), "rate": mean, "names": names or None},
+        total,
+        math.sqrt(math.e),
+        _scaled_branches(start, sums, severity == "severe"),
     )
 
 
@@ -328,12 +289,11 @@ def half_precision(start: ModelStart) -> Iterator[Finding]:
         yield Finding(
             "float16-overflow",
             "warning",
-            f"the largest output of {worst.title} is {worst.largest:.3g}, and {len(over)} of {len(start.layers)} layer "
-            "calls come near 65,504, where float16 ends",
-            where=worst.title,
-            measured=worst.largest,
-            expected=HALF_LARGEST,
-            remedy=_redrawn(start, over),
+            worst.title,
+            {"count": len(over), "calls": len(start.layers)},
+            worst.largest,
+            HALF_LARGEST,
+            _redrawn(start, over),
         )
     under = [layer for layer in start.layers if (layer.underflow_share or 0.0) >= UNDERFLOWN]
     if under:
@@ -341,12 +301,11 @@ def half_precision(start: ModelStart) -> Iterator[Finding]:
         yield Finding(
             "float16-underflow",
             "warning" if half else "info",
-            f"{worst.underflow_share:.0%} of the gradients at {worst.title} would be 0 in float16 (below 2^-25), and "
-            f"more than half at {len(under)} of {len(start.layers)} layer calls: scale the loss",
-            where=worst.title,
-            measured=worst.underflow_share,
-            expected=0.0,
-            remedy="scaler = torch.amp.GradScaler()  # scaler.scale(loss).backward(), scaler.step(optimizer)",
+            worst.title,
+            {"count": len(under), "calls": len(start.layers)},
+            worst.underflow_share,
+            0.0,
+            "scaler = torch.amp.GradScaler()  # scaler.scale(loss).backward(), scaler.step(optimizer)",
         )
 
 

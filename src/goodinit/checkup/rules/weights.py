@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
+from goodinit.checkup.rules import shared
 from goodinit.checkup.rules.remedies import initialize, redraw, wrapped
 from goodinit.model_records import LayerStart, ModelStart, ParameterStart
 from goodinit.results import Finding
-from goodinit.wording import listed
 
 __all__ = ["RULES"]
 
-DUPLICATES: Final = 0.5  # of a layer's units
 WRONG: Final = 3.0  # times too large or too small in standard deviation, where a wrong fan is severe
 FAN_RATIO: Final = 1.25
 SIGMAS: Final = 5.0  # sampling errors of a standard deviation within which it is taken for a formula's
@@ -42,27 +42,19 @@ def all_zero(start: ModelStart) -> Iterator[Finding]:
         every = all(each.rms == 0 for each in start.parameters if len(each.shape) > 1)
         one = places.get(stuck[0].name)
         local = len(stuck) == 1 and one is not None
+        case = "-".join(word for word, said in (("every", every), ("gradient", start.backward)) if said)
         yield Finding(
             "all-zero",
             "severe",
-            f"{'every weight' if every else listed([each.name for each in stuck])} is zero, and "
-            + ("gets no gradient but zero" if start.backward else "passes nothing on"),
-            where=stuck[0].name,
-            measured=0.0,
-            expected=stuck[0].std_expected,
-            remedy=redraw(start, one) if local and one is not None else initialize(start),
+            stuck[0].name,
+            {"case": case or None, "names": [each.name for each in stuck]},
+            0.0,
+            stuck[0].std_expected,
+            redraw(start, one) if local and one is not None else initialize(start),
         )
     rest = [each for each in zero if each not in stuck and each.name in places]
     if rest:
-        yield Finding(
-            "zero-start",
-            "info",
-            f"{listed([each.name for each in rest])} is zero and will move at the first step, as a residual "
-            "branch's end "
-            "or an output layer may start",
-            where=rest[0].name,
-            measured=0.0,
-        )
+        yield Finding("zero-start", "info", rest[0].name, {"names": [each.name for each in rest]}, 0.0)
 
 
 def identical_units(start: ModelStart) -> Iterator[Finding]:
@@ -74,48 +66,43 @@ def identical_units(start: ModelStart) -> Iterator[Finding]:
     ]  # where the gradients differ, the layers behind tell the duplicates apart
     if not duplicates:
         return
-    first = duplicates[0]
-    severe = [
-        e
-        for e in duplicates
-        if (e.duplicates or 0) >= DUPLICATES * (e.units or 1) and (e.duplicate_gradients or e.std == 0)
-    ]
     layers = [layer for layer in start.layers if layer.weight in {each.name for each in duplicates}]
-    parting = (
-        "and get the same gradient, so that they never part"
-        if first.duplicate_gradients
-        else "and no gradient parted them"
+    found = shared.identical_units(
+        [
+            {
+                "case": "all" if each.duplicates == each.units else None,
+                "name": each.name,
+                "units": each.units,
+                "duplicates": each.duplicates,
+                "stuck": bool(each.duplicate_gradients or each.std == 0),
+            }
+            for each in duplicates
+        ],
+        "same-gradient" if duplicates[0].duplicate_gradients else "no-gradient",
     )
-    which = f"all {first.units}" if first.duplicates == first.units else f"{first.duplicates} of {first.units}"
-    yield Finding(
-        "identical-units",
-        "severe" if severe else "warning",
-        f"units of {listed([each.name for each in duplicates])} are alike: in {first.name}, {which} have the weights "
-        "of another " + parting,
-        where=first.name,
-        measured=float(first.duplicates or 0),
-        expected=0.0,
-        remedy=redraw(start, layers[0]) if len(duplicates) == len(layers) == 1 else initialize(start),
-    )
+    if found:
+        remedy = redraw(start, layers[0]) if len(duplicates) == len(layers) == 1 else initialize(start)
+        yield replace(found, where=duplicates[0].name, remedy=remedy)
 
 
 def identical_layers(start: ModelStart) -> Iterator[Finding]:
     """Layers that are copies of another, as `nn.TransformerEncoder` makes them."""
     called = {layer.weight for layer in start.layers}
-    copies = [each for each in start.parameters if each.same_as is not None and (each.fan_in or each.name in called)]
+    copies = [each for each in start.parameters if each.same_as is not None and each.trainable]
+    copies = [each for each in copies if each.fan_in or each.name in called]
     if not copies:
         return
     parallel = [each for each in copies if each.same_gradient]
     first = (parallel or copies)[0]
+    case = "same-gradient" if parallel else None
     yield Finding(
         "identical-layers",
         "severe" if parallel else "warning",
-        f"{len(copies)} weights are copies of an earlier one: {first.name} has the values of {first.same_as}"
-        + (", and its gradient too, so that they never part" if parallel else ""),
-        where=first.name,
-        measured=float(len(copies)),
-        expected=0.0,
-        remedy=initialize(start),
+        first.name,
+        {"case": case, "count": len(copies), "original": first.same_as},
+        float(len(copies)),
+        0.0,
+        initialize(start),
     )
 
 
@@ -142,18 +129,22 @@ def wrong_fan(start: ModelStart) -> Iterator[Finding]:
     rank, each, layer, (name, fan, right) = max(found, key=lambda row: row[0])
     wanted = layer.weight_std_expected
     assert wanted is not None
-    which = listed([row[1].name for row in found])
     yield Finding(
         "wrong-fan",
         "info" if rank == 0 else "severe" if rank >= WRONG else "warning",
-        f"{which}: {'the' if len(found) == 1 else f'in {each.name}, the'} standard deviation {each.std:.3g} is that of "
-        f"gain {name} with the fan {fan:g} that PyTorch computes from the shape; the right one is {right:g}, so that "
-        f"it is {each.std / wanted:.2g} times the {wanted:.3g} that {layer.activation or 'no activation'} wants"
-        + (" (the norm behind it makes up for that)" if layer.norm_after else ""),
-        where=each.name,
-        measured=each.std,
-        expected=wanted,
-        remedy=initialize(start) if len(found) > MANY else "\n".join(redraw(start, row[2]) for row in found),
+        each.name,
+        {
+            "case": "norm" if layer.norm_after else None,
+            "names": [row[1].name for row in found],
+            "gain": name,
+            "fan": fan,
+            "right": right,
+            "times": each.std / wanted,
+            "activation": layer.activation,
+        },
+        each.std,
+        wanted,
+        initialize(start) if len(found) > MANY else "\n".join(redraw(start, row[2]) for row in found),
     )
 
 
@@ -214,13 +205,11 @@ def packed_projection(start: ModelStart) -> Iterator[Finding]:
     yield Finding(
         "packed-projection-too-small",
         "warning",
-        f"{listed([each.name for each in small])}: {len(first.parts)} matrices in one tensor, drawn by Glorot's "
-        "rule as if "
-        f"they were one: standard deviation {first.std:.3g} instead of {own:.3g} each",
-        where=first.name,
-        measured=first.std,
-        expected=own,
-        remedy="\n".join(wrapped(each) for each in small),
+        first.name,
+        {"names": [each.name for each in small], "parts": len(first.parts)},
+        first.std,
+        own,
+        "\n".join(wrapped(each) for each in small),
     )
 
 

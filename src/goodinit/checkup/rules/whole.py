@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
+from goodinit.checkup.rules import shared
 from goodinit.checkup.rules.remedies import biases_of, expression, initialize, scale
 from goodinit.model_records import LossStart, ModelStart
 from goodinit.results import Finding
 
 __all__ = ["RULES"]
 
-SURE: Final = 0.5
-ABOVE: Final = 2.0  # times chance
-FAR_ABOVE: Final = 10.0
-FAR_ABOVE_SQUARED: Final = 100.0  # for errors of real numbers, whose unit is the targets' own
 BELOW: Final = 0.2
 OFFSET: Final = 0.5
 
@@ -23,19 +21,13 @@ OFFSET: Final = 0.5
 def output_saturated(start: ModelStart) -> Iterator[Finding]:
     """Outputs that are sure of a class before any training."""
     loss = start.loss
-    if loss is None or loss.sure_share is None or loss.sure_share < SURE:
-        return
-    wrong = "" if loss.sure_and_wrong_share is None else f", {loss.sure_and_wrong_share:.0%} of all on the wrong side"
-    size = "" if loss.logit_rms is None else f"; the logits have rms {loss.logit_rms:.3g}"
-    yield Finding(
-        "output-saturated",
-        "severe",
-        f"{loss.sure_share:.0%} of the outputs are sure of a class (99 % or more) before training{wrong}{size}",
-        where=start.layers[-1].title if start.layers else None,
-        measured=loss.sure_share,
-        expected=0.0,
-        remedy=_smaller_head(start, loss),
-    )
+    found = loss and shared.outputs_saturated(loss.sure_share, loss.sure_and_wrong_share, loss.logit_rms)
+    if loss and found:
+        yield replace(found, where=_last(start), remedy=_smaller_head(start, loss))
+
+
+def _last(start: ModelStart) -> str | None:
+    return start.layers[-1].title if start.layers else None
 
 
 def _smaller_head(start: ModelStart, loss: LossStart) -> str:
@@ -59,32 +51,14 @@ def loss_from_chance(start: ModelStart) -> Iterator[Finding]:
         return
     ratio = loss.value / loss.chance
     if ratio < BELOW:
-        yield Finding(
-            "loss-below-chance",
-            "warning",
-            f"the first loss is {loss.value:.4g}, below the {loss.chance:.4g} of guessing: the targets may be "
-            "among the "
-            "inputs, or the model be trained already",
-            measured=loss.value,
-            expected=loss.chance,
-        )
+        yield Finding("loss-below-chance", "warning", None, {}, loss.value, loss.chance)
         return
-    if ratio < ABOVE:
-        return
-    squared = loss.classes is None
+    numbers = loss.classes is None
     missed = loss.offset is not None and loss.offset >= OFFSET * (loss.value - loss.chance)
-    severe = ratio >= FAR_ABOVE_SQUARED and not missed if squared else ratio >= FAR_ABOVE
-    guess = "the targets' mean" if squared else "guessing"
-    yield Finding(
-        "loss-above-chance",
-        "severe" if severe else "warning",
-        f"the first loss is {loss.value:.5g}, {ratio:.3g} times the {loss.chance:.4g} of {guess}"
-        + (": the outputs' mean is off the targets'" if missed else ""),
-        where=start.layers[-1].title if start.layers else None,
-        measured=loss.value,
-        expected=loss.chance,
-        remedy=_centred(start) if missed else _nearer(start, loss, ratio),
-    )
+    found = shared.loss_above_chance(loss.value, loss.chance, numbers, offset=missed and numbers)
+    if found:
+        remedy = _centred(start) if missed else _nearer(start, loss, ratio)
+        yield replace(found, where=_last(start), remedy=remedy)
 
 
 def _centred(start: ModelStart) -> str:

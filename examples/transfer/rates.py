@@ -1,0 +1,61 @@
+"""The best rate of an MLP on digits as it widens, standard and muP: the check, and the proof beside it."""
+
+from __future__ import annotations
+
+import sys
+
+import models
+import torch
+from torch import nn
+from torch.nn import functional
+
+import goodinit
+
+
+def batch(step, count=64):
+    x, y = models.digits(1024)
+    rows = torch.randint(len(x), (count,), generator=torch.Generator().manual_seed(step))
+    return x[rows], y[rows]
+
+
+def standard(width):
+    """He's start and one rate for all."""
+    model = models.MLP(width)
+    models.fill(model, "readout start")
+    return model
+
+
+def standard_optimizer(model, learning_rate=1e-2):
+    return torch.optim.Adam(model.parameters(), lr=learning_rate)
+
+
+def mup(width):
+    """The same with a readout of zeros; `mup_optimizer` divides the rates of what sums over the width."""
+    model = models.MLP(width)
+    models.fill(model)
+    nn.init.zeros_(model.readout.weight)
+    return model
+
+
+def mup_optimizer(model, width, learning_rate=1e-2):
+    def rate(name, each):
+        return learning_rate * (64 / width if models.kind(name, each) in ("hidden", "readout") else 1)
+
+    return torch.optim.Adam([{"params": [p], "lr": rate(name, p)} for name, p in model.named_parameters()])
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    what = sys.argv[1] if len(sys.argv) > 1 else "check"
+    for make, optimizer in ((standard, standard_optimizer), (mup, mup_optimizer)):
+        options = {"batch": batch, "loss": functional.cross_entropy, "optimizer": optimizer, "learning_rate": 1e-2}
+        if what == "check":
+            found = goodinit.transfer(make, widths=[64, 128, 256, 512, 1024], steps=3, seeds=5, **options)
+            print(make.__name__, found.answer)
+            for row in found.layers:
+                each = row.coordinates["size"].slope
+                print(f"    {row.name}: {each.value:+.2f} [{each.low:+.2f}, {each.high:+.2f}]", flush=True)
+        else:
+            rates = [2.0**-k for k in range(4, 12)]
+            found = goodinit.transfer(make, widths=[64, 256, 1024], steps=3, seeds=2, rates=rates, **options)
+            print(make.__name__, found.answer, found.proof.answer, sep="\n    ", flush=True)
