@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
     import torch
 
-    from goodinit import activations, datasets, initializers, theory
+    from goodinit import activations, datasets, initializers, methods, theory
     from goodinit.auditing import Audit, audit
     from goodinit.checkup.model_check import Checkup, check
     from goodinit.checkup.model_watch import watch
     from goodinit.comparison import Comparison, compare, open_study
     from goodinit.initializers import Initializer
+    from goodinit.methods import Method
     from goodinit.pytorch import Initialization, Rules
     from goodinit.transferring import Transfer, transfer
     from goodinit.weights import Weight
@@ -46,6 +47,7 @@ __all__ = [
     "draw",
     "initialize",
     "initializers",
+    "methods",
     "open_study",
     "tasks",
     "theory",
@@ -102,7 +104,7 @@ def tasks() -> list[str]:
 
 def initialize(
     model: torch.nn.Module,
-    init: str | Initializer = "he_normal",
+    init: str | Initializer | Method = "he_normal",
     *,
     seed: int,
     inputs: Any = None,
@@ -167,7 +169,7 @@ def initialize(
 
 def draw(
     model: torch.nn.Module | Mapping[str, Weight | Sequence[int]],
-    init: str | Initializer = "he_normal",
+    init: str | Initializer | Method = "he_normal",
     *,
     seed: int,
     inputs: Any = None,

@@ -201,3 +201,38 @@ def test_a_real_fault_of_weights_is_told_beside_a_batch_that_is_sound() -> None:
     codes = {each.code for each in goodinit.check(model, X, Y, loss=CE).findings if each.severity == "severe"}
     assert codes & WEIGHTS
     assert math.isfinite(goodinit.check(model, X, Y, loss=CE).start.inputs[0].rms)
+
+
+class Places(nn.Module):
+    """Two towers, each with a table of places that is fixed, or should be learned; the tables are the same."""
+
+    def __init__(self, tables: bool) -> None:
+        super().__init__()
+        self.into = nn.ModuleList(nn.Linear(8, 64) for _ in range(2))
+        self.places = nn.ModuleList(nn.Embedding(12, 64) for _ in range(2))
+        self.head = nn.Linear(128, 10)
+        self.places[1].load_state_dict(self.places[0].state_dict())
+        (self.places if tables else self.into).requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = torch.arange(12)
+        towers = [into(x) + table(places) for into, table in zip(self.into, self.places, strict=True)]
+        return self.head(torch.tanh(torch.cat(towers, -1)).mean(1))
+
+
+def test_fixed_tables_of_places_are_no_fault() -> None:
+    x = torch.randn(16, 12, 8, generator=torch.Generator().manual_seed(0))
+    targets = torch.arange(16) % 10
+    fixed = goodinit.check(Places(True), x, targets, loss=CE).findings
+    assert not [each for each in fixed if each.severity != "info"]
+    found = {each.code for each in goodinit.check(Places(False), x, targets, loss=CE).findings}
+    assert {"no-gradient", "identical-layers"} <= found
+
+
+def test_accepted_findings_are_left_out() -> None:
+    model, inputs = fill(mlp(5), he), (X.sigmoid() * 255).round()
+    assert not goodinit.check(model, inputs, Y, loss=CE).healthy
+    for ignore in (["inputs-not-scaled"], "inputs-not-scaled"):
+        assert goodinit.check(model, inputs, Y, loss=CE, ignore=ignore).findings == ()
+    with pytest.raises(GoodinitError, match="did you mean inputs-not-scaled"):
+        goodinit.check(model, inputs, Y, loss=CE, ignore=["inputs-not-scale"])

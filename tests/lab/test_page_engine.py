@@ -243,9 +243,10 @@ def opened(ours: dict, theirs: object, rtol: float) -> None:
         (found.code, found.severity) for found in theirs.findings
     ]
     for found, other in zip(ours["findings"], theirs.findings, strict=True):
-        for mine, layer in zip(found["values"].get("layers", []), other.values.get("layers", []), strict=True):
-            assert {**layer, **mine} == dict(layer)
-        assert found["values"].get("names") == other.values.get("names")
+        assert found["where"] == other.where
+        assert found["values"].keys() == other.values.keys()
+        for key in ("layers", "names", "case", "bias"):
+            assert found["values"].get(key) == other.values.get(key)
     measured = ours["measure"]
     for name in ("loss", "chance_loss", "logit_rms"):
         near(measured[name], getattr(theirs.measure, name), rtol)

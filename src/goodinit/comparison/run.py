@@ -25,7 +25,7 @@ from goodinit.comparison.store import Store
 from goodinit.comparison.tuning import best_rates, tuning_jobs
 from goodinit.datasets import CsvText, Dataset
 from goodinit.errors import GoodinitError, unknown_name
-from goodinit.initializers import Initializer
+from goodinit.methods import Start
 from goodinit.options import OPTIONS, task_options
 from goodinit.report import OutputFolder
 from goodinit.results import Job, Study, Trial
@@ -45,7 +45,7 @@ Announce = Callable[[Plan], None]
 
 
 def compare(
-    init: str | Initializer | Sequence[str | Initializer] | None = None,
+    init: str | Start | Sequence[str | Start] | None = None,
     *,
     tasks: str | Sequence[str | Mapping[str, Any]] = "classic",
     model: str | Callable[[], Any] | None = None,

@@ -7,14 +7,12 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 
-from goodinit import activations, initializers
+from goodinit import activations, findings, initializers
 from goodinit.checkup.measure import NEAR_BOUND
 from goodinit.checkup.model_theory import baseline_saturation
 from goodinit.datasets import BUILTIN
 from goodinit.datasets.builtin import make
 from goodinit.errors import GoodinitError
-from goodinit.findings import LIMITS as FINDING_LIMITS
-from goodinit.findings import ZERO_GRADIENT
 from goodinit.initializers import Initializer, Scaled
 from goodinit.lab.laws import law
 from goodinit.lab.limits import LIMITS
@@ -26,17 +24,6 @@ from goodinit.training import OPTIMIZERS
 
 __all__ = ["catalogue"]
 
-_FINDINGS: Final = (
-    "identical-units",
-    "zero-gradient",
-    "output-saturated",
-    "loss-above-chance",
-    "dead-units",
-    "saturated-units",
-    "vanishing-signal",
-    "exploding-signal",
-    "diverged",
-)
 _PROBE_WORD: Final = "?"
 
 
@@ -54,11 +41,17 @@ def catalogue() -> dict[str, Any]:
         "optimizers": list(OPTIMIZERS),
         "streams": list(STREAMS),
         "seed": {"low": LIMITS["seed"][0], "high": LIMITS["seed"][1]},
-        "findings": [{"code": code} for code in _FINDINGS],
-        "finding_limits": {
-            "limits": {code: asdict(limit) for code, limit in FINDING_LIMITS.items()},
-            "zero_gradient": ZERO_GRADIENT,
-        },
+        "findings": _findings(),
+    }
+
+
+def _findings() -> dict[str, Any]:
+    """Every text by language and code (findings/texts.py says how they are written), and the limits of the rules."""
+    return {
+        "texts": {language: findings.texts(language) for language in findings.LANGUAGES},
+        "limits": {code: asdict(limit) for code, limit in findings.LIMITS.items()},
+        "zero_gradient": findings.ZERO_GRADIENT,
+        "usual_saturation": {name: baseline_saturation(name, NEAR_BOUND) for name in activations.names()},
     }
 
 
@@ -131,7 +124,6 @@ def _activation(name: str) -> dict[str, Any]:
         "options": _activation_options(name),
         "kinks": list(known.kinks),
         "saturation": list(known.saturation),
-        "usual_saturation": baseline_saturation(name, NEAR_BOUND),
     }
 
 

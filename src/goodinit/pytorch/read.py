@@ -41,6 +41,11 @@ class ModelWeight(Parameter):
         """Whether it has no values yet, only a shape."""
         return self.device.type == "meta"
 
+    @property
+    def keepable(self) -> bool:
+        """Whether it has values that can be kept."""
+        return not self.meta
+
 
 def read_model(model: nn.Module) -> tuple[ModelWeight, ...]:
     """Every parameter of the model, in the order of `named_parameters`; a tied one once, under its first name.

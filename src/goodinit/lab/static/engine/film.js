@@ -76,7 +76,7 @@ export class Film {
       const square = data.X.reduce((sum, x) => sum + x * x, 0) / data.X.length;
       const expected = forecast(core, network, drawn, square) ?? { forward: null, backward: null };
       let last = camera.frame(drawn.parameters);
-      tell("begin", { frame: last, expected, measure: before, findings: judge(before, this.table.finding_limits) });
+      tell("begin", { frame: last, expected, measure: before, findings: judge(before, this.table.findings) });
       const shown = (step, parameters) => {
         if (step === 0) return;
         last = camera.frame(parameters);

@@ -5,6 +5,7 @@ import { api, keep } from "./backend.js";
 import { Columns } from "./columns.js";
 import { trouble } from "./controls.js";
 import { byId, el, settled } from "./dom.js";
+import { learn } from "./findings.js";
 import { LANGUAGES, language, preferred, said, t, use, whole } from "./i18n.js";
 import { explained, show, showAgain, unread } from "./messages.js";
 import { panel } from "./panel.js";
@@ -323,7 +324,9 @@ function frameOnce(call) {
 async function open() {
   await use(preferred());
   document.title = t("title");
-  const lab = new Lab(await api.catalogue());
+  const catalogue = await api.catalogue();
+  learn(catalogue.findings.texts);
+  const lab = new Lab(catalogue);
   await lab.speak(language());
   follow(byId("theme"), () => lab.recolour());
   for (const each of LANGUAGES) byId(`lang-${each}`).addEventListener("click", () => lab.speak(each, true));
