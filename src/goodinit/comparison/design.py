@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
+from numbers import Integral
 from typing import Any, Final, cast
 
 import numpy as np
@@ -57,6 +58,8 @@ def design(
         raise GoodinitError(f"tuning criterion {tuning_criterion!r}: choose {OPTIONS['tuning_criterion'].takes}")
     if len(rates) == 1:
         options["learning_rate"] = rates[0]
+    if not isinstance(tasks, Iterable):
+        raise GoodinitError(f"tasks={shown(tasks)}: give a task's name, or a list of names and of options with a name")
     given = [tasks] if isinstance(tasks, str | Mapping) else list(tasks)
     if not given:
         raise GoodinitError(f"no task was given; name at least one of {', '.join(TASKS)}")
@@ -117,7 +120,10 @@ def parse_seeds(seeds: str | int | Sequence[int]) -> tuple[int, ...]:
                 raise wrong
             listed += range(first, last + 1)
     else:
-        listed = [seeds] if isinstance(seeds, int) else list(seeds)
+        given: Any = seeds
+        if not isinstance(given, Integral | Iterable):
+            raise wrong
+        listed = list(given) if isinstance(given, Iterable) else [cast(int, given)]
     if not listed:
         raise wrong
     checked = tuple(check_seed(seed) for seed in listed)
