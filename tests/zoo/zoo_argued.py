@@ -6,6 +6,7 @@ from typing import Final
 
 __all__ = ["argued"]
 
+_SCALES: Final = "the scales of its batch norms are drawn with deviation 0.02 instead of being 1: signals fall to 1e-6"
 _BY_MODEL: Final = {
     ("Esm", "unused-parameter"): "the contact head takes no part in predicting masked tokens",
     ("FNet", "no-gradient"): "the pooler is computed, and predicting masked tokens does not use it",
@@ -24,6 +25,15 @@ _BY_MODEL: Final = {
     "what little differs, and its gradient; other weights do not change that",
     ("MobileNetV1", "dropout-too-large"): "its configuration drops 99.9 % before the classifier",
     ("MobileNetV1", "loss-above-chance"): "the classifier behind that dropout gets a thousand times of what is left",
+    ("MobileViT", "exploding-signal"): _SCALES,
+    ("MobileViT", "dead-units"): _SCALES,
+    ("MobileViT", "residual-growth"): _SCALES,
+    ("MobileViT", "exploding-gradient"): _SCALES,
+    ("MobileViTV2", "exploding-signal"): _SCALES,
+    ("MobileViTV2", "dead-units"): _SCALES,
+    ("MobileViTV2", "residual-growth"): _SCALES,
+    ("MobileViTV2", "exploding-gradient"): _SCALES,
+    ("FPN", "loss-above-chance"): "what comes from several stages is summed before the head, and not scaled",
     ("MobileNetV2", "dropout-too-large"): "its configuration drops 80 % before the classifier",
     ("Bit", "weight-too-large"): "weights are standardized to deviation 1 whatever the fan; the norms behind make up "
     "for it",
