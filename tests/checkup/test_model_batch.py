@@ -274,3 +274,30 @@ def test_a_sharded_model_is_checked_as_far_as_it_is_seen() -> None:
         assert all(parameter.grad is None for parameter in model.parameters())
     finally:
         dist.destroy_process_group()
+
+
+class Scaled(nn.Module):
+    """Branches behind a layer scale, as CaiT's, and an output layer that may be zero, as ResMLP's."""
+
+    def __init__(self, scale: float, zero: bool) -> None:
+        super().__init__()
+        self.into, self.head = nn.Linear(64, 64), nn.Linear(64, 10)
+        self.blocks = nn.ModuleList(nn.Sequential(nn.LayerNorm(64), nn.Linear(64, 64), nn.GELU()) for _ in range(4))
+        self.ends = nn.ModuleList(nn.Linear(64, 64) for _ in range(4))
+        self.scales = nn.ParameterList(torch.full((64,), scale) for _ in range(4))
+        self.shift = nn.Parameter(torch.zeros(1, 64))
+        if zero:
+            nn.init.zeros_(self.head.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.tanh(self.into(x)) + self.shift
+        for block, end, scale in zip(self.blocks, self.ends, self.scales, strict=True):
+            x = x + scale * end(block(x))
+        return self.head(x)
+
+
+@pytest.mark.parametrize(("scale", "zero"), [(1e-5, False), (1.0, False), (1.0, True), (1e-5, True)])
+def test_layer_scales_and_zero_output_layers_are_starts(scale: float, zero: bool) -> None:
+    torch.manual_seed(0)
+    checkup = goodinit.check(Scaled(scale, zero), X, Y, loss=CE)
+    assert not [each for each in checkup.findings if each.severity != "info"]

@@ -33,6 +33,15 @@ _BY_MODEL: Final = {
     ("MobileViTV2", "dead-units"): _SCALES,
     ("MobileViTV2", "residual-growth"): _SCALES,
     ("MobileViTV2", "exploding-gradient"): _SCALES,
+    (
+        "Cvt",
+        "vanishing-gradient",
+    ): "a deviation of 0.02 for all weights, and a mean over many tokens: what an attention "
+    "adds is a hundredth of the stream, and what comes back through it as small",
+    ("FocalNet", "vanishing-gradient"): "a block multiplies three signals that a deviation of 0.02 makes small: what "
+    "comes back through it is next to nothing",
+    ("Dinov2", "unused-parameter"): "the mask token takes part in pretraining alone",
+    ("mobilenetv3_small_100", "dead-units"): "eight units behind a mean over the picture, of four pictures",
     ("FPN", "loss-above-chance"): "what comes from several stages is summed before the head, and not scaled",
     ("MobileNetV2", "dropout-too-large"): "its configuration drops 80 % before the classifier",
     ("Bit", "weight-too-large"): "weights are standardized to deviation 1 whatever the fan; the norms behind make up "

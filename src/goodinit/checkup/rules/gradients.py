@@ -8,7 +8,7 @@ from statistics import median
 from typing import Final
 
 from goodinit.checkup.rules.remedies import expression, initialize
-from goodinit.checkup.rules.signals import ends, hidden, reinitialize
+from goodinit.checkup.rules.signals import ends, hidden, reinitialize, scaled_down
 from goodinit.findings import LIMITS
 from goodinit.model_records import LayerStart, ModelStart, ParameterStart
 from goodinit.results import Finding
@@ -24,6 +24,8 @@ CUT_OFF: Final = 0.5
 
 def gradient_size(start: ModelStart) -> Iterator[Finding]:
     """Gradients that shrink or grow on their way back to the first layers."""
+    if scaled_down(start):
+        return  # in a branch that begins at next to nothing the gradient is so too, until its scale has grown
     layers = [layer for layer in hidden(start) if layer.gradient_norm is not None and not layer.scoring]
     plain = [layer for layer in layers if not layer.norm_after]
     if len(plain) >= 2:  # a norm makes up for a size, and its gradient is as much larger as the size is smaller

@@ -16,7 +16,7 @@ from goodinit.findings import LIMITS, Severity
 from goodinit.model_records import LayerStart, ModelStart, SumStart
 from goodinit.results import Finding
 
-__all__ = ["RULES", "ends", "hidden", "reinitialize"]
+__all__ = ["RULES", "ends", "hidden", "reinitialize", "scaled_down"]
 
 COLLAPSED: Final = 1e-3  # spread of the last layer's outputs, and 10 times that for a warning
 LOST: Final = 1e-2  # of the spread at the start
@@ -25,6 +25,7 @@ MANY: Final = 3  # layers, from which the whole model is reinitialized
 GROWTH: Final = 10.0  # of a residual stream
 DOUBLING: Final = 1.5  # its mean growth in variance a block from which it is exponential
 UNSCALED_GROWTH: Final = 2.5
+LAYER_SCALE: Final = 0.05  # what multiplies a branch: CaiT's begins at 1e-5
 KEPT_SIZE: Final = 0.5  # what an activation leaves of a stream at least
 FULL_SIZE: Final = 0.7
 FEWEST_BLOCKS: Final = 8
@@ -44,6 +45,11 @@ def ends(values: Sequence[float]) -> tuple[float, float]:
     if len(values) < 6:
         return values[0], values[-1]
     return median(values[:3]), median(values[-3:])
+
+
+def scaled_down(start: ModelStart) -> bool:
+    """Whether most branches are multiplied by next to nothing before they are added, as a layer scale begins."""
+    return 2 * sum(each.scale < LAYER_SCALE for each in start.sums) > len(start.sums)
 
 
 def not_finite(start: ModelStart) -> Iterator[Finding]:
@@ -155,6 +161,8 @@ def _excess(layer: LayerStart) -> float:
 
 def collapsed(start: ModelStart) -> Iterator[Finding]:
     """Different inputs that become the same, which the size of the outputs does not show."""
+    if scaled_down(start):
+        return  # a class token that most branches leave as it is
     spreads = [(layer, layer.spread) for layer in hidden(start) if layer.spread is not None]
     if len(spreads) < 2 or (start.input_spread is not None and start.input_spread < LOST):
         return

@@ -34,7 +34,9 @@ def all_zero(start: ModelStart) -> Iterator[Finding]:
     ends = {layer.weight for layer in start.layers if layer.residual} | {
         start.layers[-1].weight if start.layers else ""
     }
-    if start.backward:
+    if any(each.rms == 0 and each.role != "bias" and (each.gradient_rms or 0) > 0 for each in start.parameters):
+        stuck = []  # a zero output layer or branch end moves at the first step, and then they do
+    elif start.backward:
         stuck = [each for each in zero if not each.gradient_rms and each.trainable and each.has_gradient]
     else:
         stuck = [each for each in zero if each.name in places and each.name not in ends]
