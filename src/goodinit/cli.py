@@ -236,6 +236,9 @@ def check(
     curvature: Annotated[bool, typer.Option("--curvature", help="Also the loss's largest curvature.")] = False,
     jacobian: Annotated[bool, typer.Option("--jacobian", help="Also the Jacobian's extreme singular values.")] = False,
     rounding: Annotated[bool, typer.Option("--rounding", help="Also the sensitivity to rounding.")] = False,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="CODE", help="A finding that is accepted; may be given several times.")
+    ] = None,
     report_page: Annotated[
         str | None, typer.Option("--report", metavar="FILE", help="Write the checkup, an HTML page.")
     ] = None,
@@ -254,7 +257,7 @@ def check(
 
     from goodinit.checkup.model_given import check_factory
 
-    options = {"learning_rate": learning_rate, "optimizer": optimizer}
+    options = {"learning_rate": learning_rate, "optimizer": optimizer, "ignore": tuple(ignore or ())}
     expensive = {"curvature": curvature, "jacobian": jacobian, "rounding": rounding}
     try:
         with redirect_stdout(sys.stderr):  # what the factory and the model print is not the checkup's

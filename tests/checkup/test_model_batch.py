@@ -227,3 +227,12 @@ def test_fixed_tables_of_places_are_no_fault() -> None:
     assert not [each for each in fixed if each.severity != "info"]
     found = {each.code for each in goodinit.check(Places(False), x, targets, loss=CE).findings}
     assert {"no-gradient", "identical-layers"} <= found
+
+
+def test_accepted_findings_are_left_out() -> None:
+    model, inputs = fill(mlp(5), he), (X.sigmoid() * 255).round()
+    assert not goodinit.check(model, inputs, Y, loss=CE).healthy
+    for ignore in (["inputs-not-scaled"], "inputs-not-scaled"):
+        assert goodinit.check(model, inputs, Y, loss=CE, ignore=ignore).findings == ()
+    with pytest.raises(GoodinitError, match="did you mean inputs-not-scaled"):
+        goodinit.check(model, inputs, Y, loss=CE, ignore=["inputs-not-scale"])

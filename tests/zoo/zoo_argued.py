@@ -9,6 +9,14 @@ __all__ = ["argued"]
 _BY_MODEL: Final = {
     ("Esm", "unused-parameter"): "the contact head takes no part in predicting masked tokens",
     ("FNet", "no-gradient"): "the pooler is computed, and predicting masked tokens does not use it",
+    (
+        "Exaone4",
+        "exploding-gradient",
+    ): "its branches have norms behind them alone: with a table of deviation 0.02 "
+    "the first layers' outputs are as small, and their gradients as large",
+    ("Olmo2", "exploding-gradient"): "as EXAONE 4's",
+    ("JetMoe", "vanishing-gradient"): "a deviation of 0.01 for all weights: little comes back through an expert",
+    ("SchNet", "loss-above-chance"): "a molecule's output is the sum over its atoms",
     ("Bit", "weight-too-large"): "weights are standardized to deviation 1 whatever the fan; the norms behind make up "
     "for it",
 }

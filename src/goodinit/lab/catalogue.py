@@ -90,7 +90,7 @@ def _option(kind: type[Initializer], option: Field[Any]) -> dict[str, Any]:
     if isinstance(option.default, str):
         return {**facts, "type": "choice", "choices": _choices(kind, option.name)}
     facts["type"] = "number"
-    if not _takes(kind, option.name, -1e-300):
+    if not _takes(kind, option.name, -1e-100):
         facts["low"] = 0
         facts["above"] = not _takes(kind, option.name, 0.0)  # whether the bound itself is refused
     if _takes(kind, option.name, 1.0) and not _takes(kind, option.name, 1.001):
@@ -99,8 +99,9 @@ def _option(kind: type[Initializer], option: Field[Any]) -> dict[str, Any]:
 
 
 def _takes(kind: type[Initializer], option: str, value: object) -> bool:
+    wider = {"high": 10.0} if option == "low" else {}  # whose bound is its own, not the other end
     try:
-        initializers.get(kind.name, **{option: value})
+        initializers.get(kind.name, **{**wider, option: value})
     except GoodinitError:
         return False
     return True

@@ -10,7 +10,8 @@ import numpy as np
 
 from goodinit.errors import GoodinitError
 from goodinit.factories import load_factory
-from goodinit.transferring.records import LayerRow, ParameterRow, Transfer
+from goodinit.transferring.outcome import Transfer
+from goodinit.transferring.records import LayerRow, ParameterRow
 
 if TYPE_CHECKING:
     import torch

@@ -13,7 +13,6 @@ export function learn(given) {
 /** Sentences with their severity: [{code, severity, text}]. A start is called healthy only where its training learned. */
 export function findings(run, start) {
   const begun = run.begun[start];
-  if (begun.findings === null) return [];
   const all = run.end ? merged(begun.findings, run.end.starts[start].findings) : begun.findings;
   const { measure } = begun;
   const told = all.map((each) => ({ ...each, text: t("finding.stop", { text: sentence(each, texts[language()]) }) }));
