@@ -236,3 +236,41 @@ def test_accepted_findings_are_left_out() -> None:
         assert goodinit.check(model, inputs, Y, loss=CE, ignore=ignore).findings == ()
     with pytest.raises(GoodinitError, match="did you mean inputs-not-scaled"):
         goodinit.check(model, inputs, Y, loss=CE, ignore=["inputs-not-scale"])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:torch.quantize_per_tensor:UserWarning")
+@pytest.mark.parametrize("form", ["scripted", "a part scripted", "quantized"])
+def test_what_cannot_be_seen_inside_is_told(form: str) -> None:
+    model: nn.Module = nn.Sequential(mlp(2, outputs=64), nn.ReLU(), nn.Linear(64, 10))
+    if form == "scripted":
+        model = torch.jit.script(model)
+    elif form == "a part scripted":
+        model[0] = torch.jit.script(model[0])
+    else:
+        model = torch.ao.quantization.quantize_dynamic(model, {nn.Linear})
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    checkup = goodinit.check(model, X, Y, loss=CE)
+    assert checkup.healthy
+    assert [note for note in checkup.start.notes if note.endswith("what it does inside was not seen")]
+    assert all(torch.equal(value, before[name]) for name, value in model.named_parameters())
+    assert [layer.name for layer in checkup.layers] == (["2"] if form == "a part scripted" else [])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_sharded_model_is_checked_as_far_as_it_is_seen() -> None:
+    dist = torch.distributed
+    if not dist.is_available():
+        pytest.skip("this PyTorch has no distributed package")
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    dist.init_process_group("gloo", rank=0, world_size=1, store=dist.HashStore())
+    try:
+        model = fully_shard(fill(mlp(3), he), mesh=init_device_mesh("cpu", (1,)))
+        checkup = goodinit.check(model, X, Y, loss=CE)
+        assert checkup.healthy
+        assert checkup.start.notes[0].startswith("the model is sharded")
+        assert all(each.gradient_rms for each in checkup.start.parameters)
+        assert all(parameter.grad is None for parameter in model.parameters())
+    finally:
+        dist.destroy_process_group()
