@@ -3,6 +3,8 @@
 # make zoo    fills and checks models of other libraries, and writes docs/zoo.md; takes about half an hour
 # make sanitize   builds the extension with the address and undefined-behaviour sanitizers and runs its tests
 # make page   writes the lab for any web host into build/page; its engine is compiled anew where its sources changed
+# make fuzz   gives everything that a person can say some 200,000 inputs
+# make floors   runs the tests with the oldest versions that are allowed, in a .venv of their own
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -51,6 +53,19 @@ zoo: $(VENV)/.test
 	  diffusers segmentation-models-pytorch timm torch-geometric torchvision transformers \
 	  huggingface-hub hf-xet httpx2 httpcore2 truststore importlib-metadata regex tokenizers tqdm xxhash
 	@OMP_NUM_THREADS=1 PYTHONPATH=$(ZOO)/site $(BIN)/python tests/zoo/zoo_table.py $(ZOO)/rows.jsonl --write
+
+# As many for each test of the file: eleven of them.
+fuzz: $(VENV)/.test
+	@GOODINIT_FUZZ=18200 $(BIN)/python -m pytest --quiet --capture no --numprocesses 0 tests/test_fuzz.py
+
+# Their warnings are theirs. What compares with JAX, Keras and a browser needs newer versions, and is left out.
+FLOORS := build/floors
+floors:
+	@$(PYTHON) -m venv $(FLOORS)
+	@$(FLOORS)/bin/python -m pip --disable-pip-version-check install --quiet --constraint floors.txt \
+	  '.[lab,ray,torch]' httpx hypothesis mpmath pandas pyarrow pytest pytest-xdist statsmodels
+	@OMP_NUM_THREADS=1 $(FLOORS)/bin/python -m pytest --quiet --numprocesses auto -W default \
+	  --override-ini filterwarnings=default --ignore-glob '*browser*' --ignore-glob '*peers*' tests
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "goodinit needs Python 3.11 or later, found " + sys.version.split()[0] + "; run make PYTHON=/path/to/python3.11")'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import re
 import sqlite3
@@ -13,11 +14,13 @@ import pytest
 
 import goodinit
 from goodinit import activations, checkup, initializers
+from goodinit.comparison import design
 from goodinit.comparison.rows import VERSION, Row, columns
 from goodinit.findings import LANGUAGES, LIMITS, Finding, codes, texts
 from goodinit.networks import MLP
 from goodinit.report.page_parts import _findings as page_rows
 from goodinit.results import Sensitivity, Trial
+from goodinit.scenes import Film
 from goodinit.streams import KeyedStream
 
 ROOT = Path(__file__).parents[1]
@@ -182,3 +185,47 @@ def test_the_counts_of_a_page_are_of_the_trials_that_were_asked():
     assert seeds == {"sensitive-to-rounding": "1 of 2", "chaotic": "2 of 3", "no-gradient": "1 of 3"}
     alone = page_rows({"zeros": [trial(0, (rounding,), None)]})
     assert alone[0]["seeds"] == "1 of 1"
+
+
+def test_a_finding_is_added_by_its_rule_its_texts_and_its_row(monkeypatch, tmp_path):
+    """And is met everywhere: terminal, notebook, JSON, report, store, lab; in both languages."""
+    torch = pytest.importorskip("torch")
+    said = {
+        "en": "{names:list} of {measured:3g} parts hum[ in {where}]",
+        "zh": "{measured:3g} 个部分中的 {names:list} 在响[，位于 {where}]",  # noqa: RUF001 (Chinese)
+    }
+    for language, text in said.items():
+        monkeypatch.setitem(texts(language), "humming", {"text": text})
+
+    def rule(measure):
+        return Finding("humming", "warning", "W1", {"names": ["a", "b"]}, float(len(measure.layers)))
+
+    networks, models = (importlib.import_module(f"goodinit.checkup.{name}") for name in ("findings", "model_findings"))
+    monkeypatch.setattr(networks, "RULES", (*networks.RULES, rule))
+    monkeypatch.setattr(models, "RULES", (*models.RULES, lambda start: [rule(start)]))
+    row = "| `humming` | parts that hum | exact | none |\n"
+    assert docs_codes((ROOT / "docs" / "check.md").read_text(encoding="utf-8") + row) == list(codes())
+
+    sentence, chinese = "a and b of 2 parts hum in W1", "2 个部分中的 a、b 在响，位于 W1"  # noqa: RUF001 (Chinese)
+    study = tmp_path / "study.db"
+    found = goodinit.compare("he_normal", steps=20, perturbations=0, study=study)
+    assert found.trials[0].findings[-1].text("zh") == chinese
+    assert json.loads(found.to_json())["trials"][0]["findings"][-1]["message"] == sentence
+    assert sentence in page_rows({"he_normal": found.trials})[-1]["message"]
+    assert goodinit.open_study(study).trials[0].findings == found.trials[0].findings
+
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Linear(8, 2))
+    checked = goodinit.check(model, torch.ones(4, 4))
+    assert f"warning humming: {sentence}" in str(checked)
+    assert sentence in checked._repr_html_()
+    assert json.loads(checked.to_json())["findings"][-1]["values"] == {"names": ["a", "b"]}
+
+    pytest.importorskip("fastapi")
+    from goodinit.lab import wire
+    from goodinit.lab.catalogue import catalogue
+
+    one = design("he_normal", steps=20)
+    told = [wire.opening(each) for each in Film(one.tasks[0], one.initializers, seed=3).openings()]
+    assert told[0]["findings"][-1]["code"] == "humming"
+    handed = catalogue()["findings"]["texts"]
+    assert {language: handed[language]["humming"]["text"] for language in handed} == said

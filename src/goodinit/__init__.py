@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
     import torch
 
-    from goodinit import activations, datasets, initializers, theory
+    from goodinit import activations, datasets, initializers, methods, theory
     from goodinit.auditing import Audit, audit
     from goodinit.checkup.model_check import Checkup, check
     from goodinit.checkup.model_watch import watch
     from goodinit.comparison import Comparison, compare, open_study
     from goodinit.initializers import Initializer
+    from goodinit.methods import Method
     from goodinit.pytorch import Initialization, Rules
     from goodinit.transferring import Transfer, transfer
     from goodinit.weights import Weight
@@ -46,6 +47,7 @@ __all__ = [
     "draw",
     "initialize",
     "initializers",
+    "methods",
     "open_study",
     "tasks",
     "theory",
@@ -102,7 +104,7 @@ def tasks() -> list[str]:
 
 def initialize(
     model: torch.nn.Module,
-    init: str | Initializer = "he_normal",
+    init: str | Initializer | Method = "he_normal",
     *,
     seed: int,
     inputs: Any = None,
@@ -112,7 +114,7 @@ def initialize(
     device: str | torch.device = "cpu",
     buffers: Mapping[str, torch.Tensor] | None = None,
 ) -> Initialization:
-    """Fill a PyTorch model in place with an initializer, and say weight by weight what was done.
+    """Fill a PyTorch model in place with an initialization, and say weight by weight what was done.
 
     Every layer gets its own fans: a grouped convolution those of a group, a transposed one those that its stride
     leaves, gates and packed projections each their own. With `inputs` the model is run once to learn which activation
@@ -126,8 +128,8 @@ def initialize(
 
     Arguments:
         model: any `torch.nn.Module`; one on the meta device gets memory, a lazy one needs `inputs`.
-        init: what the weights get: a name of `goodinit.initializers.names()`, a text such as `normal(std=0.02)`, or an
-            initializer.
+        init: what the weights get: a name of `goodinit.initializers.names()` or `goodinit.methods.names()`, a text such
+            as `normal(std=0.02)`, an initializer or a method.
         seed: an integer of at least 0.
         inputs: a batch: a tensor, a tuple of positional arguments, or a dict of keywords.
         rules: what differs, `{key: initializer}`: the key is a pattern of names such as `"*.embed.weight"`, a role
@@ -140,7 +142,8 @@ def initialize(
         device: where a model on the meta device is to be.
         buffers: the values of buffers that the meta device did not keep, by name.
 
-    Returns an Initialization: a table when printed, `.weights`, `.cautions`, `.to_dict()`.
+    Returns an Initialization: a table when printed, `.weights`, `.cautions`, `.to_dict()`, and `.param_groups(lr=...)`
+    for an optimizer, with the learning rates that a method asks for.
 
     >>> import torch
     >>> model = torch.nn.Sequential(torch.nn.Linear(100, 50), torch.nn.Tanh(), torch.nn.Linear(50, 1))
@@ -167,7 +170,7 @@ def initialize(
 
 def draw(
     model: torch.nn.Module | Mapping[str, Weight | Sequence[int]],
-    init: str | Initializer = "he_normal",
+    init: str | Initializer | Method = "he_normal",
     *,
     seed: int,
     inputs: Any = None,

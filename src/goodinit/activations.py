@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 from goodinit.errors import GoodinitError, is_finite, shown, unknown_name
 from goodinit.spec import canonical, format_spec, parse_spec
 
-__all__ = ["Activation", "check_vectorised", "get", "is_known", "names", "of_function", "option"]
+__all__ = [
+    "SELU_ALPHA",
+    "SELU_SCALE",
+    "Activation",
+    "check_vectorised",
+    "get",
+    "is_known",
+    "names",
+    "of_function",
+    "option",
+]
 
 Array = NDArray[Any]
 
@@ -114,18 +124,18 @@ def _elu(alpha: float = 1.0) -> Activation:
     )
 
 
-_SELU_SCALE = 1.0507009873554804934193349852946  # Klambauer et al. 2017: fixed point at mean 0, variance 1
-_SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946  # Klambauer et al. 2017: fixed point at mean 0, variance 1
+SELU_ALPHA = 1.6732632423543772848170429916717
 
 
 def _selu() -> Activation:
-    elu = _elu(_SELU_ALPHA)
+    elu = _elu(SELU_ALPHA)
     return Activation(
         "selu",
-        lambda z: (_SELU_SCALE * elu.value(z)).astype(z.dtype),
-        lambda z: (_SELU_SCALE * elu.derivative(z)).astype(z.dtype),
+        lambda z: (SELU_SCALE * elu.value(z)).astype(z.dtype),
+        lambda z: (SELU_SCALE * elu.derivative(z)).astype(z.dtype),
         "SELU",
-        saturation=(-_SELU_SCALE * _SELU_ALPHA, None),
+        saturation=(-SELU_SCALE * SELU_ALPHA, None),
         kinks=(0.0,),
     )
 

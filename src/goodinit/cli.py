@@ -166,7 +166,8 @@ def show(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="An initializer, a recipe or an activation; without it, the catalogue.", autocompletion=shown_names
+            help="An initializer, method, recipe or activation; without it, the catalogue.",
+            autocompletion=shown_names,
         ),
     ] = None,
     widths: Annotated[
@@ -181,19 +182,20 @@ def show(
     out: Annotated[str | None, typer.Option(metavar="DIR", help="Write an activation's figures there.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace other figures in --out.")] = False,
 ) -> None:
-    """List initializers and recipes, or show one: its formula or rules, its source, what others mean by its name.
+    """List initializers, methods and recipes, or show one: its formula or rules, its source, its name elsewhere.
 
     With --widths: what it does in that network, layer by layer. With an activation's name: its gains, critical line
     and depth scales.
     """
     from rich.console import Console
 
-    from goodinit import activations, checkup, initializers, networks, recipes, report, theory
+    from goodinit import activations, checkup, initializers, methods, networks, recipes, report, theory
     from goodinit.spec import parse_spec
 
     console = Console(width=None if sys.stdout.isatty() else 110)
     if name is None:
-        console.print(report.catalogue(initializers.catalogue(), [recipes.get(each) for each in recipes.names()]))
+        known = [recipes.get(each) for each in recipes.names()]
+        console.print(report.catalogue(initializers.catalogue(), known, methods.catalogue()))
         return
     if parse_spec(name)[0] in recipes.names():
         console.print(report.recipe(recipes.get(name)))
@@ -206,7 +208,7 @@ def show(
             written = folder.write(report.theory_figures(survey))
             console.print(f"The figures are in {written}{os.sep}", markup=False, highlight=False)
         return
-    initializer = initializers.get(name)
+    initializer = methods.get(name)
     console.print(report.entry(initializer))
     if widths is not None:
         network = networks.MLP(tuple(_integers(widths)), activations.get(activation), "cross_entropy")
@@ -234,6 +236,9 @@ def check(
     curvature: Annotated[bool, typer.Option("--curvature", help="Also the loss's largest curvature.")] = False,
     jacobian: Annotated[bool, typer.Option("--jacobian", help="Also the Jacobian's extreme singular values.")] = False,
     rounding: Annotated[bool, typer.Option("--rounding", help="Also the sensitivity to rounding.")] = False,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="CODE", help="A finding that is accepted; may be given several times.")
+    ] = None,
     report_page: Annotated[
         str | None, typer.Option("--report", metavar="FILE", help="Write the checkup, an HTML page.")
     ] = None,
@@ -252,7 +257,7 @@ def check(
 
     from goodinit.checkup.model_given import check_factory
 
-    options = {"learning_rate": learning_rate, "optimizer": optimizer}
+    options = {"learning_rate": learning_rate, "optimizer": optimizer, "ignore": tuple(ignore or ())}
     expensive = {"curvature": curvature, "jacobian": jacobian, "rounding": rounding}
     try:
         with redirect_stdout(sys.stderr):  # what the factory and the model print is not the checkup's
@@ -314,6 +319,10 @@ def lab(
         int | None, typer.Option(metavar="N", parser=_integer, help="Where to serve it; 0 for any free port.")
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+    link_base: Annotated[
+        str | None,
+        typer.Option("--link-base", metavar="URL", help="Where links to scenes point: a public copy of the page."),
+    ] = None,
     export: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the page into a folder for any web host, and end.")
     ] = None,
@@ -338,7 +347,7 @@ def lab(
     def tell(address: str) -> None:
         typer.echo(f"The lab is at {address}\nCtrl-C ends it.")
 
-    room.serve(room.PORT if port is None else port, browser=browser, tell=tell)
+    room.serve(room.PORT if port is None else port, browser=browser, tell=tell, link_base=link_base)
     typer.echo("\nThe lab has ended.")
 
 

@@ -27,9 +27,9 @@ def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
 
 
 def _initializers() -> list[str]:
-    from goodinit import initializers
+    from goodinit import initializers, methods
 
-    return initializers.names()
+    return [*initializers.names(), *methods.names()]
 
 
 def _activations() -> list[str]:

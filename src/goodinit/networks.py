@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from goodinit import activations
 from goodinit.activations import Activation
 from goodinit.arguments import is_integer
 from goodinit.errors import GoodinitError, shown
-from goodinit.initializers import Initializer
+from goodinit.methods import Assignment, Start, as_method, assign
 from goodinit.streams import Stream
 from goodinit.structure import LayerCall, Parameter, Role, Structure, Trace
 from goodinit.trainable import Kind, Loss
@@ -177,17 +177,28 @@ class MLP:
         pairs = zip(self.widths, self.widths[1:], strict=False)
         return tuple(Weight.linear(f"W{layer}", fan_in, fan_out) for layer, (fan_in, fan_out) in enumerate(pairs, 1))
 
-    def parameters(self, initializer: Initializer, stream: Stream) -> Parameters:
-        """The start: every weight drawn by the initializer, layer by layer; biases 0 unless its rule draws them."""
+    def assignments(self, init: str | Start) -> tuple[Assignment, ...]:
+        """What an initialization says of W1, b1, W2, ...; biases are 0 unless its rule draws them.
+
+        Raises GoodinitError for one that a network does not allow.
+        """
+        try:
+            return _assignments(self, init)
+        except TypeError:  # an option that cannot be hashed, such as a list
+            return assign(as_method(init), self.structure)
+
+    def parameters(self, init: str | Start, stream: Stream) -> Parameters:
+        """The start: every parameter drawn as the initialization says, layer by layer."""
         start: Parameters = {}
-        bias_std = initializer.bias_std()
-        for layer, weight in enumerate(self.weights, 1):
-            bias = (weight.shape[0], 1)
-            start[weight.name] = initializer.draw(weight, stream)
-            start[f"b{layer}"] = (
-                bias_std * stream.normal(f"b{layer}", 0, bias[0]).reshape(bias) if bias_std else np.zeros(bias)
-            )
+        for each in self.assignments(init):
+            assert each.initializer is not None, init
+            start[each.name] = each.initializer.draw(self.structure[each.name].target, stream)
         return start
+
+
+@lru_cache(maxsize=256)
+def _assignments(network: MLP, init: str | Start) -> tuple[Assignment, ...]:
+    return assign(as_method(init), network.structure)
 
 
 def stack(members: Sequence[Mapping[str, NDArray[np.float64]]]) -> Parameters:

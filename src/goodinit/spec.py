@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, TypeVar, cast
 
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, nearest
 
-__all__ = ["canonical", "format_spec", "parse_spec"]
+__all__ = ["build", "canonical", "format_fields", "format_spec", "parse_spec"]
 
+_T = TypeVar("_T")
 _TOKEN = re.compile(
     r"""\s*(?:
         (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
@@ -53,6 +55,25 @@ def format_spec(name: str, options: Mapping[str, Any]) -> str:
     if not options:
         return name
     return f"{name}({', '.join(f'{key}={_format_value(value)}' for key, value in options.items())})"
+
+
+def format_fields(name: str, record: Any) -> str:
+    """The text form of a dataclass whose options are its fields: those that differ from their defaults."""
+    options = {each.name: each.default for each in fields(record) if each.init}
+    return format_spec(
+        name, {key: value for key, default in options.items() if (value := getattr(record, key)) != default}
+    )
+
+
+def build(cls: Callable[..., _T], what: str, name: str, options: Mapping[str, Any]) -> _T:
+    """A dataclass's object of these options. Raises GoodinitError for an option that it does not have."""
+    known = [each.name for each in fields(cast(Any, cls)) if each.init]
+    for option in options:
+        if option not in known:
+            close = nearest(option, known)
+            advice = f"did you mean {close[0]}?" if close else f"it takes {', '.join(known) or 'no option'}"
+            raise GoodinitError(f"{what} {name!r} has no option {option!r}; {advice}")
+    return cls(**options)
 
 
 def _format_value(value: Any) -> str:

@@ -26,7 +26,7 @@ from goodinit import normal
 from goodinit.arguments import is_integer
 from goodinit.errors import GoodinitError, shown
 
-__all__ = ["KeyedStream", "Law", "RandomStateStream", "Stream", "as_stream", "check_seed"]
+__all__ = ["KeyedStream", "Law", "RandomStateStream", "Stream", "as_stream", "check_seed", "processors"]
 
 Float64s = NDArray[np.float64]
 _CHUNK: Final = 1 << 15  # elements worked on at a time, so that the intermediate arrays stay in cache
@@ -311,10 +311,14 @@ def _philox(key: tuple[int, int], start: int, stop: int) -> NDArray[np.uint64]:
     return philox.random_raw(stop - start + skip)[skip:] if stop > start else np.empty(0, np.uint64)
 
 
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _threads(size: int) -> int:
     """As many as there are processors to run on, each with enough to do that starting it pays."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(processors, size >> 17, 1024))
+    return max(1, min(processors(), size >> 17, 1024))
 
 
 def _native() -> ModuleType | None:

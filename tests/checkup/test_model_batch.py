@@ -201,3 +201,76 @@ def test_a_real_fault_of_weights_is_told_beside_a_batch_that_is_sound() -> None:
     codes = {each.code for each in goodinit.check(model, X, Y, loss=CE).findings if each.severity == "severe"}
     assert codes & WEIGHTS
     assert math.isfinite(goodinit.check(model, X, Y, loss=CE).start.inputs[0].rms)
+
+
+class Places(nn.Module):
+    """Two towers, each with a table of places that is fixed, or should be learned; the tables are the same."""
+
+    def __init__(self, tables: bool) -> None:
+        super().__init__()
+        self.into = nn.ModuleList(nn.Linear(8, 64) for _ in range(2))
+        self.places = nn.ModuleList(nn.Embedding(12, 64) for _ in range(2))
+        self.head = nn.Linear(128, 10)
+        self.places[1].load_state_dict(self.places[0].state_dict())
+        (self.places if tables else self.into).requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = torch.arange(12)
+        towers = [into(x) + table(places) for into, table in zip(self.into, self.places, strict=True)]
+        return self.head(torch.tanh(torch.cat(towers, -1)).mean(1))
+
+
+def test_fixed_tables_of_places_are_no_fault() -> None:
+    x = torch.randn(16, 12, 8, generator=torch.Generator().manual_seed(0))
+    targets = torch.arange(16) % 10
+    fixed = goodinit.check(Places(True), x, targets, loss=CE).findings
+    assert not [each for each in fixed if each.severity != "info"]
+    found = {each.code for each in goodinit.check(Places(False), x, targets, loss=CE).findings}
+    assert {"no-gradient", "identical-layers"} <= found
+
+
+def test_accepted_findings_are_left_out() -> None:
+    model, inputs = fill(mlp(5), he), (X.sigmoid() * 255).round()
+    assert not goodinit.check(model, inputs, Y, loss=CE).healthy
+    for ignore in (["inputs-not-scaled"], "inputs-not-scaled"):
+        assert goodinit.check(model, inputs, Y, loss=CE, ignore=ignore).findings == ()
+    with pytest.raises(GoodinitError, match="did you mean inputs-not-scaled"):
+        goodinit.check(model, inputs, Y, loss=CE, ignore=["inputs-not-scale"])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:torch.quantize_per_tensor:UserWarning")
+@pytest.mark.parametrize("form", ["scripted", "a part scripted", "quantized"])
+def test_what_cannot_be_seen_inside_is_told(form: str) -> None:
+    model: nn.Module = nn.Sequential(mlp(2, outputs=64), nn.ReLU(), nn.Linear(64, 10))
+    if form == "scripted":
+        model = torch.jit.script(model)
+    elif form == "a part scripted":
+        model[0] = torch.jit.script(model[0])
+    else:
+        model = torch.ao.quantization.quantize_dynamic(model, {nn.Linear})
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    checkup = goodinit.check(model, X, Y, loss=CE)
+    assert checkup.healthy
+    assert [note for note in checkup.start.notes if note.endswith("what it does inside was not seen")]
+    assert all(torch.equal(value, before[name]) for name, value in model.named_parameters())
+    assert [layer.name for layer in checkup.layers] == (["2"] if form == "a part scripted" else [])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_sharded_model_is_checked_as_far_as_it_is_seen() -> None:
+    dist = torch.distributed
+    if not dist.is_available():
+        pytest.skip("this PyTorch has no distributed package")
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    dist.init_process_group("gloo", rank=0, world_size=1, store=dist.HashStore())
+    try:
+        model = fully_shard(fill(mlp(3), he), mesh=init_device_mesh("cpu", (1,)))
+        checkup = goodinit.check(model, X, Y, loss=CE)
+        assert checkup.healthy
+        assert checkup.start.notes[0].startswith("the model is sharded")
+        assert all(each.gradient_rms for each in checkup.start.parameters)
+        assert all(parameter.grad is None for parameter in model.parameters())
+    finally:
+        dist.destroy_process_group()

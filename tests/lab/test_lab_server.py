@@ -464,7 +464,7 @@ def test_an_interrupt_that_is_ignored_does_not_end_it():
     with child(line, ignore=signal.SIGINT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         address = process.stdout.readline().split()[-1].rstrip("/")
         process.send_signal(signal.SIGINT)
-        assert httpx.get(f"{address}/api/catalogue").status_code == 200
+        assert httpx.get(f"{address}/", timeout=PATIENCE).status_code == 200
         process.send_signal(signal.SIGTERM)
         assert process.communicate(timeout=PATIENCE)[1] == ""
 

@@ -85,6 +85,7 @@ STARTS = [
     "he_normal(activation=tanh, mode=fan_out)",
     'he_uniform(activation="leaky_relu(slope=0.3)", mode=fan_geo_avg)',
     "variance_scaling(scale=0.7, mode=fan_avg, distribution=truncated_normal, bias_variance=0.2)",
+    "uniform(low=1.5, high=3)",
     "truncated_normal(std=0.2, low=1, high=2.5)",
     "truncated_normal(std=0.5, mean=0.1, corrected=true)",
     "truncated_normal(std=0.6, mean=0.2, low=-0.5, high=1, bounds=absolute)",
@@ -238,6 +239,14 @@ def opened(ours: dict, theirs: object, rtol: float) -> None:
     else:
         near(ours["expected"]["forward"], forward)
         near(ours["expected"]["backward"], [layer.gradient_square for layer in theirs.forecast])
+    assert [(found["code"], found["severity"]) for found in ours["findings"]] == [
+        (found.code, found.severity) for found in theirs.findings
+    ]
+    for found, other in zip(ours["findings"], theirs.findings, strict=True):
+        assert found["where"] == other.where
+        assert found["values"].keys() == other.values.keys()
+        for key in ("layers", "names", "case", "bias"):
+            assert found["values"].get(key) == other.values.get(key)
     measured = ours["measure"]
     for name in ("loss", "chance_loss", "logit_rms"):
         near(measured[name], getattr(theirs.measure, name), rtol)
@@ -246,11 +255,14 @@ def opened(ours: dict, theirs: object, rtol: float) -> None:
     assert list(measured["largest_gradients"]) == list(theirs.measure.largest_gradients)
     near([*measured["largest_gradients"].values()], [*theirs.measure.largest_gradients.values()], 1e-5, 1e-15)
     for mine, other in zip(measured["layers"], theirs.measure.layers, strict=True):
-        assert [mine[name] for name in ("units", "distinct", "dead_share", "saturated_share")] == [
+        assert [
+            mine[name] for name in ("units", "distinct", "dead_share", "saturated_share", "usual_saturated_share")
+        ] == [
             other.units,
             other.distinct,
             other.dead_share,
             other.saturated_share,
+            other.usual_saturated_share,
         ]
         near(mine["activation_rms"], other.activation_rms, rtol)
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from goodinit import cli
 from goodinit.datasets.builtin import make
 from goodinit.errors import GoodinitError
-from goodinit.lab import export_page
+from goodinit.lab import export_page, serve
 from goodinit.lab.page import digits_bytes
 
 TOOLS = Path(__file__).parents[2] / "tools"
@@ -85,3 +85,16 @@ def test_the_digits_are_those_of_the_data_set() -> None:
         bytes([*(16 * row).astype(np.uint8), label])
         for row, label in zip(everything, [*data.y_train, *data.y_test], strict=True)
     )
+
+
+def test_links_may_point_to_a_public_copy() -> None:
+    from goodinit.lab.app import Lab
+
+    lab = Lab("https://example.org/lab/")
+    try:
+        assert lab.link_base == "https://example.org/lab/"
+    finally:
+        lab.close()
+    for wrong in ("example.org", "javascript:alert(1)", "https://", "https://a b/", "https://a/?q=1"):
+        with pytest.raises(GoodinitError, match="link base"):
+            serve(0, browser=False, link_base=wrong)

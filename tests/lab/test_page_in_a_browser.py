@@ -15,7 +15,7 @@ from lab_page import CSV, DROP, SMALL, Lab, expect
 from goodinit.lab import export_page
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext
+    from playwright.sync_api import Browser, BrowserContext
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -73,6 +73,53 @@ def test_a_refused_scene_is_named_and_the_rest_kept(lab: Lab) -> None:
 def test_bands_over_seeds(lab: Lab) -> None:
     lab.open("#data=moons&hidden=3&steps=40&seeds=5&init=he_normal&init=lecun_normal")
     expect(lab["#status"]).to_contain_text("5 seeds")
+
+
+SHIFTS = """window.shifted = 0; new PerformanceObserver((list) => {
+    for (const each of list.getEntries()) if (!each.hadRecentInput) window.shifted += each.value;
+}).observe({type: "layout-shift", buffered: true});"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_nothing_moves_while_it_opens_and_plays(browser: Browser, address: str, width: int, height: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": height}, locale="en", has_touch=width < 500)
+    page = context.new_page()
+    page.add_init_script(SHIFTS)
+    lab = Lab(page, address).open("#data=moons&hidden=4&steps=400&init=he_normal&init=zeros")
+    top = "document.querySelector('canvas.map').getBoundingClientRect().top"
+    tops = set()
+    page.locator("#speed").select_option("4")
+    lab[".outcome"].filter(has_text="Did not learn").wait_for()
+    tops.add(page.evaluate(top))
+    lab["#reset"].click()
+    tops.add(page.evaluate(top))
+    assert len(tops) == 1
+    assert page.evaluate("window.shifted") < 0.05
+    assert page.evaluate("document.querySelectorAll('[role=img]:not([aria-label])').length") == 0
+    context.close()
+
+
+def test_the_end_is_told_at_the_end_and_a_link_copied_while_it_plays_plays(browser: Browser, address: str) -> None:
+    context = browser.new_context(locale="en")
+    lab = Lab(context.new_page(), address).open("#data=moons&hidden=4&steps=400&init=he_normal&activation=tanh")
+    lab["#reset"].click()
+    expect(lab[".outcome"]).to_contain_text("play to its end")
+    expect(lab[".mismatch"]).to_have_text("Made for relu; the network has tanh.")
+    lab["#speed"].select_option("0.25")
+    lab["#play"].click()
+    expect(lab["#scrub"]).not_to_have_value("0")
+    lab["#share"].click()
+    lab["#copy-link"].click()
+    assert "at=" not in lab["#textbox-text"].inner_text()
+    context.close()
+
+
+def test_all_pictures_are_printed(lab: Lab) -> None:
+    lab.open(SMALL)
+    drawn = "[...document.querySelectorAll('canvas.layer-strips')].map((each) => each.toDataURL().length)"
+    before = lab.page.evaluate(drawn)
+    lab.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert all(after > first for first, after in zip(before, lab.page.evaluate(drawn), strict=True))
 
 
 def test_it_opens_without_a_network_after_the_first_visit(calm: BrowserContext, address: str) -> None:

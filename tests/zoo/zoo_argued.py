@@ -6,12 +6,44 @@ from typing import Final
 
 __all__ = ["argued"]
 
-_BY_MODEL: Final[dict[tuple[str, str], str]] = {}
+_SCALES: Final = "the scales of its batch norms are drawn with deviation 0.02 instead of being 1: signals fall to 1e-6"
+_BY_MODEL: Final = {
+    ("Esm", "unused-parameter"): "the contact head takes no part in predicting masked tokens",
+    ("FNet", "no-gradient"): "the pooler is computed, and predicting masked tokens does not use it",
+    (
+        "Exaone4",
+        "exploding-gradient",
+    ): "its branches have norms behind them alone: with a table of deviation 0.02 "
+    "the first layers' outputs are as small, and their gradients as large",
+    ("Olmo2", "exploding-gradient"): "as EXAONE 4's",
+    ("JetMoe", "vanishing-gradient"): "a deviation of 0.01 for all weights: little comes back through an expert",
+    ("SchNet", "loss-above-chance"): "a molecule's output is the sum over its atoms",
+    (
+        "Levit",
+        "exploding-gradient",
+    ): "attention averages over many tokens, and the batch norm behind it multiplies "
+    "what little differs, and its gradient; other weights do not change that",
+    ("MobileNetV1", "dropout-too-large"): "its configuration drops 99.9 % before the classifier",
+    ("MobileNetV1", "loss-above-chance"): "the classifier behind that dropout gets a thousand times of what is left",
+    ("MobileViT", "exploding-signal"): _SCALES,
+    ("MobileViT", "dead-units"): _SCALES,
+    ("MobileViT", "residual-growth"): _SCALES,
+    ("MobileViT", "exploding-gradient"): _SCALES,
+    ("MobileViTV2", "exploding-signal"): _SCALES,
+    ("MobileViTV2", "dead-units"): _SCALES,
+    ("MobileViTV2", "residual-growth"): _SCALES,
+    ("MobileViTV2", "exploding-gradient"): _SCALES,
+    ("FPN", "loss-above-chance"): "what comes from several stages is summed before the head, and not scaled",
+    ("MobileNetV2", "dropout-too-large"): "its configuration drops 80 % before the classifier",
+    ("Bit", "weight-too-large"): "weights are standardized to deviation 1 whatever the fan; the norms behind make up "
+    "for it",
+}
 _BY_CODE: Final = {
     "packed-projection-too-small": "PyTorch draws query, key and value as one matrix: each is smaller by sqrt(2) than "
     "Glorot's rule says of it",
     "identical-layers": "`nn.TransformerEncoder` copies its first layer",
     "wrong-fan": "PyTorch takes the fan out of a transposed or grouped convolution for its fan in",
+    "exploding-gradient": "a batch norm a layer: each multiplies gradients on the way back, more so at batches of four",
     "residual-growth": "one standard deviation for all weights: no branch end is scaled with depth, as GPT-2's are",
 }
 

@@ -13,7 +13,7 @@ from zoo_models import Case, Model, classes, pictures
 __all__ = ["others"]
 
 GRAPHS = ("GCN", "GraphSAGE", "GIN", "GAT", "EdgeCNN")
-MASKS = ("Unet", "UnetPlusPlus", "FPN", "PSPNet", "DeepLabV3Plus", "MAnet", "Linknet", "PAN")
+MASKS = ("Unet", "UnetPlusPlus", "FPN", "PSPNet", "DeepLabV3Plus", "MAnet", "Linknet")
 
 
 def others() -> Iterator[Model]:

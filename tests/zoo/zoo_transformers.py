@@ -34,7 +34,7 @@ MASKED = (
     "Albert Bert ConvBert DebertaV2 DistilBert Electra Esm FNet IBert ModernBert MPNet Nystromformer RemBert Roberta "
     "RoFormer XLM Yoso"
 )
-SEQUENCES = "Bart Pegasus T5 UMT5 SwitchTransformers"
+SEQUENCES = "Bart Pegasus T5 UMT5"
 ENCODER_DECODER = {
     "d_model": 384,
     "encoder_layers": 3,

@@ -16,6 +16,7 @@ from goodinit.bench.clock import calibrated, interleaved
 from goodinit.bench.records import Bench, Contest, Entry, Growth, Timing
 from goodinit.bench.trainers import TRAINERS, Problem, classic, digits, disagreement, missing
 from goodinit.bench.weights import DISTRIBUTIONS, drawers
+from goodinit.streams import processors
 from goodinit.training import REGISTRY, Dtype, lanes
 
 __all__ = ["CLASSIC_STEPS", "FULL", "QUICK", "USUAL", "Sizes", "bench"]
@@ -186,7 +187,7 @@ def _product(size: int, dtype: Dtype, seconds: float) -> tuple[Callable[[], obje
 
 def _peak(dtype: Dtype, seconds: float) -> tuple[Callable[[], object], float]:
     """Fused operations on registers, on all processors, for about that time, and how many they are."""
-    size, threads = np.dtype(dtype).itemsize, lanes.processors()
+    size, threads = np.dtype(dtype).itemsize, processors()
 
     def turns(count: int) -> float:
         return float(lanes.native().peak(element_size=size, turns=1000 * count, threads=threads))
@@ -280,7 +281,7 @@ def _machine() -> dict[str, str]:
         name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    machine = {"processor": name, "cores": str(lanes.processors()), "system": platform.system()}
+    machine = {"processor": name, "cores": str(processors()), "system": platform.system()}
     if lanes.available():
         machine["instruction set of lanes"] = str(lanes.native().isa())
     machine["Python"] = platform.python_version()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from goodinit.initializers import Initializer
+from goodinit.methods import Start
 from goodinit.networks import MLP, check_size
 from goodinit.results import LayerForecast
 from goodinit.streams import Stream, as_stream
@@ -14,9 +14,9 @@ __all__ = ["forecast"]
 
 
 def forecast(
-    initializer: Initializer, network: MLP, stream: int | Stream = 0, input_square: float = 1.0
+    init: str | Start, network: MLP, stream: int | Stream = 0, input_square: float = 1.0
 ) -> tuple[LayerForecast, ...]:
-    """The layers of the network under that initializer, the weights drawn from the stream, for such inputs.
+    """The layers of the network under that initialization, the weights drawn from the stream, for such inputs.
 
     `input_square` is the mean square of the inputs. Raises GoodinitError for a network of too many weights to draw.
 
@@ -29,12 +29,14 @@ def forecast(
     """
     check_size(network)
     source, weights = as_stream(stream), network.weights
-    drawn = network.parameters(initializer, source)
-    variances = [initializer.expected_variance(weight) for weight in weights]
-    centred = all(initializer.expected_mean(weight) == 0 for weight in weights)
-    signals = (
-        _signals(network, initializer, variances, input_square) if centred else [(None, None, None)] * len(weights)
-    )
+    drawn = network.parameters(init, source)
+    by_name = {each.name: each.initializer for each in network.assignments(init) if each.initializer is not None}
+    chosen = [(weight, by_name[weight.name]) for weight in weights]
+    variances = [initializer.expected_variance(weight) for weight, initializer in chosen]
+    shifts = [network.structure[f"b{layer}"] for layer in range(1, network.depth + 1)]
+    biases = [by_name[each.name].expected_variance(each.target) for each in shifts]
+    centred = all(initializer.expected_mean(weight) == 0 for weight, initializer in chosen)
+    signals = _signals(network, variances, biases, input_square) if centred else [(None, None, None)] * len(weights)
     return tuple(
         LayerForecast(
             name=weight.name,
@@ -46,17 +48,16 @@ def forecast(
             gradient_square=backward,
             caution=initializer.caution(weight),
         )
-        for weight, variance, (forward, square, backward) in zip(weights, variances, signals, strict=True)
+        for (weight, initializer), variance, (forward, square, backward) in zip(chosen, variances, signals, strict=True)
     )
 
 
 def _signals(
-    network: MLP, initializer: Initializer, variances: list[float], square: float
+    network: MLP, variances: list[float], biases: list[float], square: float
 ) -> list[tuple[float | None, float | None, float | None]]:
-    bias_variance = initializer.bias_std() ** 2
     forward: list[float] = []
     squares: list[float] = []
-    for weight, variance in zip(network.weights, variances, strict=True):
+    for weight, variance, bias_variance in zip(network.weights, variances, biases, strict=True):
         forward.append(weight.fan_in * variance * square + bias_variance)
         square = second_moment(network.activation, forward[-1])
         squares.append(square)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ from goodinit import report
 from goodinit.arguments import check_number
 from goodinit.checkup.model_findings import model_findings
 from goodinit.checkup.step import STEP_OPTIMIZERS, Step
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, unknown_name
+from goodinit.findings import codes
 from goodinit.model_records import LayerStart, ModelStart
 from goodinit.results import Finding
 
@@ -84,6 +85,7 @@ def check(
     curvature: bool = False,
     jacobian: bool = False,
     rounding: bool = False,
+    ignore: Sequence[str] = (),
 ) -> Checkup:
     """Run a model once on a batch, and say layer by layer whether its start is healthy.
 
@@ -106,8 +108,9 @@ def check(
         jacobian: also measure the extreme singular values of the output by the input, of one example. As many
             passes as there are outputs.
         rounding: also measure how far a change of the weights by one part in 65,536 spreads. Two passes.
+        ignore: codes of findings that are known and accepted, which are left out.
 
-    Raises GoodinitError where the model or the loss cannot be run, naming their own error.
+    Raises GoodinitError where the model or the loss cannot be run, naming their own error, and for an unknown code.
 
     >>> import goodinit, torch
     >>> model = torch.nn.Sequential(torch.nn.Linear(20, 50), torch.nn.ReLU(), torch.nn.Linear(50, 3))
@@ -125,8 +128,13 @@ def check(
         raise GoodinitError(f"optimizer={optimizer!r} is not known; choose one of {', '.join(STEP_OPTIMIZERS)}")
     if loss is not None and not callable(loss):
         raise GoodinitError(f"loss={loss!r}: give a callable of (output, targets), such as F.cross_entropy")
+    known = codes()
+    for code in [ignore] if isinstance(ignore, str) else ignore:
+        if code not in known:
+            raise unknown_name("ignore: the code", str(code), known)
     start = measure_model(model, inputs, targets, loss, Step(optimizer, rate), Expensive(curvature, jacobian, rounding))
-    return Checkup(start, model_findings(start))
+    left_out = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+    return Checkup(start, tuple(each for each in model_findings(start) if each.code not in left_out))
 
 
 def _rate(given: float | None) -> float | None:

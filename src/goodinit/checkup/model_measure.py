@@ -21,6 +21,7 @@ from goodinit.errors import GoodinitError
 from goodinit.model_records import GateStart, ModelStart, NormStart
 from goodinit.pytorch.calling import call_model, describe, mapped, tensors_in
 from goodinit.pytorch.guard import runnable, untouched
+from goodinit.pytorch.read import closed_parts
 from goodinit.pytorch.trace import Tracer
 from goodinit.structure import Trace
 
@@ -49,6 +50,12 @@ def measure_model(
         if model is not lazy
         else []
     )
+    closed = [reason.partition(";")[0] for reason in closed_parts(model)]
+    if closed:
+        more = f", and {len(closed) - 1} modules more" if len(closed) > 1 else ""
+        notes.append(f"{closed[0]}{more}: what it does inside was not seen")
+    if any(hasattr(parameter, "full_tensor") for parameter in model.parameters()):
+        notes.append("the model is sharded: its parameters and gradients were measured, and none of its layers")
     with torch.inference_mode(False), untouched(model, inputs) as own:
         targets = mapped(lambda tensor: tensor.detach().clone(), targets)
         return _Run(model, own, targets, loss).start(step, expensive, notes)
@@ -154,7 +161,10 @@ class _Run:
         own = {name: each for name, each in self.model.named_parameters() if each.requires_grad}
         gradients: Sequence[Tensor | None]
         try:
-            if _reentrant(total):  # gradients of parts cannot be taken through it; `untouched` keeps every `.grad`
+            sharded = any(hasattr(each, "full_tensor") for each in own.values())
+            if sharded or _reentrant(
+                total
+            ):  # gradients of parts cannot be taken through it; `untouched` keeps every `.grad`
                 total.backward()
                 gradients = [each.grad for each in own.values()]
             else:

@@ -26,7 +26,7 @@ def parameters_of(
     model: torch.nn.Module, trace: Trace, gradients: Mapping[str, Tensor | None] | None, step: Step
 ) -> tuple[ParameterStart, ...]:
     """Every parameter of the model, measured; `gradients` by name, None where none were taken."""
-    read = {name: weight for weight in read_model(model) for name in weight.parameters}
+    read = {name: weight for weight in read_model(model, closed=True) for name in weight.parameters}
     activation = {call.weight: call.activation for call in reversed(trace.calls) if not call.residual}
     for call in trace.calls:
         activation.setdefault(call.weight, None)
@@ -34,10 +34,11 @@ def parameters_of(
     kept: dict[tuple[object, ...], list[tuple[str, Tensor]]] = {}
     unused = set(trace.unused)
     for name, parameter in model.named_parameters():
-        gradient = gradients.get(name) if gradients is not None else None
-        facts = _measured(parameter.detach(), read.get(name), gradient)
+        values, gradient = whole_tensor(parameter.detach()), gradients.get(name) if gradients is not None else None
+        gradient = None if gradient is None else whole_tensor(gradient)
+        facts = _measured(values, read.get(name), gradient)
         facts["std_expected"] = _expected(read.get(name), activation.get(name), name in activation)
-        same_as, same_gradient = _same(kept, name, parameter.detach(), facts, gradients)
+        same_as, same_gradient = _same(kept, name, values, facts, gradients)
         found.append(
             ParameterStart(
                 name=name,
@@ -52,6 +53,12 @@ def parameters_of(
             )
         )
     return tuple(found)
+
+
+def whole_tensor(tensor: Tensor) -> Tensor:
+    """The whole of a tensor that is sharded over processes, each of which asks for it; any other as it is."""
+    whole: Tensor = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+    return whole
 
 
 def _expected(weight: ModelWeight | None, activation: str | None, called: bool) -> float | None:

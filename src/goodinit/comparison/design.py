@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
+from numbers import Integral
 from typing import Any, Final, cast
 
 import numpy as np
 
-from goodinit import activations, initializers
+from goodinit import activations, methods
 from goodinit.activations import Activation
-from goodinit.comparison.model_tasks import OwnStart, check_model, own_data, read_factory
+from goodinit.comparison.model_tasks import check_model, own_data, read_factory
 from goodinit.datasets import Dataset, Source, is_builtin
 from goodinit.errors import GoodinitError, shown, unknown_name
-from goodinit.initializers import Initializer
+from goodinit.methods import Start
 from goodinit.networks import MLP, Loss, check_size, check_widths
 from goodinit.options import LOSSES, OPTIONS, TASKS, task_options
 from goodinit.results import Study, Task
@@ -42,7 +43,7 @@ MODEL_INITIALIZATIONS: Final = ("default", "he_normal")
 
 
 def design(
-    init: str | Initializer | Sequence[str | Initializer] | None = None,
+    init: str | Start | Sequence[str | Start] | None = None,
     *,
     tasks: str | Sequence[str | Mapping[str, Any]] = "classic",
     learning_rate: float | str | Sequence[float] | None = None,
@@ -57,6 +58,8 @@ def design(
         raise GoodinitError(f"tuning criterion {tuning_criterion!r}: choose {OPTIONS['tuning_criterion'].takes}")
     if len(rates) == 1:
         options["learning_rate"] = rates[0]
+    if not isinstance(tasks, Iterable):
+        raise GoodinitError(f"tasks={shown(tasks)}: give a task's name, or a list of names and of options with a name")
     given = [tasks] if isinstance(tasks, str | Mapping) else list(tasks)
     if not given:
         raise GoodinitError(f"no task was given; name at least one of {', '.join(TASKS)}")
@@ -79,11 +82,17 @@ def design(
     return study
 
 
-def _check_network(task: Task, chosen: Sequence[Initializer]) -> None:
-    """Refuse initializers that cannot fill the network."""
-    for weight in task.network.weights:
-        for initializer in chosen:
-            initializer.expected_variance(weight)
+def _check_network(task: Task, chosen: Sequence[Start]) -> None:
+    """Refuse initializations that cannot fill the network, or that its engines cannot train as they ask."""
+    for start in chosen:
+        for each in task.mlp.assignments(start):
+            assert each.initializer is not None, start
+            each.initializer.expected_variance(task.mlp.structure[each.name].target)
+            if each.multipliers(task.schedule.optimizer).epsilon != 1 and task.schedule.optimizer == "adam":
+                raise GoodinitError(
+                    f"{start} multiplies Adam's epsilon for {each.name}, which no engine does for a network; train a "
+                    f"model, or with another optimizer"
+                )
 
 
 def parse_seeds(seeds: str | int | Sequence[int]) -> tuple[int, ...]:
@@ -111,7 +120,10 @@ def parse_seeds(seeds: str | int | Sequence[int]) -> tuple[int, ...]:
                 raise wrong
             listed += range(first, last + 1)
     else:
-        listed = [seeds] if isinstance(seeds, int) else list(seeds)
+        given: Any = seeds
+        if not isinstance(given, Integral | Iterable):
+            raise wrong
+        listed = list(given) if isinstance(given, Iterable) else [cast(int, given)]
     if not listed:
         raise wrong
     checked = tuple(check_seed(seed) for seed in listed)
@@ -147,12 +159,11 @@ def _learning_rates(given: float | str | Sequence[float] | None) -> tuple[tuple[
     return tuple(float(rate) for rate in listed), False
 
 
-def _initializers(init: str | Initializer | Sequence[str | Initializer]) -> list[Initializer]:
-    given = [init] if isinstance(init, str | Initializer) or not isinstance(init, Sequence) else list(init)
+def _initializers(init: str | Start | Sequence[str | Start]) -> list[Start]:
+    given = [init] if isinstance(init, str | Start) or not isinstance(init, Sequence) else list(init)
     if not given:
         raise GoodinitError("no initialization was given; name at least one, such as he_normal")
-    own = OwnStart()
-    chosen = [own if each in (own.name, *own.aliases) else initializers.get(each) for each in given]
+    chosen = [methods.get(each) for each in given]
     texts = [str(each) for each in chosen]
     for text in texts:
         if texts.count(text) > 1:
@@ -168,6 +179,8 @@ def _task(given: str | Mapping[str, Any], options: Mapping[str, Any]) -> Task:
         name, base = given.get("name"), str(given.get("like", "classic"))
     else:
         name, base = None, given
+    if not isinstance(base, str):
+        raise GoodinitError(f"task {shown(base)}: give a task's name, or its options with a name")
     if base not in TASKS:
         raise unknown_name("task", base, TASKS)
     changes = {**own, **{key: value for key, value in options.items() if value is not None}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,9 +16,9 @@ from goodinit.comparison.outcome import finished, has_diverged
 from goodinit.datasets import Dataset
 from goodinit.errors import GoodinitError
 from goodinit.factories import ModelFactory, load_factory, source_fingerprint
-from goodinit.initializers import Initializer
+from goodinit.methods import Start, as_method
 from goodinit.results import Finding, Job, Task, Trial
-from goodinit.streams import KeyedStream, Stream
+from goodinit.streams import KeyedStream
 from goodinit.threads import torch_threads
 from goodinit.training import batches
 from goodinit.weights import Weight
@@ -26,33 +26,12 @@ from goodinit.weights import Weight
 if TYPE_CHECKING:
     from torch import nn
 
+    from goodinit.pytorch import Initialization
     from goodinit.pytorch.loop import LoopRun
 
-__all__ = ["OwnStart", "check_model", "own_data", "read_factory", "train_models"]
+__all__ = ["check_model", "own_data", "read_factory", "train_models"]
 
 _SHOWN: Final = 32  # examples that the model is run on to learn its activations and to check its start
-
-
-@dataclass(frozen=True)
-class OwnStart(Initializer):
-    """The start that a model's own code gives it, drawn from PyTorch's generator under the trial's seed."""
-
-    name = "default"
-    aliases = ("as_is",)
-    summary = "a model's own start, as its code draws it"
-    formula = "whatever the layers' reset_parameters draw"
-    reference = "the model's own code"
-
-    def elements(self, weight: Weight, stream: Stream, start: int, stop: int) -> NDArray[np.float64]:
-        """Refused: what a model's own code draws is not a rule for a weight."""
-        raise self._refused()
-
-    def expected_variance(self, weight: Weight) -> float:
-        """Refused, as `elements` is."""
-        raise self._refused()
-
-    def _refused(self) -> GoodinitError:
-        return GoodinitError("default is the start that a PyTorch model has of its own; it goes with a model")
 
 
 def read_factory(given: str | Callable[[], Any], data: Dataset | None, device: str = "cpu") -> ModelFactory:
@@ -100,8 +79,8 @@ def own_data(given: str | Callable[[], Any]) -> Dataset:
         return _dataset(_made(make, text)[1], text)
 
 
-def check_model(task: Task, chosen: Sequence[Initializer]) -> None:
-    """Refuse initializers that cannot fill the model, before anything is trained."""
+def check_model(task: Task, chosen: Sequence[Start]) -> None:
+    """Refuse initializations that cannot fill the model, before anything is trained."""
     from goodinit.pytorch.filling import prepare
     from goodinit.pytorch.loop import seeded
 
@@ -109,9 +88,9 @@ def check_model(task: Task, chosen: Sequence[Initializer]) -> None:
     with seeded(0, "model"):
         model, _ = _made(factory.make, factory.text)
         inputs = _inputs(model, task.data.X_train[:_SHOWN], "cpu")
-        for initializer in chosen:
-            if not isinstance(initializer, OwnStart):
-                prepare(model, initializer, 0, inputs)
+        for start in chosen:
+            for each in prepare(model, start, 0, inputs).made:
+                each.said.multipliers(task.schedule.optimizer)
 
 
 def _made(make: Callable[[], Any], text: str) -> tuple[nn.Module, Any]:
@@ -207,17 +186,24 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
     with seeded(job.seed, "model"):
         model, _ = _made(factory.make, factory.text)
     shown = _inputs(model, data.X_train[:_SHOWN], "cpu")
-    if isinstance(job.initializer, OwnStart):
+    if any(torch.nn.parameter.is_lazy(each) for each in model.parameters()) and as_method(job.initializer).base is None:
         with seeded(job.seed, "model/lazy"), torch.no_grad():
-            model(shown[:1]) if any(torch.nn.parameter.is_lazy(p) for p in model.parameters()) else None
-    else:
-        pytorch.initialize(model, job.initializer, seed=job.seed, inputs=shown)
+            model(shown[:1])  # its own code draws what is kept
+    done = pytorch.initialize(model, job.initializer, seed=job.seed, inputs=shown)
     examples = min(task.schedule.batch_size or len(data.X_train), len(data.X_train))
     with torch_threads(3 * operations_of(model, shown) * examples):  # of a step, forward and backward
-        return _run(task, job, data, model, shown, progress)
+        return _run(task, job, data, model, shown, done, progress)
 
 
-def _run(task: Task, job: Job, data: Dataset, model: nn.Module, shown: Any, progress: Callable[[int], None]) -> Trial:
+def _run(
+    task: Task,
+    job: Job,
+    data: Dataset,
+    model: nn.Module,
+    shown: Any,
+    done: Initialization,
+    progress: Callable[[int], None],
+) -> Trial:
     """The trial of a model that has its start; it is checked on the examples `shown`."""
     import torch
 
@@ -243,6 +229,7 @@ def _run(task: Task, job: Job, data: Dataset, model: nn.Module, shown: Any, prog
             record_every=task.schedule.record_every,
             batches=order,
             progress=progress,
+            multipliers=done.multipliers(task.schedule.optimizer),
         )
     outputs = all_outputs(model, X_test)
     scores = [score_of(factory.loss, all_outputs(model, X), targets), score_of(factory.loss, outputs, answers)]

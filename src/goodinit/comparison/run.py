@@ -25,7 +25,7 @@ from goodinit.comparison.store import Store
 from goodinit.comparison.tuning import best_rates, tuning_jobs
 from goodinit.datasets import CsvText, Dataset
 from goodinit.errors import GoodinitError, unknown_name
-from goodinit.initializers import Initializer
+from goodinit.methods import Start
 from goodinit.options import OPTIONS, task_options
 from goodinit.report import OutputFolder
 from goodinit.results import Job, Study, Trial
@@ -45,7 +45,7 @@ Announce = Callable[[Plan], None]
 
 
 def compare(
-    init: str | Initializer | Sequence[str | Initializer] | None = None,
+    init: str | Start | Sequence[str | Start] | None = None,
     *,
     tasks: str | Sequence[str | Mapping[str, Any]] = "classic",
     model: str | Callable[[], Any] | None = None,
@@ -87,7 +87,7 @@ def compare(
     steps of gradient descent, started from zeros, normal(std=10) and he_normal; first with seed 3, then with 50.
 
     Arguments:
-        init: one initialization or several: names, `name(option=value)` texts, or initializers.
+        init: one initialization or several: names, `name(option=value)` texts, initializers or methods.
         tasks: one named task or several (`goodinit.tasks()`), or mappings of the options below with a `name`.
         model: a person's own PyTorch model in place of the network: a function that gives a new `torch.nn.Module`, or
             (model, data), as the function itself, `MODULE:FUNCTION` or `file.py:FUNCTION`. An initialization may then

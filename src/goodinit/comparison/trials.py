@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -45,6 +46,38 @@ def train_batch(
 def _train_networks(
     batch: Batch, perturbations: int, engine: EngineName, threads: int | None, progress: Callable[[int], None]
 ) -> list[Trial]:
+    groups: dict[tuple[tuple[str, float], ...], list[int]] = {}
+    for at, job in enumerate(batch.jobs):
+        groups.setdefault(_rates(batch.task, job), []).append(at)
+    trials: dict[int, Trial] = {}
+    for rates, places in groups.items():
+        part = replace(batch, jobs=tuple(batch.jobs[at] for at in places))
+        done, share = len(trials) / len(batch.jobs), len(places) / len(batch.jobs)
+
+        def step(finished: int, done: float = done, share: float = share) -> None:
+            progress(round(done * batch.task.schedule.steps + share * finished))
+
+        trained = _train_together(part, dict(rates), perturbations, engine, threads, step)
+        trials |= dict(zip(places, trained, strict=True))
+    return [trials[at] for at in range(len(batch.jobs))]
+
+
+def _rates(task: Task, job: Job) -> tuple[tuple[str, float], ...]:
+    """What the job's initialization multiplies the learning rate of each parameter by, where that is not 1."""
+    said = task.mlp.assignments(job.initializer)
+    rates = ((each.name, each.multipliers(task.schedule.optimizer).rate) for each in said)
+    return tuple((name, rate) for name, rate in rates if rate != 1)
+
+
+def _train_together(
+    batch: Batch,
+    rates: Mapping[str, float],
+    perturbations: int,
+    engine: EngineName,
+    threads: int | None,
+    progress: Callable[[int], None],
+) -> list[Trial]:
+    """The trials of jobs whose learning rates are multiplied alike."""
     task, jobs = batch.task, batch.jobs
     examples = task.source.dataset(jobs[0].seed)
     starts = [task.mlp.parameters(job.initializer, as_stream(job.seed, task.stream)) for job in jobs]
@@ -64,6 +97,7 @@ def _train_networks(
         batches(Y.shape[1], task.schedule, KeyedStream(jobs[0].seed)),
         progress,
         learning_rates=np.repeat([job.learning_rate for job in jobs], copies),
+        rate_multipliers=rates or None,
         engine=engine,
         dtype=task.dtype,
         threads=threads,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from goodinit.errors import GoodinitError, is_finite, shown
-from goodinit.spec import format_spec
+from goodinit.spec import format_fields
 from goodinit.streams import Law, Stream, as_stream
 from goodinit.weights import Weight
 
@@ -117,8 +117,7 @@ class Initializer(ABC):
         return values.astype(dtype, copy=False).reshape(weight.shape)
 
     def __str__(self) -> str:
-        options = {f: getattr(self, f.name) for f in fields(self) if f.init}
-        return format_spec(self.name, {f.name: value for f, value in options.items() if value != f.default})
+        return format_fields(self.name, self)
 
     def _check_number(
         self, option: str, low: float = -math.inf, above: float = -math.inf, high: float = math.inf, alone: bool = False

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
 from typing import Any, Final
 
-from goodinit.errors import GoodinitError, nearest, unknown_name
+from goodinit.errors import GoodinitError, unknown_name
 from goodinit.initializers.base import Initializer
-from goodinit.spec import parse_spec
+from goodinit.spec import build, parse_spec
 
-__all__ = ["get", "register"]
+__all__ = ["get", "known", "register"]
 
 _BY_NAME: Final[dict[str, type[Initializer]]] = {}
 
@@ -18,6 +17,11 @@ _BY_NAME: Final[dict[str, type[Initializer]]] = {}
 def register(classes: Iterable[type[Initializer]]) -> None:
     """Let `get` find initializers by their names and aliases."""
     _BY_NAME.update({name: cls for cls in classes for name in (cls.name, *cls.aliases)})
+
+
+def known() -> list[str]:
+    """Every name that `get` takes, aliases too."""
+    return list(_BY_NAME)
 
 
 def get(initializer: str | Initializer, **options: Any) -> Initializer:
@@ -45,11 +49,4 @@ def get(initializer: str | Initializer, **options: Any) -> Initializer:
     name, written = parse_spec(initializer)
     if name not in _BY_NAME:
         raise unknown_name("initializer", name, _BY_NAME, see="goodinit show lists them all")
-    cls, options = _BY_NAME[name], {**written, **options}
-    known = [f.name for f in fields(cls) if f.init]
-    for option in options:
-        if option not in known:
-            close = nearest(option, known)
-            advice = f"did you mean {close[0]}?" if close else f"it takes {', '.join(known) or 'no option'}"
-            raise GoodinitError(f"initializer {name!r} has no option {option!r}; {advice}")
-    return cls(**options)
+    return build(_BY_NAME[name], "initializer", name, {**written, **options})

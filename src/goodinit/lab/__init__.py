@@ -12,15 +12,22 @@ __all__ = ["PORT", "export_page", "serve"]
 PORT = 8642
 
 
-def serve(port: int = PORT, *, browser: bool = True, tell: Callable[[str], None] = lambda address: None) -> None:
+def serve(
+    port: int = PORT,
+    *,
+    browser: bool = True,
+    tell: Callable[[str], None] = lambda address: None,
+    link_base: str | None = None,
+) -> None:
     """Serve the lab on 127.0.0.1 until Ctrl-C, and open it in the browser.
 
     Arguments:
         port: 0 takes any free one.
         browser: whether to open the page.
         tell: told the address once the page can be opened.
+        link_base: the http or https address that links to scenes are made with, such as that of an exported page.
 
-    Raises GoodinitError where FastAPI or Uvicorn is not installed, or the port cannot be used.
+    Raises GoodinitError where FastAPI or Uvicorn is not installed, the port cannot be used, or `link_base` is none.
     """
     try:
         from goodinit.lab.server import serve as run
@@ -28,7 +35,7 @@ def serve(port: int = PORT, *, browser: bool = True, tell: Callable[[str], None]
         raise GoodinitError(
             f"the lab needs FastAPI and Uvicorn, which cannot be imported ({error}); pip install 'goodinit[lab]'"
         ) from None
-    run(port, browser, tell)
+    run(port, browser, tell, link_base)
 
 
 def export_page(folder: str | Path) -> list[Path]:

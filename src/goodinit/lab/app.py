@@ -55,8 +55,8 @@ _KINDS: Final = {
 class Lab:
     """What one server holds: trainings, uploads, and the application (`app`) that serves them."""
 
-    def __init__(self) -> None:
-        self.jobs, self.uploads = Jobs(), Uploads()
+    def __init__(self, link_base: str | None = None) -> None:
+        self.jobs, self.uploads, self.link_base = Jobs(), Uploads(), link_base
         self.light = ThreadPoolExecutor(2, thread_name_prefix="goodinit-lab-reading")
         self.reading = 0
         self.static = Path(str(files("goodinit.lab").joinpath("static")))
@@ -113,7 +113,7 @@ class Lab:
 
     async def catalogue(self) -> Response:
         """What can be chosen."""
-        return JSONResponse(await self._read(catalogue))
+        return JSONResponse({**await self._read(catalogue), "link_base": self.link_base})
 
     async def train(self, request: Request) -> Response:
         """Film a scene: server-sent events."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import Field, fields
+from dataclasses import Field, asdict, fields
 from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 
-from goodinit import activations, initializers
+from goodinit import activations, findings, initializers
+from goodinit.checkup.measure import NEAR_BOUND
+from goodinit.checkup.model_theory import baseline_saturation
 from goodinit.datasets import BUILTIN
 from goodinit.datasets.builtin import make
 from goodinit.errors import GoodinitError
@@ -22,17 +24,6 @@ from goodinit.training import OPTIMIZERS
 
 __all__ = ["catalogue"]
 
-_FINDINGS: Final = (
-    "identical-units",
-    "zero-gradient",
-    "output-saturated",
-    "loss-above-chance",
-    "dead-units",
-    "saturated-units",
-    "vanishing-signal",
-    "exploding-signal",
-    "diverged",
-)
 _PROBE_WORD: Final = "?"
 
 
@@ -50,7 +41,17 @@ def catalogue() -> dict[str, Any]:
         "optimizers": list(OPTIMIZERS),
         "streams": list(STREAMS),
         "seed": {"low": LIMITS["seed"][0], "high": LIMITS["seed"][1]},
-        "findings": [{"code": code} for code in _FINDINGS],
+        "findings": _findings(),
+    }
+
+
+def _findings() -> dict[str, Any]:
+    """Every text by language and code (findings/texts.py says how they are written), and the limits of the rules."""
+    return {
+        "texts": {language: findings.texts(language) for language in findings.LANGUAGES},
+        "limits": {code: asdict(limit) for code, limit in findings.LIMITS.items()},
+        "zero_gradient": findings.ZERO_GRADIENT,
+        "usual_saturation": {name: baseline_saturation(name, NEAR_BOUND) for name in activations.names()},
     }
 
 
@@ -89,7 +90,7 @@ def _option(kind: type[Initializer], option: Field[Any]) -> dict[str, Any]:
     if isinstance(option.default, str):
         return {**facts, "type": "choice", "choices": _choices(kind, option.name)}
     facts["type"] = "number"
-    if not _takes(kind, option.name, -1e-300):
+    if not _takes(kind, option.name, -1e-100):
         facts["low"] = 0
         facts["above"] = not _takes(kind, option.name, 0.0)  # whether the bound itself is refused
     if _takes(kind, option.name, 1.0) and not _takes(kind, option.name, 1.001):
@@ -98,8 +99,9 @@ def _option(kind: type[Initializer], option: Field[Any]) -> dict[str, Any]:
 
 
 def _takes(kind: type[Initializer], option: str, value: object) -> bool:
+    wider = {"high": 10.0} if option == "low" else {}  # whose bound is its own, not the other end
     try:
-        initializers.get(kind.name, **{option: value})
+        initializers.get(kind.name, **{**wider, option: value})
     except GoodinitError:
         return False
     return True

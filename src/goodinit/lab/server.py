@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import sys
@@ -23,6 +24,7 @@ from goodinit.lab.app import Lab
 __all__ = ["Patient", "serve"]
 
 HOST: Final = "127.0.0.1"
+_ADDRESS: Final = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 CONNECTIONS: Final = 256  # open at a time; more are answered 503 at once
 HEADERS_SECONDS: Final = 15.0  # for a request's headers to arrive, and between requests
 SOON: Final = 1.0  # seconds in which a request that was not stopped has come
@@ -96,11 +98,13 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(port: int, browser: bool, tell: Callable[[str], None]) -> None:
+def serve(port: int, browser: bool, tell: Callable[[str], None], link_base: str | None = None) -> None:
     """Serve the lab on a port of 127.0.0.1, 0 for any free one, until Ctrl-C; `tell` is told the address.
 
     Raises GoodinitError where the port is taken or is none.
     """
+    if link_base is not None and not (link_base.isprintable() and _ADDRESS.fullmatch(link_base)):
+        raise GoodinitError(f"link base {link_base!r}: give an address such as https://example.org/lab/")
     place = _bound(port)
     address = f"http://{HOST}:{place.getsockname()[1]}/"
 
@@ -112,7 +116,7 @@ def serve(port: int, browser: bool, tell: Callable[[str], None]) -> None:
     # The pictures' matrix products are small, and the engine has threads of its own: more for BLAS only get in its
     # way, twentyfold on a busy machine.
     threadpoolctl.threadpool_limits(1, user_api="blas")
-    lab = Lab()
+    lab = Lab(link_base)
     config = uvicorn.Config(
         lab.app,
         log_level="warning",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from goodinit.errors import GoodinitError
+from goodinit.methods import DEFAULTS
 
 try:
     import torch as _torch  # noqa: F401  # every file of this room uses it; its absence is told here, once
@@ -12,7 +13,7 @@ except ImportError as error:
 from goodinit.pytorch.drawing import draw
 from goodinit.pytorch.filling import initialize
 from goodinit.pytorch.layers import register_rule
-from goodinit.pytorch.plan import DEFAULTS, Rules
+from goodinit.pytorch.plan import Rules
 from goodinit.pytorch.read import ModelWeight, read_model
 from goodinit.pytorch.record import Filled, Initialization
 from goodinit.pytorch.structure import read_structure

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from goodinit.errors import GoodinitError, nearest
-from goodinit.initializers import Initializer, get
+from goodinit.initializers import Initializer
+from goodinit.methods import Start, Unknown, get
 from goodinit.pytorch.fill import Box, draw_box
 from goodinit.pytorch.filling import Prepared, prepare, state_of
-from goodinit.pytorch.plan import WITHOUT_FANS, Rules, Unknown
+from goodinit.pytorch.plan import WITHOUT_FANS, Rules
 from goodinit.pytorch.zeros import ZeroStarts
 from goodinit.streams import KeyedStream
 from goodinit.weights import Weight
@@ -28,7 +29,7 @@ Slices = Mapping[str, Sequence[slice]]
 
 def draw(
     model: nn.Module | Mapping[str, Weight | Sequence[int]],
-    init: str | Initializer = "he_normal",
+    init: str | Start = "he_normal",
     *,
     seed: int,
     inputs: Any = None,
@@ -48,7 +49,10 @@ def draw(
     elif isinstance(model, Mapping):
         if rules or inputs is not None or buffers:
             raise GoodinitError("rules, inputs and buffers go with a model; here weights or shapes were given")
-        state = _from_weights(model, get(init), KeyedStream(seed), slices)
+        start = get(init)
+        if not isinstance(start, Initializer):
+            raise GoodinitError(f"{start} is a start of a whole model; give the model, or name an initializer")
+        state = _from_weights(model, start, KeyedStream(seed), slices)
     else:
         raise GoodinitError(
             f"{type(model).__name__} was given; give a torch.nn.Module, or a mapping of names to Weights"

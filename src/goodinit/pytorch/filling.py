@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from goodinit.errors import GoodinitError
-from goodinit.initializers import Initializer, get
+from goodinit.methods import Start, Unknown, get
 from goodinit.pytorch.fill import Moments, fill, local_box
 from goodinit.pytorch.guard import plain_model
-from goodinit.pytorch.plan import Assignment, Rules, Unknown, plan
+from goodinit.pytorch.plan import Planned, Rules, plan
 from goodinit.pytorch.read import identity, read_model, told
 from goodinit.pytorch.ready import Lazies, buffers_for, build, materialized, shaped, traced
 from goodinit.pytorch.record import Filled, Initialization
@@ -33,14 +33,14 @@ class Prepared(NamedTuple):
 
     model: nn.Module
     lazies: Lazies
-    made: tuple[Assignment, ...]
+    made: tuple[Planned, ...]
     staged: dict[str, Staged]
     stream: KeyedStream
 
 
 def prepare(
     model: nn.Module,
-    init: str | Initializer,
+    init: str | Start,
     seed: int,
     inputs: Any = None,
     rules: Rules | None = None,
@@ -75,7 +75,7 @@ def _chosen(option: str, given: str | None, choices: tuple[str, str], ran: bool)
 
 def initialize(
     model: nn.Module,
-    init: str | Initializer = "he_normal",
+    init: str | Start = "he_normal",
     *,
     seed: int,
     inputs: Any = None,
@@ -102,7 +102,7 @@ def initialize(
         held = _tensors(inner)
         moments = _write(ready, held)
         _show(inner, ready)
-    return _record(ready, init, moments)
+    return _record(ready, init, moments, dict(inner.named_parameters()))
 
 
 def state_of(
@@ -169,7 +169,7 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in named if not is_lazy(tensor)}
 
 
-def _writable(model: nn.Module, made: Assignment) -> None:
+def _writable(model: nn.Module, made: Planned) -> None:
     if made.initializer is None:
         return
     for name in made.weight.parameters:
@@ -212,13 +212,14 @@ def _to_the_end() -> Iterator[None]:
         before(*caught[-1])
 
 
-def _record(ready: Prepared, init: str | Initializer, moments: Mapping[str, Moments]) -> Initialization:
-    return Initialization(
-        str(get(init)), ready.stream.seed, tuple(_filled(each, ready.staged, moments) for each in ready.made)
-    )
+def _record(
+    ready: Prepared, init: str | Start, moments: Mapping[str, Moments], tensors: Mapping[str, nn.Parameter]
+) -> Initialization:
+    filled = tuple(_filled(each, ready.staged, moments) for each in ready.made)
+    return Initialization(str(get(init)), ready.stream.seed, filled, tensors)
 
 
-def _filled(each: Assignment, staged: Mapping[str, Staged], moments: Mapping[str, Moments]) -> Filled:
+def _filled(each: Planned, staged: Mapping[str, Staged], moments: Mapping[str, Moments]) -> Filled:
     weight, initializer, target = each.weight, each.initializer, each.target
     known = weight.weight
     multiplies = known is not None and known.kind != "elementwise"
@@ -237,10 +238,12 @@ def _filled(each: Assignment, staged: Mapping[str, Staged], moments: Mapping[str
         fan_out=known.fan_out if known is not None and multiplies else None,
         initializer=None if initializer is None else str(initializer),
         because=each.because,
-        activation=each.activation,
+        activation=each.said.activation,
         gain=None if variance is None or not multiplies else math.sqrt(target.fan_in * variance),
         expected_mean=None if initializer is None else initializer.expected_mean(target),
         expected_std=None if variance is None else math.sqrt(variance),
         realised_std=moments[weight.name].std if weight.name in moments else None,
-        caution="; ".join(text for text in (each.caution, further, own) if text) or None,
+        gradient=each.said.gradient,
+        adaptive=each.said.adaptive,
+        caution="; ".join(text for text in (each.said.caution, further, own) if text) or None,
     )

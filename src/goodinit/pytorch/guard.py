@@ -27,7 +27,8 @@ def plain_model(model: Any) -> torch.nn.Module:
     """
     if not isinstance(model, torch.nn.Module):
         raise GoodinitError(f"a model of type {type(model).__name__} was given; give a torch.nn.Module")
-    inner = model.__dict__.get("_modules", {}).get("_orig_mod")
+    modules = model.__dict__.get("_modules")  # a scripted module keeps them in a form of its own
+    inner = modules.get("_orig_mod") if isinstance(modules, dict) else None
     return plain_model(inner) if inner is not None else model
 
 

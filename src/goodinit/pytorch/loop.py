@@ -7,7 +7,7 @@ changes PyTorch's global random state: what a model draws while it trains, such 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,7 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from goodinit.errors import GoodinitError
+from goodinit.methods import Multipliers
 from goodinit.pytorch.calling import tensors_in
+from goodinit.pytorch.groups import grouped, multiply
 from goodinit.pytorch.guard import untouched
 from goodinit.statistics.determination import r_squared
 from goodinit.streams import KeyedStream
@@ -40,7 +42,7 @@ __all__ = [
 
 _CHUNK: Final = 1024  # examples measured at a time
 
-TORCH_OPTIMIZERS: Final[dict[str, Callable[[list[nn.Parameter], float], torch.optim.Optimizer]]] = {
+TORCH_OPTIMIZERS: Final[dict[str, Callable[[list[Any], float], torch.optim.Optimizer]]] = {
     "gradient_descent": lambda parameters, rate: torch.optim.SGD(parameters, lr=rate),
     "momentum": lambda parameters, rate: torch.optim.SGD(parameters, lr=rate, momentum=0.9),
     "adam": lambda parameters, rate: torch.optim.Adam(parameters, lr=rate),
@@ -148,6 +150,7 @@ def train_model(
     record_every: int,
     batches: Iterable[Any],
     progress: Callable[[int], None] = lambda step: None,
+    multipliers: Mapping[str, Multipliers] | None = None,
 ) -> LoopRun:
     """Train the model in place.
 
@@ -160,9 +163,11 @@ def train_model(
         record_every: the steps between recorded losses.
         batches: the examples of each step: their numbers, or a slice.
         progress: called with the number of finished steps, about a hundred times.
+        multipliers: by a parameter's name what its learning rate, epsilon and decay are multiplied by.
     """
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    update = TORCH_OPTIMIZERS[optimizer](trainable, learning_rate)
+    update = TORCH_OPTIMIZERS[optimizer](grouped(dict(model.named_parameters()), multipliers or {}), learning_rate)
+    for group in update.param_groups:
+        multiply(group)
     losses: list[float] = []
     often = max(1, steps // 100)
 

@@ -18,7 +18,7 @@ from goodinit.pytorch.layers import meanings
 from goodinit.structure import Meaning, Parameter
 from goodinit.weights import Weight
 
-__all__ = ["Form", "ModelWeight", "identity", "read_model", "told"]
+__all__ = ["Form", "ModelWeight", "closed_parts", "identity", "read_model", "told"]
 
 Form = Literal["plain", "parametrized", "weight_norm", "original"]
 _WRAPPERS: Final = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")  # torch.compile, FSDP, ...
@@ -41,8 +41,13 @@ class ModelWeight(Parameter):
         """Whether it has no values yet, only a shape."""
         return self.device.type == "meta"
 
+    @property
+    def keepable(self) -> bool:
+        """Whether it has values that can be kept."""
+        return not self.meta
 
-def read_model(model: nn.Module) -> tuple[ModelWeight, ...]:
+
+def read_model(model: nn.Module, *, closed: bool = False) -> tuple[ModelWeight, ...]:
     """Every parameter of the model, in the order of `named_parameters`; a tied one once, under its first name.
 
     >>> import torch
@@ -50,11 +55,13 @@ def read_model(model: nn.Module) -> tuple[ModelWeight, ...]:
     >>> [(each.name, each.role, each.weight.fan_in) for each in read_model(up)]
     [('weight', 'weight', 64), ('bias', 'bias', 1)]
 
-    Raises GoodinitError for something that is not a model, and for a quantized or scripted one.
+    Raises GoodinitError for something that is not a model, and for a quantized or scripted one unless `closed` is set:
+    what those hold is then unknown, or not listed.
     """
     if not isinstance(model, nn.Module):
         raise GoodinitError(f"a model of type {type(model).__name__} was given; give a torch.nn.Module")
-    _refuse(model)
+    for reason in () if closed else closed_parts(model):
+        raise GoodinitError(reason)
     strip = _Stripper(model)
     names: dict[Any, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
@@ -271,14 +278,14 @@ def _short(dtype: Any) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _refuse(model: nn.Module) -> None:
-    """Refuse models whose weights are not plain parameters any more."""
+def closed_parts(model: nn.Module) -> Iterator[str]:
+    """Of each module whose weights are not plain parameters any more, what it is and what to do."""
     for path, module in model.named_modules():
         what = path or "the model"
         if isinstance(module, torch.jit.ScriptModule):
-            raise GoodinitError(f"{what} is scripted; initialize the model before it is scripted")
-        if type(module).__module__.startswith(("torch.ao.nn.quantized", "torch.nn.quantized")):
-            raise GoodinitError(
+            yield f"{what} is scripted; initialize the model before it is scripted"
+        elif type(module).__module__.startswith(("torch.ao.nn.quantized", "torch.nn.quantized")):
+            yield (
                 f"{what} is a quantized {type(module).__name__}, whose weights are integers; initialize the model "
                 "before it is quantized"
             )

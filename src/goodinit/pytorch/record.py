@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from torch import nn
 
+from goodinit.errors import GoodinitError
 from goodinit.jsonable import json_fields
+from goodinit.methods import Multipliers
+from goodinit.methods.assignment import under
+from goodinit.pytorch.groups import grouped, multiply
 
 __all__ = ["Filled", "Initialization"]
 
@@ -26,7 +32,8 @@ class Filled:
     through, `linear` for none, None where that is not known. `gain` is sqrt(fan_in * expected variance) where the
     tensor multiplies: what a signal's size is multiplied by before the activation. `expected_std` is the
     initializer's, about its mean; `realised_std` that of the values drawn, of the part that is kept here where the
-    tensor is distributed.
+    tensor is distributed. `gradient` and `adaptive` are what its learning rate, epsilon and decay are to be
+    multiplied by under gradient descent and momentum, and under Adam and AdamW: 1 unless a method says another.
     """
 
     name: str
@@ -46,6 +53,8 @@ class Filled:
     expected_std: float | None
     realised_std: float | None
     caution: str | None
+    gradient: Multipliers
+    adaptive: Multipliers
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it: a number that is not finite is null."""
@@ -54,11 +63,63 @@ class Filled:
 
 @dataclass(frozen=True)
 class Initialization:
-    """What `goodinit.initialize` did: the initializer asked for, the seed, and every weight in the model's order."""
+    """What `goodinit.initialize` did: the initialization, the seed, and every weight in the model's order.
+
+    `tensors` are the model's parameters by name, for `param_groups`.
+    """
 
     init: str
     seed: int
     weights: tuple[Filled, ...]
+    tensors: Mapping[str, nn.Parameter] = field(default_factory=dict, repr=False, compare=False)
+
+    def multipliers(self, optimizer: str) -> dict[str, Multipliers]:
+        """By a parameter's name what its learning rate, epsilon and decay are multiplied by under an optimizer."""
+        return {
+            name: under(optimizer, each.name, each.gradient, each.adaptive)
+            for each in self.weights
+            for name in each.parameters
+        }
+
+    def param_groups(
+        self,
+        *,
+        lr: float,
+        weight_decay: float | None = None,
+        eps: float | None = None,
+        optimizer: str = "adamw",
+    ) -> list[dict[str, Any]]:
+        """The model's trainable parameters in groups for a PyTorch optimizer, each with its own learning rate.
+
+        Arguments:
+            lr: the learning rate, which a method may multiply for each parameter.
+            weight_decay, eps: those of the optimizer, multiplied as well; where a method does so they must be said.
+            optimizer: what the groups are for: sgd, adam or adamw.
+
+        >>> import torch, goodinit
+        >>> model = torch.nn.Sequential(*(torch.nn.Linear(256, 256) for _ in range(3)))
+        >>> done = goodinit.initialize(model, "mup(base_width=64)", seed=0, inputs=torch.ones(1, 256))
+        >>> optimizer = torch.optim.AdamW(done.param_groups(lr=0.01, weight_decay=0.1))
+        >>> [(len(group["params"]), group["lr"], group["weight_decay"]) for group in optimizer.param_groups]
+        [(4, 0.01, 0.1), (2, 0.0025, 0.4)]
+
+        Raises GoodinitError for an optimizer that the method says nothing of, and for what must be said and was not.
+        """
+        given = self.multipliers(optimizer)
+        for option, value, factors in (
+            ("weight_decay", weight_decay, {each.decay for each in given.values()}),
+            ("eps", eps, {each.epsilon for each in given.values()}),
+        ):
+            if value is None and factors - {1.0}:
+                raise GoodinitError(f"{self.init} multiplies {option} too: say what it is, such as {option}=0")
+        said = {"lr": lr, "weight_decay": weight_decay, "eps": eps}
+        groups = [
+            {**group, **{key: value for key, value in said.items() if value is not None}}
+            for group in grouped(self.tensors, given)
+        ]
+        for group in groups:
+            multiply(group)
+        return groups
 
     @property
     def cautions(self) -> tuple[str, ...]:
@@ -100,8 +161,13 @@ class Initialization:
         table.add_column("gain", justify="right")
         table.add_column("std\nexpected", justify="right")
         table.add_column("std\nrealised", justify="right")
+        rates = any(each.gradient != each.adaptive or each.adaptive != Multipliers() for each in self.weights)
+        if rates:
+            table.add_column("rate\nSGD", justify="right")
+            table.add_column("rate\nAdam", justify="right")
         for each in self.weights:
-            table.add_row(*(Text(cell) for cell in _cells(each)))
+            further = (f"{each.gradient.rate:g}", f"{each.adaptive.rate:g}") if rates else ()
+            table.add_row(*(Text(cell) for cell in (*_cells(each), *further)))
         table.caption = Text("\n".join(self.cautions)) if self.cautions else None
         return table
 

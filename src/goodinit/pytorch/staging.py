@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize
 
 from goodinit.errors import GoodinitError
 from goodinit.pytorch.fill import Moments, fill, is_whole
-from goodinit.pytorch.plan import Assignment
+from goodinit.pytorch.plan import Planned
 from goodinit.streams import KeyedStream
 
 __all__ = ["Staged", "is_staged", "stage"]
@@ -34,12 +34,12 @@ class Staged(NamedTuple):
     effective: Tensor | None = None
 
 
-def is_staged(made: Assignment) -> bool:
+def is_staged(made: Planned) -> bool:
     """Whether a weight's values are made before the model is touched, in memory of their own."""
     return made.initializer is not None and (made.weight.form != "plain" or is_whole(made.initializer))
 
 
-def stage(model: nn.Module, made: Assignment, stream: KeyedStream) -> Staged:
+def stage(model: nn.Module, made: Planned, stream: KeyedStream) -> Staged:
     """The values of one weight. Raises GoodinitError where its parametrization does not take them."""
     weight, initializer = made.weight, made.initializer
     assert initializer is not None
@@ -66,9 +66,7 @@ def stage(model: nn.Module, made: Assignment, stream: KeyedStream) -> Staged:
     return Staged(ready, moments, caution, hooked)
 
 
-def _inverted(
-    module: nn.Module, made: Assignment, drawn: Tensor, stream: KeyedStream
-) -> tuple[dict[str, Tensor], Tensor]:
+def _inverted(module: nn.Module, made: Planned, drawn: Tensor, stream: KeyedStream) -> tuple[dict[str, Tensor], Tensor]:
     """The state of the list of parametrizations that computes the tensor drawn, or the nearest that it can."""
     local = made.weight.local
     parametrized: Any = module
@@ -93,7 +91,7 @@ def _inverted(
     return {f"{start}.{name}": value for name, value in state.items()}, effective
 
 
-def _restart(chain: parametrize.ParametrizationList, made: Assignment, stream: KeyedStream) -> bool:
+def _restart(chain: parametrize.ParametrizationList, made: Planned, stream: KeyedStream) -> bool:
     """Restart the power iterations of spectral norms: what they kept belongs to the weight that was there before."""
     found = False
     for place, each in enumerate(chain):
@@ -105,9 +103,7 @@ def _restart(chain: parametrize.ParametrizationList, made: Assignment, stream: K
     return found
 
 
-def _hooked(
-    module: nn.Module, made: Assignment, drawn: Tensor, stream: KeyedStream
-) -> tuple[dict[str, Tensor], Tensor]:
+def _hooked(module: nn.Module, made: Planned, drawn: Tensor, stream: KeyedStream) -> tuple[dict[str, Tensor], Tensor]:
     """The same for the older hooks: weight_norm, spectral_norm and prune."""
     weight, local = made.weight, made.weight.local
     hooks = list(module._forward_pre_hooks.values())
@@ -136,5 +132,5 @@ def _direction(stream: KeyedStream, name: str, like: Tensor) -> Tensor:
     return values / values.norm()
 
 
-def _word(stream: KeyedStream, made: Assignment) -> int:
+def _word(stream: KeyedStream, made: Planned) -> int:
     return int(stream.words(f"{made.weight.name}/right_inverse", 0, 1)[0] >> 1)

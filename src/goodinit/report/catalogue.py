@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import fields
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from goodinit.initializers import Initializer
+from goodinit.methods import Method, Start
 from goodinit.networks import MLP
 from goodinit.recipes import Recipe
 from goodinit.results import LayerForecast
@@ -18,19 +20,30 @@ from goodinit.theory import Survey
 __all__ = ["activation", "catalogue", "entry", "forecast", "recipe"]
 
 
-def catalogue(classes: Sequence[type[Initializer]], recipes: Sequence[Recipe] = ()) -> Group:
-    """The catalogue: a row an initializer, and a row a recipe."""
-    table = Table()
-    for heading in ("initializer", "what it does", "reference"):
-        table.add_column(heading)
-    for cls in classes:
-        table.add_row(Text(cls.name), Text(cls.summary), Text(cls.reference))
+def catalogue(
+    classes: Sequence[type[Initializer]],
+    recipes: Sequence[Recipe] = (),
+    methods: Sequence[type[Method]] = (),
+) -> Group:
+    """The catalogue: a row an initializer, a row a method, and a row a recipe."""
+    tables = [_facts("initializer", classes)]
+    if methods:
+        tables.append(_facts("method", methods))
     known = Table()
     for heading in ("recipe", "what starts so", "where it was read"):
         known.add_column(heading)
     for each in recipes:
         known.add_row(Text(each.name), Text(each.title), Text(f"{each.repository}, {each.version}"))
-    return Group(table, known) if recipes else Group(table)
+    return Group(*tables, known) if recipes else Group(*tables)
+
+
+def _facts(kind: str, classes: Sequence[type[Initializer] | type[Method]]) -> Table:
+    table = Table()
+    for heading in (kind, "what it does", "reference"):
+        table.add_column(heading)
+    for cls in classes:
+        table.add_row(Text(cls.name), Text(cls.summary), Text(cls.reference))
+    return table
 
 
 def recipe(shown: Recipe) -> Group:
@@ -52,24 +65,26 @@ def recipe(shown: Recipe) -> Group:
     return Group(rules, facts)
 
 
-def entry(initializer: Initializer) -> Group:
-    """One initializer with its facts."""
+def entry(start: Start) -> Group:
+    """One initializer or method with its facts."""
+    options = {option.name: getattr(start, option.name) for option in fields(start) if option.init}
     facts = {
-        "formula": initializer.formula,
-        "options": ", ".join(f"{name}={value}" for name, value in vars(initializer).items()) or "none",
-        "made for": ", ".join(initializer.activations) or "any activation",
-        "reference": initializer.reference,
-        "also called": ", ".join(initializer.aliases),
-        **{f"in {framework}": meaning for framework, meaning in initializer.elsewhere.items()},
+        "formula": start.formula,
+        "options": ", ".join(f"{name}={value}" for name, value in options.items()) or "none",
+        "made for": ", ".join(getattr(start, "activations", ())) or "any activation",
+        "needs": ", ".join(getattr(start, "needs", ())),
+        "reference": start.reference,
+        "also called": ", ".join(start.aliases),
+        **{f"in {framework}": meaning for framework, meaning in start.elsewhere.items()},
     }
     table = Table.grid(padding=(0, 2))
     for fact, value in facts.items():
         if value:
             table.add_row(Text(fact), Text(value))
-    return Group(Text.assemble((str(initializer), "bold"), f": {initializer.summary}"), table)
+    return Group(Text.assemble((str(start), "bold"), f": {start.summary}"), table)
 
 
-def forecast(layers: Sequence[LayerForecast], initializer: Initializer, network: MLP, seed: int) -> Group:
+def forecast(layers: Sequence[LayerForecast], initializer: Start, network: MLP, seed: int) -> Group:
     """The weights of each layer, expected and realised, and the signals they are predicted to carry."""
     table = Table()
     table.add_column("weight")

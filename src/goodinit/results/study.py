@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from goodinit.initializers import Initializer
+from goodinit.methods import Start
 from goodinit.results.task import Task
 from goodinit.results.trial import Phase
 
@@ -20,7 +20,7 @@ class Job:
     """One trial to be trained: its task's place in the study, initialization, learning rate, seed and phase."""
 
     task: int
-    initializer: Initializer
+    initializer: Start
     learning_rate: float
     seed: int
     phase: Phase = "evaluation"
@@ -38,7 +38,7 @@ class Study:
     """
 
     tasks: tuple[Task, ...]
-    initializers: tuple[Initializer, ...]
+    initializers: tuple[Start, ...]
     learning_rates: tuple[float, ...]
     seeds: tuple[int, ...]
     tuning_seeds: tuple[int, ...] = ()

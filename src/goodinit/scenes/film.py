@@ -12,7 +12,7 @@ from goodinit import checkup
 from goodinit.checkup import NetworkMeasure
 from goodinit.comparison.trials import trial_of
 from goodinit.errors import GoodinitError
-from goodinit.initializers import Initializer
+from goodinit.methods import Start
 from goodinit.networks import Parameters, stack
 from goodinit.results import Finding, Job, LayerForecast, Task, Trial
 from goodinit.scenes.pictures import Camera, Frame
@@ -51,7 +51,7 @@ class Film:
     [True, True]
     """
 
-    def __init__(self, task: Task, initializers: Sequence[Initializer], seed: int) -> None:
+    def __init__(self, task: Task, initializers: Sequence[Start], seed: int) -> None:
         self.task, self.initializers, self.seed = task, tuple(initializers), seed
         self.data = task.source.dataset(seed)
         self.view = view(task.mlp, self.data)
@@ -76,7 +76,7 @@ class Film:
             for frame, measure, forecast in zip(frames, measures, forecasts, strict=True)
         ]
 
-    def _forecast(self, initializer: Initializer, input_square: float) -> tuple[LayerForecast, ...]:
+    def _forecast(self, initializer: Start, input_square: float) -> tuple[LayerForecast, ...]:
         """What theory expects; nothing where the weights are too large for it."""
         try:
             stream = as_stream(self.seed, self.task.stream)

@@ -44,6 +44,11 @@ class Parameter:
         return self.shape is None
 
     @property
+    def keepable(self) -> bool:
+        """Whether it has values that can be kept."""
+        return True
+
+    @property
     def local(self) -> str:
         """The tensor's name within its layer, such as `weight`."""
         return self.name.rpartition(".")[2]

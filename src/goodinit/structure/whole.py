@@ -59,6 +59,11 @@ class Structure:
         calls = () if self.trace is None else self.trace.calls
         return frozenset(self[call.weight].name for call in calls if call.first)
 
+    def beside_readout(self, name: str) -> bool:
+        """Whether a parameter belongs to a readout's layer, as its bias does."""
+        calls = () if self.trace is None else self.trace.calls
+        return any(call.last and set(call.parameters) & set(self[name].parameters) for call in calls)
+
     @cached_property
     def readouts(self) -> frozenset[str]:
         """The weights whose outputs no other layer takes."""

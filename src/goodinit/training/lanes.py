@@ -12,7 +12,6 @@ the recorded step at which the divergence was noted.
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,10 +25,11 @@ from numpy.typing import NDArray
 from goodinit.arguments import is_integer
 from goodinit.errors import GoodinitError
 from goodinit.networks import MLP, Parameters
+from goodinit.streams import processors
 from goodinit.training.arguments import check_examples, check_start
 from goodinit.training.schedule import BatchIndices, Call, Run, check_snapshots
 
-__all__ = ["available", "instructions", "known", "native", "processors", "train"]
+__all__ = ["available", "instructions", "known", "native", "train"]
 
 _CHUNK: Final = 1 << 22  # indices of batches held at a time: 16 MiB
 
@@ -58,11 +58,6 @@ def instructions() -> str:
     """What of the processor and the system the digits depend on: fused multiply-add, and the C library."""
     fused = native().isa() != "baseline"
     return f"{'with' if fused else 'without'} fused multiply-add, {' '.join(platform.libc_ver())}".rstrip(", ")
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def known() -> frozenset[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from goodinit.activations import SELU_ALPHA, SELU_SCALE
 from goodinit.errors import GoodinitError
 from goodinit.networks import MLP, Parameters
 from goodinit.training.arguments import check_examples, check_start
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["KNOWN", "available", "device", "train"]
 
 _GROUP_BYTES: Final = 1 << 28  # of activations held at a time; a larger ensemble is trained group after group
-_SELU_SCALE: Final = 1.0507009873554804934193349852946
-_SELU_ALPHA: Final = 1.6732632423543772848170429916717
 
 
 def _import() -> Any:
@@ -290,7 +289,7 @@ def _forms(
             lambda z, a: torch.where(z > 0, torch.ones_like(z), parameter),
         ),
         "elu": (lambda z: elu(z, parameter), lambda z, a: elu_slope(z, parameter)),
-        "selu": (lambda z: elu(z, _SELU_ALPHA, _SELU_SCALE), lambda z, a: elu_slope(z, _SELU_ALPHA, _SELU_SCALE)),
+        "selu": (lambda z: elu(z, SELU_ALPHA, SELU_SCALE), lambda z, a: elu_slope(z, SELU_ALPHA, SELU_SCALE)),
         "gelu": (
             lambda z: z * torch.special.ndtr(z),
             lambda z, a: torch.special.ndtr(z) + z * torch.exp(-z * z / 2) / math.sqrt(2 * math.pi),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goodinit.transferring.records import Transfer
+from goodinit.transferring.outcome import Transfer
 from goodinit.transferring.run import transfer
 
 __all__ = ["Transfer", "transfer"]

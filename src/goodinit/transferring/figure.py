@@ -14,7 +14,7 @@ from goodinit.errors import GoodinitError
 from goodinit.report.colours import COLOURS, STYLES
 from goodinit.report.lettering import as_written, plain_number
 from goodinit.report.study_figures import Drawing, shorten
-from goodinit.transferring.records import LayerRow, Transfer
+from goodinit.transferring.records import LayerRow, TransferFacts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ _LEVEL: Final = 50.0
 _JUDGED: Final = {"grows": COLOURS[1], "shrinks": COLOURS[3], "unclear": COLOURS[4]}
 
 
-def drawing(found: Transfer) -> Drawing:
+def drawing(found: TransferFacts) -> Drawing:
     """The figure with its caption."""
     from matplotlib.figure import Figure
 
@@ -55,7 +55,7 @@ def drawing(found: Transfer) -> Drawing:
     return Drawing("transfer", f"What moves as the {found.axis} grows", caption, figure)
 
 
-def _changes(axes: Axes, found: Transfer, rows: list[LayerRow]) -> None:
+def _changes(axes: Axes, found: TransferFacts, rows: list[LayerRow]) -> None:
     for number, row in enumerate(rows):
         values = [math.nan if each is None else each for each in row.values["change"]]
         axes.plot(
@@ -79,7 +79,7 @@ def _changes(axes: Axes, found: Transfer, rows: list[LayerRow]) -> None:
     _tidy(axes)
 
 
-def _exponents(axes: Axes, found: Transfer, rows: list[LayerRow]) -> None:
+def _exponents(axes: Axes, found: TransferFacts, rows: list[LayerRow]) -> None:
     for place, row in enumerate(rows):
         each = row.coordinates["change"]
         colour = _JUDGED.get(each.judged, COLOURS[0])
@@ -117,7 +117,7 @@ def _tidy(axes: Axes) -> None:
         axes.spines[side].set_visible(False)
 
 
-def write_figure(found: Transfer, path: str | os.PathLike[str]) -> Path:
+def write_figure(found: TransferFacts, path: str | os.PathLike[str]) -> Path:
     """Write the figure as SVG, PDF or PNG.
 
     Raises GoodinitError for another ending, or where it cannot be written.

@@ -13,7 +13,7 @@ from goodinit.report.page import template_environment
 from goodinit.report.page_parts import environment
 from goodinit.report.study_figures import render
 from goodinit.transferring.figure import drawing
-from goodinit.transferring.records import LayerRow, ParameterRow, Transfer
+from goodinit.transferring.records import LayerRow, ParameterRow, TransferFacts
 from goodinit.transferring.table import LAYER_COLUMNS, PARAMETER_COLUMNS, cell, facts
 
 __all__ = ["transfer_html", "write_transfer"]
@@ -21,7 +21,7 @@ __all__ = ["transfer_html", "write_transfer"]
 _MOST: Final = 400  # rows of a table
 
 
-def write_transfer(found: Transfer, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+def write_transfer(found: TransferFacts, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
     """Write the page at `path`, whole or not at all.
 
     Raises GoodinitError where it exists and `overwrite` is not set, or cannot be written.
@@ -29,7 +29,7 @@ def write_transfer(found: Transfer, path: str | os.PathLike[str], overwrite: boo
     return write_new(path, transfer_html(found).encode("utf-8", "replace"), overwrite, "transfer.html")
 
 
-def transfer_html(found: Transfer) -> str:
+def transfer_html(found: TransferFacts) -> str:
     """The page's text."""
     from markupsafe import Markup
 

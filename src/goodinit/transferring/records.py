@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from goodinit.jsonable import finite_or_none
 from goodinit.results import Finding
 from goodinit.statistics import Slope
 
 if TYPE_CHECKING:
-    from rich.console import Group
-
     from goodinit.transferring.proof import Proof
 
-__all__ = ["Coordinate", "LayerRow", "ParameterRow", "Transfer"]
+__all__ = ["Coordinate", "LayerRow", "ParameterRow", "TransferFacts"]
 
 ANSWERS: Final = {"transfers": True, "grows": False, "shrinks": False, "not enough data": None}
 
@@ -94,8 +90,8 @@ class ParameterRow:
 
 
 @dataclass(frozen=True)
-class Transfer:
-    """Whether a learning rate carries over; prints as a table.
+class TransferFacts:
+    """Whether a learning rate carries over.
 
     `axis` is width or depth, `promise` what the parametrization is taken for, `verdict` one of `transfers`, `grows`,
     `shrinks` and `not enough data`, `answer` the same as a sentence. `transfers` is None where it cannot be told.
@@ -141,45 +137,10 @@ class Transfer:
             "findings": [each.to_dict() for each in self.findings],
             "layers": [each.to_dict() for each in self.layers],
             "parameters": [each.to_dict() for each in self.parameters],
-            "losses": {str(size): [_finite(each) for each in curve] for size, curve in self.losses.items()},
+            "losses": {str(size): [finite_or_none(each) for each in curve] for size, curve in self.losses.items()},
             "proof": self.proof.to_dict() if self.proof else None,
         }
 
     def to_json(self) -> str:
         """The text of `to_dict`."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
-
-    def report(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-        """Write the page: verdict, findings, figure, layers, parameters and the proof where there is one.
-
-        Raises GoodinitError where it exists and `overwrite` is not set, or cannot be written.
-        """
-        from goodinit.transferring.page import write_transfer
-
-        return write_transfer(self, path, overwrite)
-
-    def figure(self, path: str | os.PathLike[str]) -> Path:
-        """Write the figure: `.svg`, `.pdf` or `.png`, by the name's ending.
-
-        Raises GoodinitError for another ending, or where it cannot be written.
-        """
-        from goodinit.transferring.figure import write_figure
-
-        return write_figure(self, path)
-
-    def __rich__(self) -> Group:
-        from goodinit.transferring.table import table
-
-        return table(self)
-
-    def __str__(self) -> str:
-        from rich.console import Console
-
-        console = Console(width=120, color_system=None)
-        with console.capture() as capture:
-            console.print(self)
-        return capture.get()
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -10,7 +10,7 @@ import numpy as np
 
 from goodinit.errors import GoodinitError
 from goodinit.factories import load_factory
-from goodinit.transferring.records import Transfer
+from goodinit.transferring.outcome import Transfer
 
 if TYPE_CHECKING:
     import torch

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from goodinit.transferring.records import Coordinate, LayerRow, ParameterRow, Transfer
+from goodinit.transferring.records import Coordinate, LayerRow, ParameterRow, TransferFacts
 
 __all__ = ["LAYER_COLUMNS", "PARAMETER_COLUMNS", "cell", "facts", "table"]
 
@@ -42,7 +42,7 @@ def cell(found: Coordinate | None) -> str:
     return f"{found.slope.value + 0.0:+.2f}" + (f" ±{half:.2f}" if half >= 0.005 else "")
 
 
-def facts(found: Transfer) -> list[tuple[str, str]]:
+def facts(found: TransferFacts) -> list[tuple[str, str]]:
     """What was run."""
     sizes = ", ".join(map(str, found.sizes))
     seeds = "1 seed" if len(found.seeds) == 1 else f"{len(found.seeds)} seeds"
@@ -53,7 +53,7 @@ def facts(found: Transfer) -> list[tuple[str, str]]:
     return said
 
 
-def table(found: Transfer) -> Group:
+def table(found: TransferFacts) -> Group:
     """Verdict, findings, and exponents by layer and by parameter."""
     style = "bold green" if found.transfers else "bold yellow" if found.transfers is None else "bold red"
     parts: list[Text | Table] = [Text(f"{found.answer}.", style)]

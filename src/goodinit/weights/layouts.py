@@ -21,7 +21,19 @@ import numpy as np
 from goodinit.arguments import is_integer, is_number
 from goodinit.errors import GoodinitError, shown
 
-__all__ = ["LAYOUTS", "MOST", "MOST_AXES", "arrange", "check_fan", "kernel_sizes", "ratio", "share", "whole", "wholes"]
+__all__ = [
+    "LAYOUTS",
+    "MOST",
+    "MOST_AXES",
+    "arrange",
+    "check_fan",
+    "kernel_sizes",
+    "ratio",
+    "refused",
+    "share",
+    "whole",
+    "wholes",
+]
 
 MOST: Final = 1 << 60
 """The most elements of a weight: in float64 as many bytes as an address reaches."""
@@ -39,14 +51,19 @@ _ORDERS: Final[dict[str, dict[str, str]]] = {
 }
 
 
+def refused(name: object, message: str) -> GoodinitError:
+    """The error of what a weight of that name was told."""
+    return GoodinitError(f"weight {shown(name)}: {message}")
+
+
 def arrange(
     name: str, kind: str, layout: str, out: int, into: int, kernel: tuple[int, ...] = ()
 ) -> tuple[tuple[int, ...], int, int]:
     """The shape of a weight of `out` by `into` by `kernel` in that layout, its output axis and its input axis."""
     if layout not in LAYOUTS:
-        raise GoodinitError(f"weight {name!r}: layout {layout!r} is not known; choose one of {', '.join(LAYOUTS)}")
+        raise refused(name, f"layout {shown(layout)} is not known; choose one of {', '.join(LAYOUTS)}")
     if layout not in _ORDERS[kind]:
-        raise GoodinitError(f"weight {name!r}: {layout} has no {kind} layer; choose one of {', '.join(_ORDERS[kind])}")
+        raise refused(name, f"{layout} has no {kind} layer; choose one of {', '.join(_ORDERS[kind])}")
     shape: list[int] = []
     axes = {}
     for letter in _ORDERS[kind][layout]:
@@ -58,7 +75,7 @@ def arrange(
 def whole(name: str, what: str, value: Any, low: int = 0) -> int:
     """The value as a plain int. Raises GoodinitError unless it is an integer of at least `low`."""
     if not is_integer(value) or not low <= value <= MOST:
-        raise GoodinitError(f"weight {name!r}: {what}={shown(value)}; give an integer of at least {low}, 2^60 at most")
+        raise refused(name, f"{what}={shown(value)}; give an integer of at least {low}, 2^60 at most")
     return int(value)
 
 
@@ -66,17 +83,17 @@ def wholes(name: str, what: str, values: Any, low: int = 0) -> tuple[int, ...]:
     """The values as plain ints. Raises GoodinitError unless they are integers of at least `low`."""
     try:
         if len(values) > MOST_AXES and what != "parts":
-            raise GoodinitError(f"weight {name!r}: {what} of {len(values)} numbers; {MOST_AXES} at most")
+            raise refused(name, f"{what} of {len(values)} numbers; {MOST_AXES} at most")
         values = tuple(values)
     except TypeError:
-        raise GoodinitError(f"weight {name!r}: {what}={shown(values)}; give a sequence of integers") from None
+        raise refused(name, f"{what}={shown(values)}; give a sequence of integers") from None
     return tuple(whole(name, what, value, low) for value in values)
 
 
 def check_fan(name: str, what: str, value: Any) -> None:
     """Refuse a fan that is not a finite number of at least 0."""
     if not is_number(value) or value < 0:
-        raise GoodinitError(f"weight {name!r}: {what}={shown(value)}; a fan is a finite number of at least 0")
+        raise refused(name, f"{what}={shown(value)}; a fan is a finite number of at least 0")
 
 
 def share(name: str, what: str, channels: int, groups: int) -> int:
@@ -84,7 +101,7 @@ def share(name: str, what: str, channels: int, groups: int) -> int:
     whole(name, what, channels)
     whole(name, "groups", groups, low=1)
     if channels % groups:
-        raise GoodinitError(f"weight {name!r}: {what}={channels} is not divisible by groups={groups}; change either")
+        raise refused(name, f"{what}={channels} is not divisible by groups={groups}; change either")
     return channels // groups
 
 
@@ -94,18 +111,16 @@ def kernel_sizes(
     """The kernel's sizes, their product and the product of the strides."""
     if isinstance(kernel_size, int | np.integer):
         if whole(name, "dims", dims) not in (1, 2, 3):
-            raise GoodinitError(f"weight {name!r}: dims={shown(dims)}; a convolution has one to three dimensions")
+            raise refused(name, f"dims={shown(dims)}; a convolution has one to three dimensions")
         kernel_size = (int(kernel_size),) * dims
     kernel = wholes(name, "kernel_size", kernel_size, low=1)
     if not 1 <= len(kernel) <= 3:
-        raise GoodinitError(f"weight {name!r}: kernel_size={kernel}; a convolution has one to three dimensions")
+        raise refused(name, f"kernel_size={kernel}; a convolution has one to three dimensions")
     if isinstance(stride, int | np.integer):
         stride = (int(stride),) * len(kernel)
     steps = wholes(name, "stride", stride, low=1)
     if len(steps) != len(kernel):
-        raise GoodinitError(
-            f"weight {name!r}: stride={steps}; give one number, or one for each of kernel_size={kernel}"
-        )
+        raise refused(name, f"stride={steps}; give one number, or one for each of kernel_size={kernel}")
     return kernel, math.prod(kernel), math.prod(steps)
 
 

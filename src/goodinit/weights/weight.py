@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.errors import GoodinitError, shown
-from goodinit.weights.layouts import MOST, arrange, check_fan, kernel_sizes, ratio, share, whole, wholes
+from goodinit.weights.layouts import MOST, arrange, check_fan, kernel_sizes, ratio, refused, share, whole, wholes
 
 __all__ = ["KINDS", "Weight"]
 
@@ -89,7 +89,7 @@ class Weight:
             raise self._error(f"parts {self.parts} with groups={self.groups}; a weight has either parts or groups")
 
     def _error(self, message: str) -> GoodinitError:
-        return GoodinitError(f"weight {self.name!r}: {message}")
+        return GoodinitError(f"weight {shown(self.name)}: {message}")
 
     @property
     def _alone(self) -> bool:
@@ -261,7 +261,7 @@ class Weight:
                 name, "conv_transpose", layout, out, in_channels, kernel, fans=fans, groups=groups, divided="in"
             )
         if layout in ("keras", "flax") and groups != 1:
-            raise GoodinitError(f"weight {name!r}: groups={groups}; {layout} has no grouped transposed convolution")
+            raise refused(name, f"groups={groups}; {layout} has no grouped transposed convolution")
         return cls._told(name, "conv_transpose", layout, out_channels, into, kernel, fans=fans, groups=groups)
 
     @classmethod
@@ -297,8 +297,8 @@ class Weight:
         >>> Weight.recurrent("weight_hh", 8, 8).parts
         (8, 8, 8, 8)
         """
-        if cell not in CELLS:
-            raise GoodinitError(f"weight {name!r}: cell {cell!r} is not known; choose one of {', '.join(CELLS)}")
+        if not isinstance(cell, str) or cell not in CELLS:
+            raise refused(name, f"cell {shown(cell)} is not known; choose one of {', '.join(CELLS)}")
         whole(name, "units", units)
         return cls.packed(name, in_features, (units,) * CELLS[cell], layout=layout)
 

@@ -25,7 +25,11 @@ CUT_OFF: Final = 0.5
 def gradient_size(start: ModelStart) -> Iterator[Finding]:
     """Gradients that shrink or grow on their way back to the first layers."""
     layers = [layer for layer in hidden(start) if layer.gradient_norm is not None and not layer.scoring]
-    known = [(layer, layer.gradient_norm or 0.0) for layer in layers]
+    plain = [layer for layer in layers if not layer.norm_after]
+    if len(plain) >= 2:  # a norm makes up for a size, and its gradient is as much larger as the size is smaller
+        known = [(layer, layer.gradient_norm or 0.0) for layer in plain]
+    else:
+        known = [(layer, (layer.gradient_norm or 0.0) * layer.rms) for layer in layers]
     known = [(layer, norm) for layer, norm in known if norm > 0 and math.isfinite(norm)]
     if len(known) < 2:
         return
@@ -91,7 +95,8 @@ def no_gradient(start: ModelStart) -> Iterator[Finding]:
             remedy=f"# no weight is the cause: {start.backward_failure.splitlines()[0]}",
         )
         return
-    frozen = [each for each in start.parameters if not each.trainable]
+    fixed = {layer.weight for layer in start.layers if layer.kind == "embedding" and not layer.varied}
+    frozen = [each for each in start.parameters if not each.trainable and each.name not in fixed]
     if frozen:
         one = expression(frozen[0].name)
         yield Finding(

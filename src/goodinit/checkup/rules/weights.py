@@ -88,7 +88,8 @@ def identical_units(start: ModelStart) -> Iterator[Finding]:
 def identical_layers(start: ModelStart) -> Iterator[Finding]:
     """Layers that are copies of another, as `nn.TransformerEncoder` makes them."""
     called = {layer.weight for layer in start.layers}
-    copies = [each for each in start.parameters if each.same_as is not None and (each.fan_in or each.name in called)]
+    copies = [each for each in start.parameters if each.same_as is not None and each.trainable]
+    copies = [each for each in copies if each.fan_in or each.name in called]
     if not copies:
         return
     parallel = [each for each in copies if each.same_gradient]

@@ -2,6 +2,7 @@
 // curves over further seeds. It runs in a Worker; the page puts the starts' films side by side.
 
 import { dataSet } from "./data.js";
+import { judge } from "./judge.js";
 import { drawStart, readActivation } from "./laws.js";
 import { measure } from "./measure.js";
 import { networkOf, targets } from "./network.js";
@@ -75,7 +76,7 @@ export class Film {
       const square = data.X.reduce((sum, x) => sum + x * x, 0) / data.X.length;
       const expected = forecast(core, network, drawn, square) ?? { forward: null, backward: null };
       let last = camera.frame(drawn.parameters);
-      tell("begin", { frame: last, expected, measure: before, findings: null });
+      tell("begin", { frame: last, expected, measure: before, findings: judge(before, this.table.findings) });
       const shown = (step, parameters) => {
         if (step === 0) return;
         last = camera.frame(parameters);

@@ -204,7 +204,7 @@ export function readActivation(table, core, text) {
     if (!Number.isFinite(option)) refuse(`activation ${name}(${key}=${given}): ${key} must be a finite number`);
     if (option !== found.options[0].default) written = `${name}(${key}=${option})`;
   }
-  return { name: written, number: core ? core.activations.indexOf(name) : -1, option, kinks: found.kinks, saturation: found.saturation };
+  return { name: written, number: core ? core.activations.indexOf(name) : -1, option, kinks: found.kinks, saturation: found.saturation, usualSaturation: table.findings.usual_saturation[name] };
 }
 
 /** The mean and variance of a standard normal between two bounds. */

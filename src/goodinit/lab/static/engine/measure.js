@@ -19,7 +19,7 @@ export function measure(network, data, parameters, pass) {
       distinct: distinct(network, parameters, layer),
       dead_share: slopes.filter((row) => row.every((slope) => slope === 0)).length / units,
       saturated_share: saturated(network.activation.saturation, values),
-      activation_rms: rms(values),
+      activation_rms: rms(values), usual_saturated_share: network.activation.usualSaturation,
     });
     at += units;
   }

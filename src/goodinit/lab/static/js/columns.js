@@ -16,6 +16,7 @@ export class Columns {
     this.frame = 0;
     this.observer = new IntersectionObserver((seen) => this.seen(seen), { rootMargin: "120px" });
     new ResizeObserver(() => this.resized()).observe(root);
+    window.addEventListener("beforeprint", () => this.run && this.drawAll());
   }
 
   /** Show a run that has begun. The columns are kept where they fit, so that a change does not flicker. */
@@ -72,7 +73,14 @@ export class Columns {
     each.draw(this.run, this.frame, this.view);
   }
 
-  /** Every picture, seen or not: for the file that is saved. */
+  /** Columns that do not fit beside each other are scrolled, by the keyboard too. */
+  recheck() {
+    const scrolled = this.root.scrollWidth > this.root.clientWidth + 1;
+    if (scrolled) this.root.setAttribute("tabindex", "0");
+    else this.root.removeAttribute("tabindex");
+  }
+
+  /** Every picture, seen or not: for print and for the file that is saved. */
   drawAll() {
     for (const column of this.columns) column.figures.forEach((each) => this.paint(each));
   }
@@ -90,6 +98,7 @@ export class Columns {
     if (!this.run || this.root.clientWidth === this.width) return;
     this.width = this.root.clientWidth;
     for (const column of this.columns) column.resize();
+    this.recheck();
     this.draw(this.frame);
   }
 
@@ -117,6 +126,7 @@ function common(run) {
 class Column {
   constructor(k, columns) {
     this.k = k;
+    this.columns = columns;
     this.title = el("h2", {}, el("span", { class: "badge", "aria-hidden": "true" }, LETTERS[k]), (this.label = el("code", {})));
     this.title.id = `start-title-${k}`;
     this.numbers = el("dl", { class: "figures" });
@@ -152,16 +162,26 @@ class Column {
     this.loss.textContent = frame.loss === null ? t("figures.infinite") : figure(frame.loss);
     this.train.textContent = percent(frame.train_accuracy);
     this.test.textContent = percent(frame.test_accuracy);
+    this.ending(run, f);
     for (const each of this.figures) each.describe(run, f);
   }
 
   words(run) {
     const told = findings(run, this.k).map(({ code, severity, text }) =>
       el("li", { class: `finding ${severity}`, "data-code": code }, el("strong", {}, t(`severity.${severity}`)), " ", text));
-    const end = outcome(run, this.k);
-    if (end) told.push(el("li", { class: `finding outcome ${end.severity}` }, end.text));
-    this.findings.replaceChildren(...told);
+    this.outcome = el("li", { class: "finding outcome" });
+    this.findings.replaceChildren(...told, this.outcome);
+    this.ending(run, this.columns.frame);
     fill(this.node);
+  }
+
+  /** How the training ended is told where it ends, not before. */
+  ending(run, f) {
+    const end = f === run.steps.length - 1 ? outcome(run, this.k) : null;
+    const text = end ? end.text : t(run.end ? "outcome.ahead" : "outcome.training");
+    if (!this.outcome || this.outcome.textContent === text) return;
+    this.outcome.className = `finding outcome ${end?.severity ?? ""}`;
+    this.outcome.textContent = text;
   }
 
   resize() {

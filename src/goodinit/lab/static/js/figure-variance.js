@@ -27,6 +27,7 @@ export class VarianceFigure extends Figure {
     const xFormat = (v) => (Number.isInteger(v) ? String(v) : "");
     this.charts = SIDES.map((side) => new Chart(this.box[side], { log: true, height: 130, points: true, xFormat, lines }));
     for (const side of SIDES) {
+      this.box[side].setAttribute("aria-label", t("variance.noTheory"));
       this.zero[side] = said("p", "variance.zero", { class: "zero", hidden: true });
       this.box[side].append(this.zero[side]);
     }

@@ -1,14 +1,21 @@
-// What the checkup found at a start, in the page's language, each sentence from the numbers that were measured.
+// What the checkup found at a start, in the page's language, each sentence rendered from the finding's values.
 
-import { figure, has, percent, t, whole } from "./i18n.js";
+import { sentence } from "./finding-text.js";
+import { figure, language, percent, t, whole } from "./i18n.js";
+
+let texts = {};
+
+/** The sentences of each language by code, as the catalogue has them. */
+export function learn(given) {
+  texts = given;
+}
 
 /** Sentences with their severity: [{code, severity, text}]. A start is called healthy only where its training learned. */
 export function findings(run, start) {
   const begun = run.begun[start];
-  if (begun.findings === null) return [];
   const all = run.end ? merged(begun.findings, run.end.starts[start].findings) : begun.findings;
   const { measure } = begun;
-  const told = all.map((each) => ({ ...each, text: sentence(each, measure) }));
+  const told = all.map((each) => ({ ...each, text: t("finding.stop", { text: sentence(each, texts[language()]) }) }));
   if (told.length || outcome(run, start)?.severity === "severe") return told;
   return [{ code: "healthy", severity: "good", text: t("finding.healthy", { loss: figure(measure.loss), chance: figure(measure.chance_loss) }) }];
 }
@@ -16,50 +23,6 @@ export function findings(run, start) {
 function merged(first, later) {
   const codes = new Set(first.map((each) => each.code));
   return [...first, ...later.filter((each) => !codes.has(each.code))];
-}
-
-function sentence({ code, message }, measure) {
-  const key = `finding.${code}`;
-  const values = measured[code]?.(measure);
-  return values && has(key) ? t(key, values) : message;
-}
-
-const join = (parts) => parts.join(t("list.comma"));
-const shares = (measure, name) =>
-  join(measure.layers.flatMap((layer, i) => (layer[name] >= 0.5 ? [t("finding.share", { share: percent(layer[name]), layer: i + 1 })] : [])));
-
-const measured = {
-  "identical-units": (measure) => ({
-    parts: shortened(
-      measure.layers.flatMap((layer, i) => {
-        if (layer.distinct >= layer.units) return [];
-        const values = { units: layer.units, duplicates: layer.units - layer.distinct, layer: i + 1 };
-        return [t(layer.distinct === 1 ? "finding.all" : "finding.some", values)];
-      }),
-    ),
-  }),
-  "zero-gradient": (measure) => {
-    const still = Object.entries(measure.largest_gradients).filter(([name, largest]) => name.startsWith("W") && !(largest > 1e-15));
-    const weights = Object.keys(measure.largest_gradients).filter((name) => name.startsWith("W"));
-    return { which: still.length === weights.length ? t("finding.everyWeight") : join(still.map(([name]) => name)) };
-  },
-  "output-saturated": (measure) => ({
-    sure: percent(measure.sure_share), wrong: percent(measure.sure_and_wrong_share), rms: figure(measure.logit_rms, 3),
-  }),
-  "loss-above-chance": (measure) => ({
-    loss: figure(measure.loss, 5), ratio: figure(measure.loss / measure.chance_loss, 3), chance: figure(measure.chance_loss),
-  }),
-  "dead-units": (measure) => ({ parts: shares(measure, "dead_share") }),
-  "saturated-units": (measure) => ({ parts: shares(measure, "saturated_share") }),
-  "vanishing-signal": (measure) => ({ ratio: figure(signal(measure), 2) }),
-  "exploding-signal": (measure) => ({ ratio: figure(signal(measure), 2) }),
-};
-
-const signal = (measure) => measure.layers.at(-1).activation_rms / measure.layers[0].activation_rms;
-
-/** Four parts and how many more there are: a network of thirty layers is not listed whole. */
-function shortened(parts) {
-  return parts.length > 4 ? join([...parts.slice(0, 3), t("list.more", { count: parts.length - 3 })]) : join(parts);
 }
 
 const STUCK = 0.95; // of the loss of guessing: a training that ends above it has not learned

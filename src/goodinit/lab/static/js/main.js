@@ -5,6 +5,7 @@ import { api, keep } from "./backend.js";
 import { Columns } from "./columns.js";
 import { trouble } from "./controls.js";
 import { byId, el, settled } from "./dom.js";
+import { learn } from "./findings.js";
 import { LANGUAGES, language, preferred, said, t, use, whole } from "./i18n.js";
 import { explained, show, showAgain, unread } from "./messages.js";
 import { panel } from "./panel.js";
@@ -112,6 +113,7 @@ class Lab {
         const field = keyOf(error.field) ? error.field : suspects.shift();
         if (!repair || !field || attempt > 12 || ["busy", "unreachable", "internal", "forbidden"].includes(error.code)) {
           this.refused(error);
+          document.body.classList.remove("opening");
           byId("starts").classList.add("stale"); // what is shown is not the scene that the controls say
           return;
         }
@@ -160,11 +162,15 @@ class Lab {
     this.panel.show(this.scene, this.run, this.files);
     const was = this.wanted ?? (atEnd ? Infinity : at);
     const goal = steps.findIndex((step) => step >= was);
+    this.columns.recheck();
     this.player.load(steps.length, goal < 0 ? steps.length - 1 : goal);
     this.wanted = null;
     if (this.playing) this.player.play();
     this.playing = false;
-    requestAnimationFrame(() => performance.mark("lab:first"));
+    requestAnimationFrame(() => {
+      performance.mark("lab:first");
+      document.body.classList.remove("opening");
+    });
   }
 
   refresh() {
@@ -192,8 +198,8 @@ class Lab {
     byId("clock").textContent = clock;
     this.columns.draw(frame);
     this.together.draw(frame);
-    if (!player.playing && player.goal === null) {
-      const at = run.complete && frame === player.last ? null : run.steps[frame];
+    if (player.goal === null) {
+      const at = player.playing || this.playing || (run.complete && frame === player.last) ? null : run.steps[frame];
       if (at !== this.view.at) {
         this.view.at = at;
         this.writeSoon();
@@ -318,7 +324,9 @@ function frameOnce(call) {
 async function open() {
   await use(preferred());
   document.title = t("title");
-  const lab = new Lab(await api.catalogue());
+  const catalogue = await api.catalogue();
+  learn(catalogue.findings.texts);
+  const lab = new Lab(catalogue);
   await lab.speak(language());
   follow(byId("theme"), () => lab.recolour());
   for (const each of LANGUAGES) byId(`lang-${each}`).addEventListener("click", () => lab.speak(each, true));
@@ -334,7 +342,7 @@ async function open() {
   sharing(
     {
       scene: () => lab.scene,
-      link: () => new URL(lab.address(), location.href).href,
+      link: () => new URL(lab.address(), lab.catalogue.link_base ?? location.href).href,
       picture: () => sheet(lab.run, lab.player.frame, lab.columns),
     },
     (text) => {
@@ -385,6 +393,7 @@ function dropping(lab) {
 
 keep();
 open().catch((error) => {
+  document.body.classList.remove("opening");
   show("error", [() => error.message]);
   throw error;
 });

@@ -45,19 +45,30 @@ export function startsEditor(catalogue, change) {
       type: "button", class: "small", id: `remove-start-${i}`, "aria-label": t("starts.remove", { letter: LETTERS[i] }),
       title: t("starts.remove", { letter: LETTERS[i] }), onclick: () => change((scene) => void scene.inits.splice(i, 1)),
     }, "×");
+    const note = el("p", { class: "hint mismatch", hidden: true });
     const box = el(
       "div", { class: `start-card start-colour-${i}` },
       el("div", { class: "start-head" }, el("span", { class: "badge", "aria-hidden": "true" }, LETTERS[i]), which, remove),
       facts ? el("p", { class: "formula" }, facts.formula) : null,
       options.length ? el("div", { class: "two options" }, ...options) : null,
+      note,
       gain.node,
       el("p", { class: "trouble", hidden: true }),
     );
     box.dataset.field = `inits.${i}`;
-    return { box, gain, remove };
+    return { box, gain, remove, note };
   }
 
-  function update(inits) {
+  /** What an initializer is made for, where that is not the network's activation. */
+  function mismatch({ spec }, activation) {
+    const parsed = parseSpec(spec);
+    const option = byName.get(parsed?.name)?.options.find((each) => each.name === "activation");
+    const made = parsed?.options.activation ?? option?.default;
+    const family = (text) => parseSpec(String(text).replace(/^["']|["']$/g, ""))?.name;
+    return option && family(made) !== family(activation) ? t("starts.mismatch", { made: family(made), used: family(activation) }) : "";
+  }
+
+  function update(inits, activation) {
     const now = JSON.stringify([inits.map((init) => init.spec), t("starts.add")]);
     if (now !== structure) {
       structure = now;
@@ -69,6 +80,8 @@ export function startsEditor(catalogue, change) {
     cards.forEach((each, i) => {
       each.gain.update(inits[i].gain);
       each.remove.disabled = inits.length === 1;
+      each.note.textContent = mismatch(inits[i], activation);
+      each.note.hidden = each.note.textContent === "";
     });
     add.disabled = inits.length >= catalogue.limits.inits;
   }

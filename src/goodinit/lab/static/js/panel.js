@@ -53,7 +53,7 @@ export function panel(form, catalogue, { change, sendCsv, points, files }) {
       layers.update(scene.hidden);
       activation.update(scene.activation);
       loss.update(scene.loss);
-      starts.update(scene.inits);
+      starts.update(scene.inits, scene.activation);
       rate.update(scene.learning_rate);
       optimizer.update(scene.optimizer);
       steps.update(scene.steps);

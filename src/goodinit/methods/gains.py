@@ -7,30 +7,28 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
-from goodinit import activations, theory
+from goodinit import activations
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer
 from goodinit.initializers.base import same_everywhere
-from goodinit.pytorch.read import ModelWeight
-from goodinit.structure import MULTIPLYING, Trace
+from goodinit.structure import MULTIPLYING, Parameter, Trace
 
 __all__ = ["following", "with_gain"]
 
 _LINEAR: Final = ("softmax", "log_softmax", "softmin")  # over the whole output: no element's own activation
-_GATED: Final = {"RNN_TANH": "tanh", "RNN_RELU": "relu"}
 
 
-def following(weight: ModelWeight, trace: Trace | None, mode: str | None) -> tuple[str | None, str | None]:
+def following(weight: Parameter, trace: Trace | None) -> tuple[str | None, str | None]:
     """The activation after a weight's layer, `linear` for none, and a caution; None where it is not known.
 
     Inside an attention or a recurrent layer the class tells: query, key and value meet no activation, gates have
     bounded ones that a gain of 1 suits, and a plain recurrent layer has its own. For all others the trace of a batch
-    does. `mode` is a recurrent layer's.
+    does.
     """
     if weight.role not in MULTIPLYING:
         return None, None
     if weight.role.startswith("recurrent"):
-        return ("linear" if weight.role == "recurrent projection" else _GATED.get(mode or "", "linear")), None
+        return ("linear" if weight.role == "recurrent projection" else weight.cell or "linear"), None
     if weight.role == "attention":
         return "linear", None
     if trace is None:
@@ -69,4 +67,6 @@ def with_gain(
 
 @lru_cache
 def _gain(activation: str) -> float:
+    from goodinit import theory  # its quadrature takes a while to import
+
     return same_everywhere(theory.gain(activation))
