@@ -84,7 +84,6 @@ def test_the_same_in_texts(text):
         (lambda: initializers.get("n" * 900), "is not known"),
         (lambda: comparison.compare(tasks=[0]), "give a task's name"),
         (lambda: comparison.compare(tasks=None), "give a task's name"),
-        (lambda: comparison.compare(seeds=None), "give integers"),
         (lambda: Weight.recurrent("W", 2, 2, cell=[]), "is not known"),
     ],
 )
