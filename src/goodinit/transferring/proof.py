@@ -158,4 +158,5 @@ def _lowest(x: Floats, losses: Floats) -> float:
     a, b, _ = np.polyfit(x[best - 1 : best + 2] - x[best], np.log(y[best - 1 : best + 2]), 2)
     if a <= 0:
         return float(x[best])
-    return float(x[best] + np.clip(-b / (2 * a), x[best - 1] - x[best], x[best + 1] - x[best]))
+    low, high = sorted((x[best - 1], x[best + 1]))
+    return float(np.clip(x[best] - b / (2 * a), low, high))
