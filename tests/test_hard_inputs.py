@@ -82,6 +82,9 @@ def test_the_same_in_texts(text):
         (lambda: comparison.compare(seeds="0-" + "9" * 5000), "give integers"),
         (lambda: comparison.compare(steps=10**9, record_every=1), "1,000,000 losses at most"),
         (lambda: initializers.get("n" * 900), "is not known"),
+        (lambda: comparison.compare(tasks=[0]), "give a task's name"),
+        (lambda: comparison.compare(tasks=None), "give a task's name"),
+        (lambda: Weight.recurrent("W", 2, 2, cell=[]), "is not known"),
     ],
 )
 def test_sizes_that_no_machine_has(make, message):

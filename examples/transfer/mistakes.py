@@ -34,10 +34,10 @@ def mistakes():
         print(f"{make.__name__}: {right} of {len(every)} named first\n", flush=True)
 
 
-def correct(runs=100):
+def correct(first=0, after=100):
     """Correct models of other seeds, widths, batches and rates."""
     counts = {}
-    for number in range(runs):
+    for number in range(first, after):
         generator = torch.Generator().manual_seed(1000 + number)
 
         def choose(several, generator=generator):
@@ -49,7 +49,7 @@ def correct(runs=100):
             make = partial(models.mlp, count=choose([32, 64, 128, 256]), learning_rate=choose([1e-3, 3e-3, 1e-2]))
         else:
             rate = choose([1e-3, 3e-3, 1e-2])
-            make = partial(models.gpt, count=choose([4, 8, 16]), learning_rate=rate, data_seed=number)
+            make = partial(models.gpt, count=choose([4, 8]), learning_rate=rate, data_seed=number)
         found = goodinit.transfer(make, widths=widths, seeds=seeds)
         counts[found.verdict] = counts.get(found.verdict, 0) + 1
         if found.verdict != "transfers":
@@ -72,5 +72,5 @@ def small():
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for name in sys.argv[1:] or ["small"]:
-        {"mistakes": mistakes, "correct": correct, "depth": depth, "small": small}[name]()
+    name, *numbers = sys.argv[1:] or ["small"]
+    {"mistakes": mistakes, "correct": correct, "depth": depth, "small": small}[name](*map(int, numbers))

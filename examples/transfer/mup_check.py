@@ -36,7 +36,7 @@ def check(make, mistake, steps):
         return lambda: make(width, mistake)[0]
 
     def build(model):
-        width = next(each.shape[-1] for name, each in model.named_parameters() if "readout.weight" in name)
+        width = model.readout.weight.shape[1]
         return Several(models.optimizer(model, width=width, mistake=mistake))
 
     several = targets.dim() > 1

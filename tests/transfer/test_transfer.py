@@ -261,3 +261,47 @@ def test_the_command(models, tmp_path, monkeypatch, capsys):
     out = capsys.readouterr().out
     assert "does not transfer" in out
     assert "hidden-rate-not-scaled" in out
+
+
+def test_depth_with_and_without_branch_multipliers(models):
+    """CompleteP (arXiv 2505.01618) keeps the stream's change over depth; without its multiplier it grows as depth."""
+    streams = {}
+    for kind in ("standard", "completep"):
+        found = transfer(partial(models.deep, kind=kind, count=4), depths=[4, 8, 16], seeds=2, steps=2)
+        assert found.promise == kind
+        codes = [each.code for each in found.findings]
+        assert ("branch-multiplier-missing" in codes) is (kind == "standard")
+        streams[kind] = found["stream after blocks.*.down"].coordinates["change"].slope.value
+    assert streams["standard"] > 0.7  # L branches, each moved as far as in a shallow model
+    assert streams["completep"] < 0.3
+
+
+def test_the_best_rate_of_losses_made_up():
+    from goodinit.transferring.proof import best_rates
+
+    rates, sizes, seeds = [2.0**-k for k in range(4, 13)], [64, 256, 1024], [0, 1, 2]
+    x = np.log2(rates)
+    noise = 0.01 * np.random.default_rng(0).normal(size=(3, 1, 3))
+
+    def losses(places):
+        return np.exp(0.1 * (x[None, :, None] - np.array(places)[:, None, None]) ** 2 + noise)
+
+    moving = best_rates("width", sizes, rates, seeds, 60, losses([-6.3, -8.3, -10.3]))
+    assert [np.log2(each.rate) for each in moving.best] == pytest.approx([-6.3, -8.3, -10.3])
+    assert moving.slope.value == pytest.approx(-1)  # two octaves of the rate for two of the width
+    assert moving.verdict == "moves"
+    assert best_rates("width", sizes, rates, seeds, 60, losses([-6.2, -6.1, -6.2])).verdict == "stays"
+    assert best_rates("width", sizes, rates, seeds, 60, losses([-14, -14, -14])).verdict == "not enough data"
+
+
+def test_the_proof_beside_the_check(models, tmp_path):
+    rates = [2.0**-k for k in range(4, 12, 2)]
+    make = partial(models.mlp, count=32)
+    found = transfer(make, widths=[32, 64, 128], seeds=2, steps=2, rates=rates, proof_steps=6)
+    assert found.proof.losses.shape == (3, 4, 2)
+    assert np.isfinite(found.proof.losses).all()
+    assert "best rate" in found.report(tmp_path / "page.html").read_text()
+    assert found.figure(tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
+    json.dumps(found.to_dict(), allow_nan=False)
+    with pytest.raises(GoodinitError, match="svg, pdf, png"):
+        found.figure(tmp_path / "figure.bmp")

@@ -179,6 +179,8 @@ def _task(given: str | Mapping[str, Any], options: Mapping[str, Any]) -> Task:
         name, base = given.get("name"), str(given.get("like", "classic"))
     else:
         name, base = None, given
+    if not isinstance(base, str):
+        raise GoodinitError(f"task {shown(base)}: give a task's name, or its options with a name")
     if base not in TASKS:
         raise unknown_name("task", base, TASKS)
     changes = {**own, **{key: value for key, value in options.items() if value is not None}}

@@ -2,72 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
 from goodinit.results import Finding
+from goodinit.transferring.evidence import Evidence, finding, group_of, rate_of
 from goodinit.transferring.judging import Table
+from goodinit.transferring.optimizer_causes import base_shapes, decay, epsilon, muon_scale
 from goodinit.transferring.records import LayerRow, ParameterRow
 from goodinit.wording import listed
 
-__all__ = ["Evidence", "causes", "finding"]
-
-_ORTHOGONAL: Final = 0.6  # stable rank over the smaller side: Newton-Schulz leaves singular values of 0.7 to 1.2
-_BENT_RATE: Final = 0.05  # of a rate, which is exact
-_BENT_START: Final = 0.2  # of a start, which is drawn
-_EPSILON: Final = 0.1  # share of epsilon in Adam's denominator that is felt
-_FELT_DECAY: Final = 0.1  # times the gradient: what the updates then do is the decay's doing
-
-
-def finding(
-    code: str,
-    message: str,
-    where: str | None,
-    measured: float | None,
-    expected: float | None,
-    remedy: str = "",
-    severity: Literal["severe", "warning", "info"] = "severe",
-) -> Finding:
-    """One judgement of a transfer check."""
-    return Finding(code, severity, where, {"message": message}, measured, expected, remedy)
-
-
-class Evidence:
-    """The rows, and what is asked of them again and again."""
-
-    def __init__(self, table: Table, layers: Sequence[LayerRow], parameters: Sequence[ParameterRow]) -> None:
-        self.table, self.layers, self.parameters = table, layers, parameters
-        self.explained: set[str] = set()
-
-    def of(self, role: str, measure: str, judged: str) -> list[ParameterRow]:
-        """The parameters of a role whose measure was judged so, and that no earlier cause explains."""
-        return [
-            row
-            for row in self.parameters
-            if row.role == role
-            and measure in row.coordinates
-            and row.coordinates[measure].judged == judged
-            and row.name not in self.explained
-        ]
-
-    def exponent(self, rows: Sequence[ParameterRow], measure: str) -> float:
-        """The median exponent of a measure."""
-        values = [row.coordinates[measure].slope.value for row in rows if measure in row.coordinates]
-        return float(np.median(values)) if values else math.nan
-
-    def take(self, rows: Sequence[ParameterRow]) -> str:
-        """Mark the parameters as explained, and list their names."""
-        self.explained |= {row.name for row in rows}
-        return listed([row.name for row in rows])
-
-    def last(self, row: ParameterRow, fact: str) -> float:
-        """A fact's mean at the largest size."""
-        values = self.table.parameter(row.name, fact)[-1]
-        good = values[np.isfinite(values)]
-        return float(good.mean()) if good.size else math.nan
+__all__ = ["causes"]
 
 
 def causes(table: Table, layers: Sequence[LayerRow], parameters: Sequence[ParameterRow]) -> list[Finding]:
@@ -79,102 +26,9 @@ def causes(table: Table, layers: Sequence[LayerRow], parameters: Sequence[Parame
     return found
 
 
-def _muon(seen: Evidence) -> list[Finding]:
-    rows = [
-        row
-        for role in ("hidden", "input", "readout")
-        for judged in ("grows", "shrinks")
-        for row in seen.of(role, "spectral", judged)
-        if seen.last(row, "stable_rank") > _ORTHOGONAL and not seen.last(row, "adaptive")
-    ]
-    if not rows:
-        return []
-    slope = seen.exponent(rows, "spectral")
-    return [
-        finding(
-            "muon-scale",
-            f"the optimizer makes the updates of {seen.take(rows)} orthogonal, and their spectral norm goes as "
-            f"{seen.table.axis}^{slope:+.2f} beside sqrt(fan out / fan in), which it should keep to",
-            rows[0].name,
-            slope,
-            0.0,
-            "update = update * max(1, update.shape[0] / update.shape[1]) ** 0.5"
-            if rows[0].role == "hidden"
-            else "update = update * (update.shape[0] / update.shape[1]) ** 0.5",
-        )
-    ]
-
-
-def _base_shapes(seen: Evidence) -> list[Finding]:
-    table = seen.table
-    bent = [
-        row
-        for row in seen.parameters
-        if _off_line(table.sizes, table.parameter(row.name, "rate")) > _BENT_RATE
-        or (row.role != "vector" and _off_line(table.sizes, table.parameter(row.name, "std")) > _BENT_START)
-    ]
-    if bent and len(table.sizes) > 2:
-        off = _off_line(table.sizes, table.parameter(bent[0].name, "rate"))
-        return [
-            finding(
-                "base-shapes-mixed",
-                f"the rates or starts of {seen.take(bent)} follow no one power of the width: some widths are scaled "
-                "from another base than the others",
-                bent[0].name,
-                off,
-                0.0,
-                "base = 64  # one width, and the same for every model\nmultiplier = width / base",
-            )
-        ]
-    up, down = seen.of("readout", "spectral", "grows"), seen.of("input", "spectral", "shrinks")
-    if up and down and seen.exponent(up, "rate") > -0.5 and seen.exponent(down, "rate") < -0.5:
-        vectors = [row for row in seen.of("vector", "moved", "shrinks") if row.coordinates["rate"].slope.value < -0.5]
-        return [
-            finding(
-                "base-shapes-mixed",
-                f"the rates of {seen.take(down + vectors)} fall with the width, and that of {seen.take(up)} does not: "
-                "fan out was taken for fan in",
-                up[0].name,
-                seen.exponent(up, "rate"),
-                -1.0,
-                "multiplier = weight.shape[1] / base_weight.shape[1]  # fan in, not fan out\n"
-                "rate = learning_rate / multiplier  # Adam; where fan in does not grow it is 1",
-            )
-        ]
-    return []
-
-
-def _epsilon(seen: Evidence) -> list[Finding]:
-    rows = [
-        row
-        for row in seen.parameters
-        if "epsilon" in row.coordinates
-        and row.coordinates["epsilon"].slope.value > 0.15
-        and row.coordinates["epsilon"].slope.low > 0
-        and seen.last(row, "epsilon") > _EPSILON
-        and row.role in ("hidden", "input", "readout", "tied", "vector")
-    ]
-    matrices = [row for row in rows if row.role in ("hidden", "input", "readout", "tied")]
-    if not matrices:
-        return []
-    worst = max(matrices, key=lambda row: seen.last(row, "epsilon"))
-    share = seen.last(worst, "epsilon")
-    return [
-        finding(
-            "epsilon-not-scaled",
-            f"epsilon is {share:.0%} of Adam's denominator of {worst.name} at the largest width, and its share grows "
-            f"with the width, so that the updates shrink ({seen.take(rows)})",
-            worst.name,
-            share,
-            0.0,
-            'for group in optimizer.param_groups:\n    group["eps"] = group["eps"] * base_width / width',
-        )
-    ]
-
-
 def _inputs(seen: Evidence) -> list[Finding]:
     rows = [row for row in seen.of("input", "spectral", "shrinks") if row.coordinates["rate"].slope.value < -0.2]
-    rows += [row for row in seen.parameters if row.role == "tied" and _rate(row) < -0.5]
+    rows += [row for row in seen.parameters if row.role == "tied" and rate_of(row) < -0.5]
     if not rows:
         return []
     slope = seen.exponent(rows, "rate")
@@ -186,7 +40,7 @@ def _inputs(seen: Evidence) -> list[Finding]:
             rows[0].name,
             slope,
             0.0,
-            _group(rows, "learning_rate"),
+            group_of(rows, "learning_rate"),
         )
     ]
 
@@ -218,7 +72,7 @@ def _readout(seen: Evidence) -> list[Finding]:
             lines.append(f"torch.nn.init.normal_(model.get_parameter({rows[0]!r}), std=base_width**0.5 / width)")
         if rates:
             said.append(f"its updates as width^{seen.exponent(rates, 'spectral'):+.2f} of what they should be")
-            lines.append(_group(both, "learning_rate * base_width / width"))
+            lines.append(group_of(both, "learning_rate * base_width / width"))
         measured = seen.exponent(rates or starts, "spectral" if rates else "start")
         found.append(
             finding(
@@ -246,7 +100,7 @@ def _hidden(seen: Evidence) -> list[Finding]:
                 rows[0].name,
                 slope,
                 0.0,
-                _group(rows, "learning_rate * base_width / width"),
+                group_of(rows, "learning_rate * base_width / width"),
             )
         )
     rows = seen.of("hidden", "spectral", "shrinks")
@@ -260,7 +114,7 @@ def _hidden(seen: Evidence) -> list[Finding]:
                 rows[0].name,
                 slope,
                 0.0,
-                _group(rows, "learning_rate * base_width / width"),
+                group_of(rows, "learning_rate * base_width / width"),
             )
         )
     starts = [row for judged in ("grows", "shrinks") for row in seen.of("hidden", "start", judged)]
@@ -282,7 +136,7 @@ def _hidden(seen: Evidence) -> list[Finding]:
 
 def _vectors(seen: Evidence) -> list[Finding]:
     rows = [row for judged in ("grows", "shrinks") for row in seen.of("vector", "moved", judged)]
-    rows = [row for row in rows if abs(_rate(row)) > 0.2 or not seen.last(row, "adaptive")]
+    rows = [row for row in rows if abs(rate_of(row)) > 0.2 or not seen.last(row, "adaptive")]
     if len(rows) * 4 < sum(row.role == "vector" for row in seen.parameters):
         return []
     slope = seen.exponent(rows, "moved")
@@ -294,7 +148,7 @@ def _vectors(seen: Evidence) -> list[Finding]:
             rows[0].name,
             slope,
             0.0,
-            _group(rows, "learning_rate"),
+            group_of(rows, "learning_rate"),
         )
     ]
 
@@ -332,53 +186,6 @@ def _attention(seen: Evidence) -> list[Finding]:
                 )
             ]
     return []
-
-
-def _decay(seen: Evidence) -> list[Finding]:
-    found = []
-    table = seen.table
-    adaptive = [
-        row for row in seen.parameters if _any(table, row, "coupled") and row.role in ("hidden", "readout", "tied")
-    ]
-    grown = [row for row in adaptive if "decay" in row.coordinates and row.coordinates["decay"].slope.value > 0.25]
-    if grown:
-        worst = max(grown, key=lambda row: seen.last(row, "decay"))
-        share = seen.last(worst, "decay")
-        names = seen.take(grown) if share > _FELT_DECAY else listed([row.name for row in grown])
-        found.append(
-            finding(
-                "decay-coupled",
-                f"Adam adds the decay to the gradient ({names}): beside the gradient it grows as "
-                f"width^{seen.exponent(grown, 'decay'):+.2f}, and is {share:.2g} times as large at the largest width",
-                worst.name,
-                seen.exponent(grown, "decay"),
-                0.0,
-                "optimizer = torch.optim.AdamW(groups)  # weight_decay * width / base_width where the rate is divided",
-            )
-        )
-        return found
-    rows = [
-        row
-        for row in seen.parameters
-        if row not in adaptive
-        and "decay" in row.coordinates
-        and row.coordinates["decay"].judged in ("grows", "shrinks")
-        and abs(_rate(row)) > 0.2
-    ]
-    if rows:
-        slope = seen.exponent(rows, "decay")
-        found.append(
-            finding(
-                "decay-coupled",
-                f"one step's decay of {listed([row.name for row in rows])} is rate x weight_decay, and goes as "
-                f"width^{slope:+.2f} with the rate: wide models are decayed less; a few steps do not show it",
-                rows[0].name,
-                slope,
-                0.0,
-                'for group in optimizer.param_groups:\n    group["weight_decay"] = decay * learning_rate / group["lr"]',
-            )
-        )
-    return found
 
 
 def _zero_readout(seen: Evidence) -> list[Finding]:
@@ -433,7 +240,7 @@ def _branches(seen: Evidence) -> list[Finding]:
 
 def _depth_rate(seen: Evidence) -> list[Finding]:
     rows = seen.of("hidden", "spectral", "shrinks")
-    rows = [row for row in rows if _rate(row) < -0.2]
+    rows = [row for row in rows if rate_of(row) < -0.2]
     if not rows:
         return []
     slope = seen.exponent(rows, "rate")
@@ -445,7 +252,7 @@ def _depth_rate(seen: Evidence) -> list[Finding]:
             rows[0].name,
             slope,
             0.0,
-            _group(rows, "learning_rate"),
+            group_of(rows, "learning_rate"),
         )
     ]
 
@@ -453,45 +260,18 @@ def _depth_rate(seen: Evidence) -> list[Finding]:
 CauseRule = Callable[[Evidence], list[Finding]]
 _WIDTH: Final[tuple[CauseRule, ...]] = (
     _zero_readout,
-    _muon,
-    _base_shapes,
-    _epsilon,
-    _decay,
+    muon_scale,
+    base_shapes,
+    epsilon,
+    decay,
     _hidden,
     _readout,
     _inputs,
     _vectors,
     _attention,
 )
-_DEPTH: Final[tuple[CauseRule, ...]] = (_branches, _depth_rate, _epsilon)
-
-
-def _rate(row: ParameterRow) -> float:
-    return row.coordinates["rate"].slope.value if "rate" in row.coordinates else math.nan
-
-
-def _any(table: Table, row: ParameterRow, fact: str) -> bool:
-    return any(
-        bool(getattr(each, fact)) for size in table.sizes for each in table.facts(row.name, size, table.seeds[0])
-    )
+_DEPTH: Final[tuple[CauseRule, ...]] = (_branches, _depth_rate, epsilon)
 
 
 def _any_branch(table: Table, row: LayerRow) -> bool:
     return any(each.branch for each in table.series(row.name, table.sizes[-1], table.seeds[0]))
-
-
-def _off_line(sizes: Sequence[int], values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
-    """How far the means of logarithms lie from a line, at most; 0 where they cannot be compared."""
-    good = np.isfinite(values) & (values > 0)
-    if len(sizes) < 3 or not good.all():
-        return 0.0
-    x, y = np.log(np.asarray(sizes, dtype=float)), np.log(values).mean(axis=1)
-    return float(np.abs(y - np.polyval(np.polyfit(x, y, 1), x)).max())
-
-
-def _group(rows: Sequence[ParameterRow], rate: str) -> str:
-    """A parameter group with that rate."""
-    names = [row.name for row in rows]
-    if any("*" in name for name in names):
-        return f'group["lr"] = {rate}  # of {listed(names)}'
-    return f"names = {names!r}\ngroup = {{'params': [model.get_parameter(name) for name in names], 'lr': {rate}}}"

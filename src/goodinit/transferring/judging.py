@@ -19,6 +19,7 @@ __all__ = ["TOLERANCE", "Table", "judged", "layer_rows", "parameter_rows"]
 TOLERANCE: Final = {"size": 0.5, "change": 0.35, "spectral": 0.35, "moved": 0.3, "start": 0.2, "decay": 0.25}
 """How far an exponent may lie from what it should be: the finite widths of a correct model reach these with small
 widths (docs/transfer.md has the count), and the mistakes' exponents are multiples of a half."""
+_DEPTH_TOLERANCE: Final = 0.6  # of sizes and changes: of few blocks the first and last weigh much; mistakes are at 1
 MEASURES: Final = ("size", "change", "step", "own", "passed", "gain")
 Floats = NDArray[np.float64]
 
@@ -122,7 +123,7 @@ def layer_rows(table: Table) -> list[LayerRow]:
         for measure, step in (("start", 0), *((each, table.steps) for each in MEASURES)):
             slope = table.slope(table.call(name, "size" if measure == "start" else measure, step))
             if slope is not None:
-                coordinates[measure] = _coordinate(measure, slope, first.kind, role)
+                coordinates[measure] = _coordinate(measure, slope, first.kind, role, table.axis)
         values = {
             measure: [_log_mean(row) for row in table.call(name, measure, step)]
             for measure, step in (("size", table.steps), ("change", table.steps))
@@ -133,12 +134,13 @@ def layer_rows(table: Table) -> list[LayerRow]:
     return rows
 
 
-def _coordinate(measure: str, slope: Slope, kind: str, role: str) -> Coordinate:
+def _coordinate(measure: str, slope: Slope, kind: str, role: str, axis: str) -> Coordinate:
     if measure not in ("start", "size", "change"):
         return Coordinate(measure, slope)
     final = role in ("readout", "tied") or kind in ("output", "scores")
     low = -1.0 if final else 0.0  # muP's outputs and scores may start small, and come to a size of their own later
-    told = judged(slope, low, 0.0, TOLERANCE["change" if measure == "change" else "size"])
+    tolerance = TOLERANCE["change" if measure == "change" else "size"] if axis == "width" else _DEPTH_TOLERANCE
+    told = judged(slope, low, 0.0, tolerance)
     return Coordinate(measure, slope, 0.0, told)
 
 
@@ -148,7 +150,7 @@ def _since(table: Table, name: str, coordinates: dict[str, Coordinate]) -> int |
         return None
     for step in range(1, table.steps + 1):
         slope = table.slope(table.call(name, "change", step))
-        if slope is not None and _coordinate("change", slope, "", "").judged == found.judged:
+        if slope is not None and _coordinate("change", slope, "", "", table.axis).judged == found.judged:
             return step
     return table.steps
 

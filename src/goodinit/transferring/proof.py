@@ -117,6 +117,8 @@ def best_rates(
     logarithms of rate and loss, of the mean over the seeds. Seeds are drawn again, the same for every size and rate,
     for the intervals: the seeds are paired.
     """
+    order = np.argsort(rates)
+    rates, losses = [rates[place] for place in order], losses[:, order]
     x, octaves = np.log2(np.asarray(rates)), np.log2(np.asarray(sizes, dtype=float))
     count = len(seeds)
     draws = KeyedStream(0).uniform("transfer proof", 0, _RESAMPLES * count).reshape(_RESAMPLES, count)
@@ -158,4 +160,4 @@ def _lowest(x: Floats, losses: Floats) -> float:
     a, b, _ = np.polyfit(x[best - 1 : best + 2] - x[best], np.log(y[best - 1 : best + 2]), 2)
     if a <= 0:
         return float(x[best])
-    return float(x[best] + np.clip(-b / (2 * a), x[best - 1] - x[best], x[best + 1] - x[best]))
+    return float(np.clip(x[best] - b / (2 * a), x[best - 1], x[best + 1]))

@@ -61,7 +61,7 @@ def arrange(
 ) -> tuple[tuple[int, ...], int, int]:
     """The shape of a weight of `out` by `into` by `kernel` in that layout, its output axis and its input axis."""
     if layout not in LAYOUTS:
-        raise refused(name, f"layout {layout!r} is not known; choose one of {', '.join(LAYOUTS)}")
+        raise refused(name, f"layout {shown(layout)} is not known; choose one of {', '.join(LAYOUTS)}")
     if layout not in _ORDERS[kind]:
         raise refused(name, f"{layout} has no {kind} layer; choose one of {', '.join(_ORDERS[kind])}")
     shape: list[int] = []

@@ -297,8 +297,8 @@ class Weight:
         >>> Weight.recurrent("weight_hh", 8, 8).parts
         (8, 8, 8, 8)
         """
-        if cell not in CELLS:
-            raise refused(name, f"cell {cell!r} is not known; choose one of {', '.join(CELLS)}")
+        if not isinstance(cell, str) or cell not in CELLS:
+            raise refused(name, f"cell {shown(cell)} is not known; choose one of {', '.join(CELLS)}")
         whole(name, "units", units)
         return cls.packed(name, in_features, (units,) * CELLS[cell], layout=layout)
 
