@@ -7,12 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from goodinit.results import Finding
+from goodinit.findings import Finding
 from goodinit.transferring.evidence import Evidence, finding, group_of, rate_of
 from goodinit.transferring.judging import Table
 from goodinit.transferring.optimizer_causes import base_shapes, decay, epsilon, muon_scale
 from goodinit.transferring.records import LayerRow, ParameterRow
-from goodinit.wording import listed
 
 __all__ = ["causes"]
 
@@ -35,9 +34,8 @@ def _inputs(seen: Evidence) -> list[Finding]:
     return [
         finding(
             "embedding-rate-scaled",
-            f"the rate of {seen.take(rows)} goes as width^{slope:+.2f}, though what comes in is no wider: what it "
-            "learns is lost as the width grows",
             rows[0].name,
+            {"names": seen.take(rows)},
             slope,
             0.0,
             group_of(rows, "learning_rate"),
@@ -53,9 +51,8 @@ def _readout(seen: Evidence) -> list[Finding]:
         found.append(
             finding(
                 "tied-readout",
-                f"{seen.take(tied)} is the embedding and the readout, and its outputs are not divided by the width: "
-                f"the logits' weight goes as width^{slope:+.2f}",
                 tied[0].name,
+                {"names": seen.take(tied)},
                 slope,
                 -1.0,
                 "logits = self.readout(x) * (base_width / width)",
@@ -66,19 +63,19 @@ def _readout(seen: Evidence) -> list[Finding]:
     if rows:
         both = [row for row in seen.parameters if row.name in rows]
         lines = []
-        said = []
+        said: dict[str, float] = {}
         if starts:
-            said.append(f"its start goes as width^{seen.exponent(starts, 'start'):+.2f}")
+            said["start"] = seen.exponent(starts, "start")
             lines.append(f"torch.nn.init.normal_(model.get_parameter({rows[0]!r}), std=base_width**0.5 / width)")
         if rates:
-            said.append(f"its updates as width^{seen.exponent(rates, 'spectral'):+.2f} of what they should be")
+            said["updates"] = seen.exponent(rates, "spectral")
             lines.append(group_of(both, "learning_rate * base_width / width"))
         measured = seen.exponent(rates or starts, "spectral" if rates else "start")
         found.append(
             finding(
                 "readout-not-scaled",
-                f"the readout {seen.take(both)} is not scaled as transfer needs: {' and '.join(said)}",
                 rows[0],
+                {"names": seen.take(both), **said},
                 measured,
                 0.0 if rates else -1.0,
                 "\n".join(lines),
@@ -95,9 +92,8 @@ def _hidden(seen: Evidence) -> list[Finding]:
         found.append(
             finding(
                 "hidden-rate-not-scaled",
-                f"the updates of {seen.take(rows)} grow as width^{slope:+.2f} beside what they should be; their rate "
-                f"goes as width^{rate:+.2f}",
                 rows[0].name,
+                {"names": seen.take(rows), "rate": rate},
                 slope,
                 0.0,
                 group_of(rows, "learning_rate * base_width / width"),
@@ -109,9 +105,8 @@ def _hidden(seen: Evidence) -> list[Finding]:
         found.append(
             finding(
                 "hidden-rate-too-small",
-                f"the updates of {seen.take(rows)} shrink as width^{slope:+.2f} beside what they should be; their rate "
-                f"goes as width^{rate:+.2f}: features are no longer learned",
                 rows[0].name,
+                {"names": seen.take(rows), "rate": rate},
                 slope,
                 0.0,
                 group_of(rows, "learning_rate * base_width / width"),
@@ -123,8 +118,8 @@ def _hidden(seen: Evidence) -> list[Finding]:
         found.append(
             finding(
                 "hidden-start-not-scaled",
-                f"the start of {seen.take(starts)} goes as width^{slope:+.2f}; it must go as 1 / sqrt(fan in)",
                 starts[0].name,
+                {"names": seen.take(starts)},
                 slope,
                 -0.5,
                 f"weight = model.get_parameter({starts[0].name!r})\n"
@@ -143,9 +138,8 @@ def _vectors(seen: Evidence) -> list[Finding]:
     return [
         finding(
             "vector-rate-scaled",
-            f"biases and norms ({seen.take(rows)}) move as width^{slope:+.2f}; each serves one unit, so that their "
-            "updates must not depend on the width",
             rows[0].name,
+            {"names": seen.take(rows)},
             slope,
             0.0,
             group_of(rows, "learning_rate"),
@@ -176,9 +170,8 @@ def _attention(seen: Evidence) -> list[Finding]:
             return [
                 finding(
                     "attention-scale",
-                    f"the scores of {len(rows)} attentions are scaled as (head size)^{exponent:+.2f}, and the head "
-                    "size grows: once queries and keys are learned their products grow as the head size itself",
                     row.name,
+                    {"count": len(rows)},
                     exponent,
                     -1.0,
                     "scale = base_head_size**0.5 / head_size\n"
@@ -197,9 +190,8 @@ def _zero_readout(seen: Evidence) -> list[Finding]:
     return [
         finding(
             "zero-readout",
-            f"{listed([row.name for row in zero])} starts at zero, so that no gradient comes to anything before it at "
-            "step 1: whatever is wrong there is hidden; look at more steps",
             zero[0].name,
+            {"names": [row.name for row in zero]},
             float(table.steps),
             4.0,
             "goodinit.transfer(make, steps=4, ...)",
@@ -227,10 +219,8 @@ def _branches(seen: Evidence) -> list[Finding]:
     return [
         finding(
             "branch-multiplier-missing",
-            f"the residual stream's {'change' if measure == 'change' else 'start'} grows as depth^{slope:+.2f}: the "
-            f"branches ({listed([row.name for row in ends])}) are multiplied by depth^{power:+.2f} before they are "
-            "added, and each moves as far as in a shallow model",
             streams[0].name,
+            {"names": [row.name for row in ends], "power": power, "case": measure},
             slope,
             0.0,
             "x = x + branch(x) * (base_depth / depth)",
@@ -247,9 +237,8 @@ def _depth_rate(seen: Evidence) -> list[Finding]:
     return [
         finding(
             "depth-rate-scaled",
-            f"the rate of {seen.take(rows)} goes as depth^{slope:+.2f}, so that each layer learns less as the model "
-            "gets deeper; with branches times 1 / depth it need not fall",
             rows[0].name,
+            {"names": seen.take(rows)},
             slope,
             0.0,
             group_of(rows, "learning_rate"),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
-from goodinit.results import Finding
+from goodinit.findings import Finding
 from goodinit.transferring.judging import Table
 from goodinit.transferring.records import LayerRow, ParameterRow
 from goodinit.wording import listed
@@ -18,15 +18,15 @@ __all__ = ["Evidence", "any_fact", "finding", "group_of", "off_line", "rate_of"]
 
 def finding(
     code: str,
-    message: str,
     where: str | None,
+    values: Mapping[str, Any],
     measured: float | None,
     expected: float | None,
     remedy: str = "",
     severity: Literal["severe", "warning", "info"] = "severe",
 ) -> Finding:
     """One judgement of a transfer check."""
-    return Finding(code, severity, where, {"message": message}, measured, expected, remedy)
+    return Finding(code, severity, where, values, measured, expected, remedy)
 
 
 class Evidence:
@@ -52,10 +52,10 @@ class Evidence:
         values = [row.coordinates[measure].slope.value for row in rows if measure in row.coordinates]
         return float(np.median(values)) if values else math.nan
 
-    def take(self, rows: Sequence[ParameterRow]) -> str:
-        """Mark the parameters as explained, and list their names."""
+    def take(self, rows: Sequence[ParameterRow]) -> list[str]:
+        """Mark the parameters as explained; their names."""
         self.explained |= {row.name for row in rows}
-        return listed([row.name for row in rows])
+        return [row.name for row in rows]
 
     def last(self, row: ParameterRow, fact: str) -> float:
         """A fact's mean at the largest size."""

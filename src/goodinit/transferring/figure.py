@@ -75,7 +75,7 @@ def _changes(axes: Axes, found: TransferFacts, rows: list[LayerRow]) -> None:
         middle = math.sqrt(max(shown) * min(shown))
         axes.set_ylim(middle / math.sqrt(_LEVEL), middle * math.sqrt(_LEVEL))
     axes.yaxis.set_major_formatter(plain_number)
-    axes.legend(fontsize=7, frameon=False)
+    axes.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3)
     _tidy(axes)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from goodinit.results import Finding
+from goodinit.findings import Finding
 from goodinit.transferring.evidence import Evidence, any_fact, finding, off_line, rate_of
-from goodinit.wording import listed
 
 __all__ = ["base_shapes", "decay", "epsilon", "muon_scale"]
 
@@ -32,9 +31,8 @@ def muon_scale(seen: Evidence) -> list[Finding]:
     return [
         finding(
             "muon-scale",
-            f"the optimizer makes the updates of {seen.take(rows)} orthogonal, and their spectral norm goes as "
-            f"{seen.table.axis}^{slope:+.2f} beside sqrt(fan out / fan in), which it should keep to",
             rows[0].name,
+            {"names": seen.take(rows)},
             slope,
             0.0,
             "update = update * max(1, update.shape[0] / update.shape[1]) ** 0.5"
@@ -58,9 +56,8 @@ def base_shapes(seen: Evidence) -> list[Finding]:
         return [
             finding(
                 "base-shapes-mixed",
-                f"the rates or starts of {seen.take(bent)} follow no one power of the width: some widths are scaled "
-                "from another base than the others",
                 bent[0].name,
+                {"names": seen.take(bent), "case": "bent"},
                 off,
                 0.0,
                 "base = 64  # one width, and the same for every model\nmultiplier = width / base",
@@ -72,9 +69,8 @@ def base_shapes(seen: Evidence) -> list[Finding]:
         return [
             finding(
                 "base-shapes-mixed",
-                f"the rates of {seen.take(down + vectors)} fall with the width, and that of {seen.take(up)} does not: "
-                "fan out was taken for fan in",
                 up[0].name,
+                {"names": seen.take(down + vectors), "others": seen.take(up)},
                 seen.exponent(up, "rate"),
                 -1.0,
                 "multiplier = weight.shape[1] / base_weight.shape[1]  # fan in, not fan out\n"
@@ -103,9 +99,8 @@ def epsilon(seen: Evidence) -> list[Finding]:
     return [
         finding(
             "epsilon-not-scaled",
-            f"epsilon is {share:.0%} of Adam's denominator of {worst.name} at the largest width, and its share grows "
-            f"with the width, so that the updates shrink ({seen.take(rows)})",
             worst.name,
+            {"names": seen.take(rows), "case": seen.table.axis},
             share,
             0.0,
             'for group in optimizer.param_groups:\n    group["eps"] = group["eps"] * base_width / width',
@@ -124,13 +119,12 @@ def decay(seen: Evidence) -> list[Finding]:
     if grown:
         worst = max(grown, key=lambda row: seen.last(row, "decay"))
         share = seen.last(worst, "decay")
-        names = seen.take(grown) if share > _FELT_DECAY else listed([row.name for row in grown])
+        names = seen.take(grown) if share > _FELT_DECAY else [row.name for row in grown]
         found.append(
             finding(
                 "decay-coupled",
-                f"Adam adds the decay to the gradient ({names}): beside the gradient it grows as "
-                f"width^{seen.exponent(grown, 'decay'):+.2f}, and is {share:.2g} times as large at the largest width",
                 worst.name,
+                {"names": names, "share": share, "case": "gradient"},
                 seen.exponent(grown, "decay"),
                 0.0,
                 "optimizer = torch.optim.AdamW(groups)  # weight_decay * width / base_width where the rate is divided",
@@ -150,9 +144,8 @@ def decay(seen: Evidence) -> list[Finding]:
         found.append(
             finding(
                 "decay-coupled",
-                f"one step's decay of {listed([row.name for row in rows])} is rate x weight_decay, and goes as "
-                f"width^{slope:+.2f} with the rate: wide models are decayed less; a few steps do not show it",
                 rows[0].name,
+                {"names": [row.name for row in rows]},
                 slope,
                 0.0,
                 'for group in optimizer.param_groups:\n    group["weight_decay"] = decay * learning_rate / group["lr"]',

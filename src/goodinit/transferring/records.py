@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from goodinit.findings import Finding
 from goodinit.jsonable import finite_or_none
-from goodinit.results import Finding
 from goodinit.statistics import Slope
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ def cell(found: Coordinate | None) -> str:
     if found is None:
         return ""
     half = (found.slope.high - found.slope.low) / 2
-    return f"{found.slope.value + 0.0:+.2f}" + (f" ±{half:.2f}" if half >= 0.005 else "")
+    return f"{round(found.slope.value, 2) + 0.0:+.2f}" + (f" ±{half:.2f}" if half >= 0.005 else "")
 
 
 def facts(found: TransferFacts) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from goodinit.results import Finding
+from goodinit.findings import Finding
 from goodinit.transferring.evidence import finding
 from goodinit.transferring.judging import Table
 from goodinit.transferring.records import LayerRow, ParameterRow
@@ -50,8 +50,8 @@ def verdict_of(
         more.append(
             finding(
                 "diverged",
-                f"the loss is not finite within {table.steps} steps at {axis} {', '.join(map(str, table.diverged))}",
                 None,
+                {"steps": table.steps, "sizes": [str(size) for size in table.diverged], "case": axis},
                 float(last),
                 None,
                 "goodinit.transfer(make, learning_rate=1e-4, ...)  # small enough that every size trains",
@@ -76,14 +76,12 @@ def verdict_of(
     if severe or rising or falling or table.diverged:
         down = not table.diverged and (_falls(severe[0]) if severe else not rising)
         if not severe and not table.diverged:
-            grows = "grows" if rising else "shrinks"
             row, key, each = (rising or falling)[0]
             more.append(
                 finding(
-                    f"{grows}-with-{axis}",
-                    f"the {_words(key)} of {row.name} goes as {axis}^{each.slope.value:+.2f} "
-                    f"[{each.slope.low:+.2f}, {each.slope.high:+.2f}], and no known cause explains it",
+                    "unexplained-exponent",
                     row.name,
+                    {"low": each.slope.low, "high": each.slope.high, "case": axis},
                     each.slope.value,
                     each.expected,
                 )
