@@ -301,3 +301,22 @@ def test_layer_scales_and_zero_output_layers_are_starts(scale: float, zero: bool
     torch.manual_seed(0)
     checkup = goodinit.check(Scaled(scale, zero), X, Y, loss=CE)
     assert not [each for each in checkup.findings if each.severity != "info"]
+
+
+def test_an_output_off_the_targets_mean_is_centred_channel_by_channel() -> None:
+    pictures = images() * 0.1
+    targets = pictures + torch.tensor([3.0, -2.0, 1.0])[:, None, None]
+    model = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.Tanh(), nn.Conv2d(16, 3, 3, padding=1))
+    found = {e.code: e for e in goodinit.check(model, images(), targets, loss=functional.mse_loss).findings}
+    exec(found["loss-above-chance"].remedy, {"model": model, "targets": targets, "torch": torch})
+    assert model[2].bias.tolist() == pytest.approx([3, -2, 1], abs=0.1)
+    again = goodinit.check(model, images(), targets, loss=functional.mse_loss).start.loss
+    assert again.value < found["loss-above-chance"].measured / 10
+
+
+@pytest.mark.parametrize("examples", [2, 3, 64])
+def test_the_loss_of_guessing_knows_how_few_examples_tell_the_mean(examples: int) -> None:
+    targets = torch.randn(examples, 4096, generator=torch.Generator().manual_seed(0))
+    loss = goodinit.check(nn.Linear(64, 4096), X[:examples], targets, loss=functional.mse_loss).start.loss
+    assert loss.chance == pytest.approx(1, abs=0.05)  # the variance that the targets were drawn with
+    assert loss.offset == pytest.approx(0, abs=0.4)

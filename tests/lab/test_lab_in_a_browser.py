@@ -346,7 +346,7 @@ def test_both_languages(browser: Browser, address: str) -> None:
     assert lab["html"].get_attribute("lang") == "zh-CN"
     assert lab.page.title() == "goodinit 实验室"
     expect(lab["#clock"]).to_have_text("第 60 / 60 步")
-    expect(lab[".start >> nth=0"]).to_contain_text("孪生单元权重相同")
+    expect(lab[".start >> nth=0"]).to_contain_text("重复的单元永远不会分开")
     english = lab["body"].evaluate(
         """body => {
             const own = "code, option, .formula, #lang-en, .exact-point, label[for^=start-], #status, [hidden], " +

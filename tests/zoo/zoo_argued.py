@@ -18,11 +18,6 @@ _BY_MODEL: Final = {
     ("Olmo2", "exploding-gradient"): "as EXAONE 4's",
     ("JetMoe", "vanishing-gradient"): "a deviation of 0.01 for all weights: little comes back through an expert",
     ("SchNet", "loss-above-chance"): "a molecule's output is the sum over its atoms",
-    (
-        "Levit",
-        "exploding-gradient",
-    ): "attention averages over many tokens, and the batch norm behind it multiplies "
-    "what little differs, and its gradient; other weights do not change that",
     ("MobileNetV1", "dropout-too-large"): "its configuration drops 99.9 % before the classifier",
     ("MobileNetV1", "loss-above-chance"): "the classifier behind that dropout gets a thousand times of what is left",
     ("MobileViT", "exploding-signal"): _SCALES,
@@ -42,6 +37,11 @@ _BY_MODEL: Final = {
     "comes back through it is next to nothing",
     ("Dinov2", "unused-parameter"): "the mask token takes part in pretraining alone",
     ("mobilenetv3_small_100", "dead-units"): "eight units behind a mean over the picture, of four pictures",
+    (
+        "convmixer_768_32",
+        "exploding-gradient",
+    ): "a batch norm behind each of 64 activations: each "
+    "multiplies gradients on the way back, more so at batches of four",
     ("FPN", "loss-above-chance"): "what comes from several stages is summed before the head, and not scaled",
     ("MobileNetV2", "dropout-too-large"): "its configuration drops 80 % before the classifier",
     ("Bit", "weight-too-large"): "weights are standardized to deviation 1 whatever the fan; the norms behind make up "
@@ -52,7 +52,6 @@ _BY_CODE: Final = {
     "Glorot's rule says of it",
     "identical-layers": "`nn.TransformerEncoder` copies its first layer",
     "wrong-fan": "PyTorch takes the fan out of a transposed or grouped convolution for its fan in",
-    "exploding-gradient": "a batch norm a layer: each multiplies gradients on the way back, more so at batches of four",
     "residual-growth": "one standard deviation for all weights: no branch end is scaled with depth, as GPT-2's are",
 }
 

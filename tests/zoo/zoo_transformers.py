@@ -71,12 +71,20 @@ IMAGES: dict[str, dict[str, Any]] = {
     "ResNet": {},
     "Segformer": {},
     "SwiftFormer": {"image_size": 64},
-    "Swin": {"image_size": 64, "window_size": 4, "depths": [2, 2, 4, 2]},
+    "Swin": {"image_size": 128, "window_size": 4, "depths": [2, 2, 4, 2]},
     "Swinv2": {"image_size": 64, "window_size": 4, "depths": [2, 2, 4, 2]},
     "ViT": {"image_size": 64, "num_hidden_layers": 6},
     "ViTMSN": {"image_size": 64, "num_hidden_layers": 6},
 }
-_PICTURE = {"Dinov2": 70, "Levit": 224, "MobileNetV1": 96, "MobileNetV2": 96, "MobileViT": 96, "MobileViTV2": 96}
+_PICTURE = {
+    "Swin": 128,
+    "Dinov2": 70,
+    "Levit": 224,
+    "MobileNetV1": 96,
+    "MobileNetV2": 96,
+    "MobileViT": 96,
+    "MobileViTV2": 96,
+}
 _SPECIAL = {
     "GPT2": "GPT2LMHeadModel",
     "OpenAIGPT": "OpenAIGPTLMHeadModel",

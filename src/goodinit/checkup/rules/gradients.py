@@ -8,7 +8,7 @@ from statistics import median
 from typing import Final
 
 from goodinit.checkup.rules.remedies import expression, initialize
-from goodinit.checkup.rules.signals import ends, hidden, reinitialize, scaled_down
+from goodinit.checkup.rules.signals import LAYER_SCALE, ends, hidden, reinitialize
 from goodinit.findings import LIMITS
 from goodinit.model_records import LayerStart, ModelStart, ParameterStart
 from goodinit.results import Finding
@@ -24,14 +24,11 @@ CUT_OFF: Final = 0.5
 
 def gradient_size(start: ModelStart) -> Iterator[Finding]:
     """Gradients that shrink or grow on their way back to the first layers."""
-    if scaled_down(start):
-        return  # in a branch that begins at next to nothing the gradient is so too, until its scale has grown
-    layers = [layer for layer in hidden(start) if layer.gradient_norm is not None and not layer.scoring]
-    plain = [layer for layer in layers if not layer.norm_after]
-    if len(plain) >= 2:  # a norm makes up for a size, and its gradient is as much larger as the size is smaller
-        known = [(layer, layer.gradient_norm or 0.0) for layer in plain]
-    else:
-        known = [(layer, (layer.gradient_norm or 0.0) * layer.rms) for layer in layers]
+    small = {id(start.layers[index]) for index in _behind_layer_scales(start)}
+    layers = [layer for layer in hidden(start) if id(layer) not in small]
+    layers = [layer for layer in layers if layer.gradient_norm is not None and not layer.scoring]
+    layers = [layer for layer in layers if not layer.norm_after]  # behind a norm no weight's size sets a gradient's
+    known = [(layer, layer.gradient_norm or 0.0) for layer in layers]
     known = [(layer, norm) for layer, norm in known if norm > 0 and math.isfinite(norm)]
     if len(known) < 2:
         return
@@ -49,6 +46,19 @@ def gradient_size(start: ModelStart) -> Iterator[Finding]:
         1.0,
         reinitialize(start),
     )
+
+
+def _behind_layer_scales(start: ModelStart) -> set[int]:
+    """The calls in branches that are multiplied by next to nothing: their gradients are so too, until it has grown."""
+    found: set[int] = set()
+    before = -1
+    for each in start.sums:
+        if not each.calls:
+            continue
+        if each.scale < LAYER_SCALE:
+            found |= set(range(before + 1, max(each.calls) + 1))
+        before = max(before, *each.calls)
+    return found
 
 
 def chaotic(start: ModelStart) -> Iterator[Finding]:

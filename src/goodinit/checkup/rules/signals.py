@@ -16,7 +16,7 @@ from goodinit.findings import LIMITS, Severity
 from goodinit.model_records import LayerStart, ModelStart, SumStart
 from goodinit.results import Finding
 
-__all__ = ["RULES", "ends", "hidden", "reinitialize", "scaled_down"]
+__all__ = ["LAYER_SCALE", "RULES", "ends", "hidden", "reinitialize"]
 
 COLLAPSED: Final = 1e-3  # spread of the last layer's outputs, and 10 times that for a warning
 LOST: Final = 1e-2  # of the spread at the start
@@ -47,7 +47,7 @@ def ends(values: Sequence[float]) -> tuple[float, float]:
     return median(values[:3]), median(values[-3:])
 
 
-def scaled_down(start: ModelStart) -> bool:
+def _scaled_down(start: ModelStart) -> bool:
     """Whether most branches are multiplied by next to nothing before they are added, as a layer scale begins."""
     return 2 * sum(each.scale < LAYER_SCALE for each in start.sums) > len(start.sums)
 
@@ -161,7 +161,7 @@ def _excess(layer: LayerStart) -> float:
 
 def collapsed(start: ModelStart) -> Iterator[Finding]:
     """Different inputs that become the same, which the size of the outputs does not show."""
-    if scaled_down(start):
+    if _scaled_down(start):
         return  # a class token that most branches leave as it is
     spreads = [(layer, layer.spread) for layer in hidden(start) if layer.spread is not None]
     if len(spreads) < 2 or (start.input_spread is not None and start.input_spread < LOST):

@@ -65,7 +65,9 @@ def _centred(start: ModelStart) -> str:
     biases = biases_of(start, start.layers[-1]) if start.layers else []
     if not biases:
         return "targets = (targets - targets.mean(0)) / targets.std(0)"
-    return f"with torch.no_grad():\n    {expression(biases[0])}.copy_(targets.mean(0))"
+    images = start.layers[-1].kind in ("conv", "conv_transpose")
+    mean = "targets.mean((0, *range(2, targets.dim())))" if images else "targets.flatten(0, -2).mean(0)"
+    return f"with torch.no_grad():\n    {expression(biases[0])}.copy_({mean})"
 
 
 def _nearer(start: ModelStart, loss: LossStart, ratio: float) -> str:
