@@ -181,6 +181,7 @@ class Torch(_Complete):
         torch_engine.device()
 
     def train(self, call: Call) -> Run:
+        self.prepare()  # which says what to install where PyTorch is missing
         with torch_threads(_operations(call)):
             return torch_engine.train(call)
 
