@@ -9,8 +9,8 @@ from typing import Any, Final
 
 __all__ = ["ALONE", "blas_threads", "torch_threads"]
 
-ALONE: Final = 1e8
-"""Operations of a step up to which one thread is taken: two milliseconds' work, where a wait for a processor that
+ALONE: Final = 2e7
+"""Operations of a step up to which one thread is taken: half a millisecond of work, where a wait for a processor that
 another process holds takes as long."""
 
 
