@@ -118,10 +118,8 @@ def _named(name: str) -> str:
 
 def _width(shapes: Mapping[str, tuple[int, ...]], roles: Mapping[str, str]) -> int:
     """The width of the residual stream: what embeddings and norms have in common."""
-    seen = Counter(shapes[name][-1] for name, role in roles.items() if role in ("embedding", "norm_scale"))
     tables = [shapes[name][-1] for name, role in roles.items() if role == "embedding"]
     norms = Counter(shapes[name][-1] for name, role in roles.items() if role == "norm_scale")
-    for side in (*tables, *(side for side, _ in norms.most_common())):
-        if not norms or side in norms or not tables:
-            return side
-    return seen.most_common(1)[0][0] if seen else 1
+    shared = [side for side in tables if side in norms or not norms]
+    usual = [side for side, _ in norms.most_common(1)]
+    return next(iter([*shared, *usual]), 1)
