@@ -13,7 +13,7 @@ from goodinit import report
 from goodinit.arguments import check_number
 from goodinit.checkup.model_findings import model_findings
 from goodinit.checkup.step import STEP_OPTIMIZERS, Step
-from goodinit.errors import GoodinitError, unknown_name
+from goodinit.errors import GoodinitError, shown, unknown_name
 from goodinit.findings import codes
 from goodinit.model_records import LayerStart, ModelStart
 from goodinit.results import Finding
@@ -125,9 +125,9 @@ def check(
 
     rate = _rate(learning_rate)
     if optimizer not in STEP_OPTIMIZERS:
-        raise GoodinitError(f"optimizer={optimizer!r} is not known; choose one of {', '.join(STEP_OPTIMIZERS)}")
+        raise GoodinitError(f"optimizer={shown(optimizer)} is not known; choose one of {', '.join(STEP_OPTIMIZERS)}")
     if loss is not None and not callable(loss):
-        raise GoodinitError(f"loss={loss!r}: give a callable of (output, targets), such as F.cross_entropy")
+        raise GoodinitError(f"loss={shown(loss)}: give a callable of (output, targets), such as F.cross_entropy")
     known = codes()
     for code in [ignore] if isinstance(ignore, str) else ignore:
         if code not in known:

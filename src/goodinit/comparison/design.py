@@ -55,7 +55,7 @@ def design(
     """The study that these options describe; the defaults are the classic experiment. See `compare`."""
     rates, growing = _learning_rates(learning_rate)
     if tuning_criterion not in OPTIONS["tuning_criterion"].choices:
-        raise GoodinitError(f"tuning criterion {tuning_criterion!r}: choose {OPTIONS['tuning_criterion'].takes}")
+        raise GoodinitError(f"tuning criterion {shown(tuning_criterion)}: choose {OPTIONS['tuning_criterion'].takes}")
     if len(rates) == 1:
         options["learning_rate"] = rates[0]
     if not isinstance(tasks, Iterable):
@@ -211,7 +211,7 @@ def _made_model(name: str | None, base: str, changes: Mapping[str, Any]) -> Task
     for option in task_options():
         if option.of == "network" and changes.get(option.name) is not None:
             raise GoodinitError(
-                f"{option.name}={changes[option.name]!r} goes with a network of goodinit's own; a model has its own"
+                f"{option.name}={shown(changes[option.name])} goes with goodinit's own networks; a model has its own"
             )
     import goodinit.pytorch  # noqa: F401  # where PyTorch is missing, it says which extra to install
 

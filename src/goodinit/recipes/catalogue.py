@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from goodinit.errors import GoodinitError, unknown_name
+from goodinit.errors import GoodinitError, shown, unknown_name
 from goodinit.recipes.record import Recipe, Rule
 from goodinit.spec import parse_spec
 
@@ -39,7 +39,7 @@ def get(recipe: str | Recipe) -> Recipe:
     if isinstance(recipe, Recipe):
         return recipe
     if not isinstance(recipe, str):
-        raise GoodinitError(f"{recipe!r} is not a recipe; give a name, such as gpt2, or name(option=number)")
+        raise GoodinitError(f"{shown(recipe)} is not a recipe; give a name, such as gpt2, or name(option=number)")
     name, options = parse_spec(recipe)
     if name not in names():
         raise unknown_name("recipe", name, names())
@@ -49,7 +49,7 @@ def get(recipe: str | Recipe) -> Recipe:
             takes = ", ".join(found.defaults) or "no option"
             raise GoodinitError(f"recipe {name!r} has no option {option!r}; it takes {takes}")
         if isinstance(given, bool) or not isinstance(given, int | float) or not given > 0:
-            raise GoodinitError(f"recipe {name!r}: {option}={given!r} must be a number above 0")
+            raise GoodinitError(f"recipe {shown(name)}: {option}={shown(given)} must be a number above 0")
     return replace(found, options=options)
 
 
