@@ -144,6 +144,7 @@ def _problem(made: Planned) -> str | None:
     if not weight.dtype.is_floating_point:
         return f"{weight.reason}; keep it, with rules={{{weight.name!r}: 'keep'}}"
     own = made.because not in ("default", "its weight", "its look-up") and not made.because.startswith("rule ")
+    own = own and not made.said.named
     if weight.weight is None and (own or initializer.name not in WITHOUT_FANS):
         asked = "" if own else f", and {initializer.name} needs its fans"
         return (
