@@ -11,21 +11,28 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from goodinit.methods.assignment import Assignment, Multipliers
-from goodinit.methods.base import Method, Need, Probe
+from goodinit.methods.base import Method, Need
 from goodinit.methods.complete import Ruled, RuleInit, Unknown, assign
 from goodinit.methods.every import DEFAULTS, EveryWeight
+from goodinit.methods.probe import CallOutput, Finish, Measurement, Probe, Probing, Rescale, Slope
 from goodinit.methods.registry import Start, as_method, catalogue, get, names, register, unregister
 
 __all__ = [
     "DEFAULTS",
     "Assignment",
+    "CallOutput",
     "EveryWeight",
+    "Finish",
+    "Measurement",
     "Method",
     "Multipliers",
     "Need",
     "Probe",
+    "Probing",
+    "Rescale",
     "RuleInit",
     "Ruled",
+    "Slope",
     "Start",
     "Unknown",
     "as_method",
