@@ -67,7 +67,7 @@ def _parameter(option: Option) -> Parameter:
     types: dict[str, Any] = {"texts": list[str], "rates": list[str], "integer": int, "number": float, "switch": bool}
     parser = {"integer": integer, "number": number}.get(option.kind)
     names = () if option.kind == "switch" else (f"--{option.word}",)
-    told = typer.Option(
+    declared = typer.Option(
         *names,
         metavar=option.metavar or None,
         parser=parser,
@@ -76,7 +76,7 @@ def _parameter(option: Option) -> Parameter:
     )
     kind: Any = bool if option.kind == "flag" else types.get(option.kind, str) | None
     default = False if option.kind == "flag" else None
-    return Parameter(option.name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, told])
+    return Parameter(option.name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, declared])
 
 
 def with_options(function: Callable[..., None]) -> Callable[..., None]:

@@ -18,7 +18,7 @@ from goodinit.methods import Start, Unknown, get
 from goodinit.pytorch.fill import Moments, fill, local_box
 from goodinit.pytorch.guard import plain_model
 from goodinit.pytorch.plan import Planned, Rules, plan
-from goodinit.pytorch.read import identity, read_model, told
+from goodinit.pytorch.read import identity, read_model, with_meaning
 from goodinit.pytorch.ready import Lazies, buffers_for, build, materialized, shaped, traced
 from goodinit.pytorch.record import Filled, Initialization
 from goodinit.pytorch.staging import Staged, is_staged, stage
@@ -53,7 +53,7 @@ def prepare(
     inner = plain_model(model)
     concrete, lazies = shaped(inner, inputs)
     trace, meanings = traced(concrete, inputs)
-    weights = [told(weight, meanings) for weight in read_model(concrete)]
+    weights = [with_meaning(weight, meanings) for weight in read_model(concrete)]
     keeps = _chosen("zero_starts", zero_starts, ("keep", "fill"), inputs is not None) == "keep"
     zeros = zero_starting(concrete, weights, trace) if keeps and trace is not None else frozenset[str]()
     refuses = _chosen("unknown", unknown, ("keep", "refuse"), inputs is not None) == "refuse"

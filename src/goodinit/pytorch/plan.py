@@ -26,7 +26,7 @@ Rules = Mapping[str | type[nn.Module], RuleInit]
 """What differs: by a pattern of names (`*.embed.weight`), a role (`embedding`), or a class of modules."""
 
 WITHOUT_FANS: Final = ("zeros", "ones", "constant", "forget_bias", "uniform", "normal", "truncated_normal")
-_MOST_TOLD: Final = 20  # problems in one error; a large model has thousands of parameters
+_MOST_SHOWN: Final = 20  # problems in one error; a large model has thousands of parameters
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ def plan(
     made = tuple(Planned(weight, each) for weight, each in zip(weights, said, strict=True))
     problems = [f"{each.weight.name}: {problem}" for each in made if (problem := _problem(each)) is not None]
     if problems:
-        more = len(problems) - _MOST_TOLD
-        told = [*problems[:_MOST_TOLD], *([f"and {more} more"] if more > 0 else [])]
-        listed = "\n  ".join(told)
+        more = len(problems) - _MOST_SHOWN
+        shown = [*problems[:_MOST_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+        listed = "\n  ".join(shown)
         raise GoodinitError(
             f"{len(problems)} of {len(made)} parameters cannot be filled, and nothing was changed:\n  {listed}"
         )

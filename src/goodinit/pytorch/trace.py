@@ -344,10 +344,10 @@ class Tracer(TorchFunctionMode):
         for index in calls:
             call = self._open[index]
             if call.kind == "embedding" and call.varied:
-                told = dict(call.beside) | {
+                scales = dict(call.beside) | {
                     name: self._scales[index] / scale for name, scale in places if scale and name != call.weight
                 }
-                self._change((index,), beside=tuple(told.items()))
+                self._change((index,), beside=tuple(scales.items()))
 
     def _product(self, args: tuple[Any, ...], data: Known, result: Any) -> None:
         first = data[0][1]

@@ -114,8 +114,8 @@ def spark(histogram: Histogram | None, label: str) -> str:
     bars = "".join(
         f"M{place} 22v-{height:.1f}h1v{height:.1f}z" for place, height in enumerate(heights) if height >= 0.05
     )
-    told = f"{label} from {histogram.low:.2g} to {histogram.high:.2g}"
+    title = f"{label} from {histogram.low:.2g} to {histogram.high:.2g}"
     return (
-        f'<svg role="img" aria-label="{told}" class="spark" viewBox="0 0 {len(counts)} 22" preserveAspectRatio="none">'
-        f'<title>{told}</title><path d="{bars}"/></svg>'
+        f'<svg role="img" aria-label="{title}" class="spark" viewBox="0 0 {len(counts)} 22" preserveAspectRatio="none">'
+        f'<title>{title}</title><path d="{bars}"/></svg>'
     )

@@ -71,8 +71,8 @@ def render(drawing: Drawing) -> tuple[bytes, bytes]:
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")  # drawn as a box
         for kind in ("png", "svg"):
             buffer = io.BytesIO()
-            told = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-            drawing.figure.savefig(buffer, format=kind, dpi=_DPI, metadata=told)
+            metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+            drawing.figure.savefig(buffer, format=kind, dpi=_DPI, metadata=metadata)
             files.append(buffer.getvalue())
     return files[0], re.sub(rb"<!--.*?-->\s*", b"", files[1], flags=re.DOTALL)  # comments repeat each text
 
