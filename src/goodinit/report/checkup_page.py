@@ -11,7 +11,7 @@ from typing import Any, Final
 from goodinit.model_records import ModelStart
 from goodinit.report import svg
 from goodinit.report.checkup_figures import profile, spark
-from goodinit.report.checkup_rows import Row, folded, number, ratio
+from goodinit.report.checkup_rows import FoldedRow, folded, number, ratio
 from goodinit.report.checkup_tables import flat, headline, whole_facts
 from goodinit.report.folder import write_new
 from goodinit.report.page import template_environment
@@ -87,7 +87,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _layer(row: Row) -> dict[str, Any]:
+def _layer(row: FoldedRow) -> dict[str, Any]:
     from markupsafe import Markup
 
     layer, several = row.first, len(row.layers) > 1

@@ -12,16 +12,16 @@ from typing import Final
 from goodinit.model_records import LayerStart
 from goodinit.wording import spanned
 
-__all__ = ["Row", "folded", "number", "ratio"]
+__all__ = ["FoldedRow", "folded", "number", "ratio"]
 
 # How names are compared, from all of their text on: numbers between points, as of blocks, and then any numbers.
 _FOLDS: Final = (re.compile(r"(?!)"), re.compile(r"(?<![^.])\d+(?![^.])"), re.compile(r"\d+"))
 
-_WIDE: Final = 1.25  # times the lowest, from which a range is told
+_WIDE: Final = 1.25  # times the lowest, from which a range is theory
 
 
 @dataclass(frozen=True)
-class Row:
+class FoldedRow:
     """One layer call, or several that are alike but for the numbers in their names."""
 
     name: str
@@ -39,10 +39,10 @@ class Row:
         ranges: bool = True,
     ) -> str:
         """Measured and, beside it, what theory expects; of several layers the medians, with the range in brackets."""
-        values, told = _known(self.layers, measured), _known(self.layers, expected)
+        values, theory = _known(self.layers, measured), _known(self.layers, expected)
         if not values:
             return ""
-        middle, beside = median(values), median(told) if told else None
+        middle, beside = median(values), median(theory) if theory else None
         if not ranges or max(values) <= _WIDE * min(values):
             return ratio(middle, beside)
         text = f"{_brief(middle)} ({_brief(min(values))}..{_brief(max(values))})"
@@ -73,18 +73,18 @@ def ratio(measured: float | None, expected: float | None) -> str:
     return number(measured) if expected is None else f"{number(measured)} / {number(expected)}"
 
 
-def folded(layers: Sequence[LayerStart], most: int | None) -> tuple[list[Row], int]:
+def folded(layers: Sequence[LayerStart], most: int | None) -> tuple[list[FoldedRow], int]:
     """At most so many rows, folded no more than that takes, and how many of them had to be left out in the middle.
 
     Layers are folded that are equal but for numbers in their names, and are followed by the same.
     """
-    rows: list[Row] = []
+    rows: list[FoldedRow] = []
     for pattern in _FOLDS:
         groups: dict[tuple[object, ...], list[LayerStart]] = {}
         for each in layers:
             same = (each.kind, each.activation, each.norm_after, each.residual)
             groups.setdefault((pattern.sub("*", each.title), *same), []).append(each)
-        rows = [Row(spanned([each.title for each in group]), tuple(group)) for group in groups.values()]
+        rows = [FoldedRow(spanned([each.title for each in group]), tuple(group)) for group in groups.values()]
         if most is None or len(rows) <= most:
             return rows, 0
     half = max(1, ((most or 1) - 1) // 2)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from goodinit.model_records import LayerStart, LossStart, ModelStart
-from goodinit.report.checkup_rows import Row, folded, number
+from goodinit.report.checkup_rows import FoldedRow, folded, number
 from goodinit.results import Finding
 from goodinit.wording import count, shorten
 
@@ -158,7 +158,7 @@ def _layers(start: ModelStart, most: int, width: int) -> Table:
     return table
 
 
-def _cells(row: Row, ranges: int) -> list[str]:
+def _cells(row: FoldedRow, ranges: int) -> list[str]:
     """What follows the name, with the ranges of that many columns."""
     several = len(row.layers) > 1
     return [
