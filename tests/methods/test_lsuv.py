@@ -101,9 +101,9 @@ def test_what_is_within_tolerance_is_left_alone():
 def test_the_scales_are_those_of_the_reference():
     """The weights' norms that ducha-aiki/LSUV-pytorch gives at 60e9fee for this model, batch and orthonormal start.
 
-    It was run in torch 2.13 with `do_orthonorm=False`, after `initialize(model, "orthogonal(gain=1)", seed=0)`, and
-    never scales the first layer: its counter of finished layers starts at the first one's number. It also moves biases to
-    a mean of 0, which the paper does not; so there are none here.
+    It was run in torch 2.13 with `do_orthonorm=False`, after `initialize(model, "orthogonal(gain=1)", seed=0)`.
+    It never scales the first layer: its counter of finished layers starts at that one's number. It also moves biases
+    to a mean of 0, which the paper does not; so there are none here.
     """
     model = nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1, bias=False),
