@@ -14,7 +14,7 @@ from goodinit.methods.assignment import Assignment, Multipliers
 from goodinit.methods.base import Method, Need
 from goodinit.methods.complete import Ruled, RuleInit, Unknown, assign
 from goodinit.methods.every import DEFAULTS, EveryWeight
-from goodinit.methods.probe import CallOutput, Finish, Measurement, Probe, Probing, Rescale, Slope
+from goodinit.methods.probe import CallOutput, Finish, GainSlopes, Measurement, Probe, Probing, Rescale
 from goodinit.methods.registry import Start, as_method, catalogue, get, names, register, unregister
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "CallOutput",
     "EveryWeight",
     "Finish",
+    "GainSlopes",
     "Measurement",
     "Method",
     "Multipliers",
@@ -32,7 +33,6 @@ __all__ = [
     "Rescale",
     "RuleInit",
     "Ruled",
-    "Slope",
     "Start",
     "Unknown",
     "as_method",

@@ -13,7 +13,7 @@ from goodinit.jsonable import json_fields
 from goodinit.methods.assignment import Assignment
 from goodinit.structure import LayerCall
 
-__all__ = ["CallOutput", "Finish", "Gains", "Measurement", "Probe", "Probing", "Rescale", "Slope", "Sweep"]
+__all__ = ["CallOutput", "Finish", "GainSlopes", "Gains", "Measurement", "Probe", "Probing", "Rescale", "Sweep"]
 
 Gains = Mapping[str, float]
 """What weights are multiplied by, by name; those left out by 1."""
@@ -51,7 +51,7 @@ Sweep = Callable[[LayerCall, CallOutput], Rescale | None]
 
 
 @dataclass(frozen=True)
-class Slope:
+class GainSlopes:
     """A number, and its derivatives by the gains of weights."""
 
     value: float
@@ -113,22 +113,22 @@ class Probe(Protocol):
 
     def quotient(
         self, said: tuple[Assignment, ...], gains: Gains, *, noise: str | None = None, epsilon: float = 1e-5
-    ) -> Slope:
+    ) -> GainSlopes:
         """The gradient quotient: the mean of |(g - Hg) / (g + epsilon sign g) - 1| over all parameters.
 
         `noise` names standard normal numbers that take the place of the inputs; None takes the batch.
         """
         ...
 
-    def norm(self, said: tuple[Assignment, ...], gains: Gains, *, order: int) -> Slope:
+    def norm(self, said: tuple[Assignment, ...], gains: Gains, *, order: int) -> GainSlopes:
         """The norm of the loss's gradient, of order 1 or 2."""
         ...
 
-    def after_step(self, said: tuple[Assignment, ...], gains: Gains, *, rate: float, order: int) -> Slope:
+    def after_step(self, said: tuple[Assignment, ...], gains: Gains, *, rate: float, order: int) -> GainSlopes:
         """The loss on other examples after one step down the gradient, or where order is 1 down its sign."""
         ...
 
-    def cosine(self, said: tuple[Assignment, ...], gains: Gains, *, parts: int) -> Slope:
+    def cosine(self, said: tuple[Assignment, ...], gains: Gains, *, parts: int) -> GainSlopes:
         """The mean cosine between the gradients of every two parts of the batch."""
         ...
 

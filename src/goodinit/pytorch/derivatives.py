@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from goodinit.errors import GoodinitError
-from goodinit.methods.probe import Gains, Slope
+from goodinit.methods.probe import Gains, GainSlopes
 
 __all__ = ["by_gain", "cosine", "norm", "quotient", "slope_of"]
 
@@ -55,12 +55,12 @@ def cosine(totals: Sequence[Tensor], parameters: Sequence[Tensor]) -> Tensor:
     return ((units @ units.T).sum() - count) / (count * (count - 1))
 
 
-def slope_of(value: Tensor, tensors: Mapping[str, Tensor], gains: Gains) -> Slope:
+def slope_of(value: Tensor, tensors: Mapping[str, Tensor], gains: Gains) -> GainSlopes:
     """A quantity with its derivatives by the gains of the tensors, which are what they were times their gain."""
     if not value.requires_grad:
         raise GoodinitError("the loss's gradients do not depend on the weights, so that they cannot be tuned")
     found = torch.autograd.grad(value, list(tensors.values()), allow_unused=True)
-    return Slope(float(value.detach()), by_gain(found, tensors, gains))
+    return GainSlopes(float(value.detach()), by_gain(found, tensors, gains))
 
 
 def by_gain(found: Sequence[Tensor | None], tensors: Mapping[str, Tensor], gains: Gains) -> Gains:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from goodinit.errors import GoodinitError
 from goodinit.methods.assignment import Assignment
-from goodinit.methods.probe import CallOutput, Finish, Gains, Measurement, Slope, Sweep
+from goodinit.methods.probe import CallOutput, Finish, Gains, GainSlopes, Measurement, Sweep
 from goodinit.pytorch import derivatives
 from goodinit.pytorch.calling import call_model, mapped, tensors_in
 from goodinit.pytorch.guard import untouched
@@ -209,7 +209,7 @@ class ModelProbe:
 
     def quotient(
         self, said: tuple[Assignment, ...], gains: Gains, *, noise: str | None = None, epsilon: float = 1e-5
-    ) -> Slope:
+    ) -> GainSlopes:
         """The gradient quotient."""
         tensors = self._scale(said, gains)
         with self._run(True) as inputs:
@@ -218,14 +218,14 @@ class ModelProbe:
             total = self.loss(inputs, self.batch.targets)
             return derivatives.slope_of(derivatives.quotient(total, self._differentiated(), epsilon), tensors, gains)
 
-    def norm(self, said: tuple[Assignment, ...], gains: Gains, *, order: int) -> Slope:
+    def norm(self, said: tuple[Assignment, ...], gains: Gains, *, order: int) -> GainSlopes:
         """The norm of the loss's gradient over two thirds of the batch."""
         tensors = self._scale(said, gains)
         with self._run(True):
             total = self.loss(*self.part(0, 2 / 3))
             return derivatives.slope_of(derivatives.norm(total, self._differentiated(), order), tensors, gains)
 
-    def after_step(self, said: tuple[Assignment, ...], gains: Gains, *, rate: float, order: int) -> Slope:
+    def after_step(self, said: tuple[Assignment, ...], gains: Gains, *, rate: float, order: int) -> GainSlopes:
         """The loss of the last two thirds of the batch after a step on the first two."""
         tensors = self._scale(said, gains)
         own = self._differentiated()
@@ -244,9 +244,9 @@ class ModelProbe:
             with torch.no_grad():
                 for tensor, values in zip(own, before, strict=True):
                     tensor.copy_(values)
-        return Slope(float(total.detach()), derivatives.by_gain(slopes, tensors, gains))
+        return GainSlopes(float(total.detach()), derivatives.by_gain(slopes, tensors, gains))
 
-    def cosine(self, said: tuple[Assignment, ...], gains: Gains, *, parts: int) -> Slope:
+    def cosine(self, said: tuple[Assignment, ...], gains: Gains, *, parts: int) -> GainSlopes:
         """The mean cosine between the gradients of every two parts of the batch."""
         tensors = self._scale(said, gains)
         with self._run(True):
