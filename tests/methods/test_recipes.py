@@ -1,6 +1,8 @@
 """Recipes applied: laws and roles on small transformers, rates beside a model that multiplies in its forward pass."""
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -243,6 +245,12 @@ def test_the_meta_device_and_slices_give_the_same_values():
     assert torch.equal(cut["h.1.mlp.c_fc.weight"], state["h.1.mlp.c_fc.weight"][5:9, :3])
     goodinit.initialize(meta, "megatron(std=0.01)", seed=3)
     assert all(torch.equal(value, state[name]) for name, value in meta.state_dict().items())
+
+
+def test_the_docs_list_the_recipes():
+    docs = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    listed = docs[docs.index("## All recipes") :]
+    assert re.findall(r"^\| `(\w+)` \|", listed, flags=re.MULTILINE) == recipes.names()
 
 
 def test_names_and_options():
