@@ -11,8 +11,9 @@ from goodinit.errors import GoodinitError
 from goodinit.initializers import Constant, Initializer, Normal, Ones, TruncatedNormal, Uniform, Zeros
 from goodinit.initializers.base import same_everywhere
 from goodinit.methods.assignment import Assignment, Multipliers
-from goodinit.methods.base import Method, Probe
+from goodinit.methods.base import Method
 from goodinit.methods.places import places_of
+from goodinit.methods.probe import Probe
 from goodinit.recipes import Expected, Pace, Place, Recipe
 from goodinit.structure import Parameter, Structure
 
