@@ -46,7 +46,7 @@ class Plan:
             trials += f", {self.stored:,} of them stored already"
         if self.stored == self.trials:
             return f"{trials}: nothing is left to train"
-        return f"{trials}: {_told(self.seconds)}"
+        return f"{trials}: {_duration(self.seconds)}"
 
 
 def estimate(
@@ -166,10 +166,10 @@ def _seconds_a_model(task: Task, job: Job) -> float | None:
     return once + max(taken - once, 0.0) / max(steps - 1, 1) * all_steps
 
 
-def _told(seconds: float | None) -> str:
+def _duration(seconds: float | None) -> str:
     """The time in a round number of the largest unit that fits.
 
-    >>> [_told(each) for each in (0.2, 14.0, 100.0, 4000.0, 260_000.0)]
+    >>> [_duration(each) for each in (0.2, 14.0, 100.0, 4000.0, 260_000.0)]
     ['about a second', 'about 15 seconds', 'about 2 minutes', 'about 65 minutes', 'about 3 days']
     """
     if seconds is None:

@@ -59,7 +59,8 @@ class Store:
         content = scan(db, version)
         if not content.sound:
             raise GoodinitError(
-                f"{content.told(self.path)}; goodinit.open_study({str(self.path)!r}).copy('new.db') keeps those in a "
+                f"{content.sentence(self.path)}; "
+                f"goodinit.open_study({str(self.path)!r}).copy('new.db') keeps those in a "
                 "new file, with which the same command goes on"
             )
         if version < VERSION:
@@ -67,7 +68,7 @@ class Store:
         if content.damaged:
             with self._transaction():
                 db.executemany("DELETE FROM trial WHERE rowid = ?", [(number,) for number in content.damaged])
-            self.notes.append(f"{content.told(self.path)}; what is lost is trained again")
+            self.notes.append(f"{content.sentence(self.path)}; what is lost is trained again")
 
     def _migrate(self, content: Content) -> None:
         """Make a study of format 1 one of format 2: failures, checksums, the phase in a tuning trial's key."""
@@ -210,7 +211,7 @@ def read_file(path: str | Path) -> tuple[Content, list[str]]:
                 )
     assert content is not None, "an immutable file is read or raises"
     if not content.whole:
-        notes.append(content.told(place))
+        notes.append(content.sentence(place))
     return content, notes
 
 
