@@ -14,10 +14,11 @@ from goodinit import checkup
 from goodinit.comparison.batches import Batch
 from goodinit.comparison.model_tasks import train_models
 from goodinit.comparison.outcome import finished, has_diverged
+from goodinit.comparison.starts import start_of
 from goodinit.networks import Parameters, stack
 from goodinit.results import Job, Sensitivity, Task, Trial
 from goodinit.statistics import determination
-from goodinit.streams import KeyedStream, as_stream
+from goodinit.streams import KeyedStream
 from goodinit.threads import blas_threads
 from goodinit.training import EngineName, Run, batches, decide, forward, loss, train
 
@@ -82,7 +83,7 @@ def _train_together(
     """The trials of jobs whose learning rates are multiplied alike."""
     task, jobs = batch.task, batch.jobs
     examples = task.source.dataset(jobs[0].seed)
-    starts = [task.mlp.parameters(job.initializer, as_stream(job.seed, task.stream)) for job in jobs]
+    starts = [start_of(task, job.initializer, job.seed) for job in jobs]
     copies = 1 + perturbations
     members = [
         start if copy == 0 else _perturbed(start, job.seed, copy)

@@ -36,6 +36,7 @@ def assign(
     ruled: Ruled | None = None,
     unknown: Unknown = "refuse",
     zeros: Container[str] = (),
+    measured: bool = True,
 ) -> tuple[Assignment, ...]:
     """What every parameter of the structure gets, in its order.
 
@@ -43,7 +44,7 @@ def assign(
     else was said of go with their weights. Those named in `zeros`, which are zero as their model wants it, and with
     `unknown` "keep" those that are not understood, are kept.
 
-    `probing` makes the probe that a method which measures is given.
+    `probing` makes the probe that a method which measures is given; without `measured` it says what it begins from.
 
     Raises GoodinitError where the method does not fit the structure.
     """
@@ -54,6 +55,8 @@ def assign(
         made = _with_places(_with_biases(made, structure), structure)
         return tuple(_kept(each, structure, unknown, zeros) for each in made)
 
+    if not measured:
+        return finish(method.before(structure))
     probe = probing(finish) if probing is not None and method.measures else None
     return finish(method.prepare(structure, probe))
 

@@ -52,8 +52,12 @@ def prepare(
     zero_starts: ZeroStarts | None = None,
     targets: Any = None,
     loss: LossFunction | None = None,
+    measured: bool = True,
 ) -> Prepared:
-    """The plan for a model, and the values of what must be ready before. The model is as it was."""
+    """The plan for a model, and the values of what must be ready before. The model is as it was.
+
+    Without `measured` the plan of a method that measures is what it begins from, which takes no time.
+    """
     if loss is not None and not callable(loss):
         raise GoodinitError(f"loss={loss!r}: give a callable of (output, targets), such as F.cross_entropy")
     stream = KeyedStream(seed)
@@ -73,18 +77,15 @@ def prepare(
 
     able = None if inputs is None else probing
     try:
-        made = plan(concrete, weights, init, rules, trace, "refuse" if refuses else "keep", zeros, able)
+        made = plan(concrete, weights, init, rules, trace, "refuse" if refuses else "keep", zeros, able, measured)
     finally:
         for each in probes:
             each.close()
     for one in made:
         _writable(concrete, one)
     staged = {each.weight.name: stage(concrete, each, stream) for each in made if is_staged(each)}
-    measured, notes = (
-        [each for probe in probes for each in probe.measured],
-        [n for probe in probes for n in probe.notes],
-    )
-    return Prepared(concrete, lazies, made, staged, stream, tuple(measured), tuple(notes))
+    found = tuple(each for probe in probes for each in probe.measured)
+    return Prepared(concrete, lazies, made, staged, stream, found, tuple(n for each in probes for n in each.notes))
 
 
 def _chosen(option: str, given: str | None, choices: tuple[str, str], ran: bool) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Any, Final
 
 from torch import nn
 
@@ -61,17 +61,19 @@ def plan(
     unknown: Unknown = "refuse",
     zeros: Container[str] = (),
     probing: Probing | None = None,
+    measured: bool = True,
 ) -> tuple[Planned, ...]:
     """What every weight is to be filled with; those named in `zeros`, and what is not understood, may be kept.
 
-    `probing` makes the probe that a method which measures is given.
+    `probing` makes the probe that a method which measures is given; without `measured` it says what it begins from.
 
     Raises GoodinitError that names every weight that cannot be filled so, and what to do about each; for a rule
     that no parameter matches, and for a method that the model does not allow.
     """
     ruled = _ruled(model, weights, rules or {})
     structure = Structure(tuple(weights), trace)
-    return planned(weights, assign(as_method(init), structure, probing, ruled=ruled, unknown=unknown, zeros=zeros))
+    options: dict[str, Any] = {"ruled": ruled, "unknown": unknown, "zeros": zeros, "measured": measured}
+    return planned(weights, assign(as_method(init), structure, probing, **options))
 
 
 def planned(weights: Sequence[ModelWeight], said: Sequence[Assignment]) -> tuple[Planned, ...]:
