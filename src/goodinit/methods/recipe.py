@@ -108,8 +108,8 @@ class FromRecipe(Method):
         found = {places[each.name].role for each in structure.parameters}
         if not found & ({"query", "key", "value", "qkv", "key_value"} & speaks or mixing):
             what = "attention" if "query" in mixing or "qkv" in mixing else "state-space layers"
-            told = "" if structure.trace is not None else "; pass inputs, a batch, where its names are its own"
-            raise GoodinitError(f"{self} is for {self.recipe.covers}, and no {what} is found in this model{told}")
+            advice = "" if structure.trace is not None else "; pass inputs, a batch, where its names are its own"
+            raise GoodinitError(f"{self} is for {self.recipe.covers}, and no {what} is found in this model{advice}")
         left = Counter[str]()
         for each in structure.parameters:
             if self.recipe.rule(places[each.name]) is None:
