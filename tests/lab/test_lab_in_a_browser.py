@@ -69,7 +69,7 @@ def test_every_control_sends_what_it_says_and_the_link_brings_it_back(lab: Lab, 
         lab.page.keyboard.press("End")
 
     controls: list[tuple[Callable[[], Any], str, Any, str]] = [
-        (lab.page.get_by_text("spirals", exact=True).click, "data.name", "spirals", "data=spirals"),
+        (lab["#controls"].get_by_text("spirals", exact=True).click, "data.name", "spirals", "data=spirals"),
         (lambda: lab.number("#c-data-noise", 0.2), "data.noise", 0.2, "noise=0.2"),
         (lambda: slide("#c-data-noise-slider"), "data.noise", 0.3, "noise=0.3"),
         (lambda: lab.number("#c-data-points", 120), "data.points", 120, "points=120"),
@@ -225,6 +225,7 @@ def test_how_it_is_shown(lab: Lab) -> None:
         (lambda: lab["#c-test"].check(), ".map", "test=1"),
         (lambda: lab["#c-links"].select_option("gradient"), ".net", "links=gradient"),
         (lambda: lab["#c-scale"].select_option("linear"), ".loss canvas", "scale=linear"),
+        (lambda: lab["#c-axes"].select_option("own"), ".loss canvas", "axes=own"),
     ):
         before, trainings = lab.picture(selector), len(lab.trained)
         act()

@@ -12,6 +12,7 @@ import { panel } from "./panel.js";
 import { Player } from "./player.js";
 import { Points } from "./points.js";
 import { PRESETS, presetScene } from "./presets.js";
+import { quickBar } from "./quick.js";
 import { Run } from "./run.js";
 import { sharing, sheet } from "./share.js";
 import { VIEW, copy, fromHash, keyOf, toHash, without } from "./state.js";
@@ -20,6 +21,7 @@ import { Together } from "./together.js";
 import { viewControls } from "./view.js";
 
 const SLIDING = 60; // milliseconds without a move before a slider's value is trained
+const ROOMY = 960; // pixels of a window where all controls are unfolded
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 class Lab {
@@ -39,6 +41,7 @@ class Lab {
     this.panel = panel(byId("controls"), catalogue, {
       change: (edit, how) => this.change(edit, how), sendCsv: (file) => this.sendCsv(file), points: this.points, files: this.files,
     });
+    this.quick = quickBar(byId("quick"), catalogue, (edit) => this.change(edit));
     this.viewing = viewControls(byId("view"), (edit) => this.look(edit));
     this.trainSoon = settled(() => this.train(), SLIDING);
     this.writeSoon = settled(() => this.write(), 150);
@@ -49,17 +52,23 @@ class Lab {
   change(edit, { sliding = false } = {}) {
     const next = copy(this.scene);
     if (edit(next) === false) {
-      this.panel.show(this.scene, this.run, this.files);
+      this.controls();
       return;
     }
     performance.mark("lab:change");
     this.scene = next;
     this.preset = null;
     this.presets();
-    this.panel.show(this.scene, this.run, this.files);
+    this.controls();
     this.writeSoon();
     if (sliding) this.trainSoon();
     else this.train();
+  }
+
+  /** The scene in the controls. */
+  controls() {
+    this.panel.show(this.scene, this.run, this.files);
+    this.quick.show(this.scene);
   }
 
   /** Edit how the page shows things; nothing is trained. */
@@ -119,7 +128,7 @@ class Lab {
         }
         if (!told.some((say) => say() === replaced(error))) told.push(() => replaced(error));
         this.scene = without(this.scene, this.defaults, field);
-        this.panel.show(this.scene, this.run, this.files);
+        this.controls();
         show("error", [...this.problems, ...told]);
         this.write();
       }
@@ -159,7 +168,7 @@ class Lab {
     this.columns.frame = 0;
     this.columns.show(this.run, this.view);
     this.together.show(this.run, this.view);
-    this.panel.show(this.scene, this.run, this.files);
+    this.controls();
     const was = this.wanted ?? (atEnd ? Infinity : at);
     const goal = steps.findIndex((step) => step >= was);
     this.columns.recheck();
@@ -262,7 +271,7 @@ class Lab {
     const found = PRESETS.find((preset) => toHash(presetScene(preset, this.defaults), VIEW, this.defaults) === toHash(scene, VIEW, this.defaults));
     this.preset = found?.name ?? null;
     this.presets();
-    this.panel.show(this.scene, this.run, this.files);
+    this.controls();
     this.viewing.show(this.view);
     if (view.at !== null) this.wanted = view.at;
     else this.begin();
@@ -288,10 +297,11 @@ class Lab {
     await use(chosen, { remember: keep });
     document.title = t("title");
     this.panel.translate();
+    this.quick.translate();
     this.viewing.translate();
     this.viewing.show(this.view);
     this.draw(this.player.frame);
-    this.panel.show(this.scene, this.run, this.files);
+    this.controls();
     showAgain();
     if (!this.run) return;
     if (this.run.complete) this.status(this.summary());
@@ -300,7 +310,7 @@ class Lab {
   }
 
   recolour() {
-    this.panel.show(this.scene, this.run, this.files);
+    this.controls();
     if (!this.run) return;
     this.columns.recolour();
     this.together.recolour();
@@ -351,6 +361,7 @@ async function open() {
     },
     (error) => (error instanceof Refused ? lab.refused(error) : Promise.reject(error)),
   );
+  if (window.innerHeight < ROOMY) for (const each of [...byId("controls").querySelectorAll(".group")].slice(1)) each.open = false;
   const panelBox = byId("panel");
   const wide = window.matchMedia("(min-width: 60rem)");
   const fold = () => (panelBox.open = wide.matches);
