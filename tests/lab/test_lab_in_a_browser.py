@@ -225,7 +225,7 @@ def test_how_it_is_shown(lab: Lab) -> None:
         (lambda: lab["#c-test"].check(), ".map", "test=1"),
         (lambda: lab["#c-links"].select_option("gradient"), ".net", "links=gradient"),
         (lambda: lab["#c-scale"].select_option("linear"), ".loss canvas", "scale=linear"),
-        (lambda: lab["#c-axes"].select_option("own"), ".loss canvas", "axes=own"),
+        (lambda: lab["#c-axes"].select_option("own"), ".start:nth-child(2) .loss canvas", "axes=own"),
     ):
         before, trainings = lab.picture(selector), len(lab.trained)
         act()
@@ -245,7 +245,7 @@ def test_every_picture_is_drawn(lab: Lab) -> None:
     lab.page.set_viewport_size({"width": 1600, "height": 3200})
     expect(lab["#together canvas"]).to_have_count(2)
     lab.page.wait_for_timeout(300)
-    colours = lab["#pictures canvas"].evaluate_all(
+    colours = lab["#pictures canvas:not([aria-hidden])"].evaluate_all(
         """all => all.map(canvas => {
             const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
             return new Set(new Uint32Array(data.buffer)).size;
@@ -360,7 +360,7 @@ def test_both_languages(browser: Browser, address: str) -> None:
             return found;
         }"""
     )
-    names = {"goodinit", "ReLU", "tanh", "Glorot", "CSV", "logit", "Shift", "Home", "End", "colour"}
+    names = {"goodinit", "ReLU", "tanh", "Glorot", "CSV", "logit", "Shift", "Home", "End", "colour", "inner", "outer"}
     assert set(english) - names == set()
     expect(lab["#messages .error"]).to_have_text(re.compile("链接中的 colour 不是"))
     lab["#lang-en"].click()

@@ -140,7 +140,7 @@ export function toHash(scene, view, defaults) {
     const usual = data.name === ours.name ? ours[key] ?? null : null;
     if ((data[key] ?? null) !== null && data[key] !== usual) add(key, shortest(data[key]));
   }
-  if (data.name === "own" && data.own) add("own", data.own.map(([x, y, label]) => `${round3(x)},${round3(y)},${label}`).join(";"));
+  if (data.name === "own" && data.own && JSON.stringify(data.own) !== JSON.stringify(ours.own)) add("own", data.own.map(([x, y, label]) => `${round3(x)},${round3(y)},${label}`).join(";"));
   if (data.name === "csv") {
     if (data.csv) add("csv", data.csv);
     if (data.target) add("target", data.target);
