@@ -34,7 +34,7 @@ def conformity(rows: Sequence[ParameterAudit], recipe: Recipe) -> tuple[list[Par
             continue
         result.append(replace(row, expected=str(wanted)))
         if (how := _Actual.of(row)) is not None and not how.fits(wanted):
-            message = _told(how, wanted, found[row.name], recipe, row, found)
+            message = _sentence(how, wanted, found[row.name], recipe, row, found)
             findings.append(AuditFinding("off-the-recipe", row.name, message))
         elif how is None:
             left["unknown law"] += 1
@@ -93,7 +93,7 @@ def _kind(wanted: Expected) -> str:
     return "normal" if uncut else wanted.law
 
 
-def _told(
+def _sentence(
     how: _Actual, wanted: Expected, place: Place, recipe: Recipe, row: ParameterAudit, found: Mapping[str, Place]
 ) -> str:
     """What differs, why as far as that can be told, and the line that did it."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.arguments import is_integer, is_number
-from goodinit.errors import GoodinitError, shown, unknown_name
+from goodinit.errors import GoodinitError, as_word, shown, unknown_name
 from goodinit.networks import MLP, Parameters
 from goodinit.options import OPTIONS
 from goodinit.streams import Stream
@@ -55,7 +55,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if self.optimizer not in (*OPTIMIZERS, *FOR_MODELS):
-            raise unknown_name("optimizer", str(self.optimizer), (*OPTIMIZERS, *FOR_MODELS))
+            raise unknown_name("optimizer", as_word(self.optimizer), (*OPTIMIZERS, *FOR_MODELS))
         for each in fields(self):
             if OPTIONS[each.name].must:
                 OPTIONS[each.name].check(getattr(self, each.name))
