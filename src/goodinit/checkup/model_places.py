@@ -12,7 +12,6 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-import goodinit
 from goodinit.pytorch.calling import tensors_in
 from goodinit.pytorch.functions import ACTIVATIONS, LOSSES, Function, argument, role
 from goodinit.pytorch.trace import Observer
@@ -31,7 +30,7 @@ PLACES: Final[Mapping[str, str]] = {
 }
 """By a finding's code, what is looked for: the last activation before the loss, the loss, ...."""
 
-_OURS: Final = str(Path(goodinit.__file__).parent)
+_OURS: Final = str(Path(__file__).parents[1])
 _TORCHS: Final = str(Path(torch.__file__).parent)
 
 

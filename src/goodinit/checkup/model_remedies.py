@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -10,7 +11,6 @@ from typing import Any, Final
 
 import torch
 
-import goodinit
 from goodinit.checkup.model_findings import SEVERITIES, model_findings
 from goodinit.checkup.model_measure import Expensive, measure_model
 from goodinit.checkup.model_places import PLACES, Places
@@ -84,7 +84,8 @@ class Remedies:
             warnings.simplefilter("ignore")
             targets = mapped(lambda tensor: tensor.detach().clone(), self.targets)
             space: dict[str, Any] = {"model": self.model, "inputs": own, "targets": targets, "loss": self.loss}
-            space |= {"torch": torch, "goodinit": goodinit, "learning_rate": self.step.learning_rate, "loss_scale": 1.0}
+            space |= {"torch": torch, "learning_rate": self.step.learning_rate, "loss_scale": 1.0}
+            space["goodinit"] = importlib.import_module("goodinit")  # a remedy's name for the package, of all floors
             expensive = Expensive(rounding=finding.code == _OF_ROUNDING)
             try:
                 exec(compile(code, "<remedy>", "exec"), space)
