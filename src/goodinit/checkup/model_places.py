@@ -17,7 +17,7 @@ from goodinit.pytorch.functions import ACTIVATIONS, LOSSES, Function, argument, 
 from goodinit.pytorch.trace import Observer
 from goodinit.wording import shorten
 
-__all__ = ["PLACES", "Places"]
+__all__ = ["PLACES", "FaultPlaces"]
 
 PLACES: Final[Mapping[str, str]] = {
     "probabilities-as-scores": "activation",
@@ -34,7 +34,7 @@ _OURS: Final = str(Path(__file__).parents[1])
 _TORCHS: Final = str(Path(torch.__file__).parent)
 
 
-class Places(Observer):
+class FaultPlaces(Observer):
     """Remembers where the functions were called that a finding may be about."""
 
     def __init__(self, model: torch.nn.Module) -> None:

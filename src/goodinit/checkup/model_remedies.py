@@ -13,7 +13,7 @@ import torch
 
 from goodinit.checkup.model_findings import SEVERITIES, model_findings
 from goodinit.checkup.model_measure import Expensive, measure_model
-from goodinit.checkup.model_places import PLACES, Places
+from goodinit.checkup.model_places import PLACES, FaultPlaces
 from goodinit.checkup.rules.remedies import alternatives
 from goodinit.checkup.step import Step
 from goodinit.findings import Finding, RemedyEffect
@@ -103,7 +103,7 @@ class Remedies:
         if not any(finding.code in PLACES and finding.change() for finding in self.found):
             return self.found
         tracer = Tracer(self.model)
-        tracer.observer = places = Places(self.model)
+        tracer.observer = places = FaultPlaces(self.model)
         with torch.inference_mode(False), untouched(self.model, self.inputs) as own, tracer:
             tracer.feed(own)
             try:
