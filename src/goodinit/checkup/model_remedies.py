@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from goodinit.findings import Finding, RemedyEffect
 from goodinit.model_records import ModelStart
 from goodinit.pytorch.calling import call_model, mapped
 from goodinit.pytorch.guard import untouched
+from goodinit.pytorch.losses import LossFunction
 from goodinit.pytorch.trace import Tracer
 
 __all__ = ["Remedies"]
@@ -27,7 +28,6 @@ __all__ = ["Remedies"]
 _MOST_TRIED: Final = 12  # runs of one checkup
 _OF_CURVATURE: Final = "learning-rate-too-large"  # a rate is judged by the curvature that is known
 _OF_ROUNDING: Final = "sensitive-to-rounding"
-LossFunction = Callable[..., Any]
 
 
 class Remedies:
