@@ -1,6 +1,7 @@
 """Each name is of one thing."""
 
 import ast
+import tokenize
 from collections import defaultdict
 from pathlib import Path
 
@@ -22,3 +23,17 @@ def test_no_two_types_have_the_same_name():
                 places[name].append(str(path.relative_to(source)))
     assert len(places) > 150
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+PRIVATE = {"anew", "dear", "keeper", "parcel", "shipment", "told", "twin", "twins", "yardstick"}  # words of nobody else
+
+
+def test_names_are_made_of_the_fields_words():
+    source = Path(goodinit.__file__).parent
+    found = set()
+    for path in source.rglob("*.py"):
+        with path.open(encoding="utf-8") as lines:
+            for token in tokenize.generate_tokens(lines.readline):
+                if token.type == tokenize.NAME and PRIVATE & set(token.string.lower().split("_")):
+                    found.add((str(path.relative_to(source)), token.start[0], token.string))
+    assert found == set()

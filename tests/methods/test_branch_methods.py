@@ -50,7 +50,7 @@ def test_a_stage_begins_with_a_projection():
 def test_fixup_has_the_standard_deviations_of_its_code():
     """hongyi-zhang/Fixup, cifar/models/fixup_resnet_cifar.py (e57b6c0), ResNet-20: sqrt(2 / (9 out)) * 9 ** -0.5.
 
-    Its He goes by fan out: 0.0392837 for 16 channels and 0.0277778 for 32. A branch's other weights and the readout are 0.
+    Its He goes by fan out: 0.0392837 for 16 channels and 0.0277778 for 32. Ends and readout are 0.
     """
 
     class Three(nn.Sequential):

@@ -54,13 +54,13 @@ def see(model: Model, timed: bool = True) -> Seen:
         if timed:
             seen.step = _step(case)
         own = _checked(case, seen)
-        seen.own = _told(own)
+        seen.own = _findings(own)
         _remedied(case, own, seen)
         done = goodinit.initialize(case.model, "he_normal", seed=0, inputs=case.inputs)
         seen.filled = sum(each.initializer is not None for each in done.weights)
         seen.kept = len(done.weights) - seen.filled
         seen.cautions = sorted({each.because for each in done.weights if each.initializer is None})
-        seen.he = _told(_checked(case, seen))
+        seen.he = _findings(_checked(case, seen))
     except Exception as error:  # told in the table
         seen.failure = f"{type(error).__name__}: {error}"[:300]
     return seen
@@ -99,7 +99,7 @@ def _bytes(tensor: Tensor) -> Tensor:
     return tensor.detach().contiguous().reshape(-1).view(torch.uint8) if tensor.numel() else tensor
 
 
-def _told(checkup: goodinit.Checkup) -> list[list[str]]:
+def _findings(checkup: goodinit.Checkup) -> list[list[str]]:
     return [[each.severity, each.code, each.where or ""] for each in checkup.findings if each.severity != "info"]
 
 
@@ -113,7 +113,7 @@ def _remedied(case: Case, checkup: goodinit.Checkup, seen: Seen) -> None:
     names = {"model": model, "inputs": case.inputs, "targets": case.targets, "torch": torch, "goodinit": goodinit}
     exec(code, names)
     again = Case(names["model"], names["inputs"], names["targets"], case.loss)
-    seen.remedied = _told(goodinit.check(again.model, again.inputs, again.targets, loss=again.loss))
+    seen.remedied = _findings(goodinit.check(again.model, again.inputs, again.targets, loss=again.loss))
 
 
 def _step(case: Case) -> float:

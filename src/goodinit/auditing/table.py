@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from goodinit.auditing.records import INCOMPLETE, ParameterAudit
+from goodinit.auditing.records import ParameterAudit
+from goodinit.wording import spanned
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,21 +25,7 @@ def folded(parameters: Sequence[ParameterAudit]) -> list[tuple[str, list[Paramet
         last = str(each.writes[-1]) if each.writes else ""
         key = (_NUMBER.sub("*", each.name), str(each.shape), each.verdict, str(each.law), last, str(each.confirmed))
         groups.setdefault(key, []).append(each)
-    return [(_name([each.name for each in group]), group) for group in groups.values()]
-
-
-def _name(names: list[str]) -> str:
-    columns = zip(*(name.split(".") for name in names), strict=True)
-    return ".".join(_span(column) for column in columns)
-
-
-def _span(parts: tuple[str, ...]) -> str:
-    different = set(parts)
-    if len(different) == 1:
-        return parts[0]
-    numbers = sorted(int(part) for part in different)
-    whole = numbers[-1] - numbers[0] + 1 == len(numbers)
-    return f"{numbers[0]}-{numbers[-1]}" if whole else ",".join(map(str, numbers))
+    return [(spanned([each.name for each in group]), group) for group in groups.values()]
 
 
 def verdict(parameters: Sequence[ParameterAudit]) -> str:
@@ -47,7 +34,7 @@ def verdict(parameters: Sequence[ParameterAudit]) -> str:
         return "no parameter can be seen: a container, such as a quantized layer, keeps its own"
     if any(each.verdict == "values" for each in parameters):
         return "values only"
-    wrong = sum(each.verdict in INCOMPLETE for each in parameters)
+    wrong = sum(each.incomplete for each in parameters)
     return f"{wrong} of {len(parameters)} not filled" if wrong else "every parameter was filled"
 
 
@@ -56,7 +43,7 @@ def table(model: str, parameters: Sequence[ParameterAudit], note: str = "", rows
     from rich.table import Table
     from rich.text import Text
 
-    groups = sorted(folded(parameters), key=lambda group: group[1][0].verdict not in INCOMPLETE)
+    groups = sorted(folded(parameters), key=lambda group: not group[1][0].incomplete)
     shown = groups if rows is None else groups[:rows]
     left = f" {len(groups) - len(shown)} more rows are not shown." if len(shown) < len(groups) else ""
     result = Table(title=Text(f"{model}: {verdict(parameters)}"), caption=Text((note + left).strip()))

@@ -79,8 +79,8 @@ def _entries(contest: Contest) -> str:
     for entry in sorted(contest.entries, key=lambda e: -e.rate):
         shares = (contest.share(entry), contest.share_of_peak(entry))
         row = (entry.name, _short(entry.rate), f"{entry.timing.spread:.0%}")
-        told = (f"{share:.0%}" if share is not None else "" for share in shares)
-        rows.append((*row, _short(entry.gflops), *told, entry.remark) if counted else row)
+        percentages = (f"{share:.0%}" if share is not None else "" for share in shares)
+        rows.append((*row, _short(entry.gflops), *percentages, entry.remark) if counted else row)
     head = ("contestant", contest.unit, "spread")
     return _table((*head, "GFLOP/s", "of matrix products", "of the peak", "measured with") if counted else head, rows)
 

@@ -18,12 +18,12 @@ def layers_of(
     trace: Trace, signals: Mapping[int, CallSignals], parameters: Mapping[str, ParameterStart]
 ) -> tuple[LayerStart, ...]:
     """The layer calls in execution order."""
-    told = [_Measured(call, signals[call.index], parameters) for call in trace.calls]
+    measured = [_Measured(call, signals[call.index], parameters) for call in trace.calls]
     consumers: dict[int, list[int]] = {}
     for call in trace.calls:
         for source in call.sources:
             consumers.setdefault(source, []).append(call.index)
-    return tuple(_layer(each, told, consumers.get(each.call.index, [])) for each in told)
+    return tuple(_layer(each, measured, consumers.get(each.call.index, [])) for each in measured)
 
 
 class _Measured:
@@ -55,12 +55,12 @@ class _Measured:
         return None if rms is None else moments(self.call.activation, rms * rms)
 
 
-def _layer(told: _Measured, every: Sequence[_Measured], consumers: Sequence[int]) -> LayerStart:
-    call, numbers = told.call, told.numbers
-    rms, entering = told.of("rms"), told.of("input")
-    expected = _expected_rms(told, every)
-    gradient = told.of("gradient")
-    after = told.moments() if call.activation is not None else None
+def _layer(measured: _Measured, every: Sequence[_Measured], consumers: Sequence[int]) -> LayerStart:
+    call, numbers = measured.call, measured.numbers
+    rms, entering = measured.of("rms"), measured.of("input")
+    expected = _expected_rms(measured, every)
+    gradient = measured.of("gradient")
+    after = measured.moments() if call.activation is not None else None
     gained = rms is not None and entering is not None and entering > 0
     return LayerStart(
         name=call.module,
@@ -74,69 +74,75 @@ def _layer(told: _Measured, every: Sequence[_Measured], consumers: Sequence[int]
         norm_after=call.norm_after,
         varied=call.varied,
         scoring=call.scoring,
-        fan_in=told.fan_in,
-        weight_std=told.std,
-        weight_std_expected=_expected_weight_std(told),
+        fan_in=measured.fan_in,
+        weight_std=measured.std,
+        weight_std_expected=_expected_weight_std(measured),
         mean=numbers.get("mean", 0.0),
         rms=rms if rms is not None else 0.0,
         rms_expected=expected,
         gain=rms / entering if gained and rms is not None and entering is not None else None,
         gain_expected=expected / entering if gained and expected is not None and entering is not None else None,
-        activation_rms=told.of("activation"),
+        activation_rms=measured.of("activation"),
         activation_rms_expected=math.sqrt(after[0]) if after is not None and not call.norm_after else None,
-        dead_share=told.of("dead"),
-        saturated_share=told.of("saturated"),
-        spread=finite_or_none(told.of("spread")),
-        effective_rank=finite_or_none(told.of("rank")),
-        rank_limit=told.signals.rank_limit if finite_or_none(told.of("rank")) is not None else None,
+        dead_share=measured.of("dead"),
+        saturated_share=measured.of("saturated"),
+        spread=finite_or_none(measured.of("spread")),
+        effective_rank=finite_or_none(measured.of("rank")),
+        rank_limit=measured.signals.rank_limit if finite_or_none(measured.of("rank")) is not None else None,
         largest=numbers.get("largest", 0.0),
         finite=all(math.isfinite(numbers[name]) for name in ("largest", "activation") if name in numbers),
         gradient_rms=gradient,
-        gradient_rms_expected=_expected_gradient(told, every, consumers),
-        gradient_norm=None if gradient is None else gradient * math.sqrt(told.signals.elements),
-        susceptibility=_susceptibility(told, every),
-        underflow_share=told.of("underflow"),
-        outputs=histogram(told.signals.outputs),
-        gradients=histogram(told.signals.gradients, powers=True),
+        gradient_rms_expected=_expected_gradient(measured, every, consumers),
+        gradient_norm=None if gradient is None else gradient * math.sqrt(measured.signals.elements),
+        susceptibility=_susceptibility(measured, every),
+        underflow_share=measured.of("underflow"),
+        outputs=histogram(measured.signals.outputs),
+        gradients=histogram(measured.signals.gradients, powers=True),
     )
 
 
-def _expected_weight_std(told: _Measured) -> float | None:
-    if told.call.kind == "embedding" or told.fan_in is None:
+def _expected_weight_std(measured: _Measured) -> float | None:
+    if measured.call.kind == "embedding" or measured.fan_in is None:
         return None
-    return expected_std(told.call.activation, told.fan_in)
+    return expected_std(measured.call.activation, measured.fan_in)
 
 
-def _expected_rms(told: _Measured, every: Sequence[_Measured]) -> float | None:
+def _expected_rms(measured: _Measured, every: Sequence[_Measured]) -> float | None:
     """sqrt(fan_in E[w^2] E[x^2] + E[b^2]), x by theory from the layer before, or as measured."""
-    if told.fan_in is None:
+    if measured.fan_in is None:
         return None
-    if told.call.kind == "embedding":
-        return math.sqrt(told.square)
-    entering = told.of("input")
+    if measured.call.kind == "embedding":
+        return math.sqrt(measured.square)
+    entering = measured.of("input")
     square = None if entering is None else entering**2
-    if told.call.plain:
-        before = every[told.call.sources[0]].moments()
-        square = before[0] if before is not None and told.call.input_activation else square
-    return None if square is None else math.sqrt(told.fan_in * told.square * square + told.bias_square)
+    if measured.call.plain:
+        before = every[measured.call.sources[0]].moments()
+        square = before[0] if before is not None and measured.call.input_activation else square
+    return None if square is None else math.sqrt(measured.fan_in * measured.square * square + measured.bias_square)
 
 
-def _expected_gradient(told: _Measured, every: Sequence[_Measured], consumers: Sequence[int]) -> float | None:
+def _expected_gradient(measured: _Measured, every: Sequence[_Measured], consumers: Sequence[int]) -> float | None:
     """sqrt(fan_out E[w^2] E[phi'^2]) times the gradient behind, where one layer is all that uses this output."""
     if len(consumers) != 1:
         return None
     behind = every[consumers[0]]
-    gradient, slopes = behind.of("gradient"), told.moments()
-    if not behind.call.plain or gradient is None or behind.fan_out is None or slopes is None or told.call.norm_after:
+    gradient, slopes = behind.of("gradient"), measured.moments()
+    if (
+        not behind.call.plain
+        or gradient is None
+        or behind.fan_out is None
+        or slopes is None
+        or measured.call.norm_after
+    ):
         return None
     return gradient * math.sqrt(behind.fan_out * behind.square * slopes[1])
 
 
-def _susceptibility(told: _Measured, every: Sequence[_Measured]) -> float | None:
-    if not told.call.plain or told.fan_in is None:
+def _susceptibility(measured: _Measured, every: Sequence[_Measured]) -> float | None:
+    if not measured.call.plain or measured.fan_in is None:
         return None
-    before = every[told.call.sources[0]].moments()
-    return None if before is None else told.fan_in * told.square * before[1]
+    before = every[measured.call.sources[0]].moments()
+    return None if before is None else measured.fan_in * measured.square * before[1]
 
 
 def sums_of(signals: Sequence[SumSignals]) -> tuple[SumStart, ...]:

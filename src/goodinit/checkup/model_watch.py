@@ -128,14 +128,14 @@ class Watch:
         rows = [f"{'step':>4}  {'loss':>10}  {'gradient/weight':>15}  {'update/weight':>13}"]
         for number, step in enumerate(self.steps, 1):
             rows.append(
-                f"{number:>4}  {step.loss:>10.4g}  {_told(step.gradient_to_weight):>15}  "
-                f"{_told(step.update_to_weight):>13}"
+                f"{number:>4}  {step.loss:>10.4g}  {_formatted(step.gradient_to_weight):>15}  "
+                f"{_formatted(step.update_to_weight):>13}"
             )
         rows += [f"{finding.severity} {finding.code}: {finding.message}" for finding in self.findings]
         return "\n".join(rows)
 
 
-def _told(value: float | None) -> str:
+def _formatted(value: float | None) -> str:
     return "" if value is None else f"{value:.2g}"
 
 

@@ -80,11 +80,11 @@ def _measured(values: Tensor, weight: ModelWeight | None, gradient: Tensor | Non
     mean = float(wide.mean()) if total else 0.0
     low, high = torch.aminmax(wide) if total else (wide.new_zeros(()), wide.new_zeros(()))
     std = 0.0 if bool(low == high) else float(size(wide - mean))  # a constant's mean is off by rounding
-    told = None if weight is None else weight.weight
+    known = None if weight is None else weight.weight
     rms = math.hypot(mean, std)
     gradient_rms = None if gradient is None else float(size(gradient.detach()))
-    parts = told.parts if told is not None else ()
-    out_axis = told.out_axis if told is not None else 0
+    parts = known.parts if known is not None else ()
+    out_axis = known.out_axis if known is not None else 0
     part_std: tuple[float, ...] = ()
     if len(parts) > 1 and total:
         part_std = tuple(float(size(part - part.mean())) for part in torch.split(wide, list(parts), dim=out_axis))
@@ -92,8 +92,8 @@ def _measured(values: Tensor, weight: ModelWeight | None, gradient: Tensor | Non
     return {
         "role": "unknown" if weight is None else weight.role,
         "kind": "" if weight is None else weight.kind,
-        "fan_in": None if told is None else float(told.fan_in),
-        "fan_out": None if told is None else float(told.fan_out),
+        "fan_in": None if known is None else float(known.fan_in),
+        "fan_out": None if known is None else float(known.fan_out),
         "parts": parts,
         "mean": mean,
         "std": std,
@@ -111,10 +111,10 @@ def _duplicates(
     values: Tensor, weight: ModelWeight | None, gradient: Tensor | None
 ) -> tuple[int | None, int | None, bool | None]:
     """How many output units there are, how many have the weights of another, and whether those get its gradients."""
-    told = None if weight is None else weight.weight
-    if told is None or weight is None or weight.form != "plain" or values.dim() < 2 or told.kind == "embedding":
+    known = None if weight is None else weight.weight
+    if known is None or weight is None or weight.form != "plain" or values.dim() < 2 or known.kind == "embedding":
         return None, None, None
-    rows = _rows(values, told.out_axis)
+    rows = _rows(values, known.out_axis)
     units = len(rows)
     if units < 2 or rows.shape[1] == 0:
         return units, 0, None
@@ -131,7 +131,7 @@ def _duplicates(
     duplicates = len(torch.unique(torch.cat([one, other])))
     if gradient is None or not duplicates:
         return units, duplicates, None
-    moved = _rows(gradient.detach().to(values), told.out_axis)
+    moved = _rows(gradient.detach().to(values), known.out_axis)
     apart = (moved[one] - moved[other]).abs().amax()
     return units, duplicates, bool(apart <= _NEAR * moved.abs().amax())
 

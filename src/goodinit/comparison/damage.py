@@ -40,7 +40,7 @@ class Content:
         """Whether nothing is lost."""
         return not (self.lost or self.unknown or self.lost_tasks) and self.sound
 
-    def told(self, path: Path) -> str:
+    def sentence(self, path: Path) -> str:
         """What is lost, as a clause."""
         named = ", ".join(self.lost[:_MOST_NAMED])
         more = len(self.lost) - _MOST_NAMED

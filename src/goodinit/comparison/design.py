@@ -217,7 +217,7 @@ def _made_model(name: str | None, base: str, changes: Mapping[str, Any]) -> Task
 
     options, given = {**model_defaults(base), **changes}, changes.get("data", TASKS[base].get("data"))
     schedule = _schedule(options)
-    loss = _told_loss(options["loss"])
+    loss = _explicit_loss(options["loss"])
     source = _source(
         own_data(options["model"]) if given is None else given, options["target"], options["standardize"], loss
     )
@@ -240,7 +240,7 @@ def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bo
     activation: Activation = activations.of_function(given) if plain else activations.get(given)
     schedule = _schedule(options)
     check_widths(widths)
-    loss = _told_loss(options["loss"])
+    loss = _explicit_loss(options["loss"])
     source = _source(data, options["target"], options["standardize"], loss)
     examples = source.dataset(0)
     network = MLP((len(examples.features), *widths, examples.outputs), activation, _loss(loss, examples))
@@ -250,7 +250,7 @@ def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bo
     return Task(str(name), source, network, schedule, options["stream"], options["dtype"])
 
 
-def _told_loss(given: object) -> str | None:
+def _explicit_loss(given: object) -> str | None:
     loss = None if given is None else canonical(str(given))
     if loss not in (None, *LOSSES):
         raise unknown_name("loss", str(given), LOSSES)
@@ -259,8 +259,8 @@ def _told_loss(given: object) -> str | None:
 
 def _source(data: Any, target: str | None, standardize: bool, loss: str | None) -> Source:
     """The data, where the loss tells what a file's target is: a number to predict, or a class."""
-    told = isinstance(data, Dataset) or (isinstance(data, str) and is_builtin(data))
-    source = Source(data, target, standardize, None if told or loss is None else loss == "squared_error")
+    made = isinstance(data, Dataset) or (isinstance(data, str) and is_builtin(data))
+    source = Source(data, target, standardize, None if made or loss is None else loss == "squared_error")
     if loss == "cross_entropy" and source.dataset(0).regression:
         raise GoodinitError(
             f"the loss cross_entropy needs classes; {source.text} has numbers to predict, so leave it out"
@@ -268,8 +268,8 @@ def _source(data: Any, target: str | None, standardize: bool, loss: str | None) 
     return source
 
 
-def _loss(told: str | None, data: Dataset) -> Loss:
-    if data.regression or told == "squared_error":
+def _loss(explicit: str | None, data: Dataset) -> Loss:
+    if data.regression or explicit == "squared_error":
         return "squared_error"
     return "binary_cross_entropy" if data.outputs == 1 else "cross_entropy"
 
@@ -278,8 +278,8 @@ def _schedule(options: Mapping[str, Any]) -> Schedule:
     steps, every = options["steps"], options["record_every"]
     if every is None:
         every = _round_interval(steps) if isinstance(steps, int) and steps >= 1 else 1
-    told = {field.name: options[field.name] for field in fields(Schedule)}
-    return Schedule(**{**told, "optimizer": canonical(str(options["optimizer"])), "record_every": every})
+    chosen = {field.name: options[field.name] for field in fields(Schedule)}
+    return Schedule(**{**chosen, "optimizer": canonical(str(options["optimizer"])), "record_every": every})
 
 
 def _round_interval(steps: int) -> int:

@@ -12,10 +12,11 @@ import numpy as np
 from goodinit import checkup
 from goodinit.comparison.batches import Batch, batched
 from goodinit.comparison.model_tasks import train_models
+from goodinit.comparison.starts import start_of
 from goodinit.comparison.tuning import best_rates, tuning_jobs
 from goodinit.networks import stack
 from goodinit.results import Job, Study, Task, Trial
-from goodinit.streams import KeyedStream, as_stream
+from goodinit.streams import KeyedStream
 from goodinit.training import EngineName, batches, train
 from goodinit.wording import count
 
@@ -46,7 +47,7 @@ class Plan:
             trials += f", {self.stored:,} of them stored already"
         if self.stored == self.trials:
             return f"{trials}: nothing is left to train"
-        return f"{trials}: {_told(self.seconds)}"
+        return f"{trials}: {_duration(self.seconds)}"
 
 
 def estimate(
@@ -109,7 +110,7 @@ def _seconds_a_network(batch: Batch, engine: EngineName) -> float | None:
     X, Y = np.ascontiguousarray(examples.X_train.T), examples.targets
     rates = np.array([job.learning_rate for job in jobs])
     began = time.perf_counter()
-    starts = [task.mlp.parameters(job.initializer, as_stream(job.seed, task.stream)) for job in jobs]
+    starts = [start_of(task, job.initializer, job.seed) for job in jobs]
     drawing = (time.perf_counter() - began) / len(jobs)
     ensemble = stack(starts)
 
@@ -166,10 +167,10 @@ def _seconds_a_model(task: Task, job: Job) -> float | None:
     return once + max(taken - once, 0.0) / max(steps - 1, 1) * all_steps
 
 
-def _told(seconds: float | None) -> str:
+def _duration(seconds: float | None) -> str:
     """The time in a round number of the largest unit that fits.
 
-    >>> [_told(each) for each in (0.2, 14.0, 100.0, 4000.0, 260_000.0)]
+    >>> [_duration(each) for each in (0.2, 14.0, 100.0, 4000.0, 260_000.0)]
     ['about a second', 'about 15 seconds', 'about 2 minutes', 'about 65 minutes', 'about 3 days']
     """
     if seconds is None:

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from goodinit.activations import Activation
-from goodinit.comparison.batches import Batch, batched
-from goodinit.comparison.cluster import Cluster, check_cluster
+from goodinit.comparison.cluster import check_cluster
+from goodinit.comparison.conduct import Progress, conducting
 from goodinit.comparison.design import design, parse_seeds
-from goodinit.comparison.executor import Executor, LocalExecutor, engine_of
-from goodinit.comparison.origins import check_mixed, origin_of
 from goodinit.comparison.plan import Plan, estimate
-from goodinit.comparison.ray_executor import RayExecutor
+from goodinit.comparison.policies import TuneThenEvaluate, wanted_tuning
 from goodinit.comparison.rerun import PERTURBATIONS
 from goodinit.comparison.result import Comparison
-from goodinit.comparison.store import Store
-from goodinit.comparison.tuning import best_rates, tuning_jobs
 from goodinit.datasets import CsvText, Dataset
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.methods import Start
 from goodinit.options import OPTIONS, task_options
 from goodinit.report import OutputFolder
-from goodinit.results import Job, Study, Trial
+from goodinit.results import Study
 from goodinit.training import ENGINES, EngineName
 
 __all__ = ["CLASSIC_SEED", "Progress", "compare", "run_study"]
@@ -36,10 +27,6 @@ __all__ = ["CLASSIC_SEED", "Progress", "compare", "run_study"]
 CLASSIC_SEED = 3
 DEMONSTRATION_SEEDS = tuple(range(50))
 
-_LIMIT: Final = re.compile(r"time limit of ([\d.e+-]+) s")
-
-Progress = Callable[[str, float, float], None]
-"""Told what is being done, how many networks are trained, and how many there are."""
 Announce = Callable[[Plan], None]
 """Told what a study will take, before it runs."""
 
@@ -216,116 +203,25 @@ def run_study(
     announce: Announce | None = None,
 ) -> Comparison:
     """Run what is missing of a study and return all of it; trials are kept in the file at `path`, or in memory."""
-    with (
-        Store(path if path is not None else ":memory:") as store,
-        _trainer(cluster, study, engine, time_limit) as trainer,
-    ):
-        for note in store.notes:
-            sys.stderr.write(f"goodinit: {note}\n")
-        for task in study.tasks:
-            store.register(task.name, task.identity, task.to_dict())
-        again = _tried_again(store.failures(), retry, time_limit)
-        tell = progress or (lambda what, trained, total: None)
+    with conducting(
+        study,
+        path=path,
+        engine=engine,
+        cluster=cluster,
+        time_limit=time_limit,
+        retry=retry,
+        mixed=mixed,
+        progress=progress,
+    ) as conductor:
+        policy = TuneThenEvaluate(study, perturbations)
         if announce is not None:
-            _, tuned = _tuning(study, store)
+            _, tuned = wanted_tuning(study, conductor.finished)
             where = None if cluster else engine  # what a cluster needs is not measured on this machine
-            stored = store.keys() - again
+            stored = conductor.store.keys() - conductor.again
             announce(estimate(study, engine=where, perturbations=perturbations, tuned=tuned, stored=stored))
-        run = _Run(store, study, trainer, again, None if mixed else partial(_check_mixed, engine, study, store))
-        while True:  # a grid whose best rate lies at its end grows
-            tuning, tuned = _tuning(study, store)
-            if not run(tuning, "tuning", 0, tell):
-                break
-        jobs = study.jobs(best_rates(tuned, study.criterion))
-        shown = [job for job in jobs if job.seed == study.seeds[0]]
-        run(shown, "first seed", perturbations, tell)
-        run(jobs, "all seeds", 0, tell)
-        found = {trial.place: trial for trial in store.trials("evaluation", {study.key(job) for job in jobs})}
+        conductor.conduct(policy)
+        _, tuned = wanted_tuning(study, conductor.finished)
+        jobs = policy.evaluation(conductor.finished)
+        found = {trial.place: trial for trial in conductor.finished(jobs)}
     trials = tuple(found[study.tasks[j.task].name, str(j.initializer), float(j.learning_rate), j.seed] for j in jobs)
     return Comparison(study, trials, tuple(tuned), margin, target_loss, engine)
-
-
-MakeExecutor = Callable[[int, Callable[[float], None]], Executor]
-"""Gives an executor for a number of perturbations and one to tell the trained networks to."""
-
-
-@contextmanager
-def _trainer(cluster: str | None, study: Study, engine: EngineName, time_limit: float | None) -> Iterator[MakeExecutor]:
-    """Where the study is trained: this process, or a cluster, which is left with the block."""
-    if cluster is None:
-        yield partial(LocalExecutor, engine, time_limit=time_limit)
-        return
-    with Cluster(cluster, study.tasks, engine, time_limit, frozenset(study.seeds[:1])) as joined:
-        yield partial(RayExecutor, joined)
-
-
-def _tuning(study: Study, store: Store) -> tuple[list[Job], list[Trial]]:
-    """The trials of the tuning that are known to be wanted, and those of them that are stored."""
-    jobs, tuned = study.tuning_jobs(), list[Trial]()
-    while jobs:
-        tuned = store.trials("tuning", {study.key(job) for job in jobs})
-        wanted = tuning_jobs(study, tuned)
-        if len(wanted) == len(jobs):
-            break
-        jobs = wanted
-    return jobs, tuned
-
-
-def _tried_again(failures: Mapping[str, str], retry: str | None, time_limit: float | None) -> frozenset[str]:
-    """The keys of stored trials that could not be trained and are to be tried again."""
-    if retry is not None:
-        return frozenset(failures if retry == "failed" else ())
-    found = {key: _LIMIT.search(reason) for key, reason in failures.items()}
-    return frozenset(
-        key for key, match in found.items() if match and (time_limit is None or time_limit > float(match[1]))
-    )
-
-
-def _check_mixed(engine: EngineName, study: Study, store: Store, jobs: Sequence[Job]) -> None:
-    """Raise GoodinitError where the stored trials of the jobs' tasks come from another engine or version."""
-    stored = [*store.trials("evaluation"), *store.trials("tuning")]
-    for place in {job.task for job in jobs}:
-        task = study.tasks[place]
-        here = origin_of(engine_of(task, engine))
-        check_mixed(task.name, [trial for trial in stored if trial.task == task.name and not trial.failure], here)
-
-
-@dataclass(frozen=True)
-class _Run:
-    """Trains jobs that are not stored yet, or are to be tried `again`, and stores each batch as it ends."""
-
-    store: Store
-    study: Study
-    trainer: MakeExecutor
-    again: frozenset[str]
-    check: Callable[[Sequence[Job]], None] | None
-    done: set[str] = field(default_factory=set)  # tried here: what failed again is not tried once more
-
-    def __call__(self, jobs: list[Job], what: str, perturbations: int, tell: Progress) -> bool:
-        """Whether there was anything to train."""
-        study, stored = self.study, self.store.keys()
-        if self.again & stored:
-            stored = self.store.stored(stored, self.again - self.done)
-        missing = [job for job in jobs if study.key(job) not in stored]
-        if not missing:
-            return False
-        if self.check is not None:
-            self.check(missing)
-        tell(what, 0, len(missing))
-        executor = self.trainer(perturbations, lambda trained: tell(what, trained, len(missing)))
-        for batch, trials in executor.run(self._still_missing(missing)):
-            self.store.add(
-                (study.key(job), trial, job.seed == study.seeds[0])
-                for job, trial in zip(batch.jobs, trials, strict=True)
-            )
-            self.done.update(map(study.key, batch.jobs))
-        return True
-
-    def _still_missing(self, jobs: list[Job]) -> Iterator[Batch]:
-        """The batches of the jobs, each without what another process has stored meanwhile."""
-        for batch in batched(self.study, jobs):
-            keys = {self.study.key(job): job for job in batch.jobs}
-            stored = self.store.stored(keys, self.again - self.done)
-            left = tuple(job for key, job in keys.items() if key not in stored)
-            if left:
-                yield replace(batch, jobs=left)

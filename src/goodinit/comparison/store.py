@@ -59,7 +59,8 @@ class Store:
         content = scan(db, version)
         if not content.sound:
             raise GoodinitError(
-                f"{content.told(self.path)}; goodinit.open_study({str(self.path)!r}).copy('new.db') keeps those in a "
+                f"{content.sentence(self.path)}; "
+                f"goodinit.open_study({str(self.path)!r}).copy('new.db') keeps those in a "
                 "new file, with which the same command goes on"
             )
         if version < VERSION:
@@ -67,7 +68,7 @@ class Store:
         if content.damaged:
             with self._transaction():
                 db.executemany("DELETE FROM trial WHERE rowid = ?", [(number,) for number in content.damaged])
-            self.notes.append(f"{content.told(self.path)}; what is lost is trained again")
+            self.notes.append(f"{content.sentence(self.path)}; what is lost is trained again")
 
     def _migrate(self, content: Content) -> None:
         """Make a study of format 1 one of format 2: failures, checksums, the phase in a tuning trial's key."""
@@ -163,11 +164,12 @@ class Store:
         with _errors(self.path), self._transaction():
             self._db.executemany("INSERT OR IGNORE INTO task VALUES (?, ?, ?, ?)", rows)
 
-    def trials(self, phase: str = "evaluation", keys: Collection[str] | None = None) -> list[Trial]:
-        """The stored trials of a phase, of those keys only where they are given."""
-        query = (
-            f"SELECT {', '.join(COLUMNS)} FROM trial WHERE phase = ? ORDER BY task, initialization, learning_rate, seed"
-        )
+    def trials(
+        self, phase: str = "evaluation", keys: Collection[str] | None = None, *, parameters: bool = True
+    ) -> list[Trial]:
+        """The stored trials of a phase, of those keys only where they are given; with their parameters unless not."""
+        names = ", ".join(name if parameters or name != "parameters" else "NULL" for name in COLUMNS)
+        query = f"SELECT {names} FROM trial WHERE phase = ? ORDER BY task, initialization, learning_rate, seed"
         with _errors(self.path):
             rows = (Row(*values) for values in self._db.execute(query, (phase,)))
             return [row.trial() for row in rows if keys is None or row.key in keys]
@@ -209,7 +211,7 @@ def read_file(path: str | Path) -> tuple[Content, list[str]]:
                 )
     assert content is not None, "an immutable file is read or raises"
     if not content.whole:
-        notes.append(content.told(place))
+        notes.append(content.sentence(place))
     return content, notes
 
 

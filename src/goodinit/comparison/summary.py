@@ -119,15 +119,15 @@ def _untrained(untrained: Mapping[str, Sequence[int]], seeds: int, kept: int) ->
     if not untrained:
         return []
     parts = [f"{len(each)} of {seeds} of {called}" for called, each in untrained.items()]
-    told = (
+    sentence = (
         f"Not trained, and no result of their starts: {', '.join(parts)}; retry='failed' (--retry failed) tries again."
     )
     whole = [called for called, each in untrained.items() if len(each) == seeds]
     if len(whole) < len(untrained):
-        told += f" What is compared are the {kept} seeds that the others all have."
+        sentence += f" What is compared are the {kept} seeds that the others all have."
     if whole:
-        told += f" {', '.join(whole)}: nothing is known."
-    return [told]
+        sentence += f" {', '.join(whole)}: nothing is known."
+    return [sentence]
 
 
 def _steps_to(trial: Trial, goal: float) -> float:

@@ -74,7 +74,7 @@ class Lab:
             ("/api/report", "POST", self.report),
         ):
             inner.add_api_route(path, answer, methods=[method], response_model=None)
-        inner.add_exception_handler(LabError, _told)
+        inner.add_exception_handler(LabError, _refuse)
         inner.add_exception_handler(HTTPException, _not_served)
         inner.add_exception_handler(Exception, _failed)
         self.app = Guard(inner)
@@ -117,9 +117,9 @@ class Lab:
 
     async def train(self, request: Request) -> Response:
         """Film a scene: server-sent events."""
-        told = await _json(request, ("client", "scene"))
-        client = _client(told)
-        scene, study = await self._read(partial(self._scene, told))
+        body = await _json(request, ("client", "scene"))
+        client = _client(body)
+        scene, study = await self._read(partial(self._scene, body))
         job = self.jobs.start(client, work.train(scene, study))
         return _Events(job, self.jobs)
 
@@ -156,9 +156,9 @@ class Lab:
 
     async def report(self, request: Request) -> Response:
         """The scene's report, an HTML page to keep."""
-        told = await _json(request, ("client", "scene"))
-        client = _client(told)
-        _, study = await self._read(partial(self._scene, told))
+        body = await _json(request, ("client", "scene"))
+        client = _client(body)
+        _, study = await self._read(partial(self._scene, body))
         job = self.jobs.start(None if client is None else f"{client}/report", work.report(study))
         page = b""
         try:
@@ -175,8 +175,8 @@ class Lab:
         name = 'attachment; filename="goodinit-report.html"'
         return Response(page, media_type="text/html", headers={**_FRESH, "content-disposition": name})
 
-    def _scene(self, told: dict[str, Any]) -> tuple[Scene, Study]:
-        scene = read_scene(told.get("scene", {}))
+    def _scene(self, body: dict[str, Any]) -> tuple[Scene, Study]:
+        scene = read_scene(body.get("scene", {}))
         return scene, scene.study(self.uploads)
 
     async def _read(self, job: Callable[[], T]) -> T:
@@ -197,7 +197,7 @@ class _Events(StreamingResponse):
     """A job's messages as server-sent events; the job stops when they are no longer read, or never were."""
 
     def __init__(self, job: PageJob, jobs: Jobs) -> None:
-        super().__init__(_told_alive(job), media_type="text/event-stream", headers=_FRESH)
+        super().__init__(_kept_alive(job), media_type="text/event-stream", headers=_FRESH)
         self.job, self.jobs = job, jobs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -207,7 +207,7 @@ class _Events(StreamingResponse):
             self.jobs.leave(self.job)
 
 
-async def _told_alive(job: PageJob) -> AsyncIterator[bytes]:
+async def _kept_alive(job: PageJob) -> AsyncIterator[bytes]:
     async for message in job.read():
         yield message or b": alive\n\n"
 
@@ -220,8 +220,8 @@ def _warm_up() -> None:
     Film(study.tasks[0], study.initializers, scene.seed).openings()
 
 
-def _client(told: dict[str, Any]) -> str | None:
-    given = told.get("client")
+def _client(body: dict[str, Any]) -> str | None:
+    given = body.get("client")
     if given is None:
         return None
     name = fields.text(given, "client")
@@ -241,14 +241,14 @@ def _check_type(request: Request, wanted: str) -> None:
 async def _json(request: Request, known: tuple[str, ...]) -> dict[str, Any]:
     """The JSON object of a request, with no other keys than the known ones."""
     _check_type(request, "application/json")
-    told = fields.read_json(await _body(request, LIMITS["json_bytes"]))
-    return dict(fields.items(told, "", known))
+    body = fields.read_json(await _body(request, LIMITS["json_bytes"]))
+    return dict(fields.items(body, "", known))
 
 
 async def _body(request: Request, most: int) -> bytes:
     """The body, as it comes: refused as soon as it is too large, whatever it said of its length."""
-    told = request.headers.get("content-length", "")
-    if told.isdecimal() and int(told[:20]) > most:
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length[:20]) > most:
         raise _too_large(most)
     body = bytearray()
     try:
@@ -269,7 +269,7 @@ def _too_large(most: int) -> LabError:
     return LabError("too-large", message, allowed={"most": most}, status=413)
 
 
-async def _told(request: Request, error: Exception) -> Response:
+async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, LabError)
     headers = {**_FRESH, "connection": "close"} if error.status in (408, 413) else _FRESH
     return JSONResponse(error.to_dict(), error.status, headers)
@@ -278,10 +278,12 @@ async def _told(request: Request, error: Exception) -> Response:
 async def _not_served(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "not-found", 405: "wrong-method"}.get(error.status_code, "refused")
-    told = LabError(code, f"{request.method} {request.url.path[:80]}: {error.detail}", status=error.status_code)
-    return JSONResponse(told.to_dict(), error.status_code, dict(error.headers or {}))
+    refusal = LabError(code, f"{request.method} {request.url.path[:80]}: {error.detail}", status=error.status_code)
+    return JSONResponse(refusal.to_dict(), error.status_code, dict(error.headers or {}))
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    told = LabError("internal", "the lab failed at this request; the terminal it was started from says how", status=500)
-    return JSONResponse(told.to_dict(), 500)
+    refusal = LabError(
+        "internal", "the lab failed at this request; the terminal it was started from says how", status=500
+    )
+    return JSONResponse(refusal.to_dict(), 500)

@@ -71,8 +71,8 @@ def _worker(written: dict[str, bytes], text: str) -> str:
     digest = hashlib.sha256()
     for name in sorted(written):
         digest.update(name.encode() + hashlib.sha256(written[name]).digest())
-    told: dict[str, Any] = {"STORE": f"goodinit-lab-{digest.hexdigest()[:16]}", "FILES": ["./", *sorted(written)]}
-    for name, value in told.items():
+    values: dict[str, Any] = {"STORE": f"goodinit-lab-{digest.hexdigest()[:16]}", "FILES": ["./", *sorted(written)]}
+    for name, value in values.items():
         text = text.replace(f"const {name} = null;", f"const {name} = {json.dumps(value)};")
     return text
 

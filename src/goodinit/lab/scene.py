@@ -140,7 +140,7 @@ def read_scene(given: Any) -> Scene:
 
     Raises LabError that names the field, what was given and what is allowed.
     """
-    told = fields.items(given, "", Scene.__dataclass_fields__)
+    entries = fields.items(given, "", Scene.__dataclass_fields__)
     read: dict[str, Callable[[Any], Any]] = {
         **{name: partial(_read_option, name) for name in _OPTIONS},
         "data": _read_data,
@@ -150,7 +150,7 @@ def read_scene(given: Any) -> Scene:
         "seed": lambda value: fields.whole(value, "seed", *LIMITS["seed"]),
         "seeds": lambda value: fields.whole(value, "seeds", 1, LIMITS["seeds"]),
     }
-    scene = replace(_CLASSIC, **{name: read[name](value) for name, value in told.items()})
+    scene = replace(_CLASSIC, **{name: read[name](value) for name, value in entries.items()})
     fields.whole(scene.seed + scene.seeds - 1, "seed", *LIMITS["seed"])
     if scene.loss == "squared_error" and scene.data.name in (
         "own",
@@ -174,22 +174,22 @@ def _read_option(name: str, given: Any) -> Any:
 
 
 def _read_data(given: Any) -> Data:
-    told = fields.items(given, "data", Data.__dataclass_fields__)
-    name = fields.choice(told.get("name", "circles"), "data.name", [*CLASSED, "own", "csv"])
+    entries = fields.items(given, "data", Data.__dataclass_fields__)
+    name = fields.choice(entries.get("name", "circles"), "data.name", [*CLASSED, "own", "csv"])
     if name == "own":
-        return Data(name, None, None, own=_read_own(told.get("own", [])))
+        return Data(name, None, None, own=_read_own(entries.get("own", [])))
     if name == "csv":
-        target = told.get("target")
+        target = entries.get("target")
         return Data(
             name,
             None,
             None,
-            csv=fields.text(told.get("csv"), "data.csv"),
+            csv=fields.text(entries.get("csv"), "data.csv"),
             target=None if target is None else fields.text(target, "data.target"),
-            standardize=fields.boolean(told.get("standardize", True), "data.standardize"),
+            standardize=fields.boolean(entries.get("standardize", True), "data.standardize"),
         )
     kind = BUILTIN[name]
-    noise, points = told.get("noise"), told.get("points")
+    noise, points = entries.get("noise"), entries.get("points")
     for option, value, usual in (("noise", noise, kind.noise), ("points", points, kind.points)):
         if value is not None and usual is None:
             message = f"data.{option} = {value!r:.40}: {name} has no {option}; leave it out"
@@ -216,9 +216,9 @@ def _read_own(given: Any) -> tuple[tuple[float, float, int], ...]:
         )
     counts = {label: sum(1 for point in points if point[2] == label) for *_, label in points}
     if len(counts) < 2 or min(counts.values()) < 2:
-        told = ", ".join(f"{count} of class {label}" for label, count in sorted(counts.items()))
-        message = f"data.own: there are {told}; give two classes or more, with two points each at least"
-        raise LabError("bad-data", message, field="data.own", given=told)
+        entries = ", ".join(f"{count} of class {label}" for label, count in sorted(counts.items()))
+        message = f"data.own: there are {entries}; give two classes or more, with two points each at least"
+        raise LabError("bad-data", message, field="data.own", given=entries)
     return tuple(points)
 
 
@@ -240,11 +240,11 @@ def _read_inits(given: Any) -> tuple[Choice, ...]:
     chosen: list[Choice] = []
     for at, each in enumerate(fields.array(given, "inits", 1, LIMITS["inits"])):
         name = f"inits.{at}"
-        told: Mapping[str, Any] = (
+        entries: Mapping[str, Any] = (
             {"spec": each} if isinstance(each, str) else fields.items(each, name, ("spec", "gain"))
         )
-        spec = fields.text(told.get("spec"), f"{name}.spec", 400)
-        gain = fields.number(told.get("gain", 1), f"{name}.gain", *LIMITS["gain"])
+        spec = fields.text(entries.get("spec"), f"{name}.spec", 400)
+        gain = fields.number(entries.get("gain", 1), f"{name}.gain", *LIMITS["gain"])
         try:
             choice = Choice(str(initializers.get(spec)), gain)
             repeated = choice.text in [other.text for other in chosen]

@@ -27,7 +27,7 @@ def packed(values: NDArray[Any] | None) -> str | None:
         return base64.b64encode(np.ascontiguousarray(values, kind).tobytes()).decode("ascii")
 
 
-def scene(told: Scene, film: Film, moments: Sequence[int]) -> dict[str, Any]:
+def scene(asked: Scene, film: Film, moments: Sequence[int]) -> dict[str, Any]:
     """The event `scene`: everything that stays the same throughout the film."""
     network, data, view = film.task.mlp, film.data, film.view
     layers = [
@@ -41,9 +41,9 @@ def scene(told: Scene, film: Film, moments: Sequence[int]) -> dict[str, Any]:
             "labels": packed(data.y_test[taken]),
             "count": len(taken),
         }
-    kind = BUILTIN.get(told.data.name)
+    kind = BUILTIN.get(asked.data.name)
     return {
-        "scene": told.to_dict(),
+        "scene": asked.to_dict(),
         "data": {
             "name": data.name,
             "note": data.note,
@@ -64,7 +64,7 @@ def scene(told: Scene, film: Film, moments: Sequence[int]) -> dict[str, Any]:
         },
         "map": {"size": view.size},
         "unit": {"size": UNIT},
-        "starts": [_start(each) for each in told.inits],
+        "starts": [_start(each) for each in asked.inits],
         "steps": list(moments),
     }
 
@@ -125,6 +125,8 @@ def _layer(given: LayerPicture) -> dict[str, Any]:
     return {
         "units": packed(given.responses),
         "scale": None if given.scale is None else [finite_or_none(value) for value in given.scale.tolist()],
+        "means": packed(given.means),
+        "zeros": packed(given.zeros),
         "W": packed(given.weights),
         "b": packed(given.biases),
         "dW": packed(given.gradients),

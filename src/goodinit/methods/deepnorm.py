@@ -8,8 +8,8 @@ from types import MappingProxyType
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer
 from goodinit.methods.assignment import Assignment
-from goodinit.methods.base import Probe
 from goodinit.methods.over import OverInitializer
+from goodinit.methods.probe import Probe
 from goodinit.methods.registry import register
 from goodinit.methods.scaling import Units, divided, scaled, value_path
 from goodinit.structure import MULTIPLYING, Stream, Structure

@@ -10,8 +10,9 @@ from goodinit.errors import GoodinitError
 from goodinit.initializers import Normal
 from goodinit.initializers.base import same_everywhere
 from goodinit.methods.assignment import Assignment
-from goodinit.methods.base import Method, Probe
+from goodinit.methods.base import Method
 from goodinit.methods.every import EveryWeight
+from goodinit.methods.probe import Probe
 from goodinit.methods.registry import register
 from goodinit.structure import MULTIPLYING, Structure
 

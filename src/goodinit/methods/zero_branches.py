@@ -9,8 +9,8 @@ from typing import Final
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Constant, Initializer, Zeros
 from goodinit.methods.assignment import Assignment
-from goodinit.methods.base import Probe
 from goodinit.methods.over import OverInitializer
+from goodinit.methods.probe import Probe
 from goodinit.methods.registry import register
 from goodinit.structure import MULTIPLYING, Branch, Structure
 

@@ -93,7 +93,7 @@ class Option:
     @property
     def row(self) -> str:
         """Its row in the table of docs/compare.md."""
-        told = f"--{self.word}"
-        told += f" / --no-{self.word}" if self.kind == "switch" else f" {self.metavar}" if self.metavar else ""
-        cells = (f"`{told}`".replace("|", r"\|"), self.default_text, self.meaning)
+        written = f"--{self.word}"
+        written += f" / --no-{self.word}" if self.kind == "switch" else f" {self.metavar}" if self.metavar else ""
+        cells = (f"`{written}`".replace("|", r"\|"), self.default_text, self.meaning)
         return "|" + "|".join(f" {cell} " if cell else " " for cell in cells) + "|"

@@ -187,15 +187,15 @@ def register_rule(
     return Registration(cls, lambda module: {name: _meaning(cls, name, each) for name, each in rule(module).items()})
 
 
-def _meaning(cls: type[nn.Module], name: str, told: object) -> Meaning:
-    if isinstance(told, Meaning):
-        return told
-    if isinstance(told, Weight):
-        return Meaning("weight", told)
-    if isinstance(told, str) and told in ROLES:
-        return Meaning(told)
+def _meaning(cls: type[nn.Module], name: str, explicit: object) -> Meaning:
+    if isinstance(explicit, Meaning):
+        return explicit
+    if isinstance(explicit, Weight):
+        return Meaning("weight", explicit)
+    if isinstance(explicit, str) and explicit in ROLES:
+        return Meaning(explicit)
     raise GoodinitError(
-        f"the rule for {cls.__name__} says {told!r} of {name!r}; it must say a Weight, a Meaning, or a role: "
+        f"the rule for {cls.__name__} says {explicit!r} of {name!r}; it must say a Weight, a Meaning, or a role: "
         f"{', '.join(ROLES)}"
     )
 

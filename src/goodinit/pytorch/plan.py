@@ -8,25 +8,25 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Any, Final
 
 from torch import nn
 
 from goodinit.errors import GoodinitError, nearest
 from goodinit.initializers import Initializer, get
-from goodinit.methods import Assignment, Ruled, RuleInit, Start, Unknown, as_method, assign
+from goodinit.methods import Assignment, Probing, Ruled, RuleInit, Start, Unknown, as_method, assign
 from goodinit.pytorch.read import ModelWeight
 from goodinit.structure import ROLES, Structure, Trace
 from goodinit.weights import Weight
 
-__all__ = ["WITHOUT_FANS", "Planned", "Rules", "plan"]
+__all__ = ["WITHOUT_FANS", "Planned", "Rules", "plan", "planned"]
 
 
 Rules = Mapping[str | type[nn.Module], RuleInit]
 """What differs: by a pattern of names (`*.embed.weight`), a role (`embedding`), or a class of modules."""
 
 WITHOUT_FANS: Final = ("zeros", "ones", "constant", "forget_bias", "uniform", "normal", "truncated_normal")
-_MOST_TOLD: Final = 20  # problems in one error; a large model has thousands of parameters
+_MOST_SHOWN: Final = 20  # problems in one error; a large model has thousands of parameters
 
 
 @dataclass(frozen=True)
@@ -60,20 +60,30 @@ def plan(
     trace: Trace | None = None,
     unknown: Unknown = "refuse",
     zeros: Container[str] = (),
+    probing: Probing | None = None,
+    measured: bool = True,
 ) -> tuple[Planned, ...]:
     """What every weight is to be filled with; those named in `zeros`, and what is not understood, may be kept.
+
+    `probing` makes the probe that a method which measures is given; without `measured` it says what it begins from.
 
     Raises GoodinitError that names every weight that cannot be filled so, and what to do about each; for a rule
     that no parameter matches, and for a method that the model does not allow.
     """
     ruled = _ruled(model, weights, rules or {})
-    said = assign(as_method(init), Structure(tuple(weights), trace), ruled=ruled, unknown=unknown, zeros=zeros)
+    structure = Structure(tuple(weights), trace)
+    options: dict[str, Any] = {"ruled": ruled, "unknown": unknown, "zeros": zeros, "measured": measured}
+    return planned(weights, assign(as_method(init), structure, probing, **options))
+
+
+def planned(weights: Sequence[ModelWeight], said: Sequence[Assignment]) -> tuple[Planned, ...]:
+    """What is said of each weight beside it. Raises GoodinitError that names every weight that cannot be filled so."""
     made = tuple(Planned(weight, each) for weight, each in zip(weights, said, strict=True))
     problems = [f"{each.weight.name}: {problem}" for each in made if (problem := _problem(each)) is not None]
     if problems:
-        more = len(problems) - _MOST_TOLD
-        told = [*problems[:_MOST_TOLD], *([f"and {more} more"] if more > 0 else [])]
-        listed = "\n  ".join(told)
+        more = len(problems) - _MOST_SHOWN
+        shown = [*problems[:_MOST_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+        listed = "\n  ".join(shown)
         raise GoodinitError(
             f"{len(problems)} of {len(made)} parameters cannot be filled, and nothing was changed:\n  {listed}"
         )
@@ -144,6 +154,7 @@ def _problem(made: Planned) -> str | None:
     if not weight.dtype.is_floating_point:
         return f"{weight.reason}; keep it, with rules={{{weight.name!r}: 'keep'}}"
     own = made.because not in ("default", "its weight", "its look-up") and not made.because.startswith("rule ")
+    own = own and not made.said.named
     if weight.weight is None and (own or initializer.name not in WITHOUT_FANS):
         asked = "" if own else f", and {initializer.name} needs its fans"
         return (

@@ -18,7 +18,7 @@ from goodinit.pytorch.layers import meanings
 from goodinit.structure import Meaning, Parameter
 from goodinit.weights import Weight
 
-__all__ = ["Form", "ModelWeight", "closed_parts", "identity", "read_model", "told"]
+__all__ = ["Form", "ModelWeight", "closed_parts", "identity", "read_model", "with_meaning"]
 
 Form = Literal["plain", "parametrized", "weight_norm", "original"]
 _WRAPPERS: Final = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")  # torch.compile, FSDP, ...
@@ -78,7 +78,7 @@ def identity(tensor: torch.Tensor) -> Any:
     return (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride()) if plain else id(tensor)
 
 
-def told(weight: ModelWeight, meanings: Mapping[str, Meaning]) -> ModelWeight:
+def with_meaning(weight: ModelWeight, meanings: Mapping[str, Meaning]) -> ModelWeight:
     """A weight that its class did not tell of, with what a run told.
 
     A class made of a known norm may keep the scale as its distance from 1, which only the run shows.

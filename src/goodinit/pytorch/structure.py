@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from goodinit.pytorch.guard import plain_model
-from goodinit.pytorch.read import read_model, told
+from goodinit.pytorch.read import read_model, with_meaning
 from goodinit.pytorch.ready import shaped, traced
 from goodinit.structure import Structure
 
@@ -31,4 +31,4 @@ def read_structure(model: nn.Module, inputs: Any = None) -> Structure:
     read_model(model)  # refuses what it cannot read before the inputs are run
     concrete = shaped(plain_model(model), inputs).model
     trace, meanings = traced(concrete, inputs)
-    return Structure(tuple(told(weight, meanings) for weight in read_model(concrete)), trace)
+    return Structure(tuple(with_meaning(weight, meanings) for weight in read_model(concrete)), trace)

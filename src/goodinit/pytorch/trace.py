@@ -65,7 +65,7 @@ class Tracer(TorchFunctionMode):
         self._uses: dict[str, int] = {}
         self._sums: list[ResidualSum] = []
         self._fed: set[int] = set()
-        self._inputs: list[int] = []  # by layer call, the value that was its input
+        self._met: list[int] = []  # by layer call, the value that was its input
         self._scales: dict[int, float] = {}  # of look-ups, when they are first added to something
 
     def call(self, index: int) -> LayerCall:
@@ -93,11 +93,15 @@ class Tracer(TorchFunctionMode):
         """Let the function do its work, and note what it was."""
         kwargs = kwargs or {}
         before = [(tensor, self._value(tensor)) for tensor in tensors_in((args, kwargs))]
-        result = func(*args, **kwargs)
+        result = self.called(func, args, kwargs)
         if isinstance(result, Tensor | tuple | list | Mapping) and before:
             self._learn(func, args, kwargs, before, result)
         self.observer.done(func, args, kwargs, result)
         return result
+
+    def called(self, func: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """What the function gives, which goes on to the model."""
+        return func(*args, **kwargs)
 
     def _learn(
         self, func: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], before: Known, result: Any
@@ -196,7 +200,7 @@ class Tracer(TorchFunctionMode):
             stream=value.stream,
         )
         self._open.append(call)
-        self._inputs.append(value.node)
+        self._met.append(value.node)
         return index
 
     def _change(self, calls: Sequence[int], **facts: Any) -> None:
@@ -316,7 +320,7 @@ class Tracer(TorchFunctionMode):
         for branch, stream in ((one, other), (other, one)):
             if self._projected(branch, stream):
                 number = len({each.stream for each in self._sums})
-                inside = self._descent.between(branch.node, self._inputs[stream.calls[0]]) or ()
+                inside = self._descent.between(branch.node, self._met[stream.calls[0]]) or ()
                 self._sums.append(
                     ResidualSum(
                         branch.calls, number, branch.scale, inside, branch.passed, False, branch.activation, True
@@ -345,10 +349,10 @@ class Tracer(TorchFunctionMode):
         for index in calls:
             call = self._open[index]
             if call.kind == "embedding" and call.varied:
-                told = dict(call.beside) | {
+                scales = dict(call.beside) | {
                     name: self._scales[index] / scale for name, scale in places if scale and name != call.weight
                 }
-                self._change((index,), beside=tuple(told.items()))
+                self._change((index,), beside=tuple(scales.items()))
 
     def _product(self, args: tuple[Any, ...], data: Known, result: Any) -> None:
         first = data[0][1]
@@ -380,9 +384,9 @@ class Tracer(TorchFunctionMode):
         if len(stream.calls) != 1 or not branch.calls or stream.activation is not None:
             return False
         (shortcut,) = stream.calls
-        if self._open[shortcut].kind not in ("linear", "conv", "matmul") or self._inputs[shortcut] == branch.node:
+        if self._open[shortcut].kind not in ("linear", "conv", "matmul") or self._met[shortcut] == branch.node:
             return False
-        inside = self._descent.between(branch.node, self._inputs[shortcut])
+        inside = self._descent.between(branch.node, self._met[shortcut])
         return inside is not None and len(inside) > 1 and shortcut not in inside
 
 

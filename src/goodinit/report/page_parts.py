@@ -96,21 +96,21 @@ def _answer(task: Task, summary: TaskSummary, groups: Mapping[str, Sequence[Tria
             return [f"{names[0]} was run on one seed, {seed}: its {score} is {best:.3f}.", _ONE_SEED]
         are = "has" if len(names) == 1 else "have"
         return [f"On seed {seed}, {listed(names)} {are} the highest {score}, {best:.3f}.", _ONE_SEED]
-    told, first = _score(ranking.groups[0], len(summary.seeds), ranking.level), ranking.groups[0]
+    interval, first = _score(ranking.groups[0], len(summary.seeds), ranking.level), ranking.groups[0]
     if len(ranking.groups) == 1:
-        return [f"Only {first.name} was run: its {score} is {told}. There is nothing to compare it with."]
-    return [*_places(ranking, told, summary, score), *_too_few(ranking)]
+        return [f"Only {first.name} was run: its {score} is {interval}. There is nothing to compare it with."]
+    return [*_places(ranking, interval, summary, score), *_too_few(ranking)]
 
 
 _ONE_SEED = "One seed is an anecdote: run several, such as 0-19, to see whether the order holds."
 
 
-def _places(ranking: Ranking, told: str, summary: TaskSummary, score: str) -> list[str]:
+def _places(ranking: Ranking, interval: str, summary: TaskSummary, score: str) -> list[str]:
     first = ranking.groups[0]
     top = [group for group in ranking.groups if group.rank == first.rank]
     rest = [group for group in ranking.groups if group.rank != first.rank]
     if len(top) == 1:
-        sentences = [f"{first.name} is best: its {score} is {told}."]
+        sentences = [f"{first.name} is best: its {score} is {interval}."]
         if first.better_than:
             sentences.append(f"Seed by seed it is better than {listed(first.better_than)}.")
         if first.not_separable_from:
@@ -125,12 +125,12 @@ def _places(ranking: Ranking, told: str, summary: TaskSummary, score: str) -> li
     if not rest:
         return [
             f"No initialization is best: over {seeds} seeds {listed(names)} are {alike}.",
-            f"The highest {score} is that of {first.name}, {told}.",
+            f"The highest {score} is that of {first.name}, {interval}.",
         ]
     beaten = [group.name for group in rest if all(group.name in one.better_than for one in top)]
     sentences = [
         f"{listed(names)} share the first rank: over {seeds} seeds they are {alike}.",
-        f"The highest {score} among them is that of {first.name}, {told}.",
+        f"The highest {score} among them is that of {first.name}, {interval}.",
     ]
     if beaten:
         sentences.append(f"{'Both' if len(top) == 2 else 'All'} of them are better than {listed(beaten)}.")
@@ -206,8 +206,8 @@ def _seeds(seeds: Sequence[int]) -> str:
     ordered = sorted(seeds)
     if ordered == list(range(ordered[0], ordered[-1] + 1)) and len(seeds) > 3:
         return f"{ordered[0]} to {ordered[-1]} ({len(seeds)} seeds)"
-    told = ", ".join(map(str, ordered[:12]))
-    return f"{told} and {len(seeds) - 12} more" if len(seeds) > 12 else told
+    first_dozen = ", ".join(map(str, ordered[:12]))
+    return f"{first_dozen} and {len(seeds) - 12} more" if len(seeds) > 12 else first_dozen
 
 
 def _ranked(group: RankedGroup, groups: int) -> dict[str, Any]:
@@ -336,8 +336,8 @@ def _findings(groups: Mapping[str, Sequence[Trial]]) -> list[dict[str, Any]]:
                 found.setdefault(finding.code, {}).setdefault(at, (trial, finding))
         if not found:
             checked = [trial for trial in trials if trial.failure is None]
-            told = "nothing was found" if checked else "not measured: every run failed"
-            rows.append({"name": name, "code": "", "severity": "", "seeds": "", "message": told})
+            sentence = "nothing was found" if checked else "not measured: every run failed"
+            rows.append({"name": name, "code": "", "severity": "", "seeds": "", "message": sentence})
         for code, each in found.items():
             trial, finding = next(iter(each.values()))
             asked = [at for at, t in enumerate(trials) if t.failure is None and (code != _ASKED or t.sensitivity)]

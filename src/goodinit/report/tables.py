@@ -67,9 +67,9 @@ def _ranked(found: TaskSummary, ranking: Ranking) -> list[RenderableType]:
         row: list[str | Text] = [f"{first} ({interval})" if interval else first, *(value for value, _ in others), alike]
         table.add_row(str(group.rank), Text(group.name), *row)
     seeds = found.seeds
-    told = f"{min(seeds)}-{max(seeds)}" if len(seeds) > 3 else ", ".join(map(str, seeds))
+    span = f"{min(seeds)}-{max(seeds)}" if len(seeds) > 3 else ", ".join(map(str, seeds))
     learned = f"learned: training loss at most {found.target_loss:.3g}"
-    title = f"\n{found.task}: {len(seeds)} seeds ({told}), best first; {learned}"
+    title = f"\n{found.task}: {len(seeds)} seeds ({span}), best first; {learned}"
     return [Text(title), table, *(Text(note) for note in ranking.notes)]
 
 

@@ -172,11 +172,11 @@ def compare_runs(
     check_choice("test", test, ("sign-flip", "wilcoxon"))
     rounding = one.rounding + two.rounding
     both = one.diverged & two.diverged
-    told, floor = floor, find_floor(floor, one, two)
+    explicit, floor = floor, find_floor(floor, one, two)
     order = _less(one.ranked, two.ranked, both, rounding)
     sizes = _less(one.filled(floor), two.filled(floor), both, rounding)  # in the scores' own direction
     mean = bootstrap(sizes, "mean", level=level, resamples=resamples, seed=seed)
-    bounds, needed = equivalence_bounds(sizes, mean, worst_loss(told, one, two), margin)
+    bounds, needed = equivalence_bounds(sizes, mean, worst_loss(explicit, one, two), margin)
     unpaired = probability_of_improvement(one.ranked, two.ranked, paired=False, same_seeds=True, level=level)
     p_sign_flip = sign_flip(sizes, resamples=resamples, seed=seed, rounding=rounding)
     p_wilcoxon = wilcoxon(order, rounding=rounding)

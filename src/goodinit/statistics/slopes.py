@@ -33,8 +33,8 @@ class Slope:
     def to_dict(self) -> dict[str, float | bool | int | None]:
         """As JSON holds it."""
         found = {"value": self.value, "low": self.low, "high": self.high, "spread": self.spread}
-        told = {key: float(each) if math.isfinite(each) else None for key, each in found.items()}
-        return {**told, "bent": self.bent, "points": self.points}
+        numbers = {key: float(each) if math.isfinite(each) else None for key, each in found.items()}
+        return {**numbers, "bent": self.bent, "points": self.points}
 
 
 def fit_slope(sizes: ArrayLike, values: ArrayLike, level: float = 0.95) -> Slope | None:

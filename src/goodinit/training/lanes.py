@@ -88,7 +88,7 @@ def train(call: Call, *, layout: Literal["auto", "grouped", "alone"] = "auto") -
     inputs, targets = _rows("X", call.X, dtype), _rows("Y", call.Y, dtype)
     parameters = _parameters(network, call.start, dtype)
     rates, multipliers = call.rates()
-    told = _Progress(call.progress, max(1, schedule.steps // 100))
+    ticks = _Progress(call.progress, max(1, schedule.steps // 100))
     wanted = check_snapshots(call.snapshots, schedule.steps)
     kept_steps = wanted if watch is None else []
     kept = [np.full_like(each, np.nan) for _ in kept_steps for each in parameters]
@@ -137,10 +137,10 @@ def train(call: Call, *, layout: Literal["auto", "grouped", "alone"] = "auto") -
             snapshots=kept,
             threads=workers,
             layout=layout,
-            progress=lambda done, begin=chunk.begin: told.up_to(begin + done),
+            progress=lambda done, begin=chunk.begin: ticks.up_to(begin + done),
         )
         show(chunk.end)
-    told.up_to(schedule.steps)
+    ticks.up_to(schedule.steps)
     call.progress(schedule.steps)
     per_snapshot = len(parameters)
     return Run(

@@ -90,16 +90,16 @@ def train(call: Call, *, device: str | None = None) -> Run:
     held = 3 * X.shape[1] * sum(network.widths) * np.dtype(dtype).itemsize
     size = max(1, _GROUP_BYTES // held)
     groups = [slice(first, min(first + size, networks)) for first in range(0, networks, size)]
-    often, told = max(1, schedule.steps // 100), 0
+    often, reported = max(1, schedule.steps // 100), 0
     runs: list[Run] = []
     with torch.inference_mode():
         for number, group in enumerate(groups):
             members = {name: value[group] for name, value in call.start.items()}
             for step in _trained(task, members, rates[group], order, runs):
                 done = (number * schedule.steps + step) // len(groups)
-                if done // often > told:
-                    told = done // often
-                    call.progress(told * often)
+                if done // often > reported:
+                    reported = done // often
+                    call.progress(reported * often)
     call.progress(schedule.steps)
     run = _joined(runs)
     if call.watch is None:

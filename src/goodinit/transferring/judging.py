@@ -140,8 +140,8 @@ def _coordinate(measure: str, slope: Slope, kind: str, role: str, axis: str) -> 
     final = role in ("readout", "tied") or kind in ("output", "scores")
     low = -1.0 if final else 0.0  # muP's outputs and scores may start small, and come to a size of their own later
     tolerance = TOLERANCE["change" if measure == "change" else "size"] if axis == "width" else _DEPTH_TOLERANCE
-    told = judged(slope, low, 0.0, tolerance)
-    return Coordinate(measure, slope, 0.0, told)
+    verdict = judged(slope, low, 0.0, tolerance)
+    return Coordinate(measure, slope, 0.0, verdict)
 
 
 def _since(table: Table, name: str, coordinates: dict[str, Coordinate]) -> int | None:

@@ -53,12 +53,12 @@ class Proof:
     @property
     def answer(self) -> str:
         """The same as a sentence."""
-        told = ", ".join(f"{each.rate:.3g} at {each.size}" for each in self.best)
+        listed = ", ".join(f"{each.rate:.3g} at {each.size}" for each in self.best)
         text = {"stays": "The best rate stays", "moves": "The best rate moves"}.get(
             self.verdict, "Not enough data to tell whether the best rate moves"
         )
         return (
-            f"{text}: {told}; it goes as {self.axis}^{self.slope.value:+.2f} "
+            f"{text}: {listed}; it goes as {self.axis}^{self.slope.value:+.2f} "
             f"[{self.slope.low:+.2f}, {self.slope.high:+.2f}]"
         )
 

@@ -139,7 +139,7 @@ def measured_run(given: Given, size: int, seed: int, steps: int) -> ScaledRun:
                 break
             _moved(model, kept, start, facts, first=step == 0, last=step == steps - 1)
             if step in (0, steps - 1):
-                _told(model, groups, facts)
+                _described(model, groups, facts)
             now = _looked(model, inputs, start)
             _note(calls, now.seen, first.seen, before.seen)
             before = now
@@ -213,7 +213,7 @@ def _groups(made: Made) -> dict[int, tuple[Any, dict[str, Any]]]:
     }
 
 
-def _told(
+def _described(
     model: torch.nn.Module, groups: Mapping[int, tuple[Any, dict[str, Any]]], facts: dict[str, ParameterFacts]
 ) -> None:
     """What the optimizer says of each parameter, and what epsilon and decay are beside the gradient."""

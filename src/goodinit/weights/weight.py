@@ -171,7 +171,7 @@ class Weight:
         """The weight of a fully connected layer: (out_features, in_features) in PyTorch and the course."""
         whole(name, "in_features", in_features)
         whole(name, "out_features", out_features)
-        return cls._told(name, "linear", layout, out_features, in_features, fans=(in_features, out_features))
+        return cls._given(name, "linear", layout, out_features, in_features, fans=(in_features, out_features))
 
     @classmethod
     def conv(
@@ -200,7 +200,7 @@ class Weight:
         into = share(name, "in_channels", in_channels, groups)
         out = share(name, "out_channels", out_channels, groups)
         fans = (into * taps, ratio(out * taps, steps))
-        return cls._told(name, "conv", layout, out_channels, into, kernel, fans=fans, groups=groups)
+        return cls._given(name, "conv", layout, out_channels, into, kernel, fans=fans, groups=groups)
 
     @classmethod
     def depthwise(
@@ -227,8 +227,10 @@ class Weight:
         kernel, taps, steps = kernel_sizes(name, kernel_size, stride, dims)
         fans, groups = (taps, ratio(multiplier * taps, steps)), max(channels, 1)
         if layout == "keras":
-            return cls._told(name, "conv", layout, multiplier, channels, kernel, fans=fans, groups=groups, divided="in")
-        return cls._told(name, "conv", layout, channels * multiplier, 1, kernel, fans=fans, groups=groups)
+            return cls._given(
+                name, "conv", layout, multiplier, channels, kernel, fans=fans, groups=groups, divided="in"
+            )
+        return cls._given(name, "conv", layout, channels * multiplier, 1, kernel, fans=fans, groups=groups)
 
     @classmethod
     def conv_transpose(
@@ -257,12 +259,12 @@ class Weight:
         out = share(name, "out_channels", out_channels, groups)
         fans = (ratio(into * taps, steps), out * taps)
         if layout == "torch":
-            return cls._told(
+            return cls._given(
                 name, "conv_transpose", layout, out, in_channels, kernel, fans=fans, groups=groups, divided="in"
             )
         if layout in ("keras", "flax") and groups != 1:
             raise refused(name, f"groups={groups}; {layout} has no grouped transposed convolution")
-        return cls._told(name, "conv_transpose", layout, out_channels, into, kernel, fans=fans, groups=groups)
+        return cls._given(name, "conv_transpose", layout, out_channels, into, kernel, fans=fans, groups=groups)
 
     @classmethod
     def bilinear(
@@ -273,7 +275,7 @@ class Weight:
         whole(name, "in2_features", in2_features)
         whole(name, "out_features", out_features)
         fans = (in1_features * in2_features, out_features)
-        return cls._told(name, "bilinear", layout, out_features, in1_features, (in2_features,), fans=fans)
+        return cls._given(name, "bilinear", layout, out_features, in1_features, (in2_features,), fans=fans)
 
     @classmethod
     def embedding(cls, name: str, num_embeddings: int, features: int, *, layout: str = "torch") -> Weight:
@@ -284,7 +286,7 @@ class Weight:
         """
         whole(name, "num_embeddings", num_embeddings)
         whole(name, "features", features)
-        return cls._told(name, "embedding", layout, features, num_embeddings, fans=(1, features))
+        return cls._given(name, "embedding", layout, features, num_embeddings, fans=(1, features))
 
     @classmethod
     def recurrent(cls, name: str, in_features: int, units: int, *, cell: str = "lstm", layout: str = "torch") -> Weight:
@@ -316,7 +318,7 @@ class Weight:
         whole(name, "in_features", in_features)
         sizes = wholes(name, "parts", parts)
         fan_out = ratio(sum(size * size for size in sizes), max(sum(sizes), 1))
-        return cls._told(name, "linear", layout, sum(sizes), in_features, fans=(in_features, fan_out), parts=sizes)
+        return cls._given(name, "linear", layout, sum(sizes), in_features, fans=(in_features, fan_out), parts=sizes)
 
     @classmethod
     def elementwise(cls, name: str, shape: int | Sequence[int] = ()) -> Weight:
@@ -328,7 +330,7 @@ class Weight:
         return cls(name, sizes, fan_in=1, fan_out=1, kind="elementwise")
 
     @classmethod
-    def _told(
+    def _given(
         cls,
         name: str,
         kind: str,

@@ -51,12 +51,12 @@ def gates(start: ModelStart) -> Iterator[Finding]:
 
 def sizes(start: ModelStart) -> Iterator[Finding]:
     """Recurrent weights by which a state vanishes at once, or fills every gate."""
-    told = [
+    scaled = [
         (each.rms / each.std_expected, each)
         for each in start.parameters
         if each.role == "recurrent hidden" and each.std_expected and each.finite
     ]
-    small, large = [pair for pair in told if pair[0] < SMALL], [pair for pair in told if pair[0] > LARGE]
+    small, large = [pair for pair in scaled if pair[0] < SMALL], [pair for pair in scaled if pair[0] > LARGE]
     for chosen in (small, large):
         if not chosen:
             continue

@@ -115,10 +115,10 @@ def wrong_fan(start: ModelStart) -> Iterator[Finding]:
     for each in start.parameters:
         if each.fan_in is None or each.std <= 0 or each.role != "weight" or len(each.shape) < 3:
             continue
-        told = _torch_fans(each)
-        if all(_near(one, other) for one, other in zip(told, (each.fan_in, each.fan_out), strict=True)):
+        framework = _torch_fans(each)
+        if all(_near(one, other) for one, other in zip(framework, (each.fan_in, each.fan_out), strict=True)):
             continue
-        rule, layer = _formula(each, told), layers.get(each.name)
+        rule, layer = _formula(each, framework), layers.get(each.name)
         if rule is None or layer is None or layer.weight_std_expected is None:
             continue
         _, fan, right = rule
@@ -160,18 +160,18 @@ def _torch_fans(each: ParameterStart) -> tuple[float, float]:
     return float(each.shape[1] * taps), float(each.shape[0] * taps)
 
 
-def _formula(each: ParameterStart, told: tuple[float, float]) -> tuple[str, float, float] | None:
+def _formula(each: ParameterStart, framework: tuple[float, float]) -> tuple[str, float, float] | None:
     """The gain and the wrong fan that give the measured standard deviation, where the right fan gives it by no gain."""
     assert each.fan_in is not None
     assert each.fan_out is not None
     reach = SIGMAS / math.sqrt(2 * max(math.prod(each.shape), 2)) + 0.005
     mean = (each.fan_in + each.fan_out) / 2
     drawn = (  # what PyTorch's own functions draw, by the fans that they compute
-        ("He's sqrt(2)", told[0], each.fan_in),
-        ("He's sqrt(2)", told[1], each.fan_out),
-        ("1", told[0], each.fan_in),
-        ("Glorot's 1", sum(told) / 2, mean),
-        ("PyTorch's default", told[0], each.fan_in),
+        ("He's sqrt(2)", framework[0], each.fan_in),
+        ("He's sqrt(2)", framework[1], each.fan_out),
+        ("1", framework[0], each.fan_in),
+        ("Glorot's 1", sum(framework) / 2, mean),
+        ("PyTorch's default", framework[0], each.fan_in),
     )
 
     def matches(gain: float, fan: float) -> bool:
