@@ -161,12 +161,12 @@ class Tracer(TorchFunctionMode):
         parents = tuple(value.node for _, value in before if value.signal)
         varied = any(value.varied for _, value in before)
         self._fed.update(made[:-1], *(value.reach for _, value in before))
-        reach, plain, node = frozenset(made[-1:]), kind != "recurrent", self._descent.size
+        reach, plain, first = frozenset(made[-1:]), kind != "recurrent", self._descent.size
         for tensor in tensors_in(result):
             self._keep(
                 tensor, Value(self._descent.node(parents), True, varied, parents, (made[-1],), plain=plain, reach=reach)
             )
-        self._descent.made |= dict.fromkeys(range(node, self._descent.size), tuple(made))
+        self._descent.made |= dict.fromkeys(range(first, self._descent.size), tuple(made))
         if kind == "attention":
             key = self._value(argument(args, kwargs, 1, "key"))
             self._change(made[-2:-1], attended=True, stream=key.stream)  # of a packed projection, what is attended to
@@ -310,32 +310,20 @@ class Tracer(TorchFunctionMode):
                 self._change(branch.calls, residual=True)
                 if total and branch.calls:
                     self.observer.summed(kept, added, branch.calls, total[0], branch.scale)
-                number = len({each.stream for each in self._sums}) if stream.stream is None else stream.stream
-                said = ResidualSum(
-                    branch.calls, number, branch.scale, inside, branch.passed, stream.normed, branch.activation
-                )
-                self._sums.append(said)
-                self._put(result, data, stream=number)
+                self._branched(branch, stream, inside, data, result)
                 return
         for branch, stream in ((one, other), (other, one)):
-            if self._projected(branch, stream):
-                number = len({each.stream for each in self._sums})
-                inside = self._descent.between(branch.node, self._met[stream.calls[0]]) or ()
-                self._sums.append(
-                    ResidualSum(
-                        branch.calls, number, branch.scale, inside, branch.passed, False, branch.activation, True
-                    )
-                )
-                self._put(result, data, stream=number)
+            inside = self._beside_projection(branch, stream)
+            if inside is not None:
+                self._branched(branch, Value(stream.node), inside, data, result, projected=True)
                 return
         calls = tuple(dict.fromkeys((*one.calls, *other.calls)))
         activation = one.activation if one.activation == other.activation else None
         places = [index for value in (one, other) for index in self._look_ups(value)]
         self._beside(calls, [(self._open[index].weight, self._scales[index]) for index in places])
         mixed = is_mixed(one) or is_mixed(other)
-        facts = {"normed": one.normed and other.normed, "mixed": mixed, "scored": (*one.scored, *other.scored)}
-        facts["passed"] = (*one.passed, *other.passed)
-        self._put(result, data, calls=calls, activation=activation, **facts)
+        facts = {"normed": one.normed and other.normed, "mixed": mixed, "passed": (*one.passed, *other.passed)}
+        self._put(result, data, calls=calls, activation=activation, scored=(*one.scored, *other.scored), **facts)
 
     def _look_ups(self, value: Value) -> list[int]:
         """The look-ups of places that a value is, after what each look-up is multiplied by was noted."""
@@ -379,15 +367,22 @@ class Tracer(TorchFunctionMode):
                 return float(each.detach().float().square().mean().sqrt())
         return None
 
-    def _projected(self, branch: Value, stream: Value) -> bool:
-        """Whether a sum has a projection for its shortcut: one layer, beside several from the same value."""
-        if len(stream.calls) != 1 or not branch.calls or stream.activation is not None:
-            return False
-        (shortcut,) = stream.calls
-        if self._open[shortcut].kind not in ("linear", "conv", "matmul") or self._met[shortcut] == branch.node:
-            return False
+    def _branched(
+        self, branch: Value, stream: Value, inside: tuple[int, ...], data: Known, result: Any, projected: bool = False
+    ) -> None:
+        """Note the sum of a branch and what it was computed from, or a projection of that."""
+        number = len({each.stream for each in self._sums}) if stream.stream is None else stream.stream
+        how = (branch.scale, inside, branch.passed, stream.normed, branch.activation, projected)
+        self._sums.append(ResidualSum(branch.calls, number, *how))
+        self._put(result, data, stream=number)
+
+    def _beside_projection(self, branch: Value, stream: Value) -> tuple[int, ...] | None:
+        """The layers of a branch whose shortcut is one layer from the same value; None where it is no such sum."""
+        shortcut = stream.calls[0] if len(stream.calls) == 1 and branch.calls and stream.activation is None else None
+        if shortcut is None or self._open[shortcut].kind not in ("linear", "conv", "matmul"):
+            return None
         inside = self._descent.between(branch.node, self._met[shortcut])
-        return inside is not None and len(inside) > 1 and shortcut not in inside
+        return inside if inside is not None and len(inside) > 1 and shortcut not in inside else None
 
 
 def trace(model: torch.nn.Module, inputs: Any) -> Trace:
