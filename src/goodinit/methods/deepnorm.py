@@ -12,7 +12,7 @@ from goodinit.methods.over import OverInitializer
 from goodinit.methods.probe import Probe
 from goodinit.methods.registry import register
 from goodinit.methods.scaling import Units, divided, scaled, value_path
-from goodinit.structure import MULTIPLYING, Stream, Structure
+from goodinit.structure import MULTIPLYING, ResidualStream, Structure
 
 __all__ = ["DeepNorm", "deepnorm_constants"]
 
@@ -79,7 +79,7 @@ class DeepNorm(OverInitializer):
             made.append(each)
         return tuple(made)
 
-    def _check(self, stream: Stream) -> None:
+    def _check(self, stream: ResidualStream) -> None:
         """Refuse a stream that DeepNorm is not for."""
         where = stream.branches[0].ends[0].module
         if not stream.attends:
@@ -97,7 +97,7 @@ class DeepNorm(OverInitializer):
             raise GoodinitError(f"{self}: {found}, which undoes what its weights are divided by; take that norm out")
 
 
-def deepnorm_constants(stream: Stream, streams: tuple[Stream, ...]) -> tuple[float, float]:
+def deepnorm_constants(stream: ResidualStream, streams: tuple[ResidualStream, ...]) -> tuple[float, float]:
     """a and b of a stream: that of a decoder attends to others, an encoder is attended to."""
     blocks = stream.blocks
     if stream.memory:

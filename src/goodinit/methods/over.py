@@ -10,7 +10,7 @@ from goodinit.initializers import Initializer, get
 from goodinit.methods.assignment import Assignment
 from goodinit.methods.base import Method
 from goodinit.methods.every import EveryWeight
-from goodinit.structure import Stream, Structure
+from goodinit.structure import ResidualStream, Structure
 
 __all__ = ["OverInitializer"]
 
@@ -44,7 +44,7 @@ class OverInitializer(Method):
         plain = self.plain and self.of == default
         return EveryWeight(self.inner).prepare(replace(structure, adapts=False) if plain else structure)
 
-    def streams(self, structure: Structure) -> tuple[Stream, ...]:
+    def streams(self, structure: Structure) -> tuple[ResidualStream, ...]:
         """The residual streams. Raises GoodinitError where no run was made, and where one shows none."""
         found = self.ran(structure).streams
         if not found:

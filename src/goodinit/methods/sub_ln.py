@@ -13,7 +13,7 @@ from goodinit.methods.over import OverInitializer
 from goodinit.methods.probe import Probe
 from goodinit.methods.registry import register
 from goodinit.methods.scaling import Units, scaled, value_path
-from goodinit.structure import Stream, Structure
+from goodinit.structure import ResidualStream, Structure
 
 __all__ = ["SubLN"]
 
@@ -77,7 +77,7 @@ class SubLN(OverInitializer):
         )
 
 
-def _gain(stream: Stream, streams: tuple[Stream, ...]) -> float:
+def _gain(stream: ResidualStream, streams: tuple[ResidualStream, ...]) -> float:
     if stream.memory:
         return math.sqrt(math.log(3 * stream.blocks))
     decoder = next((each for each in streams if stream.number in each.memory), None)

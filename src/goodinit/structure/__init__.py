@@ -5,7 +5,7 @@ PyTorch's reader makes the structure of a model, and an `MLP` makes its own. Par
 
 from __future__ import annotations
 
-from goodinit.structure.branches import Branch, Stream
+from goodinit.structure.branches import Branch, ResidualStream
 from goodinit.structure.calls import LayerCall, ResidualSum, Trace
 from goodinit.structure.parameters import Parameter
 from goodinit.structure.roles import MULTIPLYING, ROLES, Meaning, Role
@@ -18,9 +18,9 @@ __all__ = [
     "LayerCall",
     "Meaning",
     "Parameter",
+    "ResidualStream",
     "ResidualSum",
     "Role",
-    "Stream",
     "Structure",
     "Trace",
 ]

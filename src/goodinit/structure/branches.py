@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from goodinit.structure.calls import LayerCall, ResidualSum, Trace
 
-__all__ = ["Branch", "Norms", "Stream", "streams_of"]
+__all__ = ["Branch", "Norms", "ResidualStream", "streams_of"]
 
 Norms = Literal["before", "after", "none"]
 """Where a stream's norms are: within the branches, before their first layer; on the stream, after its sums; nowhere."""
@@ -51,7 +51,7 @@ class Branch:
 
 
 @dataclass(frozen=True)
-class Stream:
+class ResidualStream:
     """A residual stream: its branches in order, how many `blocks` they make, and where its `norms` are.
 
     A block begins with a branch that mixes places, as attention, convolution and recurrence do, and where no branch of
@@ -78,7 +78,7 @@ class Stream:
         return frozenset().union(*(each.memory for each in self.branches))
 
 
-def streams_of(trace: Trace) -> tuple[Stream, ...]:
+def streams_of(trace: Trace) -> tuple[ResidualStream, ...]:
     """The residual streams of a run, in the order of their first sums; sums without a layer are left out."""
     sums: dict[int, list[ResidualSum]] = {}
     for each in trace.sums:
@@ -87,7 +87,7 @@ def streams_of(trace: Trace) -> tuple[Stream, ...]:
     return tuple(_stream(number, own, trace.calls) for number, own in sums.items())
 
 
-def _stream(number: int, sums: Sequence[ResidualSum], calls: Sequence[LayerCall]) -> Stream:
+def _stream(number: int, sums: Sequence[ResidualSum], calls: Sequence[LayerCall]) -> ResidualStream:
     inside = [tuple(calls[index] for index in each.inside) for each in sums]
     memories = [
         frozenset(call.stream for call in own if call.stream is not None and call.stream != number) for own in inside
@@ -121,7 +121,7 @@ def _stream(number: int, sums: Sequence[ResidualSum], calls: Sequence[LayerCall]
         norms = "after"
     elif any(each.norm_before for each in branches):
         norms = "before"
-    return Stream(number, tuple(branches), norms)
+    return ResidualStream(number, tuple(branches), norms)
 
 
 def _blocks(
