@@ -59,7 +59,7 @@ class GPT(nn.Module):
 
 def wrong(make, recipe="gpt2"):
     found = audit(make, recipe=recipe)
-    return {each.name: each.message for each in found.findings if each.code == "off-the-recipe"}
+    return {each.where: each.message for each in found.findings if each.code == "off-the-recipe"}
 
 
 def test_as_its_code_has_it():
