@@ -48,9 +48,7 @@ def main() -> None:
     given = parser.parse_args()
     base = Path(given.folder).resolve()
     prepare(base)
-    print(
-        "| command | kills | absent | whole | marked | left over by SIGKILL or SIGTERM | disk full | read-only | no links | wrong |"
-    )
+    print("| command | kills | absent | whole | marked | hidden leftovers | disk full | read-only | no links | wrong |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     failed = 0
     for name, job in JOBS.items():
