@@ -49,7 +49,7 @@ class Kraehenbuehl(MeasuringMethod):
     reference = "Kraehenbuehl, Doersch, Donahue & Darrell 2016 (Data-dependent Initializations of CNNs)"
     needs = ("run", "inputs", "gradients")
 
-    of: str | Initializer = "normal(std=1)"
+    of: str | Initializer = "normal"
     mean: float = 0.0
     rounds: int = 10
 
