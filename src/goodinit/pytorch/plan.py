@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from torch import nn
 
-from goodinit.errors import GoodinitError, nearest
+from goodinit.errors import GoodinitError, nearest, shown
 from goodinit.initializers import Initializer, get
 from goodinit.methods import Assignment, Probing, Ruled, RuleInit, Start, Unknown, as_method, assign
 from goodinit.methods.measuring import MEASURED_ON
@@ -87,8 +87,8 @@ def planned(weights: Sequence[ModelWeight], said: Sequence[Assignment]) -> tuple
     problems = [f"{each.weight.name}: {problem}" for each in made if (problem := _problem(each)) is not None]
     if problems:
         more = len(problems) - _MOST_SHOWN
-        shown = [*problems[:_MOST_SHOWN], *([f"and {more} more"] if more > 0 else [])]
-        listed = "\n  ".join(shown)
+        named = [*problems[:_MOST_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+        listed = "\n  ".join(named)
         raise GoodinitError(
             f"{len(problems)} of {len(made)} parameters cannot be filled, and nothing was changed:\n  {listed}"
         )
@@ -98,11 +98,13 @@ def planned(weights: Sequence[ModelWeight], said: Sequence[Assignment]) -> tuple
 def _ruled(model: nn.Module, weights: Sequence[ModelWeight], rules: Rules) -> Ruled:
     """What the first rule that matches says of each parameter; every rule matches one."""
     if not isinstance(rules, Mapping):
-        raise GoodinitError(f"rules={rules!r}: give a mapping from name patterns, roles or classes to initializers")
+        raise GoodinitError(
+            f"rules={shown(rules)}: give a mapping from name patterns, roles or classes to initializers"
+        )
     for key, value in rules.items():
         if not (isinstance(key, str) or (isinstance(key, type) and issubclass(key, nn.Module))):
             raise GoodinitError(
-                f"rules: {key!r} is not a key of a rule; give a pattern of names, a role or a class of modules"
+                f"rules: {shown(key)} is not a key of a rule; give a pattern of names, a role or a class of modules"
             )
         if value is not None and value not in ("keep", "init"):
             get(value)  # refuses what is not an initializer
@@ -164,6 +166,7 @@ def _problem(made: Planned) -> str | None:
     if not weight.dtype.is_floating_point:
         return f"{weight.reason}; keep it, with rules={{{weight.name!r}: 'keep'}}"
     own = made.because not in _WITHOUT_A_RULE and not made.because.startswith("rule ")
+    own = own and not made.said.named
     if weight.weight is None and (own or _needs_fans(initializer)):
         asked = "" if own else f", and {initializer.name} needs its fans"
         return (
