@@ -11,7 +11,7 @@ from torch import nn
 import goodinit
 from goodinit import methods
 from goodinit.errors import GoodinitError
-from goodinit.initializers.units import ScaledUnits
+from goodinit.initializers.units import GainByUnit
 from goodinit.weights import Weight
 
 CROSS_ENTROPY = nn.functional.cross_entropy
@@ -129,7 +129,7 @@ def test_convolutions_are_scaled_channel_by_channel():
 def test_gains_by_unit_of_a_grouped_transposed_convolution():
     weight = Weight.conv_transpose("w", 4, 6, (1, 1), groups=2)
     gains = tuple(range(1, 7))
-    drawn = ScaledUnits(methods.get("ones"), gains).draw(weight)  # (4, 3, 1, 1): inputs 0 and 1 are the first group
+    drawn = GainByUnit(methods.get("ones"), gains).draw(weight)  # (4, 3, 1, 1): inputs 0 and 1 are the first group
     assert np.array_equal(drawn[:, :, 0, 0], [[1, 2, 3], [1, 2, 3], [4, 5, 6], [4, 5, 6]])
 
 

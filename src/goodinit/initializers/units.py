@@ -13,14 +13,14 @@ from goodinit.initializers.base import Initializer
 from goodinit.streams import Stream
 from goodinit.weights import Weight
 
-__all__ = ["GivenValues", "ScaledUnits"]
+__all__ = ["GainByUnit", "GivenValues"]
 
 
 @dataclass(frozen=True)
-class ScaledUnits(Initializer):
+class GainByUnit(Initializer):
     """Another initializer's weights, those of each output unit times a gain of its own; `gains` has one for each."""
 
-    name = "scaled_units"
+    name = "gain_by_unit"
     summary = "another initializer's weights times one gain for each output unit, as measured on a batch"
     formula = "w[unit] = gain[unit] * of"
     reference = "Salimans & Kingma 2016"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.initializers import Initializer
-from goodinit.initializers.units import GivenValues, ScaledUnits
+from goodinit.initializers.units import GainByUnit, GivenValues
 from goodinit.methods.assignment import Assignment
 from goodinit.methods.measuring import MEASURED_ON, listed, weight_calls
 from goodinit.methods.probe import CallOutput, Measurement, Probe, Rescale
@@ -17,7 +17,7 @@ from goodinit.structure import LayerCall, Structure
 
 __all__ = ["UnitScales", "measure_units"]
 
-Units = NDArray[np.float64]
+UnitValues = NDArray[np.float64]
 
 
 @dataclass
@@ -29,8 +29,8 @@ class UnitScales:
 
     structure: Structure
     firsts: Mapping[int, tuple[str, str | None]]
-    gains: dict[str, Units] = field(default_factory=dict)
-    shifts: dict[str, Units] = field(default_factory=dict)
+    gains: dict[str, UnitValues] = field(default_factory=dict)
+    shifts: dict[str, UnitValues] = field(default_factory=dict)
 
     def applied(self, said: Iterable[Assignment], factors: Mapping[str, float]) -> tuple[Assignment, ...]:
         """The assignments with all that, and the weights times `factors` besides."""
@@ -43,7 +43,7 @@ class UnitScales:
             outputs = self.structure[said.name].target
             if gains.size == 1:
                 gains = np.full(outputs.shape[outputs.out_axis], float(gains))
-            initializer = ScaledUnits(said.initializer, tuple(map(float, gains)))
+            initializer = GainByUnit(said.initializer, tuple(map(float, gains)))
         elif said.name in self.shifts:
             initializer = GivenValues(tuple(map(float, self.shifts[said.name])))
         return said if initializer is None else replace(said, initializer=initializer, because=MEASURED_ON)
@@ -88,7 +88,7 @@ def measure_units(structure: Structure, probe: Probe, said: tuple[Assignment, ..
     return scales
 
 
-def _size(values: Units) -> float:
+def _size(values: UnitValues) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
