@@ -64,12 +64,13 @@ def write_page(
         .get_template("audit.html")
         .render(
             title=f"The audit of {model}",
+            kicker="audit",
             answer=verdict(parameters),
             sound=not any(each.severity == "severe" for each in findings),
-            note=note,
             findings=findings[:_MOST],
-            left_out=len(findings) - _MOST,
-            facts=_facts(parameters),
+            more_findings=max(0, len(findings) - _MOST),
+            named=True,
+            facts=[*_facts(parameters), *([("note", note)] if note else [])],
             tree=_tree(parameters, wrong),
             rows=len(folded(parameters)),
             script=Markup(SEARCH),  # safe: our own

@@ -63,7 +63,9 @@ def _facts(start: ModelStart, findings: Sequence[Finding], most: int) -> dict[st
     return {
         "title": f"The start of {start.model}",
         "answer": headline(start, findings),
-        "healthy": not any(finding.severity == "severe" for finding in findings),
+        "sound": not any(finding.severity == "severe" for finding in findings),
+        "kicker": "checkup",
+        "nothing": "None: nothing that was measured is out of its bounds.",
         "facts": whole_facts(start),
         "findings": [_finding(finding) for finding in findings],
         "layers": [_layer(row) for row in rows],

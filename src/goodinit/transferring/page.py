@@ -42,6 +42,7 @@ def transfer_html(found: TransferFacts) -> str:
         .get_template("transfer.html")
         .render(
             title=f"Transfer of {found.model} over {found.axis}",
+            kicker="transfer",
             answer=found.answer,
             sound=bool(found.transfers),
             facts=facts(found),
