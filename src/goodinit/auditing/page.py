@@ -16,6 +16,7 @@ from goodinit.auditing.records import ParameterAudit
 from goodinit.auditing.table import folded, verdict
 from goodinit.findings import Finding
 from goodinit.report.folder import write_new
+from goodinit.report.judged import finding_facts
 from goodinit.report.page import template_environment
 from goodinit.report.page_parts import environment
 
@@ -67,7 +68,7 @@ def write_page(
             kicker="audit",
             answer=verdict(parameters),
             sound=not any(each.severity == "severe" for each in findings),
-            findings=findings[:_MOST],
+            findings=[finding_facts(each) for each in findings[:_MOST]],
             more_findings=max(0, len(findings) - _MOST),
             named=True,
             facts=[*_facts(parameters), *([("note", note)] if note else [])],

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from goodinit.report import svg
 from goodinit.report.folder import write_new
+from goodinit.report.judged import finding_facts
 from goodinit.report.page import template_environment
 from goodinit.report.page_parts import environment
 from goodinit.report.study_figures import render
@@ -46,7 +47,7 @@ def transfer_html(found: TransferFacts) -> str:
             answer=found.answer,
             sound=bool(found.transfers),
             facts=facts(found),
-            findings=found.findings,
+            findings=[finding_facts(each) for each in found.findings],
             figure=figure,
             layer_columns=list(LAYER_COLUMNS.values()),
             layers=_rows(found.layers, list(LAYER_COLUMNS)),
