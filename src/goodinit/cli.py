@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from goodinit import cli_audit, cli_check, cli_transfer
+from goodinit import cli_advise, cli_audit, cli_check, cli_transfer
 from goodinit.cli_complete import completion, shown_names
 from goodinit.cli_ends import StoppedError, guarded
 from goodinit.cli_read import integer, number
@@ -312,6 +312,7 @@ class _ProgressBar:
 
 
 app.command(name="check")(cli_check.check)
+app.command(name="advise")(cli_advise.advise)
 app.command(name="audit")(cli_audit.audit)
 app.command(name="transfer")(cli_transfer.transfer)
 

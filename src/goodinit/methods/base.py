@@ -61,6 +61,10 @@ class Method(ABC):
         Raises GoodinitError where the structure does not allow the method, or the probe that it needs is missing.
         """
 
+    def suits(self, structure: Structure) -> str | None:
+        """Why the method is sound for a structure, as half a sentence; None where it is not, or makes no claim."""
+        return None
+
     def ran(self, structure: Structure) -> Structure:
         """The structure, with what one run did. Raises GoodinitError where none was made."""
         if structure.trace is None:
