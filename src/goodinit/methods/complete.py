@@ -123,7 +123,7 @@ def _kept(made: Assignment, structure: Structure, unknown: Unknown, zeros: Conta
         return made
     if made.name in zeros:
         because, caution = "zero start", "it is zero as its model wants it, and was kept; zero_starts='fill' fills it"
-    elif parameter.role == "scale":
+    elif parameter.role == "scale" and made.because == "init":
         because, caution = "its own", None
     elif unknown == "keep" and parameter.weight is None and parameter.keepable:
         because = "unknown"

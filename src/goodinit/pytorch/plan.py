@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from torch import nn
 
-from goodinit.errors import GoodinitError, nearest
+from goodinit.errors import GoodinitError, nearest, shown
 from goodinit.initializers import Initializer, get
 from goodinit.methods import Assignment, Probing, Ruled, RuleInit, Start, Unknown, as_method, assign
 from goodinit.pytorch.read import ModelWeight
@@ -93,11 +93,13 @@ def planned(weights: Sequence[ModelWeight], said: Sequence[Assignment]) -> tuple
 def _ruled(model: nn.Module, weights: Sequence[ModelWeight], rules: Rules) -> Ruled:
     """What the first rule that matches says of each parameter; every rule matches one."""
     if not isinstance(rules, Mapping):
-        raise GoodinitError(f"rules={rules!r}: give a mapping from name patterns, roles or classes to initializers")
+        raise GoodinitError(
+            f"rules={shown(rules)}: give a mapping from name patterns, roles or classes to initializers"
+        )
     for key, value in rules.items():
         if not (isinstance(key, str) or (isinstance(key, type) and issubclass(key, nn.Module))):
             raise GoodinitError(
-                f"rules: {key!r} is not a key of a rule; give a pattern of names, a role or a class of modules"
+                f"rules: {shown(key)} is not a key of a rule; give a pattern of names, a role or a class of modules"
             )
         if value is not None and value not in ("keep", "init"):
             get(value)  # refuses what is not an initializer
