@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goodinit.advising.records import Advice, Option
+from goodinit.advising.records import Advice, Advised
 from goodinit.advising.run import advise
 
-__all__ = ["Advice", "Option", "advise"]
+__all__ = ["Advice", "Advised", "advise"]

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["Evidence", "evidence"]
+__all__ = ["MeasuredStarts", "evidence"]
 
 
 @dataclass(frozen=True)
-class Evidence:
+class MeasuredStarts:
     """The test accuracies of starts on one structure, each at its best rate, by the starts' texts."""
 
     kind: str
@@ -33,10 +33,10 @@ class Evidence:
 
 
 @cache
-def evidence(kind: str) -> Evidence:
+def evidence(kind: str) -> MeasuredStarts:
     """The evidence for a structure; empty where there is none."""
     text = files("goodinit.advising").joinpath("evidence.json").read_text(encoding="utf-8")
     facts = json.loads(text)
     found = facts["structures"].get(kind, {})
     setting = f"{facts['data']}, {facts['steps']} steps of {facts['optimizer']}, {facts['seeds']} seeds"
-    return Evidence(kind, setting, {init: row["accuracy"] for init, row in found.items()})
+    return MeasuredStarts(kind, setting, {init: row["accuracy"] for init, row in found.items()})

@@ -13,11 +13,11 @@ from goodinit.results import Finding
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Advice", "Option"]
+__all__ = ["Advice", "Advised"]
 
 
 @dataclass(frozen=True)
-class Option:
+class Advised:
     """One initialization: `init` as it is written wherever one is named, why it is sound here, and what was measured.
 
     `accuracy` is the measured one on a small model of the same structure, None where that start was not measured.
@@ -44,7 +44,7 @@ class Advice:
 
     structure: str
     kind: str
-    options: tuple[Option, ...]
+    options: tuple[Advised, ...]
     findings: tuple[Finding, ...]
     left_out: tuple[tuple[str, str], ...] = ()
     setting: str = ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from goodinit import methods, recipes
 from goodinit.advising.evidence import evidence
-from goodinit.advising.records import Advice, Option
+from goodinit.advising.records import Advice, Advised
 from goodinit.advising.starts import STARTS
 from goodinit.checkup.model_check import check
 from goodinit.errors import GoodinitError
@@ -71,7 +71,7 @@ def advise(
         if problem is not None:
             left_out.append((init, problem))
             continue
-        options.append(Option(init, reason, measured.of(init), accuracy))
+        options.append(Advised(init, reason, measured.of(init), accuracy))
     options.sort(key=lambda each: -1.0 if each.accuracy is None else each.accuracy, reverse=True)
     return Advice(found.text, found.kind, tuple(options), own.findings, tuple(left_out), measured.setting)
 

@@ -8,9 +8,9 @@ from typing import Final, Literal, get_args
 
 from goodinit.structure import MULTIPLYING, Structure
 
-__all__ = ["KINDS", "Kind", "Traits", "traits"]
+__all__ = ["KINDS", "NetworkKind", "Traits", "traits"]
 
-Kind = Literal[
+NetworkKind = Literal[
     "shallow",
     "plain relu",
     "plain tanh",
@@ -24,7 +24,7 @@ Kind = Literal[
     "with norms",
     "other",
 ]
-KINDS: Final[tuple[str, ...]] = get_args(Kind)
+KINDS: Final[tuple[str, ...]] = get_args(NetworkKind)
 _BOUNDED: Final = ("tanh", "sigmoid", "softsign", "hard_tanh", "erf")
 _SMOOTH: Final = ("gelu", "gelu_tanh", "silu", "mish", "elu", "softplus")
 _DEEP: Final = 6  # layers one behind another, from which on their product counts
@@ -38,7 +38,7 @@ class Traits:
     streams, `activation` the one that follows most layers, None where none does.
     """
 
-    kind: Kind
+    kind: NetworkKind
     layers: int
     branches: int
     activation: str | None
@@ -61,14 +61,14 @@ def traits(structure: Structure) -> Traits:
     """
     trace = structure.trace
     calls = [] if trace is None else [call for call in trace.calls if structure[call.weight].role in MULTIPLYING]
-    sums = [] if trace is None else [each for each in trace.sums if each.branch]
+    branches = sum(len(each.branches) for each in structure.streams if len(each.branches) > 1)
     usual = Counter(call.activation for call in calls if call.activation is not None).most_common(1)
     activation = usual[0][0] if usual else None
     recurrent = sum(each.role == "recurrent hidden" for each in structure.parameters)
-    kind: Kind
+    kind: NetworkKind
     if recurrent and 2 * recurrent >= len(calls) - recurrent:
         kind = "recurrent"
-    elif len(sums) > 1:
+    elif branches:
         kind = _residual(structure)
     elif any(call.norm_after or call.norm_before for call in calls):
         kind = "with norms"
@@ -78,13 +78,16 @@ def traits(structure: Structure) -> Traits:
         kind = "plain tanh"
     else:
         kind = "plain gelu" if activation in _SMOOTH else "plain relu" if activation is not None else "other"
-    return Traits(kind if calls else "other", len(calls), len(sums), activation)
+    return Traits(kind if calls else "other", len(calls), branches, activation)
 
 
-def _residual(structure: Structure) -> Kind:
-    assert structure.trace is not None
-    calls = structure.trace.calls
-    normed = any(call.norm_before or call.norm_after for call in calls)
-    if not any(call.scoring for call in calls):
+def _residual(structure: Structure) -> NetworkKind:
+    streams = [each for each in structure.streams if len(each.branches) > 1]
+    branches = [branch for each in streams for branch in each.branches]
+    after = any(each.norms == "after" for each in streams)
+    normed = after or any(each.norm_before or each.norm_inside or each.norm_at_end for each in branches)
+    if not any(each.attends for each in streams):
         return "residual with norms" if normed else "residual"
-    return "transformer, norms before" if normed else "transformer without norms"
+    if not normed:
+        return "transformer without norms"
+    return "transformer, norms after" if after else "transformer, norms before"
