@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from goodinit.errors import GoodinitError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import torch
@@ -111,6 +111,8 @@ def initialize(
     rules: Rules | None = None,
     unknown: Literal["keep", "refuse"] | None = None,
     zero_starts: Literal["keep", "fill"] | None = None,
+    targets: Any = None,
+    loss: Callable[..., Any] | None = None,
     device: str | torch.device = "cpu",
     buffers: Mapping[str, torch.Tensor] | None = None,
 ) -> Initialization:
@@ -139,11 +141,14 @@ def initialize(
             leaves it as it is with a caution, as where `inputs` are given; `"refuse"` raises, as where they are not.
         zero_starts: weights that are exactly zero where a model may start so (a branch's end, an output layer, a norm's
             scale): `"keep"`, as where `inputs` are given, or `"fill"`, as where they are not.
+        targets, loss: for a method that needs gradients: what the loss compares the output with, and a callable of
+            (output, targets), or of the output where no targets are given; without it the output's own `.loss` counts.
         device: where a model on the meta device is to be.
         buffers: the values of buffers that the meta device did not keep, by name.
 
     Returns an Initialization: a table when printed, `.weights`, `.cautions`, `.to_dict()`, and `.param_groups(lr=...)`
-    for an optimizer, with the learning rates that a method asks for.
+    for an optimizer, with the learning rates that a method asks for. Of a method that measures a batch, such as
+    `lsuv`, `.measured` is what it measured before and after, and `.notes` what it has to say.
 
     >>> import torch
     >>> model = torch.nn.Sequential(torch.nn.Linear(100, 50), torch.nn.Tanh(), torch.nn.Linear(50, 1))
@@ -163,6 +168,8 @@ def initialize(
         rules=rules,
         unknown=unknown,
         zero_starts=zero_starts,
+        targets=targets,
+        loss=loss,
         device=device,
         buffers=buffers,
     )
@@ -177,6 +184,8 @@ def draw(
     rules: Rules | None = None,
     unknown: Literal["keep", "refuse"] | None = None,
     zero_starts: Literal["keep", "fill"] | None = None,
+    targets: Any = None,
+    loss: Callable[..., Any] | None = None,
     buffers: Mapping[str, torch.Tensor] | None = None,
     slices: Mapping[str, Sequence[slice]] | None = None,
     path: str | Path | None = None,
@@ -187,7 +196,7 @@ def draw(
     Arguments:
         model: a `torch.nn.Module`, also on the meta device; or a mapping of names to Weights, or to plain shapes for
             initializers that need no fans.
-        init, seed, inputs, rules, unknown, zero_starts, buffers: as for `initialize`.
+        init, seed, inputs, rules, unknown, zero_starts, targets, loss, buffers: as for `initialize`.
         slices: parts of weights, `{name: (slice(0, 128),)}`: only these are drawn, each without the memory of the rest.
             This serves a process that keeps a shard of a weight.
         path: a safetensors file to write, whole or not at all; tied weights are written once.
@@ -211,6 +220,8 @@ def draw(
         rules=rules,
         unknown=unknown,
         zero_starts=zero_starts,
+        targets=targets,
+        loss=loss,
         buffers=buffers,
         slices=slices,
         path=path,

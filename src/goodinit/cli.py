@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from goodinit import cli_audit, cli_transfer
+from goodinit import cli_audit, cli_check, cli_transfer
 from goodinit.cli_complete import completion, shown_names
 from goodinit.cli_ends import StoppedError, guarded
+from goodinit.cli_read import integer, number
 from goodinit.errors import GoodinitError, shown
 from goodinit.options import DEFAULT_OUT, OPTIONS, Option
 
@@ -37,13 +38,6 @@ app = typer.Typer(
 )
 
 
-def _integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise typer.BadParameter(f"{shown(text)} is not an integer; give one such as 100") from None
-
-
 def _integers(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")] if text.strip() else []
@@ -51,19 +45,12 @@ def _integers(text: str) -> list[int]:
         raise GoodinitError(f"widths {shown(text)}: give integers with commas between them, such as 10,5") from None
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise typer.BadParameter(f"{shown(text)} is not a number; give one such as 0.01") from None
-
-
 def _learning_rates(given: list[str] | None) -> float | str | list[float] | None:
     if not given:
         return None
     if given == ["auto"]:
         return "auto"
-    return [_number(each) for each in given]
+    return [number(each) for each in given]
 
 
 @app.callback(invoke_without_command=True)
@@ -78,7 +65,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 def _parameter(option: Option) -> Parameter:
     """An option as typer takes it."""
     types: dict[str, Any] = {"texts": list[str], "rates": list[str], "integer": int, "number": float, "switch": bool}
-    parser = {"integer": _integer, "number": _number}.get(option.kind)
+    parser = {"integer": integer, "number": number}.get(option.kind)
     names = () if option.kind == "switch" else (f"--{option.word}",)
     declared = typer.Option(
         *names,
@@ -175,9 +162,9 @@ def show(
         typer.Option(metavar="N,N,...", help="Inputs, hidden layers, outputs: what the initializer does there."),
     ] = None,
     activation: Annotated[str, typer.Option(metavar="NAME", help="Activation of that network.")] = "relu",
-    seed: Annotated[int, typer.Option(metavar="N", parser=_integer, help="Seed of the weights drawn.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", parser=integer, help="Seed of the weights drawn.")] = 0,
     bias_variance: Annotated[
-        float, typer.Option(metavar="X", parser=_number, help="Of the biases, for an activation's theory.")
+        float, typer.Option(metavar="X", parser=number, help="Of the biases, for an activation's theory.")
     ] = 0.05,
     out: Annotated[str | None, typer.Option(metavar="DIR", help="Write an activation's figures there.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace other figures in --out.")] = False,
@@ -216,73 +203,6 @@ def show(
 
 
 @app.command()
-def check(
-    factory: Annotated[
-        str,
-        typer.Argument(metavar="MODULE:FACTORY", help="A function that returns (model, inputs, targets, loss)."),
-    ],
-    data: Annotated[
-        str | None, typer.Option(metavar="NAME|PATH", help="Data for a model that comes without: as for compare.")
-    ] = None,
-    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The label column of a file.")] = None,
-    loss: Annotated[
-        str | None, typer.Option(metavar="NAME", help="squared_error: a file's target is a number to predict.")
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(metavar="X", parser=_number, help="The one training starts with.")
-    ] = None,
-    optimizer: Annotated[str, typer.Option(metavar="NAME", help="sgd, momentum, adam, adamw, ...")] = "sgd",
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="What PyTorch draws starts from it.")] = 0,
-    curvature: Annotated[bool, typer.Option("--curvature", help="Also the loss's largest curvature.")] = False,
-    jacobian: Annotated[bool, typer.Option("--jacobian", help="Also the Jacobian's extreme singular values.")] = False,
-    rounding: Annotated[bool, typer.Option("--rounding", help="Also the sensitivity to rounding.")] = False,
-    ignore: Annotated[
-        list[str] | None, typer.Option(metavar="CODE", help="A finding that is accepted; may be given several times.")
-    ] = None,
-    report_page: Annotated[
-        str | None, typer.Option("--report", metavar="FILE", help="Write the checkup, an HTML page.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the page.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
-) -> None:
-    """Check whether a PyTorch model's start is healthy, layer by layer, and say what to change.
-
-    FACTORY is a function without arguments that returns a model, or (model, inputs), or (model, inputs, targets, loss),
-    or a dict of any of them by name. The exit code is 1 where a finding is severe, so that CI can guard a start.
-    """
-    from contextlib import redirect_stdout
-    from json import dumps
-
-    from rich.console import Console
-
-    from goodinit.checkup.model_given import check_factory
-
-    options = {"learning_rate": learning_rate, "optimizer": optimizer, "ignore": tuple(ignore or ())}
-    expensive = {"curvature": curvature, "jacobian": jacobian, "rounding": rounding}
-    try:
-        with redirect_stdout(sys.stderr):  # what the factory and the model print is not the checkup's
-            checkups = check_factory(factory, data, target, loss=loss, seed=seed, **options, **expensive)
-    except KeyboardInterrupt:
-        raise StoppedError("nothing was written") from None
-    if report_page is not None and len(checkups) > 1:
-        raise GoodinitError(f"--report: {factory} returned {len(checkups)} models; a page is for one")
-    page = next(iter(checkups.values())).report(report_page, overwrite=overwrite) if report_page is not None else None
-    if json:
-        facts = {name: checkup.to_dict() for name, checkup in checkups.items()}
-        typer.echo(dumps(facts[""] if list(facts) == [""] else facts, indent=2, allow_nan=False))
-    else:
-        console = Console(width=None if sys.stdout.isatty() else 110)
-        for name, checkup in checkups.items():
-            if name:
-                console.rule(name)
-            console.print(checkup)
-        if page is not None:
-            console.print(f"The page is {page}", markup=False, highlight=False)
-    if not all(checkup.healthy for checkup in checkups.values()):
-        raise typer.Exit(1)
-
-
-@app.command()
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer sizes and repetitions: about a minute.")] = False,
     full: Annotated[bool, typer.Option("--full", help="More sizes, up to 100,000 networks: many minutes.")] = False,
@@ -316,7 +236,7 @@ def bench(
 @app.command()
 def lab(
     port: Annotated[
-        int | None, typer.Option(metavar="N", parser=_integer, help="Where to serve it; 0 for any free port.")
+        int | None, typer.Option(metavar="N", parser=integer, help="Where to serve it; 0 for any free port.")
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
     link_base: Annotated[
@@ -391,6 +311,7 @@ class _ProgressBar:
         self.bar.update(self.tasks[what], completed=int(trained), rate=rate)
 
 
+app.command(name="check")(cli_check.check)
 app.command(name="audit")(cli_audit.audit)
 app.command(name="transfer")(cli_transfer.transfer)
 

@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+import warnings
+from statistics import median
 
 import pytest
 import torch
@@ -63,7 +65,7 @@ def sick():
 def test_the_table_fits_and_keeps_its_numbers(width):
     torch.manual_seed(0)
     checkup = goodinit.check(Encoder(copies=True), torch.randn(8, 6, 16), Y[:8], loss=functional.cross_entropy)
-    lines = report.text(report.checkup_table(checkup.start, checkup.findings), width=width).splitlines()
+    lines = checkup.text(max_rows=200, width=width).splitlines()
     assert max(map(len, lines)) <= width
     first = next(place for place, line in enumerate(lines) if line.startswith("into "))
     rows = lines[first : first + len(checkup.layers)]
@@ -72,6 +74,37 @@ def test_the_table_fits_and_keeps_its_numbers(width):
         assert f"{layer.rms:.3g}" in row
         if width == 110:
             assert "\u2026" not in row
+
+
+def test_repeated_blocks_are_one_row_with_median_and_range_and_a_page_has_forty_lines():
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = Encoder(copies=False, layers=14, norm_first=True)
+    for number, block in enumerate(model.blocks):  # 14 blocks, each of a size of its own
+        nn.init.normal_(block.linear1.weight, std=0.01 * (1 + number))
+    checkup = goodinit.check(model, torch.randn(8, 6, 16), Y[:8], loss=functional.cross_entropy)
+    lines = str(checkup).splitlines()
+    assert len(lines) <= report.MAX_ROWS
+    (row,) = [line for line in lines if line.startswith("blocks.0-13.linear1")]
+    stds = sorted(layer.weight_std for layer in checkup.layers if layer.name.endswith("linear1"))
+    assert f"{median(stds):.2g} ({stds[0]:.2g}..{stds[-1]:.2g}) / 0." in row
+    assert lines[0] == lines[-1]
+    assert lines[0].startswith("Encoder: ")
+    assert len(checkup.text(max_rows=400).splitlines()) > len(checkup.layers) > report.MAX_ROWS
+    with pytest.raises(goodinit.GoodinitError, match="max_rows"):
+        checkup.text(max_rows=0)
+
+
+def test_findings_come_first_and_those_without_room_are_named(sick):
+    lines = str(sick).splitlines()
+    first_layer = next(place for place, line in enumerate(lines) if line.startswith("layer "))
+    assert next(place for place, line in enumerate(lines) if line.startswith("severe ")) < first_layer
+    few = sick.text(max_rows=16).splitlines()
+    assert len(few) < len(lines)
+    left = " ".join(few).partition("more, with a higher max_rows")[2]
+    assert sick.findings[-1].code in left
+    assert f" {sick.findings[-1].code}:" not in left
 
 
 def test_print_says_what_was_found_and_what_to_do(sick):
@@ -129,7 +162,8 @@ def test_a_weight_used_very_often_and_one_that_is_empty():
     model = nn.Sequential(*[nn.Linear(8, 8)] * 200)
     checkup = goodinit.check(model, torch.randn(4, 8))
     assert len(checkup.layers) == 200
-    assert "... 140 more" in str(checkup)
+    assert "0 #2-200" in str(checkup)
+    assert "0 #200" in checkup.text(max_rows=400)
     experts = nn.Linear(8, 4)
     assert goodinit.check(experts, torch.randn(0, 8)).layers[0].shape == (0, 4)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from goodinit.auditing.records import INCOMPLETE, ParameterAudit
+from goodinit.wording import spanned
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,21 +25,7 @@ def folded(parameters: Sequence[ParameterAudit]) -> list[tuple[str, list[Paramet
         last = str(each.writes[-1]) if each.writes else ""
         key = (_NUMBER.sub("*", each.name), str(each.shape), each.verdict, str(each.law), last, str(each.confirmed))
         groups.setdefault(key, []).append(each)
-    return [(_name([each.name for each in group]), group) for group in groups.values()]
-
-
-def _name(names: list[str]) -> str:
-    columns = zip(*(name.split(".") for name in names), strict=True)
-    return ".".join(_span(column) for column in columns)
-
-
-def _span(parts: tuple[str, ...]) -> str:
-    different = set(parts)
-    if len(different) == 1:
-        return parts[0]
-    numbers = sorted(int(part) for part in different)
-    whole = numbers[-1] - numbers[0] + 1 == len(numbers)
-    return f"{numbers[0]}-{numbers[-1]}" if whole else ",".join(map(str, numbers))
+    return [(spanned([each.name for each in group]), group) for group in groups.values()]
 
 
 def verdict(parameters: Sequence[ParameterAudit]) -> str:

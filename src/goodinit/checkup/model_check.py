@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goodinit import report
-from goodinit.arguments import check_number
+from goodinit.arguments import check_count, check_number
 from goodinit.checkup.model_findings import model_findings
 from goodinit.checkup.step import STEP_OPTIMIZERS, Step
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.findings import codes
 from goodinit.model_records import LayerStart, ModelStart
+from goodinit.report import MAX_ROWS, CheckupTable
 from goodinit.results import Finding
 
 if TYPE_CHECKING:  # models need torch, and are imported by those who use them
@@ -28,8 +29,8 @@ __all__ = ["Checkup", "check"]
 class Checkup:
     """What was measured of a model at its start, and the findings drawn from it.
 
-    It prints as a table, shows itself in a notebook, and `report` writes it as a page. `start` holds every number;
-    `layers` are its layer calls in execution order.
+    It prints as a table, of which `text` gives more lines, shows itself in a notebook, and `report` writes a page.
+    `start` holds every number; `layers` are its layer calls in execution order.
     """
 
     start: ModelStart
@@ -67,11 +68,28 @@ class Checkup:
     def _repr_html_(self) -> str:
         return report.checkup_html(self.start, self.findings)
 
+    def table(self, max_rows: int = MAX_ROWS) -> CheckupTable:
+        """What Rich prints, in at most that many lines: findings, layers folded as far as that takes, the verdict.
+
+        Raises GoodinitError where `max_rows` is no integer of at least 1.
+        """
+        return CheckupTable(self.start, self.findings, check_count("max_rows", max_rows))
+
+    def text(self, max_rows: int = MAX_ROWS, width: int = 100) -> str:
+        """The table as plain text; `print(checkup)` prints that of 40 lines.
+
+        >>> import goodinit, torch
+        >>> checkup = goodinit.check(torch.nn.Linear(8, 8), torch.ones(4, 8))
+        >>> print(checkup.text(max_rows=200).splitlines()[0])
+        Linear: not a healthy start: inputs-constant
+        """
+        return report.text(self.table(max_rows), width)
+
     def __rich__(self) -> Any:
-        return report.checkup_table(self.start, self.findings)
+        return self.table()
 
     def __str__(self) -> str:
-        return report.text(report.checkup_table(self.start, self.findings))
+        return self.text()
 
 
 def check(

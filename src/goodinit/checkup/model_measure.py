@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,15 +19,14 @@ from goodinit.checkup.model_weights import parameters_of
 from goodinit.checkup.step import Step
 from goodinit.errors import GoodinitError
 from goodinit.model_records import GateStart, ModelStart, NormStart
-from goodinit.pytorch.calling import call_model, describe, mapped, tensors_in
+from goodinit.pytorch.calling import call_model, mapped, tensors_in
 from goodinit.pytorch.guard import runnable, untouched
+from goodinit.pytorch.losses import LossFunction, total_loss
 from goodinit.pytorch.read import closed_parts
 from goodinit.pytorch.trace import Tracer
 from goodinit.structure import Trace
 
 __all__ = ["Expensive", "measure_model"]
-
-LossFunction = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ class _Run:
             with tracer:
                 tracer.feed(self.inputs)
                 output = call_model(model, self.inputs)
-                total = self._total(output)
+                total = total_loss(output, self.targets, self.loss)
             if total is None and self.loss is None and self.targets is not None:
                 raise GoodinitError(
                     "targets were given, but no loss: say loss=torch.nn.functional.cross_entropy, or another callable "
@@ -134,24 +133,6 @@ class _Run:
     def _wants_gradients(self) -> bool:
         return any(parameter.requires_grad for parameter in self.model.parameters())
 
-    def _total(self, output: Any) -> Tensor | None:
-        """The loss, one number: the callable's, or the one that the output carries."""
-        if self.loss is None:
-            carried = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
-            total = carried if isinstance(carried, Tensor) and carried.numel() == 1 else None
-            return None if total is None else total.reshape(())
-        try:
-            total = self.loss(output) if self.targets is None else self.loss(output, self.targets)
-        except Exception as error:
-            raise GoodinitError(
-                f"the loss cannot be computed of the model's output ({describe(output)}) and the targets "
-                f"({describe(self.targets)}): {type(error).__name__}: {error}{_numbered(output, self.targets)}"
-            ) from error
-        if not isinstance(total, Tensor) or total.numel() != 1:
-            what = describe(total)
-            raise GoodinitError(f"the loss gave {what}; it must give one number, a tensor of one element")
-        return total.reshape(())
-
     def _backward(self, total: Tensor) -> None:
         """Gradients without a trace on the parameters: nothing is added to their `.grad`."""
         if not total.requires_grad:
@@ -200,7 +181,7 @@ class _Run:
         torch.set_rng_state(state)
         with torch.no_grad(), tracer:
             tracer.feed(self.inputs)
-            self._total(call_model(self.model, self.inputs))
+            total_loss(call_model(self.model, self.inputs), self.targets, self.loss)
         return first.found or ("the loss" if lost else None)
 
     def _expensive(self, start: ModelStart, expensive: Expensive, notes: list[str], state: Tensor) -> ModelStart:
@@ -211,7 +192,7 @@ class _Run:
             return call_model(self.model, self.inputs)
 
         def total() -> Tensor | None:
-            return self._total(again())
+            return total_loss(again(), self.targets, self.loss)
 
         if expensive.curvature:
             facts["curvature"], note = extras.curvature(self.model, total)
@@ -224,21 +205,6 @@ class _Run:
             facts["rounding"], note = extras.rounding(self.model, again)
             notes.append(note)
         return replace(start, notes=tuple(note for note in notes if note), **facts)
-
-
-def _numbered(output: Any, targets: Any) -> str:
-    """What is to be said where targets are classes that the outputs do not have."""
-    if not isinstance(output, Tensor) or not isinstance(targets, Tensor) or output.dim() < 2 or not targets.numel():
-        return ""
-    if targets.dtype.is_floating_point or targets.dtype == torch.bool:
-        return ""
-    low, high = int(targets.min()), int(targets.max())
-    if low >= 0 and high < output.shape[1]:
-        return ""
-    return (
-        f"; the targets go from {low} to {high}, and the model has {output.shape[1]} outputs: classes are numbered "
-        f"from 0 to {output.shape[1] - 1}"
-    )
 
 
 def _reentrant(total: Tensor) -> bool:

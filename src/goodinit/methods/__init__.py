@@ -11,19 +11,26 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from goodinit.methods.assignment import Assignment, Multipliers
-from goodinit.methods.base import Method, Need, Probe
+from goodinit.methods.base import Method, Need
 from goodinit.methods.complete import Ruled, RuleInit, Unknown, assign
 from goodinit.methods.every import DEFAULTS, EveryWeight
+from goodinit.methods.probe import CallOutput, Finish, GainSlopes, Measurement, Probe, Probing, Rescale
 from goodinit.methods.registry import Start, as_method, catalogue, get, names, register, unregister
 
 __all__ = [
     "DEFAULTS",
     "Assignment",
+    "CallOutput",
     "EveryWeight",
+    "Finish",
+    "GainSlopes",
+    "Measurement",
     "Method",
     "Multipliers",
     "Need",
     "Probe",
+    "Probing",
+    "Rescale",
     "RuleInit",
     "Ruled",
     "Start",

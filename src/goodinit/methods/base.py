@@ -5,26 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal
 
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer
 from goodinit.methods.assignment import Assignment
+from goodinit.methods.probe import Probe
 from goodinit.spec import format_fields
 from goodinit.structure import Structure
 
-__all__ = ["Method", "Need", "Probe"]
+__all__ = ["Method", "Need"]
 
 Need = Literal["run", "inputs", "targets", "gradients", "second order"]
 """What a method needs besides the parameters: one run that shows the layer calls, or numbers of a batch."""
-
-
-class Probe(Protocol):
-    """What a method may ask of data: the model filled as it says, run on a batch."""
-
-    def outputs(self, assignments: tuple[Assignment, ...]) -> tuple[tuple[float, float], ...]:
-        """The mean and the standard deviation of every layer call's output, in the order of the structure's calls."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -49,6 +42,18 @@ class Method(ABC):
         """The initializer that the weights get before the method changes it; None where there is none."""
         return None
 
+    @property
+    def measures(self) -> bool:
+        """Whether it needs numbers of a batch, more than one run that shows the layer calls."""
+        return bool(set(self.needs) - {"run"})
+
+    def before(self, structure: Structure) -> tuple[Assignment, ...]:
+        """What can be said without a batch: of a method that measures, what its measurements begin from.
+
+        Raises GoodinitError where the structure does not allow the method.
+        """
+        return self.prepare(structure)
+
     @abstractmethod
     def prepare(self, structure: Structure, probe: Probe | None = None) -> tuple[Assignment, ...]:
         """What each parameter of the structure gets, in the structure's order.
@@ -61,6 +66,17 @@ class Method(ABC):
         if structure.trace is None:
             raise GoodinitError(f"{self.name} needs to see the model run once: pass inputs, a batch")
         return structure
+
+    def probed(self, probe: Probe | None) -> Probe:
+        """The probe. Raises GoodinitError in one sentence that says what the method needs and was not given."""
+        if probe is None:
+            more = ", targets and loss" if "targets" in self.needs else ""
+            raise GoodinitError(f"{self.name} measures the model on a batch: pass inputs{more}")
+        if "targets" in self.needs and not probe.has_loss:
+            raise GoodinitError(
+                f"{self.name} needs gradients of the loss: pass loss, a callable of (output, targets), and targets"
+            )
+        return probe
 
     def __str__(self) -> str:
         return format_fields(self.name, self)

@@ -11,8 +11,9 @@ from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer, Normal, get
 from goodinit.initializers.base import same_everywhere
 from goodinit.methods.assignment import Assignment
-from goodinit.methods.base import Method, Probe
+from goodinit.methods.base import Method
 from goodinit.methods.every import decided
+from goodinit.methods.probe import Probing
 from goodinit.structure import MULTIPLYING, Structure
 
 __all__ = ["RuleInit", "Ruled", "Unknown", "assign"]
@@ -30,7 +31,7 @@ Unknown = Literal["keep", "refuse"]
 def assign(
     method: Method,
     structure: Structure,
-    probe: Probe | None = None,
+    probing: Probing | None = None,
     *,
     ruled: Ruled | None = None,
     unknown: Unknown = "refuse",
@@ -42,13 +43,19 @@ def assign(
     else was said of go with their weights. Those named in `zeros`, which are zero as their model wants it, and with
     `unknown` "keep" those that are not understood, are kept.
 
+    `probing` makes the probe that a method which measures is given.
+
     Raises GoodinitError where the method does not fit the structure.
     """
-    said = method.prepare(structure, probe)
-    assert [each.name for each in said] == [each.name for each in structure.parameters], method
-    made = [_ruled(each, structure, method, ruled or {}) for each in said]
-    made = _with_places(_with_biases(made, structure), structure)
-    return tuple(_kept(each, structure, unknown, zeros) for each in made)
+
+    def finish(said: tuple[Assignment, ...]) -> tuple[Assignment, ...]:
+        assert [each.name for each in said] == [each.name for each in structure.parameters], method
+        made = [_ruled(each, structure, method, ruled or {}) for each in said]
+        made = _with_places(_with_biases(made, structure), structure)
+        return tuple(_kept(each, structure, unknown, zeros) for each in made)
+
+    probe = probing(finish) if probing is not None and method.measures else None
+    return finish(method.prepare(structure, probe))
 
 
 def _ruled(said: Assignment, structure: Structure, method: Method, ruled: Ruled) -> Assignment:

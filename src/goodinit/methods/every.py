@@ -9,8 +9,9 @@ from typing import Final
 
 from goodinit.initializers import Initializer, get
 from goodinit.methods.assignment import Assignment
-from goodinit.methods.base import Method, Probe
+from goodinit.methods.base import Method
 from goodinit.methods.gains import following, with_gain
+from goodinit.methods.probe import Probe
 from goodinit.structure import Parameter, Role, Structure
 
 __all__ = ["DEFAULTS", "EveryWeight", "decided"]

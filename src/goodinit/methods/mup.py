@@ -10,8 +10,9 @@ from goodinit.arguments import is_integer
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer, get
 from goodinit.methods.assignment import Assignment, Multipliers
-from goodinit.methods.base import Method, Probe
+from goodinit.methods.base import Method
 from goodinit.methods.every import EveryWeight
+from goodinit.methods.probe import Probe
 from goodinit.methods.registry import register
 from goodinit.methods.scaling import scaled
 from goodinit.structure import MULTIPLYING, Structure

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from goodinit.errors import GoodinitError
 from goodinit.methods.assignment import Assignment
-from goodinit.methods.base import Method, Probe
+from goodinit.methods.base import Method
+from goodinit.methods.probe import Probe
 from goodinit.methods.registry import register
 from goodinit.structure import Structure
 

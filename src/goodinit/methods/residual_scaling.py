@@ -9,8 +9,9 @@ from types import MappingProxyType
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer, get
 from goodinit.methods.assignment import Assignment
-from goodinit.methods.base import Method, Probe
+from goodinit.methods.base import Method
 from goodinit.methods.every import EveryWeight
+from goodinit.methods.probe import Probe
 from goodinit.methods.registry import register
 from goodinit.methods.scaling import scaled
 from goodinit.structure import Structure

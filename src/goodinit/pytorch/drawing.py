@@ -17,6 +17,7 @@ from goodinit.initializers import Initializer
 from goodinit.methods import Start, Unknown, get
 from goodinit.pytorch.fill import Box, draw_box
 from goodinit.pytorch.filling import Prepared, prepare, state_of
+from goodinit.pytorch.losses import LossFunction
 from goodinit.pytorch.plan import WITHOUT_FANS, Rules
 from goodinit.pytorch.zeros import ZeroStarts
 from goodinit.streams import KeyedStream
@@ -36,6 +37,8 @@ def draw(
     rules: Rules | None = None,
     unknown: Unknown | None = None,
     zero_starts: ZeroStarts | None = None,
+    targets: Any = None,
+    loss: LossFunction | None = None,
     buffers: Mapping[str, Tensor] | None = None,
     slices: Slices | None = None,
     path: str | Path | None = None,
@@ -44,11 +47,13 @@ def draw(
     """A model's start as a state dict; see `goodinit.draw`, which is this."""
     place = None if path is None else _place(Path(path), overwrite)
     if isinstance(model, nn.Module):
-        ready = prepare(model, init, seed, inputs, rules, unknown, zero_starts)
+        ready = prepare(model, init, seed, inputs, rules, unknown, zero_starts, targets, loss)
         state = _sliced(ready, slices) if slices is not None else state_of(model, ready, buffers)[0]
     elif isinstance(model, Mapping):
-        if rules or inputs is not None or buffers:
-            raise GoodinitError("rules, inputs and buffers go with a model; here weights or shapes were given")
+        if rules or buffers or any(each is not None for each in (inputs, targets, loss)):
+            raise GoodinitError(
+                "rules, inputs, targets, loss and buffers go with a model; here weights or shapes were given"
+            )
         start = get(init)
         if not isinstance(start, Initializer):
             raise GoodinitError(f"{start} is a start of a whole model; give the model, or name an initializer")

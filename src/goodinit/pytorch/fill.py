@@ -62,8 +62,11 @@ class Moments:
 
 
 def is_whole(initializer: Initializer) -> bool:
-    """Whether the initializer makes a tensor as a whole, so that even a slice of it needs the memory of all."""
-    return isinstance(initializer, MatrixInitializer)
+    """Whether the initializer, or the one that it scales, makes a tensor as a whole.
+
+    Even a slice of it then needs the memory of all.
+    """
+    return isinstance(getattr(initializer, "inner", initializer), MatrixInitializer)
 
 
 def fill(

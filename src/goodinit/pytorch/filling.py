@@ -11,17 +11,19 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from goodinit.errors import GoodinitError
-from goodinit.methods import Start, Unknown, get
-from goodinit.pytorch.fill import Moments, fill, local_box
+from goodinit.methods import Finish, Measurement, Start, Unknown, get
+from goodinit.pytorch.fill import Moments
 from goodinit.pytorch.guard import plain_model
+from goodinit.pytorch.losses import LossFunction
 from goodinit.pytorch.plan import Planned, Rules, plan
+from goodinit.pytorch.probe import GivenBatch, ModelProbe
 from goodinit.pytorch.read import identity, read_model, with_meaning
 from goodinit.pytorch.ready import Lazies, buffers_for, build, materialized, shaped, traced
 from goodinit.pytorch.record import Filled, Initialization
 from goodinit.pytorch.staging import Staged, is_staged, stage
+from goodinit.pytorch.writing import tensors_of, write
 from goodinit.pytorch.zeros import ZeroStarts, zero_starting
 from goodinit.streams import KeyedStream
 
@@ -36,6 +38,8 @@ class Prepared(NamedTuple):
     made: tuple[Planned, ...]
     staged: dict[str, Staged]
     stream: KeyedStream
+    measured: tuple[Measurement, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def prepare(
@@ -46,8 +50,12 @@ def prepare(
     rules: Rules | None = None,
     unknown: Unknown | None = None,
     zero_starts: ZeroStarts | None = None,
+    targets: Any = None,
+    loss: LossFunction | None = None,
 ) -> Prepared:
     """The plan for a model, and the values of what must be ready before. The model is as it was."""
+    if loss is not None and not callable(loss):
+        raise GoodinitError(f"loss={loss!r}: give a callable of (output, targets), such as F.cross_entropy")
     stream = KeyedStream(seed)
     read_model(model)  # refuses what it cannot read before the inputs are run
     inner = plain_model(model)
@@ -57,11 +65,26 @@ def prepare(
     keeps = _chosen("zero_starts", zero_starts, ("keep", "fill"), inputs is not None) == "keep"
     zeros = zero_starting(concrete, weights, trace) if keeps and trace is not None else frozenset[str]()
     refuses = _chosen("unknown", unknown, ("keep", "refuse"), inputs is not None) == "refuse"
-    made = plan(concrete, weights, init, rules, trace, "refuse" if refuses else "keep", zeros)
-    for each in made:
-        _writable(concrete, each)
+    batch, probes = GivenBatch(inputs, targets, loss), list[ModelProbe]()
+
+    def probing(finish: Finish) -> ModelProbe:
+        probes.append(ModelProbe(concrete, weights, trace, stream, batch, finish))
+        return probes[-1]
+
+    able = None if inputs is None else probing
+    try:
+        made = plan(concrete, weights, init, rules, trace, "refuse" if refuses else "keep", zeros, able)
+    finally:
+        for each in probes:
+            each.close()
+    for one in made:
+        _writable(concrete, one)
     staged = {each.weight.name: stage(concrete, each, stream) for each in made if is_staged(each)}
-    return Prepared(concrete, lazies, made, staged, stream)
+    measured, notes = (
+        [each for probe in probes for each in probe.measured],
+        [n for probe in probes for n in probe.notes],
+    )
+    return Prepared(concrete, lazies, made, staged, stream, tuple(measured), tuple(notes))
 
 
 def _chosen(option: str, given: str | None, choices: tuple[str, str], ran: bool) -> str:
@@ -82,11 +105,13 @@ def initialize(
     rules: Rules | None = None,
     unknown: Unknown | None = None,
     zero_starts: ZeroStarts | None = None,
+    targets: Any = None,
+    loss: LossFunction | None = None,
     device: str | torch.device = "cpu",
     buffers: Mapping[str, Tensor] | None = None,
 ) -> Initialization:
     """Fill a model in place; see `goodinit.initialize`, which is this."""
-    ready = prepare(model, init, seed, inputs, rules, unknown, zero_starts)
+    ready = prepare(model, init, seed, inputs, rules, unknown, zero_starts, targets, loss)
     inner = plain_model(model)
     place = _device(device)
     news = materialized(inner, place)
@@ -99,8 +124,8 @@ def initialize(
         for name, value in values.items():
             path, _, local = name.rpartition(".")
             inner.get_submodule(path)._buffers[local] = value
-        held = _tensors(inner)
-        moments = _write(ready, held)
+        held = tensors_of(inner)
+        moments = write(ready.made, ready.staged, ready.stream, held)
         _show(inner, ready)
     return _record(ready, init, moments, dict(inner.named_parameters()))
 
@@ -127,31 +152,10 @@ def state_of(
         else:
             made[name] = values[name] if name in values else tensor.detach().cpu().clone()
         state[key] = made[name]
-    moments = _write(ready, made)
+    moments = write(ready.made, ready.staged, ready.stream, made)
     if inner is not model:
         state = {f"_orig_mod.{key}": value for key, value in state.items()}
     return state, moments
-
-
-def _write(ready: Prepared, held: Mapping[str, Tensor]) -> dict[str, Moments]:
-    """Write every value into the tensors held by name. What is staged is copied, the rest drawn in its place."""
-    moments: dict[str, Moments] = {}
-    with torch.no_grad():
-        for each in ready.made:
-            weight = each.weight
-            if each.initializer is None:
-                continue
-            staged = ready.staged.get(weight.name)
-            if staged is None:
-                tensor = held[weight.parameters[0]]
-                moments[weight.name] = fill(tensor, each.initializer, each.target, ready.stream, weight.zero_row)
-                continue
-            moments[weight.name] = staged.moments
-            for name, value in staged.values.items():
-                if name in held:
-                    here, box = local_box(held[name])
-                    here.copy_(value if box is None else value[tuple(slice(*span) for span in box)])
-    return moments
 
 
 def _show(model: nn.Module, ready: Prepared) -> None:
@@ -162,11 +166,6 @@ def _show(model: nn.Module, ready: Prepared) -> None:
             module = model.get_submodule(each.weight.module)
             kept = model.get_parameter(each.weight.parameters[0])
             setattr(module, each.weight.local, staged.effective.to(kept.device))
-
-
-def _tensors(model: nn.Module) -> dict[str, Tensor]:
-    named = (*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False))
-    return {name: tensor for name, tensor in named if not is_lazy(tensor)}
 
 
 def _writable(model: nn.Module, made: Planned) -> None:
@@ -216,7 +215,7 @@ def _record(
     ready: Prepared, init: str | Start, moments: Mapping[str, Moments], tensors: Mapping[str, nn.Parameter]
 ) -> Initialization:
     filled = tuple(_filled(each, ready.staged, moments) for each in ready.made)
-    return Initialization(str(get(init)), ready.stream.seed, filled, tensors)
+    return Initialization(str(get(init)), ready.stream.seed, filled, tensors, ready.measured, ready.notes)
 
 
 def _filled(each: Planned, staged: Mapping[str, Staged], moments: Mapping[str, Moments]) -> Filled:

@@ -14,12 +14,12 @@ from torch import nn
 
 from goodinit.errors import GoodinitError, nearest
 from goodinit.initializers import Initializer, get
-from goodinit.methods import Assignment, Ruled, RuleInit, Start, Unknown, as_method, assign
+from goodinit.methods import Assignment, Probing, Ruled, RuleInit, Start, Unknown, as_method, assign
 from goodinit.pytorch.read import ModelWeight
 from goodinit.structure import ROLES, Structure, Trace
 from goodinit.weights import Weight
 
-__all__ = ["WITHOUT_FANS", "Planned", "Rules", "plan"]
+__all__ = ["WITHOUT_FANS", "Planned", "Rules", "plan", "planned"]
 
 
 Rules = Mapping[str | type[nn.Module], RuleInit]
@@ -60,14 +60,22 @@ def plan(
     trace: Trace | None = None,
     unknown: Unknown = "refuse",
     zeros: Container[str] = (),
+    probing: Probing | None = None,
 ) -> tuple[Planned, ...]:
     """What every weight is to be filled with; those named in `zeros`, and what is not understood, may be kept.
+
+    `probing` makes the probe that a method which measures is given.
 
     Raises GoodinitError that names every weight that cannot be filled so, and what to do about each; for a rule
     that no parameter matches, and for a method that the model does not allow.
     """
     ruled = _ruled(model, weights, rules or {})
-    said = assign(as_method(init), Structure(tuple(weights), trace), ruled=ruled, unknown=unknown, zeros=zeros)
+    structure = Structure(tuple(weights), trace)
+    return planned(weights, assign(as_method(init), structure, probing, ruled=ruled, unknown=unknown, zeros=zeros))
+
+
+def planned(weights: Sequence[ModelWeight], said: Sequence[Assignment]) -> tuple[Planned, ...]:
+    """What is said of each weight beside it. Raises GoodinitError that names every weight that cannot be filled so."""
     made = tuple(Planned(weight, each) for weight, each in zip(weights, said, strict=True))
     problems = [f"{each.weight.name}: {problem}" for each in made if (problem := _problem(each)) is not None]
     if problems:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 from torch import nn
 
 from goodinit.errors import GoodinitError
 from goodinit.jsonable import json_fields
-from goodinit.methods import Multipliers
+from goodinit.methods import Measurement, Multipliers
 from goodinit.methods.assignment import under
 from goodinit.pytorch.groups import grouped, multiply
 
@@ -65,13 +65,16 @@ class Filled:
 class Initialization:
     """What `goodinit.initialize` did: the initialization, the seed, and every weight in the model's order.
 
-    `tensors` are the model's parameters by name, for `param_groups`.
+    `tensors` are the model's parameters by name, for `param_groups`. `measured` is what a method measured on the batch,
+    before and after, and `notes` what it has to say of that, an aim that was not reached first of all.
     """
 
     init: str
     seed: int
     weights: tuple[Filled, ...]
     tensors: Mapping[str, nn.Parameter] = field(default_factory=dict, repr=False, compare=False)
+    measured: tuple[Measurement, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def multipliers(self, optimizer: str) -> dict[str, Multipliers]:
         """By a parameter's name what its learning rate, epsilon and decay are multiplied by under an optimizer."""
@@ -123,8 +126,8 @@ class Initialization:
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """What to beware of, with the weight's name first."""
-        return tuple(f"{each.name}: {each.caution}" for each in self.weights if each.caution)
+        """What to beware of, with the weight's name first where it is of one."""
+        return (*self.notes, *(f"{each.name}: {each.caution}" for each in self.weights if each.caution))
 
     @property
     def size(self) -> int:
@@ -140,10 +143,19 @@ class Initialization:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return {"init": self.init, "seed": self.seed, "weights": [each.to_dict() for each in self.weights]}
+        return {
+            "init": self.init,
+            "seed": self.seed,
+            "weights": [each.to_dict() for each in self.weights],
+            "measured": [each.to_dict() for each in self.measured],
+            "notes": list(self.notes),
+        }
 
-    def __rich__(self) -> Table:
-        """The table that Rich prints."""
+    def __rich__(self) -> Table | Group:
+        """The table that Rich prints, and below it what was measured."""
+        return Group(self._weights_table(), measured_table(self.measured)) if self.measured else self._weights_table()
+
+    def _weights_table(self) -> Table:
         filled = sum(each.initializer is not None for each in self.weights)
         kept = len(self.weights) - filled
         title = f"{self.init}, seed {self.seed}: {filled} weights filled, {self.size:,} numbers"
@@ -180,6 +192,21 @@ class Initialization:
         console = Console(file=io.StringIO(), record=True, width=140)
         console.print(self)
         return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+
+
+def measured_table(measured: Sequence[Measurement]) -> Table:
+    """What a method measured, before and after it set the weights."""
+    table = Table(title="measured on the batch", title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("where", overflow="fold")
+    table.add_column("what", overflow="fold")
+    for heading in ("before", "after", "aim"):
+        table.add_column(heading, justify="right")
+    for each in measured:
+        numbers = ("" if value is None else f"{value:.4g}" for value in (each.before, each.after, each.aim))
+        missed = "" if each.reached else " (not reached)"
+        where = each.where if each.call is None else f"{each.where}, call {each.call}"
+        table.add_row(*(Text(cell) for cell in (where, each.quantity + missed, *numbers)))
+    return table
 
 
 def _cells(each: Filled) -> tuple[str, ...]:

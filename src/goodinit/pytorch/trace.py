@@ -122,11 +122,15 @@ class Tracer(TorchFunctionMode):
         """Let the function do its work, and note what it was."""
         kwargs = kwargs or {}
         before = [(tensor, self._value(tensor)) for tensor in tensors_in((args, kwargs))]
-        result = func(*args, **kwargs)
+        result = self.called(func, args, kwargs)
         if isinstance(result, Tensor | tuple | list | Mapping) and before:
             self._learn(func, args, kwargs, before, result)
         self.observer.done(func, args, kwargs, result)
         return result
+
+    def called(self, func: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """What the function gives, which goes on to the model."""
+        return func(*args, **kwargs)
 
     def _learn(
         self, func: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], before: Known, result: Any

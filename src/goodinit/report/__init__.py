@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from goodinit.report.catalogue import activation, catalogue, entry, forecast, recipe
 from goodinit.report.checkup_page import checkup_html, write_checkup
-from goodinit.report.checkup_tables import checkup_table
+from goodinit.report.checkup_tables import MAX_ROWS, CheckupTable
 from goodinit.report.figures import decision_boundaries, figures, loss_curves
 from goodinit.report.folder import OutputFolder, write_file
 from goodinit.report.page import check_page, notebook_html, page_html, write_page
@@ -13,6 +13,8 @@ from goodinit.report.study_result import Rerun, StudyResult
 from goodinit.report.tables import summary, text
 
 __all__ = [
+    "MAX_ROWS",
+    "CheckupTable",
     "OutputFolder",
     "Rerun",
     "StudyResult",
@@ -20,7 +22,6 @@ __all__ = [
     "catalogue",
     "check_page",
     "checkup_html",
-    "checkup_table",
     "decision_boundaries",
     "depth_scales",
     "entry",

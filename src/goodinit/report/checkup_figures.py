@@ -10,7 +10,8 @@ import numpy as np
 
 from goodinit.model_records import Histogram, LayerStart, ModelStart
 from goodinit.report.colours import COLOURS
-from goodinit.report.study_figures import Drawing, shorten
+from goodinit.report.study_figures import Drawing
+from goodinit.wording import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +41,7 @@ def profile(start: ModelStart) -> Drawing:
     if likeness:
         _likeness(axes[-1], layers)
     _name_layers(axes[-1], layers)
-    axes[0].legend(loc="best", frameon=False, fontsize=9)
+    axes[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=9)
     figure.align_ylabels()
     return Drawing(
         "profile",
@@ -94,7 +95,7 @@ def _likeness(axes: Axes, layers: Sequence[LayerStart]) -> None:
 def _name_layers(axes: Axes, layers: Sequence[LayerStart]) -> None:
     step = max(1, -(-len(layers) // _MOST_NAMES))
     places = list(range(0, len(layers), step))
-    names = [shorten(layers[place].title, 28) for place in places]
+    names = [shorten(layers[place].title, 28, 0.6) for place in places]
     axes.set_xticks(places, names, rotation=90 if len(places) > 8 or max(map(len, names)) > 10 else 0, fontsize=8)
     axes.set_xlim(-0.6, len(layers) - 0.4)
 

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from goodinit.model_records import LayerStart, ModelStart
+from goodinit.model_records import ModelStart
 from goodinit.report import svg
 from goodinit.report.checkup_figures import profile, spark
-from goodinit.report.checkup_tables import headline, number, ratio, shown_layers, whole_facts
+from goodinit.report.checkup_rows import FoldedRow, folded, number, ratio
+from goodinit.report.checkup_tables import flat, headline, whole_facts
 from goodinit.report.folder import write_new
 from goodinit.report.page import template_environment
 from goodinit.report.page_parts import environment
@@ -58,16 +59,17 @@ def _page(start: ModelStart, findings: Sequence[Finding]) -> str:
 
 
 def _facts(start: ModelStart, findings: Sequence[Finding], most: int) -> dict[str, Any]:
-    layers, left_out = shown_layers(start, most)
+    rows, left_out = folded(start.layers, most)
     return {
         "title": f"The start of {start.model}",
         "answer": headline(start, findings),
         "healthy": not any(finding.severity == "severe" for finding in findings),
         "facts": whole_facts(start),
         "findings": [_finding(finding) for finding in findings],
-        "layers": [_layer(layer) for layer in layers],
+        "layers": [_layer(row) for row in rows],
         "left_out": left_out,
         "backward": any(layer.gradient_rms is not None for layer in start.layers),
+        "folded": any(len(row.layers) > 1 for row in rows),
         "parameters": [_parameter(each) for each in start.parameters[:most]],
         "notes": start.notes,
     }
@@ -85,25 +87,25 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _layer(layer: LayerStart) -> dict[str, Any]:
+def _layer(row: FoldedRow) -> dict[str, Any]:
     from markupsafe import Markup
 
+    layer, several = row.first, len(row.layers) > 1
     context = [word for word, said in (("norm", layer.norm_after), ("sum", layer.residual)) if said]
-    rank = "" if layer.effective_rank is None else f"{number(layer.effective_rank)} of {layer.rank_limit}"
+    rank = "" if layer.effective_rank is None or several else f"{number(layer.effective_rank)} of {layer.rank_limit}"
+    shape = " x ".join(str(size) for size in layer.shape)
     return {
-        "name": layer.title,
-        "kind": layer.kind,
+        "name": row.name,
+        "kind": f"{len(row.layers)} of {layer.kind}" if several else f"{layer.kind}, {shape}",
         "then": ", ".join([*context, *([layer.activation] if layer.activation else [])]),
-        "shape": " x ".join(str(size) for size in layer.shape),
-        "weight": ratio(layer.weight_std, layer.weight_std_expected),
-        "output": ratio(layer.rms, layer.rms_expected),
-        "gain": ratio(layer.gain, layer.gain_expected),
-        "after": ratio(layer.activation_rms, layer.activation_rms_expected),
-        "cosine": "" if layer.correlation is None else f"{layer.correlation:.3f}",
+        "weight": row.cell(lambda each: each.weight_std, lambda each: each.weight_std_expected),
+        "output": row.cell(lambda each: each.rms, lambda each: each.rms_expected),
+        "gain": row.cell(lambda each: each.gain, lambda each: each.gain_expected, ranges=False),
+        "after": row.cell(lambda each: each.activation_rms, lambda each: each.activation_rms_expected, ranges=False),
+        "cosine": row.cell(lambda each: each.correlation),
         "rank": rank,
-        "dead": "" if layer.dead_share is None else f"{layer.dead_share:.0%}",
-        "saturated": "" if layer.saturated_share is None else f"{layer.saturated_share:.0%}",
-        "gradient": ratio(layer.gradient_rms, layer.gradient_rms_expected),
+        "flat": flat(row.layers),
+        "gradient": row.cell(lambda each: each.gradient_rms, lambda each: each.gradient_rms_expected),
         "outputs": Markup(spark(layer.outputs, "outputs")),  # safe: numbers only
         "gradients": Markup(spark(layer.gradients, "gradients, powers of ten")),  # the same
     }

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import Final
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from goodinit.model_records import LayerStart, LossStart, ModelStart
+from goodinit.report.checkup_rows import FoldedRow, folded, number
 from goodinit.results import Finding
+from goodinit.wording import count, shorten
 
-__all__ = ["checkup_table", "headline", "number", "ratio", "shown_layers", "whole_facts"]
+__all__ = ["MAX_ROWS", "CheckupTable", "flat", "headline", "whole_facts"]
 
-_MOST_LAYERS = 60
-_STYLES = {"severe": "bold red", "warning": "yellow", "info": "dim"}
-_NAME = 26
-
-
-def number(value: float | None) -> str:
-    """A number in three digits, and nothing for one that was not measured."""
-    if value is None:
-        return ""
-    if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e5):
-        return f"{value:.1e}"
-    return f"{value:.3g}"
-
-
-def ratio(measured: float | None, expected: float | None) -> str:
-    """Measured, and beside it what theory expects."""
-    if expected is None:
-        return number(measured)
-    return f"{number(measured)} / {number(expected)}"
+MAX_ROWS: Final = 40
+"""Lines of a checkup in a terminal."""
+_STYLES: Final = {"severe": "bold red", "warning": "yellow", "info": "dim"}
+_NAME: Final = 18  # letters of a layer's name, from which ranges have room
+_RANGES: Final = 3  # columns that have them
+_FEWEST_LETTERS: Final = 12
+_ACTIVATION: Final = 8  # letters
+_FEWEST_ROWS: Final = 8  # of layers, however much was found
+_TABLE_HEAD: Final = 2
 
 
 def headline(start: ModelStart, findings: Sequence[Finding]) -> str:
@@ -87,74 +81,109 @@ def _elements(shape: tuple[int, ...]) -> int:
     return count
 
 
-def shown_layers(start: ModelStart, most: int = _MOST_LAYERS) -> tuple[list[LayerStart], int]:
-    """The layers that a table shows, the first and the last of many, and how many it leaves out."""
-    layers = list(start.layers)
-    if len(layers) <= most:
-        return layers, 0
-    return [*layers[: most // 2], *layers[-most // 2 :]], len(layers) - most
+class CheckupTable:
+    """A checkup as a page of at most so many lines: the findings, the layers folded as far as that takes, the verdict.
 
+    Findings come first and get what they need, but for the few lines that the layers take at least. A page of one
+    finding alone may be longer, where its remedy is.
+    """
 
-def checkup_table(start: ModelStart, findings: Sequence[Finding]) -> Group:
-    """What was measured, layer by layer, and what was found, with remedies."""
-    bold = "bold red" if any(finding.severity == "severe" for finding in findings) else "bold green"
-    parts: list[RenderableType] = [Text(headline(start, findings), style=bold)]
-    parts += [Text.assemble((f"{name}: ", "bold"), value) for name, value in whole_facts(start)]
-    if start.layers:
-        parts += [Text(), _layers(start), Text(_legend(start), style="dim")]
-    for finding in findings:
-        parts += _finding(finding)
-    parts += [Text(f"Note: {note}", style="dim") for note in start.notes]
-    return Group(*parts)
+    def __init__(self, start: ModelStart, findings: Sequence[Finding], max_rows: int = MAX_ROWS) -> None:
+        self.start, self.findings, self.max_rows = start, findings, max_rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The parts, for a console of that width."""
+        start = self.start
+
+        def lines(parts: Sequence[RenderableType]) -> int:
+            return sum(len(console.render_lines(part, options, pad=False)) for part in parts)
+
+        style = "bold red" if any(finding.severity == "severe" for finding in self.findings) else "bold green"
+        verdict = Text(headline(start, self.findings), style=style)
+        head = [verdict, *(Text.assemble((f"{name}: ", "bold"), value) for name, value in whole_facts(start))]
+        notes: list[RenderableType] = [Text(f"Note: {note}", style="dim") for note in start.notes]
+        legend: list[RenderableType] = [Text(_legend(start), style="dim")] if start.layers else []
+        left = self.max_rows - lines([*head, *notes, *legend]) - _TABLE_HEAD * bool(start.layers)
+        found = self._findings(left - min(len(start.layers), _FEWEST_ROWS), lines)
+        yield from head
+        yield from found
+        if start.layers:
+            yield Text()
+            yield _layers(start, max(left - lines(found) - 2, _FEWEST_ROWS), options.max_width)
+            yield from legend
+        yield from notes
+        if found or start.layers:
+            yield Text()
+            yield verdict
+
+    def _findings(self, most: int, lines: Callable[[Sequence[RenderableType]], int]) -> list[RenderableType]:
+        """The findings that have room, and the names of the others."""
+        parts: list[RenderableType] = []
+        for place, finding in enumerate(self.findings):
+            new = _finding(finding)
+            if parts and lines([*parts, *new]) > most - (2 if place + 1 < len(self.findings) else 0):
+                rest = self.findings[place:]
+                codes = ", ".join(dict.fromkeys(each.code for each in rest))
+                said = f"{count(len(rest), 'finding')} more, with a higher max_rows (--max-rows): {codes}"
+                return [*parts, Text(), Text(said, style="dim")]
+            parts += new
+        return parts
 
 
 def _legend(start: ModelStart) -> str:
-    text = "a / b: measured / expected by theory; +: enters a residual sum, n: a norm follows; cos: mean cosine of two "
-    text += "inputs' outputs; flat: dead (d) or saturated (s)"
-    return text + ("; gradient: rms." if start.backward else ".")
+    text = "a / b: measured / expected by theory, several layers in one row by their medians (lowest..highest); "
+    text += "+: enters a residual sum, n: a norm follows; cos: mean cosine of two inputs' outputs; flat: dead (d) or "
+    return text + ("saturated (s); gradient: rms." if start.backward else "saturated (s).")
 
 
-def _layers(start: ModelStart) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("layer", no_wrap=True, overflow="ellipsis", max_width=_NAME)
-    table.add_column("then", no_wrap=True, overflow="ellipsis", max_width=12)
+def _layers(start: ModelStart, most: int, width: int) -> Table:
+    """The layers, with ranges where they have room; a name has what the numbers leave."""
+    rows, left_out = folded(start.layers, most)
     backward = any(layer.gradient_rms is not None for layer in start.layers)
-    for heading in ("weight std", "output rms", "cos", "flat", *(["gradient"] if backward else [])):
-        table.add_column(heading, justify="right", no_wrap=True)
-    layers, left_out = shown_layers(start)
-    for place, layer in enumerate(layers):
-        if left_out and place == len(layers) // 2:
-            table.add_row(f"... {left_out} more", *[""] * (len(table.columns) - 1))
-        cells = [
-            _short(layer.title),
-            _then(layer),
-            ratio(layer.weight_std, layer.weight_std_expected),
-            ratio(layer.rms, layer.rms_expected),
-            "" if layer.correlation is None else f"{layer.correlation:.3f}",
-            _flat(layer),
-        ]
-        if backward:
-            cells.append(ratio(layer.gradient_rms, layer.gradient_rms_expected))
-        table.add_row(*(escape(cell) for cell in cells))
+    headings = ["then", "weight std", "output rms", "cos", "flat", *(["gradient"] if backward else [])]
+    for ranges in range(_RANGES, -1, -1):
+        cells = [_cells(row, ranges)[: len(headings)] for row in rows]
+        taken = sum(1 + max(map(len, column)) for column in zip(headings, *cells, strict=True))
+        if width - taken >= _NAME:
+            break
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("layer", no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "then" else "right", no_wrap=True)
+    room = max(_FEWEST_LETTERS, width - taken)
+    for place, (row, each) in enumerate(zip(rows, cells, strict=True)):
+        if left_out and place == len(rows) // 2:
+            table.add_row(f"... {left_out} more", *[""] * len(headings))
+        table.add_row(*(escape(cell) for cell in (shorten(row.name, room, 0.6), *each)))
     return table
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= _NAME else f"...{name[-_NAME + 3 :]}"
+def _cells(row: FoldedRow, ranges: int) -> list[str]:
+    """What follows the name, with the ranges of that many columns."""
+    several = len(row.layers) > 1
+    return [
+        _then(row.first),
+        row.cell(lambda each: each.weight_std, lambda each: each.weight_std_expected, ranges > 0),
+        row.cell(lambda each: each.rms, lambda each: each.rms_expected, ranges > 1),
+        "" if row.first.correlation is None else f"{median(each.correlation or 0.0 for each in row.layers):.3f}",
+        flat(row.layers),
+        row.cell(
+            lambda each: each.gradient_rms, lambda each: None if several else each.gradient_rms_expected, ranges > 2
+        ),
+    ]
 
 
 def _then(layer: LayerStart) -> str:
     marks = ("n" if layer.norm_after else "") + ("+" if layer.residual else "")
     name = "" if layer.activation is None else layer.activation.replace("(frequency=", "(").replace("(slope=", "(")
-    return f"{marks} {name}".strip()
+    return f"{marks} {shorten(name, _ACTIVATION)}".strip()
 
 
-def _flat(layer: LayerStart) -> str:
-    if layer.dead_share:
-        return f"{layer.dead_share:.0%} d"
-    if layer.saturated_share:
-        return f"{layer.saturated_share:.0%} s"
-    return ""
+def flat(layers: Sequence[LayerStart]) -> str:
+    """The largest dead share, or else the largest saturated one."""
+    dead = max((layer.dead_share or 0.0 for layer in layers), default=0.0)
+    saturated = max((layer.saturated_share or 0.0 for layer in layers), default=0.0)
+    return f"{dead:.0%} d" if dead else f"{saturated:.0%} s" if saturated else ""
 
 
 def _finding(finding: Finding) -> list[RenderableType]:

@@ -20,6 +20,7 @@ from goodinit.report.fits import fits
 from goodinit.report.lettering import as_written, plain_number
 from goodinit.results import Task, TaskSummary, Trial
 from goodinit.statistics import performance_profile
+from goodinit.wording import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +34,6 @@ __all__ = [
     "profiles",
     "rate_map",
     "render",
-    "shorten",
 ]
 
 Floats = NDArray[np.float64]
@@ -75,14 +75,6 @@ def render(drawing: Drawing) -> tuple[bytes, bytes]:
             drawing.figure.savefig(buffer, format=kind, dpi=_DPI, metadata=metadata)
             files.append(buffer.getvalue())
     return files[0], re.sub(rb"<!--.*?-->\s*", b"", files[1], flags=re.DOTALL)  # comments repeat each text
-
-
-def shorten(name: str, length: int = 40) -> str:
-    """The name, or its beginning and its end where it is longer."""
-    if len(name) <= length:
-        return name
-    tail = (length - 1) // 3
-    return f"{name[: length - 1 - tail]}\u2026{name[-tail:]}"
 
 
 def lost(trial: Trial) -> bool:

@@ -13,8 +13,9 @@ import numpy as np
 from goodinit.errors import GoodinitError
 from goodinit.report.colours import COLOURS, STYLES
 from goodinit.report.lettering import as_written, plain_number
-from goodinit.report.study_figures import Drawing, shorten
+from goodinit.report.study_figures import Drawing
 from goodinit.transferring.records import LayerRow, TransferFacts
+from goodinit.wording import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

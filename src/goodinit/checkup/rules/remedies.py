@@ -13,6 +13,7 @@ __all__ = ["biases_of", "expression", "initialize", "redraw", "scale", "wrapped"
 _BOUNDED = ("tanh", "softsign", "hard_tanh", "sigmoid")
 _SMOOTH = ("gelu", "silu", "mish")
 _DEEP = 20  # layers
+_MOST_ENDS = 5
 
 
 def expression(name: str) -> str:
@@ -65,18 +66,34 @@ def biases_of(start: ModelStart, layer: LayerStart) -> list[str]:
     ]
 
 
-def scale(names: Sequence[str], factor: float, zeroed: Sequence[str] = ()) -> str:
+def scale(start: ModelStart, names: Sequence[str], factor: float, zeroed: Sequence[str] = ()) -> str:
     """Multiply parameters by a number, and set others to 0."""
     given = f"{factor:.3g}"
     lines = ["with torch.no_grad():"]
+    ends = _common_ends(start, names)
     if len(names) == 1:
         lines.append(f"    {expression(names[0])}.mul_({given})")
+    elif ends:
+        lines.append("    for name, parameter in model.named_parameters():")
+        lines.append(f"        if name.endswith({ends!r}):")
+        lines.append(f"            parameter.mul_({given})")
     elif names:
         lines.append("    for name in (")
         lines += [f"        {name!r}," for name in names]
         lines += ["    ):", f"        model.get_parameter(name).mul_({given})"]
     lines += [f"    {expression(name)}.zero_()" for name in zeroed]
     return "\n".join(lines)
+
+
+def _common_ends(start: ModelStart, names: Sequence[str]) -> tuple[str, ...]:
+    """The ends of these names, where they are few and no other parameter's name has one of them; empty otherwise."""
+    for parts in (2, 3, 1):
+        ends = tuple(dict.fromkeys("." + ".".join(name.split(".")[-parts:]) for name in names))
+        if len(ends) < min(len(names), _MOST_ENDS):
+            matched = {each.name for each in start.parameters if each.name.endswith(ends)}
+            if matched == set(names):
+                return ends
+    return ()
 
 
 def wrapped(parameter: ParameterStart) -> str:

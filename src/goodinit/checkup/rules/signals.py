@@ -285,7 +285,7 @@ def _scaled_branches(start: ModelStart, sums: Sequence[SumStart], to_one: bool) 
     size = branch if to_one and branch > 1 else 1.0
     own = {each.name for each in start.parameters if each.role == "bias" and each.rms > 0}
     biases = [bias for name in names if (bias := f"{name.rpartition('.')[0]}.bias".lstrip(".")) in own]
-    return scale([*names, *biases], 1 / (math.sqrt(len(sums)) * size))
+    return scale(start, [*names, *biases], 1 / (math.sqrt(len(sums)) * size))
 
 
 def half_precision(start: ModelStart) -> Iterator[Finding]:

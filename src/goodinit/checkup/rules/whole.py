@@ -35,7 +35,7 @@ def _smaller_head(start: ModelStart, loss: LossStart) -> str:
     if not start.layers or not loss.logit_rms:
         return initialize(start)
     last = start.layers[-1]
-    return scale([last.weight], min(1.0, 0.5 / loss.logit_rms), biases_of(start, last))
+    return scale(start, [last.weight], min(1.0, 0.5 / loss.logit_rms), biases_of(start, last))
 
 
 def loss_from_chance(start: ModelStart) -> Iterator[Finding]:
@@ -76,7 +76,7 @@ def _nearer(start: ModelStart, loss: LossStart, ratio: float) -> str:
     if not start.layers:
         return initialize(start)
     last = start.layers[-1]
-    return scale([last.weight], min(1.0, 1 / math.sqrt(ratio)), biases_of(start, last))
+    return scale(start, [last.weight], min(1.0, 1 / math.sqrt(ratio)), biases_of(start, last))
 
 
 RULES: Final = (output_saturated, loss_from_chance)

@@ -1,0 +1,83 @@
+"""The command `goodinit check`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stdout
+from typing import Annotated
+
+import typer
+
+from goodinit.cli_ends import StoppedError
+from goodinit.cli_read import number
+from goodinit.errors import GoodinitError
+
+__all__ = ["check"]
+
+
+def check(
+    factory: Annotated[
+        str,
+        typer.Argument(metavar="MODULE:FACTORY", help="A function that returns (model, inputs, targets, loss)."),
+    ],
+    data: Annotated[
+        str | None, typer.Option(metavar="NAME|PATH", help="Data for a model that comes without: as for compare.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The label column of a file.")] = None,
+    loss: Annotated[
+        str | None, typer.Option(metavar="NAME", help="squared_error: a file's target is a number to predict.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(metavar="X", parser=number, help="The one training starts with.")
+    ] = None,
+    optimizer: Annotated[str, typer.Option(metavar="NAME", help="sgd, momentum, adam, adamw, ...")] = "sgd",
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="What PyTorch draws starts from it.")] = 0,
+    curvature: Annotated[bool, typer.Option("--curvature", help="Also the loss's largest curvature.")] = False,
+    jacobian: Annotated[bool, typer.Option("--jacobian", help="Also the Jacobian's extreme singular values.")] = False,
+    rounding: Annotated[bool, typer.Option("--rounding", help="Also the sensitivity to rounding.")] = False,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="CODE", help="A finding that is accepted; may be given several times.")
+    ] = None,
+    report_page: Annotated[
+        str | None, typer.Option("--report", metavar="FILE", help="Write the checkup, an HTML page.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the page.")] = False,
+    max_rows: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="The most lines that are printed of a model; 40 if not said.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Check whether a PyTorch model's start is healthy, layer by layer, and say what to change.
+
+    FACTORY is a function without arguments that returns a model, or (model, inputs), or (model, inputs, targets, loss),
+    or a dict of any of them by name. The exit code is 1 where a finding is severe, so that CI can guard a start.
+    """
+    from json import dumps
+
+    from rich.console import Console
+
+    from goodinit.checkup.model_given import check_factory
+
+    options = {"learning_rate": learning_rate, "optimizer": optimizer, "ignore": tuple(ignore or ())}
+    expensive = {"curvature": curvature, "jacobian": jacobian, "rounding": rounding}
+    try:
+        with redirect_stdout(sys.stderr):  # what the factory and the model print is not the checkup's
+            checkups = check_factory(factory, data, target, loss=loss, seed=seed, **options, **expensive)
+    except KeyboardInterrupt:
+        raise StoppedError("nothing was written") from None
+    if report_page is not None and len(checkups) > 1:
+        raise GoodinitError(f"--report: {factory} returned {len(checkups)} models; a page is for one")
+    page = next(iter(checkups.values())).report(report_page, overwrite=overwrite) if report_page is not None else None
+    if json:
+        facts = {name: checkup.to_dict() for name, checkup in checkups.items()}
+        typer.echo(dumps(facts[""] if list(facts) == [""] else facts, indent=2, allow_nan=False))
+    else:
+        console = Console(width=None if sys.stdout.isatty() else 110)
+        for name, checkup in checkups.items():
+            if name:
+                console.rule(name)
+            console.print(checkup.table() if max_rows is None else checkup.table(max_rows))
+        if page is not None:
+            console.print(f"The page is {page}", markup=False, highlight=False)
+    if not all(checkup.healthy for checkup in checkups.values()):
+        raise typer.Exit(1)

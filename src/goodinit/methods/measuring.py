@@ -1,0 +1,69 @@
+"""What methods that measure a batch have in common: an inner initializer that the measurements begin from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from goodinit.errors import GoodinitError
+from goodinit.initializers import Initializer, get
+from goodinit.methods.assignment import Assignment
+from goodinit.methods.base import Method
+from goodinit.methods.every import EveryWeight
+from goodinit.methods.scaling import scaled
+from goodinit.structure import MULTIPLYING, LayerCall, Structure
+
+__all__ = ["MeasuringMethod", "gained", "weight_calls"]
+
+
+@dataclass(frozen=True)
+class MeasuringMethod(Method):
+    """A method whose weights are those of `of`, rescaled by what it measures."""
+
+    of: str | Initializer = "he_normal"
+    inner: Initializer = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        inner = get(self.of)
+        object.__setattr__(self, "of", str(inner))
+        object.__setattr__(self, "inner", inner)
+
+    @property
+    def base(self) -> Initializer:
+        """The initializer that is rescaled."""
+        return self.inner
+
+    def before(self, structure: Structure) -> tuple[Assignment, ...]:
+        """The inner initializer on every weight."""
+        return EveryWeight(self.inner).prepare(self.ran(structure))
+
+    def check_number(self, option: str, low: float, *, whole: bool = False, above: bool = False) -> None:
+        """Refuse an option that is no number, or below `low`, or with `above` not above it."""
+        value = getattr(self, option)
+        number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+        if not number or not (value > low if above else value >= low) or value == float("inf"):
+            kind = "an integer" if whole else "a number"
+            bound = f"above {low:g}" if above else f"of at least {low:g}"
+            raise GoodinitError(f"{self.name}({option}={value!r}): {option} must be {kind} {bound}")
+
+
+def weight_calls(structure: Structure, free: Iterable[str]) -> dict[str, list[LayerCall]]:
+    """The layer calls of each weight that multiplies and may be set, in execution order.
+
+    Inside a recurrent layer no output is a weight's own, and a table that is tied is not set for one of its two uses.
+    """
+    allowed = set(free)
+    found: dict[str, list[LayerCall]] = {}
+    for call in structure.trace.calls if structure.trace is not None else ():
+        parameter = structure[call.weight]
+        if parameter.name in allowed and parameter.role in MULTIPLYING and call.kind not in ("recurrent", "embedding"):
+            found.setdefault(parameter.name, []).append(call)
+    return found
+
+
+def gained(said: Iterable[Assignment], gains: Mapping[str, float], because: str) -> tuple[Assignment, ...]:
+    """Assignments with the weights times their gains."""
+    return tuple(
+        replace(scaled(each, gains[each.name], because), because=because) if each.name in gains else each
+        for each in said
+    )
