@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from goodinit.initializers import Initializer
     from goodinit.methods import Method
     from goodinit.pytorch import Initialization, Rules
+    from goodinit.recommending import Recommendation, recommend
     from goodinit.transferring import Transfer, transfer
     from goodinit.weights import Weight
 
@@ -36,6 +37,7 @@ __all__ = [
     "Checkup",
     "Comparison",
     "GoodinitError",
+    "Recommendation",
     "Transfer",
     "Weight",
     "__version__",
@@ -49,6 +51,7 @@ __all__ = [
     "initializers",
     "methods",
     "open_study",
+    "recommend",
     "tasks",
     "theory",
     "transfer",
@@ -60,12 +63,14 @@ _FROM: Final = {
     "Checkup": "checkup.model_check",
     "Comparison": "comparison",
     "Initializer": "initializers",
+    "Recommendation": "recommending",
     "Transfer": "transferring",
     "Weight": "weights",
     "audit": "auditing",
     "check": "checkup.model_check",
     "compare": "comparison",
     "open_study": "comparison",
+    "recommend": "recommending",
     "transfer": "transferring",
     "watch": "checkup.model_watch",
 }

@@ -17,14 +17,14 @@ from goodinit.networks import stack
 from goodinit.results import Job, Study, Task, Trial
 from goodinit.streams import KeyedStream, as_stream
 from goodinit.training import EngineName, batches, train
-from goodinit.wording import count
+from goodinit.wording import count, duration
 
 __all__ = ["Pace", "Plan", "estimate", "measured_pace", "missing_jobs"]
 
 SAMPLE: Final = 16  # networks trained to measure the rate: what fills the lanes of an engine
 SAMPLE_WORK: Final = 5e8  # operations a step, beyond which fewer networks are taken
 ENOUGH: Final = 0.1  # seconds of steps from which a rate is read
-LONG: Final = 1.0  # seconds from which a step is not repeated to be free of imports
+LONG: Final = 8.0  # seconds from which a step is not repeated to be free of imports, which take some
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Plan:
             trials += f", {self.stored:,} of them stored already"
         if self.stored == self.trials:
             return f"{trials}: nothing is left to train"
-        return f"{trials}: {_duration(self.seconds)}"
+        return f"{trials}: {_time(self.seconds)}"
 
 
 def estimate(
@@ -179,17 +179,5 @@ def _pace_of_models(task: Task, job: Job) -> Pace | None:
     return Pace(once, max(taken - once, 0.0) / max(steps - 1, 1))
 
 
-def _duration(seconds: float | None) -> str:
-    """The time in a round number of the largest unit that fits.
-
-    >>> [_duration(each) for each in (0.2, 14.0, 100.0, 4000.0, 260_000.0)]
-    ['about a second', 'about 15 seconds', 'about 2 minutes', 'about 65 minutes', 'about 3 days']
-    """
-    if seconds is None:
-        return "how long they take is not known"
-    for unit, size, most in (("second", 1, 90), ("minute", 60, 90), ("hour", 3600, 36), ("day", 86400, float("inf"))):
-        if seconds < most * size:
-            number = max(1, round(seconds / size))
-            number = 5 * round(number / 5) if number > 10 else number
-            return f"about a{'n' if unit == 'hour' else ''} {unit}" if number == 1 else f"about {number:,} {unit}s"
-    raise AssertionError("every number of seconds is a number of days")
+def _time(seconds: float | None) -> str:
+    return "how long they take is not known" if seconds is None else f"about {duration(seconds)}"

@@ -43,6 +43,7 @@ def answered(
     seconds: float | None,
     grid: Sequence[float],
     usual_steps: int,
+    called: str,
 ) -> Recommendation:
     """The recommendation that a race's results make."""
     base = str(own)
@@ -53,15 +54,15 @@ def answered(
     verdict: RaceVerdict = "better" if chosen is not None else "keep"
     full = task.schedule.steps
     spent = sum(len(rung.standings) * len(rung.seeds) * rung.steps / full for rung in rungs)
-    told = list(cautions)
+    said = list(cautions)
     if full < usual_steps:
-        told.append(
-            f"A training had {full:,} steps in place of {usual_steps:,}, so that the race fits into its time: the answer "
-            "is about those."
+        said.append(
+            f"A training had {full:,} steps in place of {usual_steps:,}, so that the race fits into its time: the "
+            "answer is about those."
         )
     if finals and len(grid) > 1 and rate in (grid[0], grid[-1]):
         end = "lowest" if rate == grid[0] else "highest"
-        told.append(f"The learning rate {rate:g} is the {end} that was raced; a better one may lie beyond.")
+        said.append(f"The learning rate {rate:g} is the {end} that was raced; a better one may lie beyond.")
     return Recommendation(
         name=task.network.title,
         task=task.to_dict(),
@@ -73,13 +74,14 @@ def answered(
         learning_rate=rate,
         answer=_answer(task, base, chosen, better, finals, len(seeds), rate, stopped, criterion),
         further=_further(base, chosen, finals, len(seeds), seconds, stopped),
-        cautions=tuple(told),
-        code=_code(task, name, rate, base),
+        cautions=tuple(said),
+        code=_code(task, name, rate, called),
         dropped=tuple(dropped),
         rungs=tuple(rungs),
         finals=tuple(finals),
         seeds=tuple(seeds),
         complete=complete,
+        stopped=stopped,
         trainings=spent + len(finals) * len(seeds),
         seconds=seconds,
     )
@@ -115,27 +117,31 @@ def _answer(
     if chosen is not None:
         own = finals[0]
         assert chosen.share is not None
-        told = (
+        said = (
             f"{chosen.initialization} at a learning rate of {chosen.learning_rate:g} is better than {base} at "
-            f"{own.learning_rate:g}: it wins {chosen.wins} of {count(seeds, 'fresh seed')}, and with 95 % confidence at "
-            f"least {100 * chosen.share.low:.0f} % of all. Median {_CRITERIA[criterion]} {_number(chosen, criterion)} "
-            f"against {_number(own, criterion)}"
+            f"{own.learning_rate:g}: it wins {chosen.wins} of {count(seeds, 'fresh seed')}, and with 95 % confidence "
+            f"at least {100 * chosen.share.low:.0f} % of all. Median {_CRITERIA[criterion]} "
+            f"{_number(chosen, criterion)} against {_number(own, criterion)}"
         )
         if task.metric.score == "accuracy":
-            told += f", test accuracy {100 * chosen.score:.4g} % against {100 * own.score:.4g} %"
+            said += f", test accuracy {100 * chosen.score:.4g} % against {100 * own.score:.4g} %"
         others = [each.initialization for each in better if each is not chosen]
         if others:
             are = "is better than it too" if len(others) == 1 else "are better than it too"
-            told += f". {listed(others)} {are}; which of them is best was not tested"
-        return begun + told
+            said += f". {listed(others)} {are}; which of them is best was not tested"
+        return begun + said
     keep = f"keep {base}, at a learning rate of {rate:g}"
     if len(finals) == 1:
-        return f"{begun}no other start came to the finals: {keep}" if begun else f"No other start came to the finals: {keep}"
+        return _begun(begun, f"no other start came to the finals: {keep}")
     if not finals or seeds == 0:
         why = "the race had not come to its finals" if stopped else "the time was out before the finals"
         return f"{begun}{keep}; {why}, so that nothing can be told"
-    told = f"none of {count(len(finals) - 1, 'finalist')} is separable from {base} on {count(seeds, 'fresh seed')}: {keep}"
-    return begun + told if begun else told[0].upper() + told[1:]
+    rivals, on = count(len(finals) - 1, "finalist"), count(seeds, "fresh seed")
+    return _begun(begun, f"none of {rivals} is separable from {base} on {on}: {keep}")
+
+
+def _begun(begun: str, sentence: str) -> str:
+    return begun + sentence if begun else sentence[0].upper() + sentence[1:]
 
 
 def _number(found: FinalResult, criterion: str) -> str:
@@ -152,7 +158,7 @@ def _further(
     stopped: bool,
 ) -> str:
     """What it would take to tell more."""
-    if chosen is not None:
+    if chosen is not None or len(finals) == 1:
         return ""
     if not finals or seeds == 0:
         return "Run the same again with the same study, or with more time." if stopped else "Give it more time."
@@ -163,14 +169,14 @@ def _further(
     assert near.more is not None
     time = "" if seconds is None else f", about {duration(near.more * len(finals) * seconds)} more"
     return (
-        f"{near.initialization} wins {near.wins} of {seeds}: if it goes on so, {count(near.more, 'seed')} more would tell "
-        f"it from {base}{time}. The same call with the same study and a larger budget goes on there."
+        f"{near.initialization} wins {near.wins} of {seeds}: if it goes on so, {count(near.more, 'seed')} more would "
+        f"tell it from {base}{time}. The same call with the same study and a larger budget goes on there."
     )
 
 
-def _code(task: Task, name: str, rate: float, base: str) -> str:
+def _code(task: Task, name: str, rate: float, called: str) -> str:
     if task.network.together:
-        return f"goodinit.compare({name!r}, tasks=..., learning_rate={rate:g})"
+        return f"goodinit.compare({name!r}, tasks={called}, learning_rate={rate:g})"
     optimizer = _OPTIMIZERS[task.schedule.optimizer]
     if name == "default":
         groups = f"model.parameters(), lr={rate:g}"

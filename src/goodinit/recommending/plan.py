@@ -123,8 +123,8 @@ def shorter(steps: int, budget: float, cost: Callable[[int], float]) -> int:
 
 
 def _round(number: float) -> int:
-    digits = max(0, len(str(int(number))) - 2)
-    return int(number) // 10**digits * 10**digits
+    unit = int(10 ** max(0, len(str(int(number))) - 2))
+    return int(number) // unit * unit
 
 
 def _grids(rates: tuple[float, ...]) -> list[tuple[float, ...]]:

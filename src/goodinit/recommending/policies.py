@@ -38,11 +38,15 @@ class Arm:
 
 @dataclass(frozen=True)
 class Rung:
-    """The study's task of that number trains every arm that is left on the seeds; `keep` go on."""
+    """The study's task of that number trains every arm that is left on the seeds.
+
+    `keep` of the arms go on, of at least `starts` different starts where there are as many.
+    """
 
     task: int
     seeds: tuple[int, ...]
     keep: int
+    starts: int = 1
 
 
 @dataclass(frozen=True)
@@ -123,9 +127,14 @@ class SuccessiveHalving:
 
     def _kept(self, rung: Rung, judged: Sequence[tuple[Arm, float, tuple[int, ...], list[Trial]]]) -> tuple[Arm, ...]:
         ranked = [arm for arm, *_ in judged]
-        kept = ranked[: rung.keep]
+        firsts: dict[str, Arm] = {}
+        for arm in ranked:
+            firsts.setdefault(arm.key[0], arm)
+        sure = [*list(firsts.values())[: rung.starts]]
+        others = [arm for arm in ranked if arm not in sure]
+        kept = [*sure, *others[: max(0, rung.keep - len(sure))]]
         own = [arm for arm in ranked if arm.key[0] == self.baseline][:2]
-        return (*kept, *(arm for arm in own if arm not in kept))
+        return tuple(arm for arm in ranked if arm in kept or arm in own)
 
 
 @dataclass(frozen=True)

@@ -97,8 +97,8 @@ class RaceFacts:
     `task` has the facts of what was trained, `baseline` is the start that others are held against, `criterion` what
     decides. `verdict` is `better` where a start was told from the baseline at the whole race's 5 %, else `keep`.
     `initialization` and `learning_rate` are what is recommended. `complete` says that the race came to its end;
-    without, they are the best so far. `trainings` is what the race has cost, in full trainings, and `seconds` about what
-    one takes here, None where that was not measured.
+    without, they are the best so far, and `stopped` that it was Ctrl-C that ended it. `trainings` is what the race has
+    cost, in full trainings, and `seconds` about what one takes here, None where that was not measured.
     """
 
     name: str
@@ -118,6 +118,7 @@ class RaceFacts:
     finals: tuple[FinalResult, ...]
     seeds: tuple[int, ...]
     complete: bool
+    stopped: bool
     trainings: float
     seconds: float | None
 

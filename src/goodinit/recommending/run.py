@@ -42,7 +42,7 @@ def recommend(
     loss: str | None = None,
     target: str | None = None,
     budget: str | int = "2min",
-    candidates: Sequence[str | Start] | None = None,
+    candidates: str | Start | Sequence[str | Start] | None = None,
     baseline: str | Start | None = None,
     learning_rates: Sequence[float] | None = None,
     optimizer: str | None = None,
@@ -91,10 +91,13 @@ def recommend(
     when printed. Ctrl-C ends the race early: what comes back is then the best so far, and `.complete` is False.
 
     >>> found = recommend(
-    ...     {"like": "moons", "widths": [8], "steps": 60}, budget=60, candidates=["normal(std=3)"], learning_rates=[0.1, 1]
+    ...     {"like": "moons", "widths": [8], "steps": 60},
+    ...     budget=60,
+    ...     candidates=["orthogonal"],
+    ...     learning_rates=[0.1, 1],
     ... )
     >>> found.verdict, found.initialization, [each.initialization for each in found.finals]
-    ('keep', 'he_normal', ['he_normal', 'normal(std=3)'])
+    ('keep', 'he_normal', ['he_normal', 'orthogonal'])
 
     Raises GoodinitError for a value that cannot be used, and for a budget in which no race fits.
 
@@ -124,8 +127,8 @@ def recommend(
     return race.run(study, engine, cluster, progress)
 
 
-def _listed(candidates: Sequence[str | Start]) -> list[str | Start]:
-    return [candidates] if isinstance(candidates, str | methods.Method) or not candidates else list(candidates)
+def _listed(candidates: str | Start | Sequence[str | Start]) -> list[str | Start]:
+    return [candidates] if isinstance(candidates, str | Start) else list(candidates)
 
 
 def _rates(task: Task, given: Sequence[float] | None) -> tuple[float, ...]:
@@ -165,16 +168,17 @@ class _Race:
         plan, steps = self._plan(pace) if kept is None else (RacePlan.from_dict(kept["plan"]), kept["steps"])
         task = replace(self.task, schedule=replace(self.task.schedule, steps=steps))
         study, places = race_study(task, self.starts, plan, self.seeds, self.given.criterion)
-        facts = {"plan": plan.to_dict(), "steps": steps, "finalists": kept["finalists"] if kept else None}
+        known = kept["finalists"] if kept else None
+        facts = {"plan": plan.to_dict(), "steps": steps, "finalists": known}
         with conducting(study, path=path, engine=engine, cluster=cluster, progress=progress) as conductor:
             conductor.store.remember(name, identity, facts)
             runner = _Runner(self, study, plan, places, conductor, pace, _AT_ONCE if cluster else 1)
 
             def remember(finalists: Sequence[Arm]) -> None:
-                told = [[str(arm.start), arm.rate] for arm in finalists]
-                conductor.store.remember(name, identity, {**facts, "finalists": told})
+                named = [[str(arm.start), arm.rate] for arm in finalists]
+                conductor.store.remember(name, identity, {**facts, "finalists": named})
 
-            return runner.run(facts["finalists"], remember)
+            return runner.run(known, remember)
 
     def _bare(self) -> Study:
         return Study((), self.starts, (), (0,))
@@ -250,6 +254,7 @@ class _Runner:
             seconds=None if self.pace is None else self.pace.trial(full),
             grid=self.plan.rates,
             usual_steps=self.race.task.schedule.steps,
+            called=repr(self.race.given.make),
         )
 
     @property
@@ -267,7 +272,7 @@ class _Runner:
         state.starts, state.dropped = tuple(starts), (*state.dropped, *wrong)
         state.cautions = self._own_findings(finished, jobs)
         rungs = tuple(
-            Rung(place, self.study.tuning_seeds[: rung.seeds], rung.keep)
+            Rung(place, self.study.tuning_seeds[: rung.seeds], rung.keep, self.plan.finalists + 1)
             for place, rung in zip(self.places, self.plan.rungs, strict=True)
         )
         arms = tuple(Arm(start, rate) for start in starts for rate in self.plan.rates)
