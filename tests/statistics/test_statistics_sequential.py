@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate
 
 from goodinit.errors import GoodinitError
-from goodinit.statistics import adjust_evidence, pairs_needed, share_sequence, sign_evidence
+from goodinit.statistics import adjust_evidence, pairs_needed, share_at_least, sign_evidence
 
 
 def chance_of_ever(reached, p, pairs):
@@ -45,12 +45,15 @@ def test_a_coin_that_wins_is_found():
 
 
 @pytest.mark.parametrize("p", [0.5, 0.8, 0.97])
-def test_the_interval_covers_at_all_times_together(p):
-    def misses(wins, losses):
-        found = share_sequence(wins, losses)
-        return not found.low <= p <= found.high
+def test_the_bound_of_a_share_is_right_at_all_times_together(p):
+    wrong = chance_of_ever(lambda wins, losses: share_at_least(wins, losses) > p, p, 60)
+    assert wrong <= 0.05
+    assert p > 0.5 or wrong > 0.02  # and it is not so low that it says nothing
 
-    assert chance_of_ever(misses, p, 60) <= 0.05
+
+def test_the_bound_is_above_a_half_where_half_is_spoken_against():
+    for wins, losses in [(6, 0), (9, 1), (14, 4), (5, 0), (8, 1), (12, 5)]:
+        assert (share_at_least(wins, losses) > 0.5) == (sign_evidence(wins, losses) > 20)
 
 
 def test_adjusted_evidence_is_the_smallest_mean_over_every_subset():
@@ -74,4 +77,4 @@ def test_wrong_input_is_told():
     with pytest.raises(GoodinitError, match="one row"):
         adjust_evidence([-1.0])
     with pytest.raises(GoodinitError, match="level"):
-        share_sequence(1, 1, level=1.0)
+        share_at_least(1, 1, level=1.0)

@@ -120,7 +120,7 @@ def _answer(
         said = (
             f"{chosen.initialization} at a learning rate of {chosen.learning_rate:g} is better than {base} at "
             f"{own.learning_rate:g}: it wins {chosen.wins} of {count(seeds, 'fresh seed')}, and with 95 % confidence "
-            f"at least {100 * chosen.share.low:.0f} % of all. Median {_CRITERIA[criterion]} "
+            f"at least {100 * chosen.share:.0f} % of all. Median {_CRITERIA[criterion]} "
             f"{_number(chosen, criterion)} against {_number(own, criterion)}"
         )
         if task.metric.score == "accuracy":

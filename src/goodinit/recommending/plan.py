@@ -17,8 +17,7 @@ SCREENING: Final = 0.5  # of the budget goes to finding the finalists
 _ETA: Final = 3  # of so many arms one goes on
 _FRACTIONS: Final = ((1 / 3, 1.0), (1 / 9, 1 / 3, 1.0), (1 / 27, 1 / 9, 1 / 3, 1.0), (1.0,))
 _SHORTEST: Final = 20  # steps of the first rung
-_MOST_SEEDS: Final = 5  # of a rung
-_LAST: Final = 3  # seeds of the last rung, at least
+_SEEDS: Final = ((5, 5), (4, 4), (3, 3), (2, 3), (1, 3), (1, 2), (1, 1))  # of a rung, and of the last
 _FINALISTS: Final = ((3, 12), (2, 9), (1, 6))  # with so many seeds for their finals; 6 seeds tell one from the baseline
 _UNITS: Final = {"": 1.0, "s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 _WANTED: Final = 60  # full trainings that a race should have: where the steps are ours to choose, they follow
@@ -95,10 +94,10 @@ def make_plan(
             lengths = [max(1, round(steps * fraction)) for fraction in fractions]
             if lengths[0] < _SHORTEST and len(lengths) > 1:
                 continue
-            for seeds in range(_MOST_SEEDS, 0, -1):
-                if seeds < _LAST and fractions == _FRACTIONS[0]:
-                    continue  # a shorter first rung serves more than fewer seeds do
-                rungs = _rungs(starts * len(grid), lengths, seeds, max(finalists, 1))
+            for seeds, last in _SEEDS:
+                if (seeds < 3 and fractions == _FRACTIONS[0]) or (last < 3 and grid != _grids(rates)[-1]):
+                    continue  # shorter rungs serve more than fewer seeds do, and fewer rates more than one seed
+                rungs = _rungs(starts * len(grid), lengths, (seeds, last), max(finalists, 1))
                 spent = _cost(starts * len(grid), rungs, cost)
                 least = min(least, spent)
                 if finalists and spent <= budget * SCREENING:
@@ -137,12 +136,11 @@ def _grids(rates: tuple[float, ...]) -> list[tuple[float, ...]]:
     return found
 
 
-def _rungs(arms: int, lengths: list[int], seeds: int, finalists: int) -> tuple[RungPlan, ...]:
+def _rungs(arms: int, lengths: list[int], seeds: tuple[int, int], finalists: int) -> tuple[RungPlan, ...]:
     rungs = []
     for place, length in enumerate(lengths):
-        last = place == len(lengths) - 1
         keep = max(math.ceil(arms / _ETA), finalists + 1)
-        rungs.append(RungPlan(length, max(seeds, _LAST) if last else seeds, keep))
+        rungs.append(RungPlan(length, seeds[place == len(lengths) - 1], keep))
         arms = min(arms, keep)
     return tuple(rungs)
 

@@ -15,7 +15,7 @@ from goodinit.comparison.tuning import criterion_value
 from goodinit.methods import Start
 from goodinit.recommending.records import FinalResult, RungResult, Standing
 from goodinit.results import Job, Study, Trial
-from goodinit.statistics import adjust_evidence, pairs_needed, share_sequence, sign_evidence
+from goodinit.statistics import adjust_evidence, pairs_needed, share_at_least, sign_evidence
 
 __all__ = ["ERROR", "Arm", "Finals", "Rung", "SuccessiveHalving"]
 
@@ -220,7 +220,7 @@ class Finals:
             wins=wins,
             ties=len(path) - wins - losses,
             losses=losses,
-            share=share_sequence(wins, losses),
+            share=share_at_least(wins, losses),
             evidence=tuple(evidence for *_, evidence in path),
             adjusted=adjusted,
             better=better,

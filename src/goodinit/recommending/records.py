@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from goodinit.jsonable import json_fields
-from goodinit.statistics import Estimate
 
 __all__ = ["Dropped", "FinalResult", "RaceFacts", "RaceVerdict", "RungResult", "Standing"]
 
@@ -65,9 +64,10 @@ class FinalResult:
 
     `median` is that of the criterion, infinite where most runs diverged, `score` the median score on the test
     examples, `diverged` how many runs did. `wins`, `ties` and `losses` count seeds against the baseline; `share` is
-    that of seeds won, with a confidence sequence. `evidence` has the e-value after each seed, `adjusted` the last,
-    corrected for the number of finalists; `better` says that it reached 20. `more` is about how many seeds it
-    takes to tell, if it goes on so; None where it never would. All of it is None or 0 for the baseline itself.
+    that of seeds won, at least, with 95 % confidence at all times together. `evidence` has the e-value after each seed,
+    `adjusted` the last, corrected for the number of finalists; `better` says that it reached 20. `more` is about how
+    many seeds it takes to tell, if it goes on so; None where it never would. All of it is None or 0 for the baseline
+    itself.
     """
 
     initialization: str
@@ -79,7 +79,7 @@ class FinalResult:
     wins: int = 0
     ties: int = 0
     losses: int = 0
-    share: Estimate | None = None
+    share: float | None = None
     evidence: tuple[float, ...] = ()
     adjusted: float | None = None
     better: bool = False

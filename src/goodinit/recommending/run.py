@@ -164,7 +164,7 @@ class _Race:
         if path is not None:
             with conducting(self._bare(), path=path, engine=engine, mixed=True) as look:
                 kept = look.store.facts(name, identity)
-        pace = self._pace(engine) if cluster is None and (kept is None or self.seconds is not None) else None
+        pace = self._pace(engine) if self.seconds is not None else None
         plan, steps = self._plan(pace) if kept is None else (RacePlan.from_dict(kept["plan"]), kept["steps"])
         task = replace(self.task, schedule=replace(self.task.schedule, steps=steps))
         study, places = race_study(task, self.starts, plan, self.seeds, self.given.criterion)

@@ -58,7 +58,7 @@ def cells(found: RaceFacts, each: FinalResult) -> list[str]:
     against = ["", "", ""]
     if each.share is not None and each.adjusted is not None:
         won = f"{each.wins} of {seeds}" + (f", {count(each.ties, 'tie')}" if each.ties else "")
-        against = [won, f"{100 * each.share.low:.0f} %", f"{each.adjusted:.3g}"]
+        against = [won, f"{100 * each.share:.0f} %", f"{each.adjusted:.3g}"]
     return [
         f"{each.learning_rate:g}",
         number(each.median, found.criterion),

@@ -1,4 +1,4 @@
-"""Evidence that may be looked at after every pair: e-values of signs, and confidence sequences of a share.
+"""Evidence that may be looked at after every pair: e-values of signs, and confidence bounds of a share.
 
 A p value is for one look at a number of runs that was fixed before. What is here keeps its error however often one
 looks and whenever one stops, so that a race may end when its time is out.
@@ -15,21 +15,20 @@ from scipy import optimize, special
 from goodinit.arguments import check_count
 from goodinit.errors import GoodinitError
 from goodinit.statistics.arguments import check_level
-from goodinit.statistics.estimate import Estimate
 
-__all__ = ["adjust_evidence", "pairs_needed", "share_sequence", "sign_evidence"]
+__all__ = ["adjust_evidence", "pairs_needed", "share_at_least", "sign_evidence"]
 
 _MOST = 10_000  # pairs
 
 
-def sign_evidence(wins: int, losses: int) -> float:
-    """The e-value of paired signs against "it wins at most half of the pairs that differ".
+def sign_evidence(wins: int, losses: int, *, share: float = 0.5) -> float:
+    """The e-value of paired signs against "it wins at most this share of the pairs that differ", half unless told.
 
-    With w wins and l losses, E = 2^(w + l) times the mean of p^w (1 - p)^l over p from 1/2 to 1, p with the density of
-    Beta(1/2, 1/2) there. Where a pair is won with chance at most 1/2, whatever came before, E is a nonnegative
-    supermartingale that starts at 1: the chance that it ever reaches 1 / a is at most a. Ties are left out.
+    With w wins and l losses, E is the mean of (p / share)^w ((1 - p) / (1 - share))^l over p from `share` to 1, p with
+    the density of Beta(1/2, 1/2) there. Where a pair is won with chance at most `share`, whatever came before, E is a
+    nonnegative supermartingale that starts at 1: the chance that it ever reaches 1 / a is at most a. Ties are left out.
 
-    Raises GoodinitError for numbers that are not integers of at least 0.
+    Raises GoodinitError for numbers that are not integers of at least 0, or a share outside (0, 1).
 
     >>> [round(sign_evidence(wins, 0), 1) for wins in (0, 5, 6, 7)]
     [1.0, 15.6, 28.8, 53.5]
@@ -37,11 +36,13 @@ def sign_evidence(wins: int, losses: int) -> float:
     Source: Ville 1939; Krichevsky & Trofimov 1981 (the mixture); Ramdas et al. 2023, Game-theoretic statistics.
     """
     w, lost = check_count("wins", wins, low=0), check_count("losses", losses, low=0)
-    upper = float(special.betainc(lost + 0.5, w + 0.5, 0.5))  # the Beta's mass above 1/2
-    if upper == 0:
+    p0 = check_level(share, "share")
+    above = float(special.betainc(lost + 0.5, w + 0.5, 1 - p0))  # the Beta's mass above the share
+    if above == 0:
         return 0.0
-    log = (w + lost + 1) * math.log(2) + float(special.betaln(w + 0.5, lost + 0.5)) - math.log(math.pi)
-    return math.exp(min(log + math.log(upper), 700.0))
+    log = float(special.betaln(w + 0.5, lost + 0.5)) - math.log(math.pi) - w * math.log(p0) - lost * math.log1p(-p0)
+    before = float(special.betainc(0.5, 0.5, 1 - p0))
+    return math.exp(min(log + math.log(above / before), 700.0))
 
 
 def adjust_evidence(evidence: ArrayLike) -> NDArray[np.float64]:
@@ -72,31 +73,29 @@ def adjust_evidence(evidence: ArrayLike) -> NDArray[np.float64]:
     return adjusted
 
 
-def share_sequence(wins: int, losses: int, *, level: float = 0.95) -> Estimate:
-    """The share of pairs that are won, with an interval that is right after every pair at once.
+def share_at_least(wins: int, losses: int, *, level: float = 0.95) -> float:
+    """A lower bound of the share of pairs that are won, right after every pair at once with that probability.
 
-    The interval holds the p for which the mean of q^w (1 - q)^l over Beta(1/2, 1/2) is less than 1 / (1 - level) times
-    p^w (1 - p)^l: a confidence sequence, which covers p at all numbers of pairs together with that probability.
+    The largest share that `sign_evidence` does not speak against by 1 / (1 - level): the lower side of a confidence
+    sequence. It is above a half where the evidence against a half is as large.
 
     Raises GoodinitError for numbers that are not integers of at least 0, or a level outside (0, 1).
 
-    >>> print(share_sequence(10, 0))
-    1 [0.623, 1]
+    >>> round(share_at_least(6, 0), 3), round(share_at_least(10, 0), 3), share_at_least(0, 3)
+    (0.535, 0.686, 0.0)
 
     Source: Robbins 1970, Statistical methods related to the law of the iterated logarithm; Darling & Robbins 1967.
     """
     w, lost = check_count("wins", wins, low=0), check_count("losses", losses, low=0)
     bound = math.log(1 / (1 - check_level(level)))
-    mixture = float(special.betaln(w + 0.5, lost + 0.5)) - math.log(math.pi)
-    share = w / (w + lost) if w + lost else 0.5
 
-    def over(p: float) -> float:
-        return float(mixture - special.xlogy(w, p) - special.xlogy(lost, 1 - p)) - bound
+    def over(share: float) -> float:
+        return math.log(max(sign_evidence(w, lost, share=share), 1e-300)) - bound
 
-    tiny = 1e-12
-    low = 0.0 if over(tiny) < 0 else float(optimize.brentq(over, tiny, max(share, tiny) - tiny / 2))
-    high = 1.0 if over(1 - tiny) < 0 else float(optimize.brentq(over, min(share + tiny / 2, 1 - tiny), 1 - tiny))
-    return Estimate(share, low, high, level, "confidence sequence")
+    low, high = 1e-9, max(w / (w + lost) if w + lost else 0.0, 1e-9)
+    if over(low) <= 0:
+        return 0.0
+    return float(optimize.brentq(over, low, min(high, 1 - 1e-9)))
 
 
 def pairs_needed(wins: int, losses: int, *, comparisons: int = 1, level: float = 0.95) -> int | None:
