@@ -14,7 +14,7 @@ from goodinit import activations
 from goodinit.activations import Activation
 from goodinit.arguments import is_integer
 from goodinit.errors import GoodinitError, shown
-from goodinit.methods import Assignment, Start, as_method, assign
+from goodinit.methods import Assignment, Probing, Start, as_method, assign
 from goodinit.streams import Stream
 from goodinit.structure import LayerCall, Parameter, Role, Structure, Trace
 from goodinit.trainable import Kind, Loss
@@ -177,28 +177,41 @@ class MLP:
         pairs = zip(self.widths, self.widths[1:], strict=False)
         return tuple(Weight.linear(f"W{layer}", fan_in, fan_out) for layer, (fan_in, fan_out) in enumerate(pairs, 1))
 
-    def assignments(self, init: str | Start) -> tuple[Assignment, ...]:
+    def assignments(self, init: str | Start, probing: Probing | None = None) -> tuple[Assignment, ...]:
         """What an initialization says of W1, b1, W2, ...; biases are 0 unless its rule draws them.
+
+        `probing` makes the probe of a method that measures; without it, it says what its measurements begin from.
 
         Raises GoodinitError for one that a network does not allow.
         """
+        if probing is not None:
+            return assign(as_method(init), self.structure, probing)
         try:
             return _assignments(self, init)
         except TypeError:  # an option that cannot be hashed, such as a list
-            return assign(as_method(init), self.structure)
+            return assign(as_method(init), self.structure, measured=False)
 
-    def parameters(self, init: str | Start, stream: Stream) -> Parameters:
-        """The start: every parameter drawn as the initialization says, layer by layer."""
+    def parameters(self, init: str | Start, stream: Stream, probing: Probing | None = None) -> Parameters:
+        """The start: every parameter drawn as the initialization says, layer by layer.
+
+        Raises GoodinitError where the initialization measures a batch and there is no `probing`.
+        """
+        if probing is None and as_method(init).measures:
+            raise GoodinitError(f"{init} measures examples, and there are none here; use it where the data are known")
+        return self.draw(self.assignments(init, probing), stream)
+
+    def draw(self, said: Sequence[Assignment], stream: Stream) -> Parameters:
+        """Every parameter drawn as it is said of it, layer by layer."""
         start: Parameters = {}
-        for each in self.assignments(init):
-            assert each.initializer is not None, init
+        for each in said:
+            assert each.initializer is not None, each
             start[each.name] = each.initializer.draw(self.structure[each.name].target, stream)
         return start
 
 
 @lru_cache(maxsize=256)
 def _assignments(network: MLP, init: str | Start) -> tuple[Assignment, ...]:
-    return assign(as_method(init), network.structure)
+    return assign(as_method(init), network.structure, measured=False)
 
 
 def stack(members: Sequence[Mapping[str, NDArray[np.float64]]]) -> Parameters:

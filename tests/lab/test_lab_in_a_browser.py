@@ -69,7 +69,7 @@ def test_every_control_sends_what_it_says_and_the_link_brings_it_back(lab: Lab, 
         lab.page.keyboard.press("End")
 
     controls: list[tuple[Callable[[], Any], str, Any, str]] = [
-        (lab.page.get_by_text("spirals", exact=True).click, "data.name", "spirals", "data=spirals"),
+        (lab["#controls"].get_by_text("spirals", exact=True).click, "data.name", "spirals", "data=spirals"),
         (lambda: lab.number("#c-data-noise", 0.2), "data.noise", 0.2, "noise=0.2"),
         (lambda: slide("#c-data-noise-slider"), "data.noise", 0.3, "noise=0.3"),
         (lambda: lab.number("#c-data-points", 120), "data.points", 120, "points=120"),
@@ -225,6 +225,7 @@ def test_how_it_is_shown(lab: Lab) -> None:
         (lambda: lab["#c-test"].check(), ".map", "test=1"),
         (lambda: lab["#c-links"].select_option("gradient"), ".net", "links=gradient"),
         (lambda: lab["#c-scale"].select_option("linear"), ".loss canvas", "scale=linear"),
+        (lambda: lab["#c-axes"].select_option("own"), ".start:nth-child(2) .loss canvas", "axes=own"),
     ):
         before, trainings = lab.picture(selector), len(lab.trained)
         act()
@@ -244,7 +245,7 @@ def test_every_picture_is_drawn(lab: Lab) -> None:
     lab.page.set_viewport_size({"width": 1600, "height": 3200})
     expect(lab["#together canvas"]).to_have_count(2)
     lab.page.wait_for_timeout(300)
-    colours = lab["#pictures canvas"].evaluate_all(
+    colours = lab["#pictures canvas:not([aria-hidden])"].evaluate_all(
         """all => all.map(canvas => {
             const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
             return new Set(new Uint32Array(data.buffer)).size;
@@ -359,7 +360,7 @@ def test_both_languages(browser: Browser, address: str) -> None:
             return found;
         }"""
     )
-    names = {"goodinit", "ReLU", "tanh", "Glorot", "CSV", "logit", "Shift", "Home", "End", "colour"}
+    names = {"goodinit", "ReLU", "tanh", "Glorot", "CSV", "logit", "Shift", "Home", "End", "colour", "inner", "outer"}
     assert set(english) - names == set()
     expect(lab["#messages .error"]).to_have_text(re.compile("链接中的 colour 不是"))
     lab["#lang-en"].click()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from goodinit.checkup.measure import NetworkMeasure
+from goodinit.checkup.measure import EndMeasure, NetworkMeasure
 from goodinit.results import Finding
 
 __all__ = ["why"]
@@ -12,7 +12,7 @@ __all__ = ["why"]
 
 def why(
     start: NetworkMeasure,
-    end: NetworkMeasure,
+    end: EndMeasure,
     found: tuple[Finding, ...],
     *,
     steps: int,
@@ -35,7 +35,7 @@ def why(
     return sentence[0].upper() + sentence[1:]
 
 
-def _cause(start: NetworkMeasure, end: NetworkMeasure, found: tuple[Finding, ...], steps: int) -> str:
+def _cause(start: NetworkMeasure, end: EndMeasure, found: tuple[Finding, ...], steps: int) -> str:
     codes = {finding.code: finding.message for finding in found}
     parts = []
     if "identical-units" in codes:
@@ -67,29 +67,23 @@ def _cause(start: NetworkMeasure, end: NetworkMeasure, found: tuple[Finding, ...
     )
 
 
-def _identical(start: NetworkMeasure, end: NetworkMeasure, steps: int) -> str:
-    def duplicates(measure: NetworkMeasure) -> list[int]:
-        return [layer.units - layer.distinct for layer in measure.layers]
-
+def _identical(start: NetworkMeasure, end: EndMeasure, steps: int) -> str:
+    duplicates = tuple(layer.units - layer.distinct for layer in start.layers)
     units = sum(layer.units for layer in start.layers)
     if all(layer.distinct == 1 for layer in start.layers):
         which = f"the {units} hidden units are identical within their layers"
     else:
-        which = f"{sum(duplicates(start))} of {units} hidden units are copies of another"
-    return (
-        f"{which}, and still are after {steps:,} steps"
-        if duplicates(start) == duplicates(end)
-        else f"{which} at the start"
-    )
+        which = f"{sum(duplicates)} of {units} hidden units are copies of another"
+    return f"{which}, and still are after {steps:,} steps" if duplicates == end.duplicates else f"{which} at the start"
 
 
-def _outcome(start: NetworkMeasure, end: NetworkMeasure) -> str:
+def _outcome(start: NetworkMeasure, end: EndMeasure) -> str:
     if math.isclose(start.loss, end.loss, rel_tol=1e-6):
-        at_chance = " = ln 2, that of guessing" if math.isclose(end.loss, math.log(2), rel_tol=1e-9) else ""
+        at_chance = " = ln 2, that of guessing" if math.isclose(end.loss, math.log(2), rel_tol=end.rounding) else ""
         return f"the loss stays at {end.loss:.6f}{at_chance}"
     verb = "falls" if end.loss < start.loss else "rises"
     guess = ""
-    if start.sure_share is None and math.isclose(end.loss, end.chance_loss, rel_tol=1e-3):
+    if start.sure_share is None and math.isclose(end.loss, start.chance_loss, rel_tol=1e-3):
         guess = ", that of predicting the mean"
     digits = 5 if math.isclose(start.loss, end.loss, rel_tol=0.01) else 3
     return f"the loss {verb} from {start.loss:.5g} to {end.loss:.{digits}g}{guess}"

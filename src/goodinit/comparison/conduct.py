@@ -139,7 +139,7 @@ def _tried_again(failures: Mapping[str, str], retry: str | None, time_limit: flo
 
 def _check_mixed(engine: EngineName, study: Study, store: Store, jobs: Sequence[Job]) -> None:
     """Raise GoodinitError where the stored trials of the jobs' tasks come from another engine or version."""
-    stored = [*store.trials("evaluation"), *store.trials("tuning")]
+    stored = [trial for phase in ("evaluation", "tuning") for trial in store.trials(phase, parameters=False)]
     for place in {job.task for job in jobs}:
         task = study.tasks[place]
         here = origin_of(engine_of(task, engine))

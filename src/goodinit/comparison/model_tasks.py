@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from goodinit.checkup.model_check import check
 from goodinit.comparison.batches import Batch
 from goodinit.comparison.outcome import finished, has_diverged
+from goodinit.comparison.starts import MEASURED
 from goodinit.datasets import Dataset
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.factories import ModelFactory, load_factory, source_fingerprint
 from goodinit.methods import Start, as_method
 from goodinit.results import Finding, Job, Task, Trial
@@ -89,7 +90,7 @@ def check_model(task: Task, chosen: Sequence[Start]) -> None:
         model, _ = _made(factory.make, factory.text)
         inputs = _inputs(model, task.data.X_train[:_SHOWN], "cpu")
         for start in chosen:
-            for each in prepare(model, start, 0, inputs).made:
+            for each in prepare(model, start, 0, inputs, measured=False).made:
                 each.said.multipliers(task.schedule.optimizer)
 
 
@@ -167,7 +168,9 @@ def _check_device(device: str) -> None:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise GoodinitError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}; choose cpu") from error
+        raise GoodinitError(
+            f"device {shown(device)} cannot be used: {str(error).splitlines()[0]}; choose cpu"
+        ) from error
 
 
 def train_models(batch: Batch, progress: Callable[[int], None] = lambda step: None) -> list[Trial]:
@@ -189,10 +192,26 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
     if any(torch.nn.parameter.is_lazy(each) for each in model.parameters()) and as_method(job.initializer).base is None:
         with seeded(job.seed, "model/lazy"), torch.no_grad():
             model(shown[:1])  # its own code draws what is kept
-    done = pytorch.initialize(model, job.initializer, seed=job.seed, inputs=shown)
+    done = pytorch.initialize(model, job.initializer, seed=job.seed, **_batch(model, data, job, factory.loss))
     examples = min(task.schedule.batch_size or len(data.X_train), len(data.X_train))
     with torch_threads(3 * operations_of(model, shown) * examples):  # of a step, forward and backward
         return _run(task, job, data, model, shown, done, progress)
+
+
+def _batch(model: nn.Module, data: Dataset, job: Job, kind: str) -> dict[str, Any]:
+    """What the start is told of the data: more examples, targets and the loss where it measures them."""
+    import torch
+
+    from goodinit.pytorch.loop import loss_of, rows
+
+    if not as_method(job.initializer).measures:
+        return {"inputs": _inputs(model, data.X_train[:_SHOWN], "cpu")}
+    targets = torch.from_numpy(np.ascontiguousarray(data.y_train[:MEASURED]))
+    return {
+        "inputs": _inputs(model, data.X_train[:MEASURED], "cpu"),
+        "targets": targets,
+        "loss": lambda output, y: loss_of(kind, rows(output, len(y)), y),
+    }
 
 
 def _run(

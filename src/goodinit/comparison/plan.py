@@ -12,10 +12,11 @@ import numpy as np
 from goodinit import checkup
 from goodinit.comparison.batches import Batch, batched
 from goodinit.comparison.model_tasks import train_models
+from goodinit.comparison.starts import start_of
 from goodinit.comparison.tuning import best_rates, tuning_jobs
 from goodinit.networks import stack
 from goodinit.results import Job, Study, Task, Trial
-from goodinit.streams import KeyedStream, as_stream
+from goodinit.streams import KeyedStream
 from goodinit.training import EngineName, batches, train
 from goodinit.wording import count, duration
 
@@ -129,7 +130,7 @@ def _pace_of_networks(batch: Batch, engine: EngineName) -> Pace | None:
     X, Y = np.ascontiguousarray(examples.X_train.T), examples.targets
     rates = np.array([job.learning_rate for job in jobs])
     began = time.perf_counter()
-    starts = [task.mlp.parameters(job.initializer, as_stream(job.seed, task.stream)) for job in jobs]
+    starts = [start_of(task, job.initializer, job.seed) for job in jobs]
     drawing = (time.perf_counter() - began) / len(jobs)
     ensemble = stack(starts)
 

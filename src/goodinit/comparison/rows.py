@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from goodinit.networks import Parameters
 from goodinit.results import Trial, key_of
@@ -16,6 +17,7 @@ from goodinit.results import Trial, key_of
 __all__ = ["APPLICATION", "COLUMNS", "SCHEMA", "VERSION", "Row", "TaskRow", "columns", "row_of"]
 
 VERSION: Final = 2
+SMALL: Final = 10_000  # numbers that are compressed within a millisecond
 APPLICATION: Final = 0x676F6F64  # "good": SQLite's mark of whose file it is
 SCHEMA: Final = """
 CREATE TABLE task (
@@ -119,13 +121,23 @@ def _hash(facts: list[Any], blob: bytes | None = None) -> str:
 
 
 def _packed(parameters: Parameters) -> bytes:
+    """Small ones compressed; weights hardly are, and in half a second for a million of them."""
+    arrays = {name: _rounded(value) for name, value in parameters.items()}
+    save = np.savez_compressed if sum(map(np.size, arrays.values())) < SMALL else np.savez
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **parameters)  # type: ignore[arg-type]  # NumPy's stub takes the names for options
+    save(buffer, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes the names for options
     return buffer.getvalue()
+
+
+def _rounded(value: NDArray[np.float64]) -> NDArray[Any]:
+    """In float32 where that has all of its digits."""
+    with np.errstate(over="ignore"):
+        rounded = value.astype(np.float32)
+    return rounded if np.array_equal(rounded, value, equal_nan=True) else value
 
 
 def _unpacked(blob: bytes | None) -> Parameters:
     if blob is None:
         return {}
     with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+        return {name: archive[name].astype(np.float64, copy=False) for name in archive.files}

@@ -185,11 +185,12 @@ class Store:
         with _errors(self.path), self._transaction():
             self._db.executemany("INSERT OR IGNORE INTO task VALUES (?, ?, ?, ?)", rows)
 
-    def trials(self, phase: str = "evaluation", keys: Collection[str] | None = None) -> list[Trial]:
-        """The stored trials of a phase, of those keys only where they are given."""
-        query = (
-            f"SELECT {', '.join(COLUMNS)} FROM trial WHERE phase = ? ORDER BY task, initialization, learning_rate, seed"
-        )
+    def trials(
+        self, phase: str = "evaluation", keys: Collection[str] | None = None, *, parameters: bool = True
+    ) -> list[Trial]:
+        """The stored trials of a phase, of those keys only where they are given; with their parameters unless not."""
+        names = ", ".join(name if parameters or name != "parameters" else "NULL" for name in COLUMNS)
+        query = f"SELECT {names} FROM trial WHERE phase = ? ORDER BY task, initialization, learning_rate, seed"
         with _errors(self.path):
             rows = (Row(*values) for values in self._db.execute(query, (phase,)))
             return [row.trial() for row in rows if keys is None or row.key in keys]

@@ -14,10 +14,13 @@ from goodinit import checkup
 from goodinit.comparison.batches import Batch
 from goodinit.comparison.model_tasks import train_models
 from goodinit.comparison.outcome import finished, has_diverged
+from goodinit.comparison.starts import start_of
 from goodinit.networks import Parameters, stack
 from goodinit.results import Job, Sensitivity, Task, Trial
-from goodinit.streams import KeyedStream, as_stream
-from goodinit.training import EngineName, Run, accuracy, batches, forward, loss, r_squared, train
+from goodinit.statistics import determination
+from goodinit.streams import KeyedStream
+from goodinit.threads import blas_threads
+from goodinit.training import EngineName, Run, batches, decide, forward, loss, train
 
 __all__ = ["PERTURBATION", "train_batch", "trial_of"]
 
@@ -80,7 +83,7 @@ def _train_together(
     """The trials of jobs whose learning rates are multiplied alike."""
     task, jobs = batch.task, batch.jobs
     examples = task.source.dataset(jobs[0].seed)
-    starts = [task.mlp.parameters(job.initializer, as_stream(job.seed, task.stream)) for job in jobs]
+    starts = [start_of(task, job.initializer, job.seed) for job in jobs]
     copies = 1 + perturbations
     members = [
         start if copy == 0 else _perturbed(start, job.seed, copy)
@@ -113,14 +116,13 @@ def trial_of(task: Task, job: Job, start: Parameters, run: Run, members: slice) 
     examples, own = task.source.dataset(job.seed), members.start
     X, Y = np.ascontiguousarray(examples.X_train.T), examples.targets
     trained = {name: np.asarray(value[own], dtype=np.float64) for name, value in run.parameters.items()}
-    before, after = (checkup.measure(task.mlp, p, X, Y) for p in (start, trained))
     final_loss, diverged_by = float(run.final_loss[own]), run.diverged_by[own]
+    before = checkup.measure(task.mlp, start, X, Y, task.dtype)
+    after = checkup.measure_end(task.mlp, trained, final_loss, task.dtype)
     diverged = has_diverged(diverged_by, final_loss, before.loss, before.chance_loss)
     found = checkup.findings(before)
-    scores = [
-        _score(task, trained, points.T, answers)
-        for points, answers in ((examples.X_train, examples.y_train), (examples.X_test, examples.y_test))
-    ]
+    train_outputs, test_outputs = (_outputs(task, trained, points) for points in (X, examples.X_test.T))
+    scores = [_score(task, train_outputs, examples.y_train), _score(task, test_outputs, examples.y_test)]
     losses = run.losses[members]
     return finished(
         task,
@@ -128,7 +130,7 @@ def trial_of(task: Task, job: Job, start: Parameters, run: Run, members: slice) 
         losses=losses[0].tolist(),
         final_loss=final_loss,
         scores=scores,
-        test_loss=_loss(task, trained, examples.X_test.T, examples.test_targets),
+        test_loss=_loss(task, test_outputs, examples.test_targets),
         diverged=diverged,
         diverged_by=diverged_by,
         findings=found,
@@ -147,16 +149,27 @@ def trial_of(task: Task, job: Job, start: Parameters, run: Run, members: slice) 
     )
 
 
-def _score(task: Task, parameters: Parameters, X: NDArray[np.float64], answers: NDArray[Any]) -> float:
+def _outputs(task: Task, parameters: Parameters, X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The logits of the examples, in the precision that the task is trained in."""
+    network = task.mlp
+    with np.errstate(all="ignore"), blas_threads(2.0 * X.shape[1] * network.size / network.depth):
+        rounded = {name: np.asarray(value, task.dtype) for name, value in parameters.items()}
+        return forward(network, rounded, np.asarray(X, task.dtype))[0][-1]
+
+
+def _score(task: Task, outputs: NDArray[np.float64], answers: NDArray[Any]) -> float:
     """The task's score; nan where it is not finite."""
-    score = float((r_squared if task.metric.score == "r2" else accuracy)(task.mlp, parameters, X, answers))
+    if task.metric.score == "r2":
+        score = float(determination.r_squared(outputs[0], answers))
+    else:
+        score = float((decide(task.mlp, outputs) == answers).mean())
     return score if math.isfinite(score) else math.nan
 
 
-def _loss(task: Task, parameters: Parameters, X: NDArray[np.float64], targets: NDArray[np.float64]) -> float:
+def _loss(task: Task, outputs: NDArray[np.float64], targets: NDArray[np.float64]) -> float:
     """The task's loss; nan where it is not finite."""
     with np.errstate(over="ignore", invalid="ignore"):
-        value = float(loss(task.mlp, forward(task.mlp, parameters, X)[0][-1], targets))
+        value = float(loss(task.mlp, outputs, targets))
     return value if math.isfinite(value) else math.nan
 
 

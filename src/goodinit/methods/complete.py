@@ -36,6 +36,7 @@ def assign(
     ruled: Ruled | None = None,
     unknown: Unknown = "refuse",
     zeros: Container[str] = (),
+    measured: bool = True,
 ) -> tuple[Assignment, ...]:
     """What every parameter of the structure gets, in its order.
 
@@ -43,7 +44,7 @@ def assign(
     else was said of go with their weights. Those named in `zeros`, which are zero as their model wants it, and with
     `unknown` "keep" those that are not understood, are kept.
 
-    `probing` makes the probe that a method which measures is given.
+    `probing` makes the probe that a method which measures is given; without `measured` it says what it begins from.
 
     Raises GoodinitError where the method does not fit the structure.
     """
@@ -54,6 +55,8 @@ def assign(
         made = _with_places(_with_biases(made, structure), structure)
         return tuple(_kept(each, structure, unknown, zeros) for each in made)
 
+    if not measured:
+        return finish(method.before(structure))
     probe = probing(finish) if probing is not None and method.measures else None
     return finish(method.prepare(structure, probe))
 
@@ -116,11 +119,11 @@ def _with_places(made: list[Assignment], structure: Structure) -> list[Assignmen
 def _kept(made: Assignment, structure: Structure, unknown: Unknown, zeros: Container[str]) -> Assignment:
     """What no rule fills and is better left as it is."""
     parameter = structure[made.name]
-    if made.because.startswith("rule ") or made.initializer is None or parameter.lazy:
+    if made.named or made.because.startswith("rule ") or made.initializer is None or parameter.lazy:
         return made
     if made.name in zeros:
         because, caution = "zero start", "it is zero as its model wants it, and was kept; zero_starts='fill' fills it"
-    elif parameter.role == "scale":
+    elif parameter.role == "scale" and made.because == "init":
         because, caution = "its own", None
     elif unknown == "keep" and parameter.weight is None and parameter.keepable:
         because = "unknown"

@@ -107,6 +107,10 @@ class Probe(Protocol):
         """
         ...
 
+    def backward(self, said: tuple[Assignment, ...]) -> Mapping[str, float]:
+        """The root mean square of each weight's gradient where those of the outputs are standard normal numbers."""
+        ...
+
     def gradients(self, said: tuple[Assignment, ...]) -> Mapping[str, NDArray[np.float64]]:
         """The gradient of the loss by each parameter."""
         ...

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.methods import Finish, Measurement, Start, Unknown, get
 from goodinit.pytorch.fill import Moments
 from goodinit.pytorch.guard import plain_model
@@ -52,8 +52,12 @@ def prepare(
     zero_starts: ZeroStarts | None = None,
     targets: Any = None,
     loss: LossFunction | None = None,
+    measured: bool = True,
 ) -> Prepared:
-    """The plan for a model, and the values of what must be ready before. The model is as it was."""
+    """The plan for a model, and the values of what must be ready before. The model is as it was.
+
+    Without `measured` the plan of a method that measures is what it begins from, which takes no time.
+    """
     if loss is not None and not callable(loss):
         raise GoodinitError(f"loss={loss!r}: give a callable of (output, targets), such as F.cross_entropy")
     stream = KeyedStream(seed)
@@ -73,18 +77,15 @@ def prepare(
 
     able = None if inputs is None else probing
     try:
-        made = plan(concrete, weights, init, rules, trace, "refuse" if refuses else "keep", zeros, able)
+        made = plan(concrete, weights, init, rules, trace, "refuse" if refuses else "keep", zeros, able, measured)
     finally:
         for each in probes:
             each.close()
     for one in made:
         _writable(concrete, one)
     staged = {each.weight.name: stage(concrete, each, stream) for each in made if is_staged(each)}
-    measured, notes = (
-        [each for probe in probes for each in probe.measured],
-        [n for probe in probes for n in probe.notes],
-    )
-    return Prepared(concrete, lazies, made, staged, stream, tuple(measured), tuple(notes))
+    found = tuple(each for probe in probes for each in probe.measured)
+    return Prepared(concrete, lazies, made, staged, stream, found, tuple(n for each in probes for n in each.notes))
 
 
 def _chosen(option: str, given: str | None, choices: tuple[str, str], ran: bool) -> str:
@@ -92,7 +93,7 @@ def _chosen(option: str, given: str | None, choices: tuple[str, str], ran: bool)
     if given is None:
         return choices[0] if ran else choices[1]
     if given not in choices:
-        raise GoodinitError(f"{option}={given!r}: give {choices[0]!r} or {choices[1]!r}")
+        raise GoodinitError(f"{option}={shown(given)}: give {choices[0]!r} or {choices[1]!r}")
     return given
 
 
@@ -188,7 +189,7 @@ def _device(device: str | torch.device) -> torch.device:
         found = torch.device(device)
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError, TypeError) as error:
-        raise GoodinitError(f"device={device!r} cannot be used: {str(error).splitlines()[0]}") from error
+        raise GoodinitError(f"device={shown(device)} cannot be used: {str(error).splitlines()[0]}") from error
     if found.type == "meta":
         raise GoodinitError("device='meta' holds no values; give the device that the model is to be on, such as cpu")
     return found

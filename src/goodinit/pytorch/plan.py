@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Any, Final
 
 from torch import nn
 
-from goodinit.errors import GoodinitError, nearest
+from goodinit.errors import GoodinitError, nearest, shown
 from goodinit.initializers import Initializer, get
 from goodinit.methods import Assignment, Probing, Ruled, RuleInit, Start, Unknown, as_method, assign
 from goodinit.pytorch.read import ModelWeight
@@ -61,17 +61,19 @@ def plan(
     unknown: Unknown = "refuse",
     zeros: Container[str] = (),
     probing: Probing | None = None,
+    measured: bool = True,
 ) -> tuple[Planned, ...]:
     """What every weight is to be filled with; those named in `zeros`, and what is not understood, may be kept.
 
-    `probing` makes the probe that a method which measures is given.
+    `probing` makes the probe that a method which measures is given; without `measured` it says what it begins from.
 
     Raises GoodinitError that names every weight that cannot be filled so, and what to do about each; for a rule
     that no parameter matches, and for a method that the model does not allow.
     """
     ruled = _ruled(model, weights, rules or {})
     structure = Structure(tuple(weights), trace)
-    return planned(weights, assign(as_method(init), structure, probing, ruled=ruled, unknown=unknown, zeros=zeros))
+    options: dict[str, Any] = {"ruled": ruled, "unknown": unknown, "zeros": zeros, "measured": measured}
+    return planned(weights, assign(as_method(init), structure, probing, **options))
 
 
 def planned(weights: Sequence[ModelWeight], said: Sequence[Assignment]) -> tuple[Planned, ...]:
@@ -91,11 +93,13 @@ def planned(weights: Sequence[ModelWeight], said: Sequence[Assignment]) -> tuple
 def _ruled(model: nn.Module, weights: Sequence[ModelWeight], rules: Rules) -> Ruled:
     """What the first rule that matches says of each parameter; every rule matches one."""
     if not isinstance(rules, Mapping):
-        raise GoodinitError(f"rules={rules!r}: give a mapping from name patterns, roles or classes to initializers")
+        raise GoodinitError(
+            f"rules={shown(rules)}: give a mapping from name patterns, roles or classes to initializers"
+        )
     for key, value in rules.items():
         if not (isinstance(key, str) or (isinstance(key, type) and issubclass(key, nn.Module))):
             raise GoodinitError(
-                f"rules: {key!r} is not a key of a rule; give a pattern of names, a role or a class of modules"
+                f"rules: {shown(key)} is not a key of a rule; give a pattern of names, a role or a class of modules"
             )
         if value is not None and value not in ("keep", "init"):
             get(value)  # refuses what is not an initializer
@@ -152,6 +156,7 @@ def _problem(made: Planned) -> str | None:
     if not weight.dtype.is_floating_point:
         return f"{weight.reason}; keep it, with rules={{{weight.name!r}: 'keep'}}"
     own = made.because not in ("default", "its weight", "its look-up") and not made.because.startswith("rule ")
+    own = own and not made.said.named
     if weight.weight is None and (own or initializer.name not in WITHOUT_FANS):
         asked = "" if own else f", and {initializer.name} needs its fans"
         return (

@@ -199,6 +199,25 @@ class ModelProbe:
 
         return mapped(cut, self.batch.inputs), mapped(cut, self.batch.targets)
 
+    def backward(self, said: tuple[Assignment, ...]) -> Mapping[str, float]:
+        """The size of each weight's gradient where those of the outputs are standard normal numbers."""
+        tensors = self._scale(said, {})
+        with self._run(True) as inputs:
+            output = [each for each in tensors_in(call_model(self._model, inputs)) if each.requires_grad]
+            drawn = [
+                torch.from_numpy(self._stream.normal(f"probe/backward/{at}", 0, each.numel()))
+                .to(each.device, each.dtype)
+                .reshape(each.shape)
+                for at, each in enumerate(output)
+            ]
+            if not output:
+                raise GoodinitError("the model's output depends on no weight")
+            found = torch.autograd.grad(output, list(tensors.values()), drawn, allow_unused=True)
+        return {
+            name: 0.0 if each is None else float(each.double().square().mean().sqrt())
+            for name, each in zip(tensors, found, strict=True)
+        }
+
     def gradients(self, said: tuple[Assignment, ...]) -> Mapping[str, NDArray[np.float64]]:
         """The gradient of the loss by each parameter that it depends on."""
         self._scale(said, {})

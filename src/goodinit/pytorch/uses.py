@@ -198,6 +198,8 @@ def _best(found: list[Meaning]) -> Meaning:
 def _axis(parameter: Tensor, view: Tensor, place: int) -> int | None:
     """Which axis of the parameter an axis of what was made of it is: that of the same stride; of a copy, the same."""
     place %= view.dim()
+    if view.shape == parameter.shape and view.stride() == parameter.stride():
+        return place  # also an axis of one unit, whose stride says nothing
     if parameter.untyped_storage()._cdata == view.untyped_storage()._cdata:
         steps = [step if size > 1 else None for step, size in zip(parameter.stride(), parameter.shape, strict=True)]
         return steps.index(view.stride(place)) if view.stride(place) in steps else None

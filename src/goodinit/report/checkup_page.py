@@ -84,6 +84,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "measured": number(finding.measured),
         "expected": number(finding.expected),
         "remedy": finding.remedy,
+        "change": finding.change(),
+        "effect": "" if finding.effect is None else finding.effect.text("en"),
     }
 
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.comparison.batches import Batch, batched
+from goodinit.comparison.starts import start_of
 from goodinit.networks import Parameters, stack
 from goodinit.results import Job, Study, Task
-from goodinit.streams import KeyedStream, as_stream
+from goodinit.streams import KeyedStream
 from goodinit.training import batches, decide, forward, loss, train
 
 __all__ = ["QUANTITIES", "Band", "bands"]
@@ -89,7 +90,7 @@ def _curves(task: Task, jobs: Sequence[Job], moments: Sequence[int], progress: C
 
     train(
         network,
-        stack([network.parameters(job.initializer, as_stream(job.seed, task.stream)) for job in jobs]),
+        stack([start_of(task, job.initializer, job.seed) for job in jobs]),
         X,
         data.targets,
         task.schedule,

@@ -10,6 +10,7 @@ import numpy as np
 
 from goodinit import checkup
 from goodinit.checkup import NetworkMeasure
+from goodinit.comparison.starts import start_of
 from goodinit.comparison.trials import trial_of
 from goodinit.errors import GoodinitError
 from goodinit.methods import Start
@@ -61,7 +62,7 @@ class Film:
     @cached_property
     def starts(self) -> list[Parameters]:
         """Each start's parameters."""
-        return [self.task.mlp.parameters(each, as_stream(self.seed, self.task.stream)) for each in self.initializers]
+        return [start_of(self.task, each, self.seed) for each in self.initializers]
 
     def openings(self) -> list[Opening]:
         """What each start is like before any training."""
