@@ -20,7 +20,7 @@ from goodinit.streams import KeyedStream
 from goodinit.training import EngineName, batches, train
 from goodinit.wording import count, duration
 
-__all__ = ["Pace", "Plan", "estimate", "measured_pace", "missing_jobs"]
+__all__ = ["Plan", "TrialTime", "estimate", "measured_time", "missing_jobs"]
 
 SAMPLE: Final = 16  # networks trained to measure the rate: what fills the lanes of an engine
 SAMPLE_WORK: Final = 5e8  # operations a step, beyond which fewer networks are taken
@@ -79,7 +79,7 @@ def estimate(
         first = sum(job.seed == study.seeds[0] and job.phase == "evaluation" for job in jobs)
         sample = _sample(study, task, jobs) if task.network.engines else (jobs[0],)
         first = first if task.network.engines else 0  # models have no perturbations
-        pace = measured_pace(task, sample, engine)
+        pace = measured_time(task, sample, engine)
         each = None if pace is None else pace.trial(task)
         seconds = None if seconds is None or each is None else seconds + each * (len(jobs) + perturbations * first)
     return Plan(study.size, study.size - len(missing), seconds)
@@ -104,7 +104,7 @@ def _sample(study: Study, task: Task, jobs: list[Job]) -> tuple[Job, ...]:
 
 
 @dataclass(frozen=True)
-class Pace:
+class TrialTime:
     """The seconds of one trial here: what is done once, and each step."""
 
     once: float
@@ -117,14 +117,14 @@ class Pace:
         return self.once + self.step * (schedule.steps - 1 + forward * (len(schedule.recorded) - 1))
 
 
-def measured_pace(task: Task, sample: Sequence[Job], engine: EngineName = "auto") -> Pace | None:
+def measured_time(task: Task, sample: Sequence[Job], engine: EngineName = "auto") -> TrialTime | None:
     """The pace at which the sample's jobs are trained here, by training some of their steps; None where that fails."""
     if task.network.engines:
         return _pace_of_networks(Batch(task, tuple(sample)), engine)
     return _pace_of_models(task, sample[0])
 
 
-def _pace_of_networks(batch: Batch, engine: EngineName) -> Pace | None:
+def _pace_of_networks(batch: Batch, engine: EngineName) -> TrialTime | None:
     task, jobs, schedule = batch.task, batch.jobs, batch.task.schedule
     examples = task.source.dataset(jobs[0].seed)
     X, Y = np.ascontiguousarray(examples.X_train.T), examples.targets
@@ -154,10 +154,10 @@ def _pace_of_networks(batch: Batch, engine: EngineName) -> Pace | None:
     checkup.measure(task.mlp, starts[0], X, Y)
     measures = 2 * (time.perf_counter() - began)  # of the start and of the end
     each_step = max(taken - once, 0.0) / max(steps - 1, 1)
-    return Pace(float(drawing + measures + once / len(jobs)), float(each_step / len(jobs)))
+    return TrialTime(float(drawing + measures + once / len(jobs)), float(each_step / len(jobs)))
 
 
-def _pace_of_models(task: Task, job: Job) -> Pace | None:
+def _pace_of_models(task: Task, job: Job) -> TrialTime | None:
     schedule = task.schedule
 
     def run(steps: int) -> float:
@@ -177,7 +177,7 @@ def _pace_of_models(task: Task, job: Job) -> Pace | None:
             taken = run(steps)
     except (ArithmeticError, MemoryError, RuntimeError, ValueError):  # the run itself will say what is wrong
         return None
-    return Pace(once, max(taken - once, 0.0) / max(steps - 1, 1))
+    return TrialTime(once, max(taken - once, 0.0) / max(steps - 1, 1))
 
 
 def _time(seconds: float | None) -> str:

@@ -54,10 +54,10 @@ def drawing(found: RaceFacts) -> Drawing:
     return Drawing("race", "The race", caption, figure)
 
 
-Look = dict[str, tuple[str, str]]
+Styles = dict[str, tuple[str, str]]
 
 
-def _rungs(axes: Axes, found: RaceFacts, look: Look) -> None:
+def _rungs(axes: Axes, found: RaceFacts, look: Styles) -> None:
     sign = -1 if found.criterion == "validation_score" else 1
     values = [each.value * sign for rung in found.rungs for each in rung.standings if math.isfinite(each.value)]
     if not values:
@@ -107,7 +107,7 @@ def _rungs(axes: Axes, found: RaceFacts, look: Look) -> None:
     _tidy(axes)
 
 
-def _finals(axes: Axes, found: RaceFacts, look: Look) -> None:
+def _finals(axes: Axes, found: RaceFacts, look: Styles) -> None:
     rows = [each for each in found.finals if any(map(math.isfinite, each.values))]
     if not rows:
         _nothing(axes, "no seed of the finals has ended")
@@ -130,7 +130,7 @@ def _finals(axes: Axes, found: RaceFacts, look: Look) -> None:
     _tidy(axes)
 
 
-def _evidence(axes: Axes, found: RaceFacts, look: Look) -> None:
+def _evidence(axes: Axes, found: RaceFacts, look: Styles) -> None:
     rows = [each for each in found.finals if each.evidence]
     if not rows:
         _nothing(axes, "no evidence yet")

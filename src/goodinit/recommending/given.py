@@ -20,7 +20,7 @@ from goodinit.options import OPTIONS
 from goodinit.recommending.plan import RacePlan
 from goodinit.results import Study, Task
 
-__all__ = ["RATES", "Given", "race_study", "task_of"]
+__all__ = ["RATES", "RaceRequest", "race_study", "task_of"]
 
 RATES: Final[Mapping[str, tuple[float, ...]]] = {
     "gradient_descent": (1e-3, 3.16e-3, 1e-2, 3.16e-2, 0.1, 0.316, 1.0),
@@ -34,7 +34,7 @@ _RECORDS: Final = 8  # losses that a run records
 
 
 @dataclass(frozen=True)
-class Given:
+class RaceRequest:
     """The arguments of a race that decide what it is: two races are the same only if these are."""
 
     make: str | Callable[..., Any] | Mapping[str, Any]
@@ -49,7 +49,7 @@ class Given:
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
-def task_of(given: Given, baseline: str | Start | None) -> tuple[Task, str | Start]:
+def task_of(given: RaceRequest, baseline: str | Start | None) -> tuple[Task, str | Start]:
     """The task with all its steps, and the start that others are held against.
 
     Raises GoodinitError for what cannot be used.

@@ -11,13 +11,13 @@ from goodinit import methods
 from goodinit.arguments import check_count
 from goodinit.comparison.cluster import check_cluster
 from goodinit.comparison.conduct import Conductor, Progress, conducting
-from goodinit.comparison.plan import Pace, measured_pace
+from goodinit.comparison.plan import TrialTime, measured_time
 from goodinit.comparison.policies import Finished, Wave
 from goodinit.errors import GoodinitError
 from goodinit.methods import Start
 from goodinit.recommending.answer import answered
 from goodinit.recommending.candidates import check_jobs, checked, fillable, severe_findings, usual_starts
-from goodinit.recommending.given import RATES, Given, race_study, task_of
+from goodinit.recommending.given import RATES, RaceRequest, race_study, task_of
 from goodinit.recommending.outcome import Recommendation
 from goodinit.recommending.plan import RacePlan, TooSmallError, make_plan, read_budget, shorter
 from goodinit.recommending.policies import Arm, Finals, Rung, SuccessiveHalving
@@ -115,7 +115,7 @@ def recommend(
         "batch_size": batch_size,
         "device": device,
     }
-    given = Given(make, data, options, criterion)
+    given = RaceRequest(make, data, options, criterion)
     task, chosen = task_of(given, baseline)
     own = methods.get(chosen)
     starts, unfit = fillable(task, usual_starts(task) if candidates is None else _listed(candidates), own)
@@ -144,7 +144,7 @@ def _rates(task: Task, given: Sequence[float] | None) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class _Race:
-    given: Given
+    given: RaceRequest
     task: Task
     own: Start
     starts: tuple[Start, ...]
@@ -183,11 +183,11 @@ class _Race:
     def _bare(self) -> Study:
         return Study((), self.starts, (), (0,))
 
-    def _pace(self, engine: EngineName) -> Pace | None:
+    def _pace(self, engine: EngineName) -> TrialTime | None:
         jobs = [Job(0, self.own, self.rates[0], seed) for seed in range(16 if self.task.network.together else 1)]
-        return measured_pace(self.task, jobs, engine)
+        return measured_time(self.task, jobs, engine)
 
-    def _plan(self, pace: Pace | None) -> tuple[RacePlan, int]:
+    def _plan(self, pace: TrialTime | None) -> tuple[RacePlan, int]:
         """The plan, and the steps of a full training."""
         steps = self.task.schedule.steps
         count = len(self.starts)
@@ -227,7 +227,7 @@ class _Runner:
     plan: RacePlan
     places: tuple[int, ...]
     conductor: Conductor
-    pace: Pace | None
+    pace: TrialTime | None
     at_once: int
 
     def run(self, known: list[list[Any]] | None, remember: Callable[[Sequence[Arm]], None]) -> Recommendation:
