@@ -130,8 +130,8 @@ def initialize(
 
     Arguments:
         model: any `torch.nn.Module`; one on the meta device gets memory, a lazy one needs `inputs`.
-        init: what the weights get: a name of `goodinit.initializers.names()` or `goodinit.methods.names()`, a text such
-            as `normal(std=0.02)`, an initializer or a method.
+        init: what the weights get: a name of `goodinit.initializers.names()`, `goodinit.methods.names()` or
+            `goodinit.recipes.names()`, a text such as `normal(std=0.02)`, an initializer or a method.
         seed: an integer of at least 0.
         inputs: a batch: a tensor, a tuple of positional arguments, or a dict of keywords.
         rules: what differs, `{key: initializer}`: the key is a pattern of names such as `"*.embed.weight"`, a role

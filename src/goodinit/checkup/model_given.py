@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from goodinit import datasets
 from goodinit.checkup.model_check import Checkup, check
-from goodinit.errors import GoodinitError, unknown_name
+from goodinit.errors import GoodinitError, shown, unknown_name
 from goodinit.factories import load_factory
 from goodinit.options import LOSSES
 
@@ -71,7 +71,7 @@ def _check(
     if isinstance(made, Mapping):
         unknown = [key for key in made if key not in _PARTS]
         if unknown:
-            raise GoodinitError(f"{name} returned a dict with {unknown[0]!r}; its keys are {', '.join(_PARTS)}")
+            raise GoodinitError(f"{name} returned a dict with {shown(unknown[0])}; its keys are {', '.join(_PARTS)}")
         given = dict(made)
     else:
         parts = made if isinstance(made, tuple | list) else (made,)

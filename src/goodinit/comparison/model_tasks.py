@@ -15,7 +15,7 @@ from goodinit.comparison.batches import Batch
 from goodinit.comparison.outcome import finished, has_diverged
 from goodinit.comparison.starts import MEASURED
 from goodinit.datasets import Dataset
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.factories import ModelFactory, load_factory, source_fingerprint
 from goodinit.methods import Start, as_method
 from goodinit.results import Finding, Job, Task, Trial
@@ -168,7 +168,9 @@ def _check_device(device: str) -> None:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise GoodinitError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}; choose cpu") from error
+        raise GoodinitError(
+            f"device {shown(device)} cannot be used: {str(error).splitlines()[0]}; choose cpu"
+        ) from error
 
 
 def train_models(batch: Batch, progress: Callable[[int], None] = lambda step: None) -> list[Trial]:
