@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from goodinit.initializers import Initializer
     from goodinit.methods import Method
     from goodinit.pytorch import Initialization, Rules
+    from goodinit.recommending import Recommendation, recommend
     from goodinit.transferring import Transfer, transfer
     from goodinit.weights import Weight
 
@@ -38,6 +39,7 @@ __all__ = [
     "Checkup",
     "Comparison",
     "GoodinitError",
+    "Recommendation",
     "Transfer",
     "Weight",
     "__version__",
@@ -53,6 +55,7 @@ __all__ = [
     "methods",
     "open_study",
     "recipes",
+    "recommend",
     "tasks",
     "theory",
     "transfer",
@@ -65,6 +68,7 @@ _FROM: Final = {
     "Checkup": "checkup.model_check",
     "Comparison": "comparison",
     "Initializer": "initializers",
+    "Recommendation": "recommending",
     "Transfer": "transferring",
     "Weight": "weights",
     "advise": "advising",
@@ -72,6 +76,7 @@ _FROM: Final = {
     "check": "checkup.model_check",
     "compare": "comparison",
     "open_study": "comparison",
+    "recommend": "recommending",
     "transfer": "transferring",
     "watch": "checkup.model_watch",
 }
