@@ -22,7 +22,17 @@ from goodinit.pytorch.functions import ACTIVATIONS, LAYERS, LOSSES, Function, ar
 from goodinit.pytorch.guard import runnable, untouched
 from goodinit.pytorch.operands import Operands, operands
 from goodinit.pytorch.owners import Owners
-from goodinit.pytorch.values import Descent, Known, Value, drops_nothing, is_mixed, own_names, same_facts, units_of
+from goodinit.pytorch.values import (
+    Descent,
+    Known,
+    Observer,
+    Value,
+    drops_nothing,
+    is_mixed,
+    own_names,
+    same_facts,
+    units_of,
+)
 from goodinit.spec import format_spec
 from goodinit.structure import LayerCall, ResidualSum, Trace
 
@@ -30,25 +40,6 @@ __all__ = ["Known", "Observer", "Tracer", "Value", "trace"]
 
 _LINEAR: Final = ("view", "dropout", "sum", "product")  # what is 0 where a parameter is, but for an offset
 _THROUGH: Final = ("calls", "normed", "mixed", "stream", "passed")  # what an activation leaves as it is
-
-
-class Observer:
-    """Is told what goes by, while it is there: the tensors may be overwritten in place a moment later."""
-
-    def layer(self, index: int, used: Operands, output: Tensor) -> None:
-        """A layer call was made."""
-
-    def activated(self, calls: tuple[int, ...], name: str, output: Tensor) -> None:
-        """An activation was applied to the output of these calls."""
-
-    def summed(self, stream: Tensor, branch: Tensor, calls: tuple[int, ...], total: Tensor, scale: float) -> None:
-        """The output of these calls, times `scale`, was added to a value it was computed from."""
-
-    def lost(self, name: str, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], loss: Any) -> None:
-        """A loss was computed."""
-
-    def done(self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
-        """Any function was called."""
 
 
 class Tracer(TorchFunctionMode):
@@ -197,6 +188,7 @@ class Tracer(TorchFunctionMode):
             varied=value.varied,
             first=used.seen and not value.reach,
             after=tuple(sorted(value.reach)) if used.seen else (index - 1,),
+            passed=value.passed,
             stream=value.stream,
         )
         self._open.append(call)
@@ -259,8 +251,8 @@ class Tracer(TorchFunctionMode):
             self._bias(first, before)
             self._put(result, data, **same, plain=first.plain)
         elif what == "product":
-            passed = (*first.passed, *own_names(before))
-            self._product(args, [(data[0][0], replace(first, passed=passed))] if len(data) == 1 else data, result)
+            one = [(data[0][0], replace(first, passed=(*first.passed, *own_names(before))))]
+            self._product(args, one if len(data) == 1 else data, result)
         elif what == "join":
             calls = tuple(dict.fromkeys(index for _, value in data for index in value.calls))
             activations = {value.activation for _, value in data}
@@ -310,20 +302,27 @@ class Tracer(TorchFunctionMode):
                 self._change(branch.calls, residual=True)
                 if total and branch.calls:
                     self.observer.summed(kept, added, branch.calls, total[0], branch.scale)
-                self._branched(branch, stream, inside, data, result)
+                self._put(result, data, stream=self._branched(branch, stream, inside))
                 return
         for branch, stream in ((one, other), (other, one)):
             inside = self._beside_projection(branch, stream)
             if inside is not None:
-                self._branched(branch, Value(stream.node), inside, data, result, projected=True)
+                own = self._branched(branch, Value(stream.node), inside, stream.calls[0])
+                self._put(result, data, stream=own)
                 return
-        calls = tuple(dict.fromkeys((*one.calls, *other.calls)))
-        activation = one.activation if one.activation == other.activation else None
+        calls, same = tuple(dict.fromkeys((*one.calls, *other.calls))), one.activation == other.activation
         places = [index for value in (one, other) for index in self._look_ups(value)]
         self._beside(calls, [(self._open[index].weight, self._scales[index]) for index in places])
         mixed = is_mixed(one) or is_mixed(other)
         facts = {"normed": one.normed and other.normed, "mixed": mixed, "passed": (*one.passed, *other.passed)}
-        self._put(result, data, calls=calls, activation=activation, scored=(*one.scored, *other.scored), **facts)
+        self._put(
+            result,
+            data,
+            calls=calls,
+            activation=one.activation if same else None,
+            scored=(*one.scored, *other.scored),
+            **facts,
+        )
 
     def _look_ups(self, value: Value) -> list[int]:
         """The look-ups of places that a value is, after what each look-up is multiplied by was noted."""
@@ -367,14 +366,12 @@ class Tracer(TorchFunctionMode):
                 return float(each.detach().float().square().mean().sqrt())
         return None
 
-    def _branched(
-        self, branch: Value, stream: Value, inside: tuple[int, ...], data: Known, result: Any, projected: bool = False
-    ) -> None:
-        """Note the sum of a branch and what it was computed from, or a projection of that."""
+    def _branched(self, branch: Value, stream: Value, inside: tuple[int, ...], shortcut: int | None = None) -> int:
+        """Note the sum of a branch and what it was computed from, or a projection of that, and give its stream."""
         number = len({each.stream for each in self._sums}) if stream.stream is None else stream.stream
-        how = (branch.scale, inside, branch.passed, stream.normed, branch.activation, projected)
+        how = (branch.scale, inside, branch.passed, stream.normed, branch.activation, shortcut)
         self._sums.append(ResidualSum(branch.calls, number, *how))
-        self._put(result, data, stream=number)
+        return number
 
     def _beside_projection(self, branch: Value, stream: Value) -> tuple[int, ...] | None:
         """The layers of a branch whose shortcut is one layer from the same value; None where it is no such sum."""

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from torch import Tensor
 
-from goodinit.pytorch.functions import argument
+from goodinit.pytorch.functions import Function, argument
+from goodinit.pytorch.operands import Operands
 from goodinit.structure import LayerCall
 
 _MOST_STEPS_BACK: Final = 4096  # of the search for a skip connection: longer branches are taken for none
 
-__all__ = ["Descent", "Known", "Value", "drops_nothing", "is_mixed", "own_names", "same_facts", "units_of"]
+__all__ = ["Descent", "Known", "Observer", "Value", "drops_nothing", "is_mixed", "own_names", "same_facts", "units_of"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,25 @@ class Value:
 
 Known = list[tuple[Tensor, Value]]
 """Tensors that a function was given, with what was known of them."""
+
+
+class Observer:
+    """Is told what goes by, while it is there: the tensors may be overwritten in place a moment later."""
+
+    def layer(self, index: int, used: Operands, output: Tensor) -> None:
+        """A layer call was made."""
+
+    def activated(self, calls: tuple[int, ...], name: str, output: Tensor) -> None:
+        """An activation was applied to the output of these calls."""
+
+    def summed(self, stream: Tensor, branch: Tensor, calls: tuple[int, ...], total: Tensor, scale: float) -> None:
+        """The output of these calls, times `scale`, was added to a value it was computed from."""
+
+    def lost(self, name: str, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], loss: Any) -> None:
+        """A loss was computed."""
+
+    def done(self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
+        """Any function was called."""
 
 
 class Descent:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from goodinit.structure.branches import Branch, ResidualStream
 from goodinit.structure.calls import LayerCall, ResidualSum, Trace
+from goodinit.structure.forms import INPUT, UNKNOWN, Form
 from goodinit.structure.parameters import Parameter
 from goodinit.structure.roles import MULTIPLYING, ROLES, Meaning, Role
 from goodinit.structure.whole import Structure
 
 __all__ = [
+    "INPUT",
     "MULTIPLYING",
     "ROLES",
+    "UNKNOWN",
     "Branch",
+    "Form",
     "LayerCall",
     "Meaning",
     "Parameter",
