@@ -75,8 +75,11 @@ class Risotto(Method):
                 each = replace(each, initializer=found[each.name], because="residual block")
             elif structure[each.name].role in MULTIPLYING and each.because == "init":
                 first, last = each.name in structure.inputs, each.name in structure.readouts
-                side = "out" if first else "in" if last else "both"
-                each = replace(each, initializer=LooksLinear(side=side), because="first" if first else each.because)
+                side: Literal["out", "in", "both"] = "out" if first else "in" if last else "both"
+                own: Initializer = LooksLinear(side=side)
+                if structure[each.name].target.kind == "conv" and structure[each.name].target.groups == 1:
+                    own = MirroredBlock(side, each.name)
+                each = replace(each, initializer=own, because="first" if first else each.because)
             made.append(each)
         return tuple(made)
 
@@ -124,7 +127,7 @@ class MirroredBlock(Initializer):
     )
     reference = "after Gadhikar & Burkholz 2022"
 
-    part: Literal["first", "end", "first beside", "end beside", "shortcut"] = "first"
+    part: Literal["first", "end", "first beside", "end beside", "shortcut", "out", "in", "both"] = "first"
     key: str = ""
     into: int = 0
 
@@ -138,6 +141,11 @@ class MirroredBlock(Initializer):
 
     def _matrix(self, stream: Stream, out: int, into: int) -> NDArray[np.float64]:
         rows, columns = out // 2, into // 2
+        if self.part in ("out", "in", "both"):
+            rows, columns = out if self.part == "in" else rows, into if self.part == "out" else columns
+            turn = self._turn(stream, "O", rows, columns)
+            turn = turn if self.part == "in" else np.concatenate([turn, -turn])
+            return turn if self.part == "out" else np.concatenate([turn, -turn], axis=1)
         if self.part == "first":
             return _mirrored(np.eye(rows, columns))
         if self.part == "end":
@@ -164,6 +172,9 @@ class MirroredBlock(Initializer):
             "first beside": 4.0 * columns,
             "shortcut": 1.0 * columns,
             "end beside": 1.0 * (self.into // 2),
+            "out": 2.0 * min(rows, into),
+            "in": 2.0 * min(out, columns),
+            "both": 4.0 * min(rows, columns),
         }[self.part]
         return square / max(weight.size, 1)
 

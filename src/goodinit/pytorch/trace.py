@@ -144,7 +144,7 @@ class Tracer(TorchFunctionMode):
         groups = operands(func, kind, args, kwargs, lambda tensor: self._value(tensor).names)
         if not groups or output is None:  # a product of two signals, as the scores of an attention are
             self._valued([each for each in before if any(value.weighting for _, value in before)])
-            self._heads([each for each in before if each[1].signal])
+            self._heads([each for each in before if each[1].signal], func is not torch.einsum)
             calls = [index for _, value in before if value.signal for index in value.calls]
             self._put(result, before, scored=tuple(dict.fromkeys(calls)))
             return
@@ -275,11 +275,12 @@ class Tracer(TorchFunctionMode):
                 units = units_of(tensor, self._open[index]) if len(value.calls) == 1 else ()
                 self._change((index,), attended=True, value_units=units)
 
-    def _heads(self, values: Known) -> None:
-        """Note how wide the heads are of what two products of signals are made of: that of the last axis, by far."""
-        for tensor, value in values:
-            if tensor.dim() > 2:
-                self._change(value.calls, head_size=min(tensor.shape[-1], tensor.shape[-2] * tensor.shape[-1]))
+    def _heads(self, values: Known, product: bool = False) -> None:
+        """Note how many units a head has of what an attention is made of: what a product sums over, or its values'."""
+        weighted = any(value.weighting for _, value in values)
+        for place, (tensor, value) in enumerate(values if len(values) == 2 else ()):
+            axis = -2 if product and place and not weighted else -1
+            self._change(() if value.weighting else value.calls, head_size=tensor.shape[axis])
 
     def _bias(self, value: Value, before: Known) -> None:
         """A bias that `forward` adds by hand belongs to the layer whose output it meets, a table to a look-up."""
