@@ -38,6 +38,9 @@ def check(
     ignore: Annotated[
         list[str] | None, typer.Option(metavar="CODE", help="A finding that is accepted; may be given several times.")
     ] = None,
+    remedies: Annotated[
+        bool, typer.Option(help="Try each remedy before it is shown, which takes a checkup each.")
+    ] = True,
     report_page: Annotated[
         str | None, typer.Option("--report", metavar="FILE", help="Write the checkup, an HTML page.")
     ] = None,
@@ -58,7 +61,12 @@ def check(
 
     from goodinit.checkup.model_given import check_factory
 
-    options = {"learning_rate": learning_rate, "optimizer": optimizer, "ignore": tuple(ignore or ())}
+    options = {
+        "learning_rate": learning_rate,
+        "optimizer": optimizer,
+        "ignore": tuple(ignore or ()),
+        "remedies": remedies,
+    }
     expensive = {"curvature": curvature, "jacobian": jacobian, "rounding": rounding}
     try:
         with redirect_stdout(sys.stderr):  # what the factory and the model print is not the checkup's

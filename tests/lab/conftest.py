@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from lab_page import PATIENCE, Lab
+from lab_page import Lab
 
 from children import child
 
@@ -20,9 +20,6 @@ SERVE = "from goodinit.lab import serve; serve(0, browser=False, tell=lambda add
 
 @pytest.fixture(scope="module")
 def address(browser: Browser) -> Iterator[str]:
-    from playwright.sync_api import expect
-
-    expect.set_options(timeout=PATIENCE)
     with child([sys.executable, "-c", SERVE], stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         yield server.stdout.readline().strip()

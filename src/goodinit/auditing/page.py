@@ -16,6 +16,7 @@ from goodinit.auditing.records import ParameterAudit
 from goodinit.auditing.table import folded, verdict
 from goodinit.findings import Finding
 from goodinit.report.folder import write_new
+from goodinit.report.judged import finding_facts
 from goodinit.report.page import template_environment
 from goodinit.report.page_parts import environment
 
@@ -64,12 +65,13 @@ def write_page(
         .get_template("audit.html")
         .render(
             title=f"The audit of {model}",
+            kicker="audit",
             answer=verdict(parameters),
             sound=not any(each.severity == "severe" for each in findings),
-            note=note,
-            findings=findings[:_MOST],
-            left_out=len(findings) - _MOST,
-            facts=_facts(parameters),
+            findings=[finding_facts(each) for each in findings[:_MOST]],
+            more_findings=max(0, len(findings) - _MOST),
+            named=True,
+            facts=[*_facts(parameters), *([("note", note)] if note else [])],
             tree=_tree(parameters, wrong),
             rows=len(folded(parameters)),
             script=Markup(SEARCH),  # safe: our own

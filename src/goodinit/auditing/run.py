@@ -14,7 +14,7 @@ from goodinit import recipes
 from goodinit.auditing.conformity import conformity
 from goodinit.auditing.records import INCOMPLETE, ParameterAudit
 from goodinit.auditing.result import Audit
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.factories import load_factory
 from goodinit.findings import Finding
 from goodinit.recipes import Recipe
@@ -76,7 +76,7 @@ def _audited(make_or_model: Any, init: Any, wanted: str | None, replicas: bool) 
     import torch
 
     if wanted not in (None, "meta", "cpu"):
-        raise GoodinitError(f"device={wanted!r}: an audit builds on meta or cpu; leave it out to try meta first")
+        raise GoodinitError(f"device={shown(wanted)}: an audit builds on meta or cpu; leave it out to try meta first")
     if isinstance(make_or_model, torch.nn.Module):
         if init is not None:
             raise GoodinitError("init= was given with a model that is built; give the function that makes the model")
@@ -160,7 +160,7 @@ def _build(name: str, make: Callable[[], Any], init: Any, recorder: Recorder, de
         with recorder.active(device == "meta"):
             if isinstance(init, str):
                 if not callable(getattr(model, init, None)):
-                    raise GoodinitError(f"init={init!r}: the model that {name}() returned has no method {init}")
+                    raise GoodinitError(f"init={shown(init)}: the model that {name}() returned has no method {init}")
                 getattr(model, init)()
             else:
                 init(model)

@@ -13,7 +13,7 @@ from goodinit import report
 from goodinit.arguments import check_count, check_number
 from goodinit.checkup.model_findings import model_findings
 from goodinit.checkup.step import STEP_OPTIMIZERS, Step
-from goodinit.errors import GoodinitError, unknown_name
+from goodinit.errors import GoodinitError, shown, unknown_name
 from goodinit.findings import codes
 from goodinit.model_records import LayerStart, ModelStart
 from goodinit.report import MAX_ROWS, CheckupTable
@@ -104,13 +104,14 @@ def check(
     jacobian: bool = False,
     rounding: bool = False,
     ignore: Sequence[str] = (),
+    remedies: bool = True,
 ) -> Checkup:
     """Run a model once on a batch, and say layer by layer whether its start is healthy.
 
     The model runs forward, and backward where there is a loss, in the mode that it is in; it is left as it was, to the
     bit: parameters, buffers, modes, gradients, hooks and random state. Sizes, dead units and gradients are those of the
     whole batch; correlations and ranks are estimated from 32 inputs and 512 features, saturation from 16,384
-    values. That takes at most about four times the model's own pass.
+    values. That takes at most about four times the model's own pass, and as much again for each remedy that is tried.
 
     Arguments:
         model: any `torch.nn.Module`. `torch.compile`'s is looked into; one with lazily built parameters is run as a
@@ -127,6 +128,8 @@ def check(
             passes as there are outputs.
         rounding: also measure how far a change of the weights by one part in 65,536 spreads. Two passes.
         ignore: codes of findings that are known and accepted, which are left out.
+        remedies: try each remedy before it is shown: the model is measured once more for each, and put back. One that
+            makes its finding no less severe is not shown.
 
     Raises GoodinitError where the model or the loss cannot be run, naming their own error, and for an unknown code.
 
@@ -140,19 +143,25 @@ def check(
     """
     import goodinit.pytorch  # noqa: F401  # where PyTorch is missing, it says which extra to install
     from goodinit.checkup.model_measure import Expensive, measure_model
+    from goodinit.checkup.model_remedies import Remedies
+    from goodinit.pytorch.guard import runnable
 
     rate = _rate(learning_rate)
     if optimizer not in STEP_OPTIMIZERS:
-        raise GoodinitError(f"optimizer={optimizer!r} is not known; choose one of {', '.join(STEP_OPTIMIZERS)}")
+        raise GoodinitError(f"optimizer={shown(optimizer)} is not known; choose one of {', '.join(STEP_OPTIMIZERS)}")
     if loss is not None and not callable(loss):
-        raise GoodinitError(f"loss={loss!r}: give a callable of (output, targets), such as F.cross_entropy")
+        raise GoodinitError(f"loss={shown(loss)}: give a callable of (output, targets), such as F.cross_entropy")
     known = codes()
     for code in [ignore] if isinstance(ignore, str) else ignore:
         if code not in known:
             raise unknown_name("ignore: the code", str(code), known)
-    start = measure_model(model, inputs, targets, loss, Step(optimizer, rate), Expensive(curvature, jacobian, rounding))
+    step, given = Step(optimizer, rate), (inputs, targets, loss)
+    start = measure_model(model, *given, step, Expensive(curvature, jacobian, rounding))
     left_out = (ignore,) if isinstance(ignore, str) else tuple(ignore)
-    return Checkup(start, tuple(each for each in model_findings(start) if each.code not in left_out))
+    found = tuple(each for each in model_findings(start) if each.code not in left_out)
+    if remedies and found:
+        found = Remedies(runnable(model), given, step, start, found).findings()
+    return Checkup(start, found)
 
 
 def _rate(given: float | None) -> float | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer, get
@@ -13,7 +14,10 @@ from goodinit.methods.every import EveryWeight
 from goodinit.methods.scaling import scaled
 from goodinit.structure import MULTIPLYING, LayerCall, Structure
 
-__all__ = ["MeasuringMethod", "gained", "weight_calls"]
+__all__ = ["MEASURED_ON", "MeasuringMethod", "gained", "listed", "weight_calls"]
+
+MEASURED_ON: Final = "the batch"
+"""What decided, where a measurement did."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,16 @@ def weight_calls(structure: Structure, free: Iterable[str]) -> dict[str, list[La
     return found
 
 
-def gained(said: Iterable[Assignment], gains: Mapping[str, float], because: str) -> tuple[Assignment, ...]:
-    """Assignments with the weights times their gains."""
+def gained(
+    said: Iterable[Assignment], gains: Mapping[str, float], because: str = MEASURED_ON
+) -> tuple[Assignment, ...]:
+    """Assignments with the weights times their gains; those of a gain of 1 are as they were."""
     return tuple(
-        replace(scaled(each, gains[each.name], because), because=because) if each.name in gains else each
+        replace(scaled(each, gain, because), because=because) if (gain := gains.get(each.name, 1.0)) != 1 else each
         for each in said
     )
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

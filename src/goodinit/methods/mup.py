@@ -98,6 +98,9 @@ class MuP(Method):
         """How many times as wide as at the base it is. Raises GoodinitError where that cannot be told."""
         return self._width(structure) / self.base_width
 
+    def suits(self, structure: Structure) -> None:
+        """No claim: it is for what is tuned at one width and trained at another."""
+
     def _width(self, structure: Structure) -> float:
         """The width of the layer before the readout."""
         found = {name: structure[name].target.fan_in for name in sorted(structure.readouts - structure.inputs)}

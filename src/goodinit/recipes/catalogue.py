@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from goodinit.errors import GoodinitError, unknown_name
+from goodinit.errors import GoodinitError, shown, unknown_name
 from goodinit.recipes.record import Recipe, Rule
 from goodinit.spec import parse_spec
 
@@ -47,7 +47,7 @@ def get(recipe: str | Recipe, **options: float) -> Recipe:
     if isinstance(recipe, Recipe):
         return _with(recipe, options) if options else recipe
     if not isinstance(recipe, str):
-        raise GoodinitError(f"{recipe!r} is not a recipe; give a name, such as gpt2, or name(option=number)")
+        raise GoodinitError(f"{shown(recipe)} is not a recipe; give a name, such as gpt2, or name(option=number)")
     name, written = parse_spec(recipe)
     if name not in names():
         raise unknown_name("recipe", name, names())
@@ -60,7 +60,7 @@ def _with(found: Recipe, options: Mapping[str, Any]) -> Recipe:
             takes = ", ".join(found.defaults) or "no option"
             raise GoodinitError(f"recipe {found.name!r} has no option {option!r}; it takes {takes}")
         if isinstance(given, bool) or not isinstance(given, int | float) or not given > 0 or not math.isfinite(given):
-            raise GoodinitError(f"recipe {found.name!r}: {option}={given!r} must be a number above 0")
+            raise GoodinitError(f"recipe {found.name!r}: {option}={shown(given)} must be a number above 0")
     return replace(found, options={**found.options, **options})
 
 

@@ -3,6 +3,7 @@
 import { el } from "./dom.js";
 import { Figure } from "./figure.js";
 import { figure, percent, said, t, whole } from "./i18n.js";
+import { LETTERS } from "./panel-starts.js";
 
 export class TableFigure extends Figure {
   constructor(k) {
@@ -21,9 +22,10 @@ export class TableFigure extends Figure {
     const beside = (side, i) => (expected?.[side] ? figure(expected[side][i], 3) : "–");
     const share = ({ counts, zero }) => percent(zero / (counts.reduce((a, b) => a + b, zero) || 1));
     const zeros = f === 0 ? ["table.theory"] : [];
+    const own = (caption) => [`${LETTERS[this.k]}: ${caption}`, caption];
     this.body.replaceChildren(
       table(
-        t("table.layers", { step: whole(run.frames[f].step) }),
+        ...own(t("table.layers", { step: whole(run.frames[f].step) })),
         ["table.layer", "variance.forward", ...zeros, "variance.backward", ...zeros, "table.zeroGradients"],
         layers.map((layer, i) => [
           String(i + 1), figure(layer.forward, 3), ...(f === 0 ? [beside("forward", i)] : []),
@@ -31,7 +33,7 @@ export class TableFigure extends Figure {
         ]),
       ),
       table(
-        t("table.curves"),
+        ...own(t("table.curves")),
         ["table.step", "table.loss", "table.testLoss", "figures.train", "figures.test"],
         run.frames.map(({ step, starts }) => {
           const { loss, test_loss: test, train_accuracy: right, test_accuracy: rightTest } = starts[this.k];
@@ -42,8 +44,8 @@ export class TableFigure extends Figure {
   }
 }
 
-function table(caption, heads, rows) {
-  return el("div", { class: "table-box", tabIndex: 0, role: "region", "aria-label": caption },
+function table(label, caption, heads, rows) {
+  return el("div", { class: "table-box", tabIndex: 0, role: "region", "aria-label": label },
     el("table", {},
       el("caption", {}, caption),
       el("thead", {}, el("tr", {}, ...heads.map((key) => el("th", { scope: "col" }, t(key))))),

@@ -7,7 +7,7 @@ import { figure, percent, said, t } from "./i18n.js";
 import { EXERCISES, LESSON, STEPS } from "./lessons.js";
 import { presetScene } from "./presets.js";
 
-const COURSE = "https://github.com/goodinit/goodinit/tree/main/examples/course";
+const COURSE = "https://github.com/goodinit/goodinit/tree/main/examples/course/exercise.ipynb";
 
 export class Lesson {
   /** `lab` is {run, player, catalogue, defaults, change(edit, how), play(), unfold(field)}. */

@@ -14,9 +14,8 @@ import { follow } from "./theme.js";
 const ROOMY = 960; // pixels of a window where all controls are unfolded
 
 async function open() {
-  await use(preferred());
+  const [catalogue] = await Promise.all([api.catalogue(), use(preferred())]);
   document.title = t("title");
-  const catalogue = await api.catalogue();
   learn(catalogue.findings.texts);
   const lab = new Lab(catalogue);
   await lab.speak(language());
