@@ -95,6 +95,9 @@ class CompleteP(Method):
             made.append(each)
         return tuple(made)
 
+    def suits(self, structure: Structure) -> None:
+        """No claim: it is for what is tuned at one size and trained at another."""
+
 
 def _inside(structure: Structure) -> frozenset[str]:
     """The parameters of the layers in branches, and of the norms that their inputs come through."""

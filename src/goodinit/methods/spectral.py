@@ -59,3 +59,6 @@ class Spectral(Method):
                 each = replace(each, initializer=Normal(std=same_everywhere(std)), because="init", activation=None)
             made.append(each)
         return tuple(made)
+
+    def suits(self, structure: Structure) -> None:
+        """No claim: it is for what is tuned at one size and trained at another."""
