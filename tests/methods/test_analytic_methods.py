@@ -16,7 +16,7 @@ from goodinit.methods import get
 from goodinit.methods.moments import moments_of
 from goodinit.networks import MLP
 from goodinit.streams import KeyedStream
-from goodinit.structure import Form
+from goodinit.structure import SignalForm
 
 
 def _normal(name: str, *shape: int) -> Tensor:
@@ -78,15 +78,15 @@ def test_autoinit_knows_a_transformer():
 @pytest.mark.parametrize(
     ("form", "sample"),
     [
-        (Form("activation", (Form("input"),), name="sigmoid"), lambda z: 1 / (1 + np.exp(-z[0]))),
+        (SignalForm("activation", (SignalForm("input"),), name="sigmoid"), lambda z: 1 / (1 + np.exp(-z[0]))),
         (
-            Form("activation", (Form("scaled", (Form("input"),), number=2.0),), name="relu"),
+            SignalForm("activation", (SignalForm("scaled", (SignalForm("input"),), number=2.0),), name="relu"),
             lambda z: np.maximum(2 * z[0], 0),
         ),
-        (Form("max", (Form("input"),), number=4.0), lambda z: z[:4].max(0)),
-        (Form("product", (Form("input"), Form("layer"))), lambda z: z[0] * z[1] * 2),
-        (Form("sum", (Form("input"), Form("layer"))), lambda z: z[0] + 2 * z[1]),
-        (Form("mean", (Form("input"),), number=4.0), lambda z: z[:4].mean(0)),
+        (SignalForm("max", (SignalForm("input"),), number=4.0), lambda z: z[:4].max(0)),
+        (SignalForm("product", (SignalForm("input"), SignalForm("layer"))), lambda z: z[0] * z[1] * 2),
+        (SignalForm("sum", (SignalForm("input"), SignalForm("layer"))), lambda z: z[0] + 2 * z[1]),
+        (SignalForm("mean", (SignalForm("input"),), number=4.0), lambda z: z[:4].mean(0)),
     ],
 )
 def test_moments_against_samples(form, sample):

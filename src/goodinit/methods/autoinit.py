@@ -13,7 +13,7 @@ from goodinit.initializers.base import same_everywhere
 from goodinit.methods.assignment import Assignment
 from goodinit.methods.base import Method
 from goodinit.methods.every import EveryWeight
-from goodinit.methods.moments import Standing, moments_of
+from goodinit.methods.moments import InputMoments, moments_of
 from goodinit.methods.probe import Probe
 from goodinit.methods.registry import register
 from goodinit.structure import MULTIPLYING, Structure
@@ -67,7 +67,10 @@ class AutoInit(Method):
                 moments = found.get(each.name)
                 caution = None
                 if moments is None:
-                    moments, caution = Standing(0.0, 1.0), "the batch did not use it: its input counts as standardised"
+                    moments, caution = (
+                        InputMoments(0.0, 1.0),
+                        "the batch did not use it: its input counts as standardised",
+                    )
                 elif not moments.known:
                     caution = "what reaches it came through a function without a rule, and counts as standardised"
                 square = moments.square if moments.square > 0 else 1.0
@@ -85,7 +88,7 @@ class AutoInit(Method):
         return Normal(std=std)
 
 
-def input_moments(structure: Structure) -> dict[str, Standing]:
+def input_moments(structure: Structure) -> dict[str, InputMoments]:
     """By a weight's name the moments of what reaches it; of several uses those of the largest mean square."""
     trace = structure.trace
     assert trace is not None
@@ -98,7 +101,7 @@ def input_moments(structure: Structure) -> dict[str, Standing]:
             return said.expected_variance(parameter.target)
         return 1.0
 
-    found: dict[str, Standing] = {}
+    found: dict[str, InputMoments] = {}
     for call, moments in zip(trace.calls, moments_of(trace.forms, of_layer), strict=False):
         for name in {structure[name].name for name in call.parameters}:
             if name not in found or moments.square > found[name].square:

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from goodinit import activations
-from goodinit.structure import Form
+from goodinit.structure import SignalForm
 
-__all__ = ["Standing", "moments_of"]
+__all__ = ["InputMoments", "moments_of"]
 
 
-class Standing(NamedTuple):
+class InputMoments(NamedTuple):
     """A mean and a variance, and whether goodinit had a rule for all that it is made of."""
 
     mean: float
@@ -28,15 +28,15 @@ class Standing(NamedTuple):
         return self.variance + self.mean**2
 
 
-_STANDARD = Standing(0.0, 1.0)
+_STANDARD = InputMoments(0.0, 1.0)
 
 
-def moments_of(forms: tuple[Form, ...], of_layer: Callable[[int], float]) -> list[Standing]:
+def moments_of(forms: tuple[SignalForm, ...], of_layer: Callable[[int], float]) -> list[InputMoments]:
     """Those of each form, where the output of layer call i has mean 0 and variance `of_layer(i)`, and inputs 1.
 
     Signals that meet in a sum or a product count as independent, and as normal before an activation.
     """
-    found: dict[int, Standing] = {}
+    found: dict[int, InputMoments] = {}
     waiting = list(forms)
     while waiting:
         form = waiting[-1]
@@ -49,7 +49,7 @@ def moments_of(forms: tuple[Form, ...], of_layer: Callable[[int], float]) -> lis
     return [found[id(form)] for form in forms]
 
 
-def _of(form: Form, parts: list[Standing], of_layer: Callable[[int], float]) -> Standing:
+def _of(form: SignalForm, parts: list[InputMoments], of_layer: Callable[[int], float]) -> InputMoments:
     known = form.kind != "unknown" and all(each.known for each in parts)
     mean, variance = _STANDARD[:2]
     if form.kind == "layer":
@@ -80,7 +80,7 @@ def _of(form: Form, parts: list[Standing], of_layer: Callable[[int], float]) -> 
         mean, variance = 1 / form.number, 0.0
     elif form.kind == "norm":
         known = True
-    return Standing(mean, variance, known)
+    return InputMoments(mean, variance, known)
 
 
 @lru_cache(maxsize=4096)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from goodinit.structure.branches import Branch, ResidualStream
 from goodinit.structure.calls import LayerCall, ResidualSum, Trace
-from goodinit.structure.forms import INPUT, UNKNOWN, Form
+from goodinit.structure.forms import INPUT, UNKNOWN, SignalForm
 from goodinit.structure.parameters import Parameter
 from goodinit.structure.roles import MULTIPLYING, ROLES, Meaning, Role
 from goodinit.structure.whole import Structure
@@ -18,13 +18,13 @@ __all__ = [
     "ROLES",
     "UNKNOWN",
     "Branch",
-    "Form",
     "LayerCall",
     "Meaning",
     "Parameter",
     "ResidualStream",
     "ResidualSum",
     "Role",
+    "SignalForm",
     "Structure",
     "Trace",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from goodinit.structure.forms import Form
+from goodinit.structure.forms import SignalForm
 
 __all__ = ["LayerCall", "ResidualSum", "Trace"]
 
@@ -95,7 +95,7 @@ class Trace:
     calls: tuple[LayerCall, ...]
     unused: tuple[str, ...] = ()
     sums: tuple[ResidualSum, ...] = ()
-    forms: tuple[Form, ...] = field(default=(), repr=False, compare=False)
+    forms: tuple[SignalForm, ...] = field(default=(), repr=False, compare=False)
 
     def of(self, weight: str) -> tuple[LayerCall, ...]:
         """The calls of that weight."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["INPUT", "UNKNOWN", "Form"]
+__all__ = ["INPUT", "UNKNOWN", "SignalForm"]
 
 
 @dataclass(frozen=True, eq=False)
-class Form:
+class SignalForm:
     """A signal, by how it was made of others; a signal that is used twice is one object.
 
     `kind` says how: an `input` of the model, the output of the `layer` call numbered `number`, an `activation` of that
@@ -33,13 +33,13 @@ class Form:
         "softmax",
         "unknown",
     ]
-    of: tuple[Form, ...] = ()
+    of: tuple[SignalForm, ...] = ()
     number: float = 0.0
     name: str = ""
     shares: tuple[float, ...] = ()
 
 
-INPUT: Final = Form("input")
+INPUT: Final = SignalForm("input")
 """What the model is given."""
-UNKNOWN: Final = Form("unknown")
+UNKNOWN: Final = SignalForm("unknown")
 """Something that goodinit has no rule for."""
