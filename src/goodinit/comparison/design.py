@@ -24,7 +24,7 @@ from goodinit.streams import as_stream, check_seed
 from goodinit.training import OPTIMIZERS, Dtype, Schedule
 from goodinit.training.schedule import FOR_MODELS
 
-__all__ = ["CLASSIC_INITIALIZATIONS", "design", "model_defaults", "parse_seeds"]
+__all__ = ["CLASSIC_INITIALIZATIONS", "check_starts", "design", "model_defaults", "parse_seeds"]
 
 CLASSIC_INITIALIZATIONS: Final = ("zeros", "normal(std=10)", "he_normal")
 GRID: Final = tuple(float(f"{rate:.3g}") for rate in 10.0 ** np.arange(-4, 0.51, 0.5))  # 1e-4, 3.16e-4, ..., 1, 3.16
@@ -71,7 +71,7 @@ def design(
         if names.count(name) > 1:
             raise GoodinitError(f"two tasks are called {name!r}; give each its own name")
     for task in made:
-        (_check_network if task.network.together else check_model)(task, chosen)
+        check_starts(task, chosen)
     evaluation = parse_seeds(seeds)
     apart = _tuning_seeds(evaluation, tuning_seeds) if len(rates) > 1 else ()
     for task in made:
@@ -80,6 +80,14 @@ def design(
     if (trials := study.size) > _MOST_TRIALS:
         raise GoodinitError(f"the study has {trials:,} trials; {_MOST_TRIALS:,} are the most one file should hold")
     return study
+
+
+def check_starts(task: Task, chosen: Sequence[Start]) -> None:
+    """Refuse initializations that cannot fill what the task trains, or be trained as they ask.
+
+    Raises GoodinitError.
+    """
+    (_check_network if task.network.together else check_model)(task, chosen)
 
 
 def _check_network(task: Task, chosen: Sequence[Start]) -> None:
