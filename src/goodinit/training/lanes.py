@@ -65,7 +65,7 @@ def known() -> frozenset[str]:
     return frozenset(native().activations()) if available() else frozenset()
 
 
-def train(call: Call, *, layout: Literal["auto", "grouped", "alone"] = "auto") -> Run:
+def train(call: Call, *, layout: Literal["auto", "grouped", "alone", "wide"] = "auto") -> Run:
     """Train an ensemble as `call` says; the network's activation must be one of `known`.
 
     `layout` is `grouped`, which fills vectors with networks, or `alone`, with the examples of one network: the same
@@ -76,8 +76,8 @@ def train(call: Call, *, layout: Literal["auto", "grouped", "alone"] = "auto") -
     extension = native()
     network, schedule, dtype, watch = call.network, call.schedule, call.dtype, call.watch
     activation = network.activation
-    if layout not in ("auto", "grouped", "alone"):
-        raise GoodinitError(f"layout {layout!r} is not known; choose auto, grouped or alone")
+    if layout not in ("auto", "grouped", "alone", "wide"):
+        raise GoodinitError(f"layout {layout!r} is not known; choose auto, grouped, alone or wide")
     if activation.family not in known():
         raise GoodinitError(
             f"activation {activation.name!r} is not one of the compiled code's: the lanes engine cannot compute it; "
