@@ -120,7 +120,10 @@ double gain_of_grouping(size_t batch, size_t parameters, size_t lanes) {
     return alone / group / std::min(5.0, 1 + bytes / (256 * 1024));
 }
 
-constexpr size_t wide_from = 4000;  // parameters
+// Whether a network that is not in a group takes less time in lanes_wide.hpp than in lanes_pass.hpp, and how many times
+// longer than in a full group: fitted to the same networks and wider ones, of up to 150,000 parameters.
+bool better_wide(size_t batch, size_t parameters) { return parameters >= std::max<size_t>(1000, 12 * batch); }
+double gain_over_wide(size_t parameters) { return std::pow(1e4 / static_cast<double>(parameters), 0.4); }
 
 // How the ensemble is cut: groups that fill a vector, and networks trained alone. Any cut gives the same bits; this
 // one ends first. A group costs as much as `lanes / gain` networks alone.
@@ -324,8 +327,9 @@ void train(const std::vector<int64_t> &widths, const std::string &function, doub
     job.snapshot_parameters = kept.data();
 
     const auto kernels = chosen_kernels<T>();
-    const double gain = gain_of_grouping<T>(batch, total, kernels.lanes);
-    const Kind single = layout == "wide" || (layout == "auto" && total >= wide_from) ? Kind::wide : Kind::alone;
+    const bool wide = layout == "wide" || (layout == "auto" && better_wide(batch, total));
+    const double gain = wide ? gain_over_wide(total) : gain_of_grouping<T>(batch, total, kernels.lanes);
+    const Kind single = wide ? Kind::wide : Kind::alone;
     const auto units = plan(job.networks, kernels.lanes, static_cast<size_t>(threads), gain, single, layout);
     Memory X_lanes, Y_lanes;
     if (units.back().kind == Kind::alone) {
@@ -338,7 +342,7 @@ void train(const std::vector<int64_t> &widths, const std::string &function, doub
             (inputs ? X_lanes : Y_lanes) = std::move(to);
         }
     }
-    const size_t sets = single == Kind::wide ? batch / 16 : runs_of<T>(batch, total) / kernels.lanes;
+    const size_t sets = wide ? batch / 16 : runs_of<T>(batch, total) / kernels.lanes;
     run(job, units, static_cast<size_t>(threads), sets, kernels, progress);
 }
 

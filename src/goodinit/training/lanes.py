@@ -1,4 +1,4 @@
-"""The lanes engine: an ensemble of small networks in compiled code, one network a SIMD lane.
+"""The lanes engine: an ensemble of networks in compiled code, small ones one a SIMD lane, wide ones as matrix products.
 
 It trains as `reference` does, in float64 or float32, on all processors. A network's result is the same to the bit
 whichever networks are trained beside it, however many threads run and however the ensemble is split: the examples
@@ -68,8 +68,9 @@ def known() -> frozenset[str]:
 def train(call: Call, *, layout: Literal["auto", "grouped", "alone", "wide"] = "auto") -> Run:
     """Train an ensemble as `call` says; the network's activation must be one of `known`.
 
-    `layout` is `grouped`, which fills vectors with networks, or `alone`, with the examples of one network: the same
-    bits. Losses are averaged in float64 whatever the dtype. Ctrl-C stops it within a second.
+    `layout` is `grouped`, which fills vectors with networks, `alone`, with the examples of one network, or `wide`,
+    with the units of one network's layers: the same bits. Losses are averaged in float64 whatever the dtype. Ctrl-C
+    stops it within a second.
 
     Raises GoodinitError for an array that cannot be used, before any compiled code sees it.
     """
