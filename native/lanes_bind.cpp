@@ -277,7 +277,8 @@ void train(const std::vector<int64_t> &widths, const std::string &function, doub
     const auto arrays_of = [&](const nb::list &list, const char *what) {
         std::vector<T *> pointers;
         for (size_t i = 0; i < list.size(); ++i) {
-            const auto array = nb::cast<Array<T>>(list[i], false);  // refused rather than converted: it is written to
+            Array<T> array;  // refused rather than converted: it is written to
+            if (!nb::try_cast(list[i], array, false)) refuse(std::string(what) + ": each is a contiguous array of the engine's dtype");
             pointers.push_back(sized(array, times(job.networks, per_network[i % per_network.size()]), what));
         }
         return pointers;

@@ -430,6 +430,55 @@ def test_stored_notebook_is_clean():
     assert sum("image/png" in out.get("data", {}) for cell in notebook.cells for out in cell.get("outputs", [])) >= 6
 
 
+def run_exercise(monkeypatch: pytest.MonkeyPatch, capsys: Any, answers: dict[str, str]) -> str:
+    """What the exercise prints, few steps a training, where these functions are written in its cells."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    names: dict[str, Any] = {}
+    for cell in nbformat.read(FOLDER / "exercise.ipynb", as_version=4).cells:
+        if cell.cell_type != "code":
+            continue
+        code = cell.source.replace("%matplotlib inline\n", "").replace("STEPS = 15000", "STEPS = 300")
+        for name, answer in answers.items():
+            code = re.sub(rf"def {name}\(.*?(?=\n\n\n)", lambda _, text=answer: text, code, flags=re.DOTALL)
+        exec(code, names)
+    return capsys.readouterr().out
+
+
+def test_exercise_asks_and_is_solved_by_its_solutions(monkeypatch, capsys):
+    asked = run_exercise(monkeypatch, capsys, {})
+    assert re.findall(r"(\w+): not yet\. W1 is None", asked) == ["zeros", "random", "he"]
+    assert "loss" not in asked
+    spec = importlib.util.spec_from_file_location("solutions", FOLDER / "solutions.py")
+    solutions = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(solutions)
+    names = [f"initialize_parameters_{start}" for start in STARTS]
+    solved = run_exercise(monkeypatch, capsys, {name: inspect.getsource(getattr(solutions, name)) for name in names})
+    assert re.findall(r"(\w+): all right", solved) == ["zeros", "random", "he"]
+    first = [float(loss) for loss in re.findall(r"loss (\S+) at first", solved)]
+    assert first[0] == pytest.approx(math.log(2), abs=1e-4)
+    assert first[1] > 100 * first[2]
+
+
+@pytest.mark.parametrize(
+    ("scale", "told"),
+    [
+        ("1", "lacks the factor"),
+        ("2 / layers_dims[k - 1]", "take the square root"),
+        ("np.sqrt(1 / layers_dims[k - 1])", "a ReLU needs a 2"),
+        ("np.sqrt(2 / layers_dims[k])", "number of inputs"),
+    ],
+)
+def test_exercise_says_what_is_wrong_with_a_start(monkeypatch, capsys, scale, told):
+    wrong = f"""def initialize_parameters_he(layers_dims):
+    random = np.random.default_rng(3)
+    return {{
+        f"{{letter}}{{k}}": random.standard_normal((layers_dims[k], layers_dims[k - 1])) * ({scale})
+        if letter == "W" else np.zeros((layers_dims[k], 1))
+        for k in range(1, len(layers_dims)) for letter in "Wb"
+    }}"""
+    assert told in run_exercise(monkeypatch, capsys, {"initialize_parameters_he": wrong})
+
+
 OLD_NOTEBOOK = [
     # the assignment's usual first cell
     """

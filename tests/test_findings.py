@@ -49,9 +49,11 @@ def emitted():
 
 
 def tables():
-    """The docs of a checkup, and the table of a transfer's causes."""
-    check, transfer = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("check.md", "transfer.md"))
-    return check + transfer.partition("| finding | says |")[2].partition("## The proof")[0]
+    """The docs of a checkup, the table of a transfer's causes, and that of an audit."""
+    names = ("check.md", "transfer.md", "audit.md")
+    check, transfer, audit = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in names)
+    causes = transfer.partition("| finding | says |")[2].partition("## The proof")[0]
+    return check + causes + audit.partition("| finding | is said where |")[2].partition("## Measured")[0]
 
 
 def docs_codes(page):

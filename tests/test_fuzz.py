@@ -7,9 +7,11 @@ import inspect
 import io
 import math
 import os
+import resource
 import string
 import sys
 import time
+from collections import Counter
 from contextlib import contextmanager, suppress
 
 import numpy as np
@@ -17,13 +19,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from goodinit import activations, datasets, initializers, networks, theory
+from goodinit import activations, datasets, initialize, initializers, networks, theory
 from goodinit.checkup.forecast import forecast
 from goodinit.comparison import load_study
 from goodinit.comparison.design import design
 from goodinit.datasets import CsvText
 from goodinit.errors import GoodinitError
 from goodinit.factories import load_factory
+from goodinit.lab.scene import read_scene
+from goodinit.lab.uploads import Uploads
 from goodinit.options import OPTIONS
 from goodinit.streams import KeyedStream
 from goodinit.weights import Weight
@@ -36,38 +40,49 @@ EACH = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
+inputs: Counter[str] = Counter()
 slowest: dict[str, tuple[float, str]] = {}
+largest: dict[str, tuple[float, str]] = {}
+
+
+def peak():
+    """The most memory that this process has held, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 @contextmanager
-def allowed(what, value):
-    """A result or a GoodinitError of moderate length; anything else fails the test. The slowest is kept."""
-    began, message = time.perf_counter(), "a result"
+def allowed(what, value, refusals=GoodinitError):
+    """A result or a refusal of moderate length; anything else fails the test. The slowest and largest are kept."""
+    inputs[what] += 1
+    began, held, message = time.perf_counter(), peak(), "a result"
     try:
         yield
-    except GoodinitError as error:
+    except refusals as error:
         message = str(error)
     finally:
-        taken = time.perf_counter() - began
         assert 0 < len(message) < 2000, "an error is a sentence"
-        if taken > slowest.get(what, (0.0, ""))[0]:
-            with suppress(ValueError):  # an integer with more digits than Python writes
-                slowest[what] = taken, repr(value)[:200]
+        for most, taken in ((slowest, time.perf_counter() - began), (largest, peak() - held)):
+            if taken > most.get(what, (0.0, ""))[0]:
+                with suppress(ValueError):  # an integer with more digits than Python writes
+                    most[what] = taken, repr(value)[:200]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def told():
     yield
     if MANY:
-        import resource
-
-        lines = [f"{taken:8.3f} s  {what}: {value}" for what, (taken, value) in sorted(slowest.items())]
-        lines.append(f"largest: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+        lines = [f"{count:8,} inputs  {what}" for what, count in sorted(inputs.items())]
+        for most, unit in ((slowest, "s"), (largest, "MiB more")):
+            lines += [f"{taken:8.3f} {unit}  {what}: {value}" for what, (taken, value) in sorted(most.items())]
+        lines.append(f"{sum(inputs.values()):,} inputs, {peak():.0f} MiB in all")
         sys.stderr.write("\n".join(["", *lines, ""]))
 
 
 integers = st.one_of(
-    st.integers(-3, 20), st.integers(), st.sampled_from([2**31, 2**63, 2**64, 10**12, 10**30, 10**400, 10**5000])
+    st.integers(-3, 20),
+    st.integers(),
+    st.sampled_from([2**31, 2**63, 2**64]),
+    st.sampled_from([12, 30, 400, 5000]).map(lambda digits: 10**digits),
 )
 floats = st.one_of(
     st.floats(), st.floats(-3, 3), st.sampled_from([-0.0, 5e-324, 1e-200, 1e-150, 1e150, 1e200, 1e308, math.inf])
@@ -257,3 +272,142 @@ def test_options_of_compare(given):
 def test_factories(text):
     with allowed("factory", text):
         load_factory(text)
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch = pytest.importorskip("torch")
+    return torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.LayerNorm(4), torch.nn.Linear(4, 2))
+
+
+patterns = st.one_of(
+    st.sampled_from(["*.weight", "0.*", "[a", "*", "norm", "3.bias", "***.?"]), integers, floats, words, st.none()
+)
+
+
+@EACH
+@given(st.dictionaries(patterns, st.one_of(specs, st.sampled_from(["keep", "init"]), anything), max_size=3), specs)
+def test_rules(model, rules, init):
+    with allowed("rules", (rules, init)), np.errstate(all="ignore"):
+        initialize(model, init if len(init) % 2 else "he_normal", seed=0, rules=rules)
+
+
+json = st.recursive(
+    anything, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(words, inner, max_size=3))
+)
+scenes = st.fixed_dictionaries(
+    {},
+    optional={
+        "data": st.one_of(
+            json,
+            st.fixed_dictionaries(
+                {"name": st.sampled_from(["circles", "spirals", "own", "csv"])},
+                optional={
+                    "noise": st.one_of(floats, json),
+                    "points": st.one_of(integers, json),
+                    "own": st.lists(st.tuples(st.floats(-9, 9), floats, st.integers(-1, 3)).map(list), max_size=9),
+                    "csv": json,
+                },
+            ),
+        ),
+        "hidden": st.one_of(st.lists(integers, max_size=4), json),
+        "activation": st.one_of(st.sampled_from(activations.names()), json),
+        "inits": st.one_of(st.lists(st.one_of(specs, json), min_size=1, max_size=3), json),
+        **{
+            name: st.one_of(integers, floats, json)
+            for name in ("steps", "batch_size", "seed", "seeds", "learning_rate")
+        },
+        **{name: st.one_of(words, json) for name in ("loss", "optimizer", "stream", "more")},
+    },
+)
+
+
+@EACH
+@given(st.one_of(scenes, json))
+def test_scenes(given):
+    with allowed("scene", given), np.errstate(all="ignore"):
+        scene = read_scene(given)
+        assert read_scene(scene.to_dict()) == scene
+        scene.study(Uploads())
+
+
+def call(networks, examples, steps):
+    """What the compiled engine is called with for a network of 2, 3 and 1 units."""
+    sizes = (6, 3, 3, 1)
+    return {
+        "widths": [2, 3, 1],
+        "function": "tanh",
+        "option": 0.0,
+        "loss": "binary_cross_entropy",
+        "optimizer": "adam",
+        "parameters": [np.full((networks, size), 0.1) for size in sizes],
+        "first": None,
+        "second": np.zeros((networks, sum(sizes))),
+        "rates": np.full(networks, 0.1),
+        "multipliers": np.ones(4),
+        "X": np.ones((examples, 2)),
+        "Y": np.ones((examples, 1)),
+        "begin": 0,
+        "end": steps,
+        "steps": steps,
+        "record_every": 1,
+        "offsets": np.arange(steps + 1) * 2,
+        "indices": np.zeros(2 * steps, np.int32),
+        "losses": np.zeros((networks, steps)),
+        "final_loss": np.zeros(networks),
+        "diverged_by": np.full(networks, -1),
+        "snapshot_steps": np.array([0, steps]),
+        "snapshots": [np.zeros((networks, size)) for size in sizes * 2],
+        "threads": 2,
+        "layout": "auto",
+        "progress": lambda done: None,
+    }
+
+
+def filled(shape, value, dtype):
+    with np.errstate(all="ignore"):
+        return np.full(shape, value).astype(dtype)
+
+
+arrays = st.builds(
+    filled,
+    st.lists(small, max_size=3),
+    st.one_of(st.sampled_from([0, 1, -1, 7, math.nan, math.inf, 1e300]), st.integers(-9, 9)),
+    st.sampled_from(["f8", "f4", "i8", "i4", "u8", "b1", "c16"]),
+)
+some = st.one_of(
+    st.integers(-1, 50),
+    st.sampled_from([-(2**63), 2**64, None, "grouped", "alone", "adam"]),
+    words,
+    arrays,
+    st.lists(arrays, max_size=9),
+    st.lists(st.one_of(small, st.sampled_from([2**31, 2**62])), max_size=4),
+)
+
+
+@EACH
+@given(small, small, small, st.dictionaries(st.sampled_from(sorted(call(1, 1, 1))), some, max_size=3))
+def test_arguments_of_the_compiled_engine(networks, examples, steps, changes):
+    native = pytest.importorskip("goodinit._native")
+    with (
+        allowed("compiled engine", (networks, examples, steps, changes), (TypeError, ValueError)),
+        np.errstate(all="ignore"),
+    ):
+        given = {**call(networks, examples, steps), **changes, "progress": lambda done: None}
+        native.train_float64(**given)
+
+
+@EACH
+@given(arrays, st.one_of(words, st.sampled_from(["words", "normal", "truncated_normal"])), some, st.data())
+def test_arguments_of_the_compiled_streams(out, kind, start, data):
+    native = pytest.importorskip("goodinit._native")
+    cuts = st.one_of(some, st.tuples(floats, floats, floats, floats, floats, floats, st.booleans()))
+    keywords = st.fixed_dictionaries(
+        {}, optional={"scale": floats, "shift": floats, "threads": integers, "isa": words, "cut": cuts}
+    )
+    given = data.draw(keywords)
+    with allowed("compiled streams", (out, kind, start, given), (TypeError, ValueError)), np.errstate(all="ignore"):
+        native.stream_fill(out, kind, (1, 2), start, **given)
+        native.stream_transform(
+            filled(out.shape, 7, "u8"), out, kind, **{k: v for k, v in given.items() if k != "threads"}
+        )

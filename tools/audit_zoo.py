@@ -165,8 +165,9 @@ def _audited(make: Callable[[], Any], init: str | None) -> dict[str, Any]:
         "device": found.device,
         "unknown": sum(each.law is None or str(each.law) == "unknown" for each in found.parameters),
         "findings": [
-            [each.code, each.name, found[each.name].confirmed, [str(w) for w in found[each.name].lost[-1:]]]
+            [each.code, each.where, found[each.where].confirmed, [str(w) for w in found[each.where].lost[-1:]]]
             for each in found.findings
+            if each.severity == "severe" and each.where is not None
         ],
     }
 
@@ -186,7 +187,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         "# The audit of public models\n",
         "Made by `tools/audit_zoo.py`: every model from its library's default configuration, on the meta device where",
         "it builds there, one thread of a shared machine. *Incomplete* are those of which the audit says that a",
-        "parameter or persistent buffer is never filled: as they are built, and, of transformers, as it fills the keys",
+        "parameter or buffer is never filled: as they are built, and, of transformers, as it fills the keys",
         "that a checkpoint lacks (on the meta device, `to_empty`, `initialize_weights`).\n",
         "| library | models | parameters | tensors | laws not known | seconds | incomplete as built | "
         "incomplete as keys are filled | refused |",

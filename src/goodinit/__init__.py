@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from goodinit import activations, datasets, initializers, methods, theory
+    from goodinit import activations, datasets, initializers, methods, recipes, theory
+    from goodinit.advising import Advice, advise
     from goodinit.auditing import Audit, audit
     from goodinit.checkup.model_check import Checkup, check
     from goodinit.checkup.model_watch import watch
@@ -26,20 +27,24 @@ if TYPE_CHECKING:
     from goodinit.initializers import Initializer
     from goodinit.methods import Method
     from goodinit.pytorch import Initialization, Rules
+    from goodinit.recommending import Recommendation, recommend
     from goodinit.transferring import Transfer, transfer
     from goodinit.weights import Weight
 
     __version__: str
 
 __all__ = [
+    "Advice",
     "Audit",
     "Checkup",
     "Comparison",
     "GoodinitError",
+    "Recommendation",
     "Transfer",
     "Weight",
     "__version__",
     "activations",
+    "advise",
     "audit",
     "check",
     "compare",
@@ -49,6 +54,8 @@ __all__ = [
     "initializers",
     "methods",
     "open_study",
+    "recipes",
+    "recommend",
     "tasks",
     "theory",
     "transfer",
@@ -56,16 +63,20 @@ __all__ = [
 ]
 
 _FROM: Final = {
+    "Advice": "advising",
     "Audit": "auditing",
     "Checkup": "checkup.model_check",
     "Comparison": "comparison",
     "Initializer": "initializers",
+    "Recommendation": "recommending",
     "Transfer": "transferring",
     "Weight": "weights",
+    "advise": "advising",
     "audit": "auditing",
     "check": "checkup.model_check",
     "compare": "comparison",
     "open_study": "comparison",
+    "recommend": "recommending",
     "transfer": "transferring",
     "watch": "checkup.model_watch",
 }
@@ -130,8 +141,8 @@ def initialize(
 
     Arguments:
         model: any `torch.nn.Module`; one on the meta device gets memory, a lazy one needs `inputs`.
-        init: what the weights get: a name of `goodinit.initializers.names()` or `goodinit.methods.names()`, a text such
-            as `normal(std=0.02)`, an initializer or a method.
+        init: what the weights get: a name of `goodinit.initializers.names()`, `goodinit.methods.names()` or
+            `goodinit.recipes.names()`, a text such as `normal(std=0.02)`, an initializer or a method.
         seed: an integer of at least 0.
         inputs: a batch: a tensor, a tuple of positional arguments, or a dict of keywords.
         rules: what differs, `{key: initializer}`: the key is a pattern of names such as `"*.embed.weight"`, a role

@@ -9,25 +9,19 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
-from goodinit import cli_audit, cli_check, cli_transfer
+from goodinit import cli_advise, cli_audit, cli_check, cli_recommend, cli_transfer
 from goodinit.cli_complete import completion, shown_names
 from goodinit.cli_ends import StoppedError, guarded
+from goodinit.cli_progress import ProgressBar
 from goodinit.cli_read import integer, number
 from goodinit.errors import GoodinitError, shown
 from goodinit.options import DEFAULT_OUT, OPTIONS, Option
 
-if TYPE_CHECKING:
-    from rich.progress import TaskID
-
-    from goodinit.comparison import Plan
-
 __all__ = ["app", "main", "with_options"]
-
-WORTH_SAYING = 5  # seconds: a study that takes as long is announced
 
 app = typer.Typer(
     add_completion=True,
@@ -125,7 +119,7 @@ def compare(
         folder = report.OutputFolder.fresh(DEFAULT_OUT)
     if page_file is not None:
         report.check_page(page_file, overwrite)
-    bar = _ProgressBar(hidden=given["quiet"])
+    bar = ProgressBar(hidden=given["quiet"])
     with bar as progress, redirect_stdout(sys.stderr):  # Ray prints what nodes do
         try:
             announce = None if given["quiet"] else bar.announce
@@ -271,48 +265,10 @@ def lab(
     typer.echo("\nThe lab has ended.")
 
 
-class _ProgressBar:
-    """A bar on standard error with the trained networks, their rate and the remaining time."""
-
-    def __init__(self, hidden: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        console = Console(stderr=True)
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("networks, {task.fields[rate]} a second"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=hidden or not console.is_terminal,
-            transient=True,
-        )
-        self.tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> Callable[[str, float, float], None]:
-        self.bar.start()
-        return self._update
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
-
-    def announce(self, plan: Plan) -> None:
-        """Say what a study will take, where that is worth saying."""
-        if plan.seconds is None or plan.seconds >= WORTH_SAYING:
-            self.bar.console.print(f"{plan}", markup=False, highlight=False)
-
-    def _update(self, what: str, trained: float, total: float) -> None:
-        if what not in self.tasks:
-            self.tasks[what] = self.bar.add_task(what, total=round(total), rate="")
-        task = self.bar.tasks[self.bar.task_ids.index(self.tasks[what])]
-        rate = f"{trained / task.elapsed:.3g}" if task.elapsed else ""
-        self.bar.update(self.tasks[what], completed=int(trained), rate=rate)
-
-
 app.command(name="check")(cli_check.check)
+app.command(name="advise")(cli_advise.advise)
 app.command(name="audit")(cli_audit.audit)
+app.command(name="recommend")(cli_recommend.recommend)
 app.command(name="transfer")(cli_transfer.transfer)
 
 

@@ -63,7 +63,7 @@ def audit(
     else:
         console.print(found)
         for each in found.findings[:_SHOWN]:
-            console.print(f"{each.severity}: {each.name}: {each.message}", markup=False, highlight=False, emoji=False)
+            console.print(f"{each.severity}: {each.where}: {each.message}", markup=False, highlight=False, emoji=False)
         if len(found.findings) > _SHOWN:
             console.print(f"{len(found.findings) - _SHOWN} more findings: --report or --json shows all")
     if page is not None and not json:

@@ -27,9 +27,9 @@ def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
 
 
 def _initializers() -> list[str]:
-    from goodinit import initializers, methods
+    from goodinit import initializers, methods, recipes
 
-    return [*initializers.names(), *methods.names()]
+    return [*initializers.names(), *methods.names(), *recipes.names()]
 
 
 def _activations() -> list[str]:

@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 
 __all__ = [
     "backward_propagation",
@@ -279,7 +279,7 @@ def model(
     elif initialization == "he":
         parameters = initialize_parameters_he(layers_dims)
     else:
-        raise GoodinitError(f"initialization={initialization!r}: choose one of 'zeros', 'random' and 'he'")
+        raise GoodinitError(f"initialization={shown(initialization)}: choose one of 'zeros', 'random' and 'he'")
 
     costs = []
     with np.errstate(over="ignore", invalid="ignore"):  # a learning rate that diverges ends in nan, not in warnings
@@ -381,7 +381,7 @@ def _check_layers(layers_dims: Sequence[int]) -> None:
     sizes = list(layers_dims)
     if len(sizes) < 2 or not all(isinstance(size, int | np.integer) and size >= 1 for size in sizes):
         raise GoodinitError(
-            f"layers_dims={layers_dims!r}: list the units of every layer, the input first, each an integer of at "
+            f"layers_dims={shown(layers_dims)}: list the units of every layer, the input first, each an integer of at "
             "least 1, as in [2, 10, 5, 1]"
         )
 

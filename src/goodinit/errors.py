@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, Final
 
-__all__ = ["GoodinitError", "is_finite", "nearest", "shown", "unknown_name"]
+__all__ = ["GoodinitError", "as_word", "is_finite", "nearest", "shown", "unknown_name"]
 
 _LONGEST: Final = 80  # characters of a value in a message
 
@@ -37,6 +37,15 @@ def shown(value: object) -> str:
     except ValueError:  # an integer within has more digits than Python writes
         return f"a {type(value).__name__}"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
+
+
+def as_word(value: object) -> str:
+    """The value as it is looked up in a table of names: a text as it is, else what a message has of it.
+
+    >>> as_word("adam"), as_word(3)
+    ('adam', '3')
+    """
+    return value if isinstance(value, str) else shown(value)
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.trainable import Kind, Loss
 from goodinit.weights import Weight
 
@@ -103,7 +103,7 @@ def load_factory(given: str | Callable[[], Any]) -> tuple[str, Callable[[], Any]
     """
     if not isinstance(given, str):
         if not callable(given) or isinstance(given, type):
-            raise GoodinitError(f"model={given!r}: give a function that makes a new model, or MODULE:FUNCTION")
+            raise GoodinitError(f"model={shown(given)}: give a function that makes a new model, or MODULE:FUNCTION")
         return getattr(given, "__qualname__", type(given).__name__), given
     where, colon, name = given.rpartition(":")
     if not colon or not where or not name.isidentifier():

@@ -63,3 +63,17 @@ def _span(different: set[str]) -> str:
     if step == 1 or len(numbers) == 2:
         return f"{numbers[0]}{'-' if step == 1 else ','}{numbers[-1]}"
     return f"{numbers[0]},{numbers[1]}..{numbers[-1]}"
+
+
+def duration(seconds: float) -> str:
+    """The time in a round number of the largest unit that fits.
+
+    >>> [duration(each) for each in (0.2, 14.0, 100.0, 4000.0, 260_000.0)]
+    ['a second', '15 seconds', '2 minutes', '65 minutes', '3 days']
+    """
+    for unit, size, most in (("second", 1, 90), ("minute", 60, 90), ("hour", 3600, 36), ("day", 86400, float("inf"))):
+        if seconds < most * size:
+            number = max(1, round(seconds / size))
+            number = 5 * round(number / 5) if number > 10 else number
+            return f"a{'n' if unit == 'hour' else ''} {unit}" if number == 1 else f"{number:,} {unit}s"
+    raise AssertionError("every number of seconds is a number of days")

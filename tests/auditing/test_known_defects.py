@@ -43,7 +43,7 @@ class ScaleNeverApplied(nn.Module):
 
 def test_gpt2s_scale_that_was_never_applied():
     found = audit(ScaleNeverApplied, recipe="gpt2")
-    assert [each.name for each in found.findings] == [f"h.{layer}.mlp.c_proj.weight" for layer in range(4)]
+    assert [each.where for each in found.findings] == [f"h.{layer}.mlp.c_proj.weight" for layer in range(4)]
     assert all("the scale by depth is missing" in each.message for each in found.findings)
     written = found["h.2.mlp.c_proj.weight"].writes[-1]
     assert (written.file, written.line) == (__file__, line(ScaleNeverApplied.fill, "std=0.02)"))
@@ -66,11 +66,11 @@ class DeclaredAlone(nn.Module):
 def test_nanochats_scalars_that_are_lost_with_the_meta_device():
     assert audit(DeclaredAlone).complete
     found = audit(DeclaredAlone, init="init_weights")
-    assert [(each.code, each.name) for each in found.findings] == [
+    assert [(each.code, each.where) for each in found.findings] == [
         ("lost-write", "smear_lambda"),
         ("lost-write", "backout_lambda"),
     ]
-    assert all(found[each.name].confirmed for each in found.findings)
+    assert all(found[each.where].confirmed for each in found.findings)
     assert found["backout_lambda"].lost[-1].line == line(DeclaredAlone.__init__, "0.2 * torch.ones")
 
 
@@ -96,7 +96,7 @@ class NormsLeftOut(nn.Module):
 
 def test_llamas_norms_after_to_empty():
     found = audit(NormsLeftOut, init="fill")
-    assert [each.name for each in found.findings] == [f"layers.{layer}.norm.weight" for layer in range(3)]
+    assert [each.where for each in found.findings] == [f"layers.{layer}.norm.weight" for layer in range(3)]
     assert found.findings[0].code == "lost-write"
     assert found["layers.1.norm.weight"].lost[-1].line == line(Norm.__init__, "torch.ones")
 
@@ -118,7 +118,7 @@ def test_a_part_that_a_checkpoint_lacks():
 
     found = audit(loaded)
     assert found["proj.weight"].verdict == "checkpoint"
-    assert [each.name for each in found.findings] == ["index_new.weight"]
+    assert [each.where for each in found.findings] == ["index_new.weight"]
     assert found["index_new.weight"].confirmed
 
 
@@ -140,8 +140,108 @@ class MarkedInTheConstructor(nn.Module):
 
 def test_a_mark_that_outlives_what_it_marks():
     found = audit(MarkedInTheConstructor, init="init_weights")
-    assert [(each.code, each.name) for each in found.findings] == [
+    assert [(each.code, each.where) for each in found.findings] == [
         ("lost-write", "layer.weight"),
         ("lost-write", "layer.bias"),
     ]
     assert found["layer.weight"].lost[-1].line == line(MarkedInTheConstructor.init_weights, "nn.init.normal_")
+
+
+class Rotary(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("inv_freq", 1 / 10_000 ** (torch.arange(0, 8, 2) / 8), persistent=False)
+
+
+class WithRotary(nn.Module):
+    """https://github.com/huggingface/transformers/issues/45902: frequencies that no checkpoint keeps, and no init."""
+
+    def __init__(self):
+        super().__init__()
+        self.rotary, self.layer = Rotary(), nn.Linear(4, 4)
+        self.register_buffer("cache", torch.empty(4, 4), persistent=False)  # made empty, to be filled while it runs
+
+    def init_weights(self):
+        nn.init.normal_(self.layer.weight)
+        nn.init.zeros_(self.layer.bias)
+
+
+def test_a_rotary_embeddings_frequencies_that_to_empty_loses():
+    assert audit(WithRotary).sound
+    found = audit(WithRotary, init="init_weights")
+    assert [(each.code, each.where) for each in found.findings if each.severity == "severe"] == [
+        ("lost-write", "rotary.inv_freq")
+    ]
+    assert not found.complete
+    assert found["rotary.inv_freq"].confirmed
+    assert found["rotary.inv_freq"].lost[-1].line == line(Rotary.__init__, "inv_freq")
+
+
+class GatedDelta(nn.Module):
+    """https://github.com/allenai/OLMo-core/pull/602: a mixer of another class, whose layers the author's init left."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.w_q, self.w_out = (nn.Linear(width, width, bias=False) for _ in range(2))
+        self.a_log = nn.Parameter(torch.empty(4).uniform_(0, 16).log())
+
+
+class Attention(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.w_q, self.w_out = (nn.Linear(width, width, bias=False) for _ in range(2))
+
+
+class Hybrid(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.ModuleList([Attention(8), GatedDelta(8), Attention(8)])
+
+    def init_weights(self):
+        for block in self.blocks:
+            if isinstance(block, Attention):
+                nn.init.trunc_normal_(block.w_q.weight, std=0.02, a=-0.06, b=0.06)
+                nn.init.trunc_normal_(block.w_out.weight, std=0.02, a=-0.06, b=0.06)
+
+
+def test_olmos_gated_delta_net_that_no_rule_named():
+    left = [f"blocks.1.{name}" for name in ("a_log", "w_q.weight", "w_out.weight")]
+    found = audit(Hybrid, init="init_weights")
+    assert [(each.code, each.where) for each in found.findings] == [("lost-write", name) for name in left]
+    assert found["blocks.1.a_log"].lost[-1].line == line(GatedDelta.__init__, "a_log")
+    assert found["blocks.1.w_q.weight"].lost[-1].through == "Linear.reset_parameters"
+
+
+class FilledAfterItsCheckpoint(nn.Module):
+    """https://github.com/huggingface/transformers/issues/46620: what a checkpoint brought is drawn anew."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.head = nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def init_weights(self):
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                module.weight.data.normal_(std=0.02)
+
+
+def test_weights_drawn_after_their_checkpoint():
+    def loaded(first, scale=1.0):
+        model = FilledAfterItsCheckpoint()
+        steps = [
+            lambda: model.load_state_dict({f"layer.{name}": p + 1 for name, p in model.layer.state_dict().items()}, 0),
+            model.init_weights,
+        ]
+        for step in steps[::-1] if first else steps:
+            step()
+        with torch.no_grad():
+            model.layer.weight.mul_(scale)  # a change of what was loaded loses nothing
+        return model
+
+    found = audit(lambda: loaded(first=False))
+    assert [(each.code, each.where) for each in found.findings] == [("checkpoint-overwritten", "layer.weight")]
+    assert f"{line(FilledAfterItsCheckpoint.init_weights, 'normal_')}" in found.findings[0].message
+    assert found["layer.bias"].verdict == "checkpoint"
+    found = audit(lambda: loaded(first=True, scale=2.0))
+    assert found.sound
+    assert found["layer.weight"].verdict == "checkpoint"

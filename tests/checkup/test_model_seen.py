@@ -118,7 +118,7 @@ def test_json_holds_everything_and_no_number_that_json_lacks(sick):
     facts = json.loads(sick.to_json())
     assert facts["healthy"] is False
     assert set(facts["findings"][0]) == {
-        "code", "severity", "message", "where", "values", "measured", "expected", "remedy",
+        "code", "severity", "message", "where", "values", "measured", "expected", "remedy", "effect", "change",
     }  # fmt: skip
     assert len(facts["layers"]) == 4
     assert facts["layers"][0]["correlation"] == pytest.approx(1 - facts["layers"][0]["spread"])

@@ -90,4 +90,5 @@ class Lab:
 def expect(locator: Any) -> Any:
     from playwright.sync_api import expect as playwright_expect
 
+    playwright_expect.set_options(timeout=PATIENCE)
     return playwright_expect(locator)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,3 +139,121 @@ def test_it_opens_without_a_network_after_the_first_visit(calm: BrowserContext, 
         calm.set_offline(False)
         page.close()
     assert lab.wrong == []
+
+
+def test_values_under_the_pointer_and_under_the_keys(lab: Lab) -> None:
+    lab.open("#hidden=4&steps=60&init=he_normal&axes=own")
+    lab.page.set_viewport_size({"width": 1440, "height": 2400})
+    tip, spoken = lab[".tip"], lab.page.locator("p[role=status]").last
+    for picture, told in (
+        ("canvas.map", r"x1 = .*, x2 = .*\nprobability of class inner: \d+ %"),
+        ("canvas.net", r"(layer|link|input|output) .*"),
+        ("canvas.layer-strips", r"layer \d, step \d+\n(activations|gradients) .* %"),
+        (".chart.loss", r"step \d+\nTrain 0\.\d+\nTest 0\.\d+"),
+        (".chart.forward", r"layer \d\nat the start [\d.]+\nnow [\d.]+\ntheory [\d.]+"),
+    ):
+        lab[picture].first.focus()
+        lab.page.keyboard.press("ArrowDown")
+        before = spoken.inner_text()
+        lab.page.keyboard.press("ArrowRight")
+        assert lab["#clock"].inner_text() == "step 60 of 60", "the arrows read the picture that has the focus"
+        expect(tip).to_have_text(re.compile(told.replace("\\n", "")))
+        assert spoken.inner_text() != before or picture == "canvas.layer-strips"
+        lab.page.keyboard.press("Escape")
+        assert tip.is_hidden()
+        lab[picture].first.hover()
+    lab[".as-table summary"].click()
+    theory = lab[".as-table tr:has(th[scope=row]:text-is('2')) td"].first
+    assert theory.inner_text()
+    lab["#reset"].click()
+    assert "theory" in lab[".as-table thead"].first.inner_text()
+
+
+def test_a_unit_of_zeros_is_said_to_be_0_for_every_example(lab: Lab) -> None:
+    lab.open("#hidden=1&steps=20&init=zeros")
+    canvas = lab["canvas.net"]
+    canvas.focus()
+    for _ in range(3):
+        lab.page.keyboard.press("ArrowRight")
+    expect(lab[".tip"]).to_contain_text("layer 1, unit 1")
+    expect(lab[".tip"]).to_contain_text("0 for 100 % of them")
+
+
+def test_the_bar_on_top_trains_and_all_controls_are_seen(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en", reduced_motion="reduce")
+    lab = Lab(context.new_page(), address).open("#steps=60")
+    tops = lab["#controls .group > summary"].evaluate_all("all => all.map(each => each.getBoundingClientRect().bottom)")
+    assert max(tops) <= 900
+    for act, part in (
+        (lambda: lab["#c-quick-data"].select_option("moons"), "data=moons"),
+        (lab["#quick-deeper"].click, "hidden=10,5,5"),
+        (lambda: lab["#c-quick-activation"].select_option("tanh"), "activation=tanh"),
+        (lambda: lab["#c-quick-rate"].select_option("0.1"), "rate=0.1"),
+    ):
+        act()
+        lab.url_has(part)
+    lab.trained_all()
+    assert lab.wrong == []
+    context.close()
+
+
+def test_the_lesson_asks_first_and_tells_after(lab: Lab) -> None:
+    lab.page.goto(f"{lab.address}#lesson=zeros")
+    lab["#starts:not([aria-busy]) .outcome"].first.wait_for(state="attached")
+    hidden = (".figures", ".words", ".start .loss", ".together", ".lesson-told")
+    assert [part for part in hidden if lab[part].first.is_visible()] == []
+    assert lab["#lesson-train"].is_disabled()
+    lab.page.keyboard.press("End")
+    assert lab["#clock"].inner_text() == "step 0 of 15,000"
+    lab["#prediction-2"].check()
+    lab["#lesson-train"].click()
+    expect(lab[".verdict"]).to_have_text("You predicted “Nearly all”; what came is “About half, as by guessing”.")
+    assert [part for part in hidden if not lab[part].first.is_visible()] == []
+    assert lab.hash() == "lesson=zeros"
+    lab["#lang-zh"].click()
+    expect(lab[".verdict"]).to_contain_text("你的预测是“几乎全部”")
+    lab["#lang-en"].click()
+
+
+def test_the_lesson_shows_the_formula_at_work_and_its_link_keeps_the_deviation(lab: Lab) -> None:
+    lab.page.goto(f"{lab.address}#lesson=why")
+    lab["#prediction-1"].check()
+    lab["#lesson-train"].click()
+    expect(lab[".verdict"]).to_contain_text("Right: 0.25")
+    lab.number("#lesson-std", 0.25)
+    expect(lab[".lesson-formula"]).to_contain_text("0.25² / 2 = 1 a layer")
+    lab.url_has("init=normal(std=0.25)")
+    lab.page.reload()
+    expect(lab["#start-0-std"]).to_have_value("0.25")
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "right"),
+    [
+        ("symmetry", ("#start-0", "ones"), ("#start-0", "he_normal")),
+        ("dead", ("#c-quick-activation", "leaky_relu"), ("#c-quick-activation", "tanh")),
+    ],
+)
+def test_an_exercise_is_checked(lab: Lab, name: str, wrong: tuple[str, str], right: tuple[str, str]) -> None:
+    lab.page.goto(f"{lab.address}#lesson={name}")
+    expect(lab[".verdict"]).to_contain_text("Not yet")
+    lab[wrong[0]].select_option(wrong[1])
+    lab.url_has({"symmetry": "init=ones", "dead": "activation=leaky_relu"}[name])
+    lab.trained_all()
+    expect(lab[".verdict"]).to_contain_text("Not yet")
+    lab["#c-quick-rate"].select_option("0.3")
+    expect(lab[".verdict"]).to_contain_text("Something else was changed")
+    lab["#c-quick-rate"].select_option("0.1")
+    lab[right[0]].select_option(right[1])
+    expect(lab[".verdict"]).to_contain_text("Solved")
+    assert lab[".lesson-steps"].inner_text().count("✓") == 1
+
+
+def test_a_scene_of_ones_own_is_explained_and_red_where_it_did_not_learn(lab: Lab) -> None:
+    lab.open("#data=xor&steps=200&rate=1&init=he_normal&init=normal(std=0.001)")
+    told = lab[".explain li"]
+    expect(told.first.locator(".became.good")).to_have_text("learned")
+    expect(told.nth(1).locator(".became.severe")).to_have_text("did not learn")
+    assert "shrink" in told.nth(1).inner_text()
+    lab["#reset"].click()
+    expect(told.first.locator(".became")).to_have_text("ahead")

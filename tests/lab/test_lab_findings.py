@@ -42,7 +42,9 @@ def filled(code: str, numbers: list[float]) -> list[Finding]:
                 part = {inner: next(draw) for inner, _ in _HOLE.findall(entry[hole])}
                 values[hole] = [{"case": one, **part, "layer": n} for n in range(3) for one in cases]
             else:
-                values[hole] = [f"blocks.{n}" for n in range(len(code) % 7 + 1)] if kind == "list" else next(draw)
+                number = next(draw)
+                names = [f"blocks.{n}" for n in range(len(code) % 7 + 1)]
+                values[hole] = names if kind == "list" else int(abs(number) % 1e9) if kind == "," else number
         made.append(Finding(code, "warning", "blocks.0.fc", values, next(draw), next(draw), ""))
         made.append(Finding(code, "warning", None, {**values, "rms": None, "wrong": None, "loss": "inf"}, 0.5, 0.25))
     return made

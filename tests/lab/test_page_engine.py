@@ -217,7 +217,13 @@ def same_frame(ours: dict, theirs: object, rtol: float) -> None:
         if mine["units"] is not None:
             close_bytes(mine["units"], other.responses.ravel())
             near(mine["scale"], other.scale, 1e-3, 1e-4 * float(other.scale.max()))  # of float32 sums
-        for key, value in (("W", other.weights), ("b", other.biases), ("dW", other.gradients)):
+        for key, value in (
+            ("W", other.weights),
+            ("b", other.biases),
+            ("dW", other.gradients),
+            ("means", other.means),
+            ("zeros", other.zeros),
+        ):
             if value is not None:
                 near(mine[key], value, 1e-5, 1e-6 * float(np.abs(value).max() or 1) + 1e-15)
         assert (mine["activations"] is None) == (other.activations is None)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from goodinit.auditing.records import AuditFinding, ParameterAudit, Write
+from goodinit.auditing.records import ParameterAudit, Write
 from goodinit.auditing.result import Audit, Difference
 from goodinit.auditing.run import audit
 
-__all__ = ["Audit", "AuditFinding", "Difference", "ParameterAudit", "Write", "audit"]
+__all__ = ["Audit", "Difference", "ParameterAudit", "Write", "audit"]

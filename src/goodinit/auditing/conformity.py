@@ -6,10 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from goodinit.auditing.laws import DrawnLaw
-from goodinit.auditing.records import AuditFinding, ParameterAudit
+from goodinit.auditing.records import ParameterAudit
+from goodinit.findings import Finding
 from goodinit.recipes import Expected, Place, Recipe, places
 
 __all__ = ["conformity"]
@@ -19,7 +20,7 @@ _SURE: Final = 7.0  # standard errors, where only values are known
 _UNCUT: Final = 6.0  # standard deviations, beyond which a cut cuts nothing
 
 
-def conformity(rows: Sequence[ParameterAudit], recipe: Recipe) -> tuple[list[ParameterAudit], list[AuditFinding], str]:
+def conformity(rows: Sequence[ParameterAudit], recipe: Recipe) -> tuple[list[ParameterAudit], list[Finding], str]:
     """The rows with what the recipe asks of each, where they differ, and which it says nothing of."""
     found = places({name: row.shape for row in rows if row.kind == "parameter" for name in (row.name, *row.tied)})
     result, findings, left = [], [], Counter[str]()
@@ -34,8 +35,8 @@ def conformity(rows: Sequence[ParameterAudit], recipe: Recipe) -> tuple[list[Par
             continue
         result.append(replace(row, expected=str(wanted)))
         if (how := _Actual.of(row)) is not None and not how.fits(wanted):
-            message = _sentence(how, wanted, found[row.name], recipe, row, found)
-            findings.append(AuditFinding("off-the-recipe", row.name, message))
+            values = _differences(how, wanted, found[row.name], recipe, row, found)
+            findings.append(Finding("off-the-recipe", "severe", row.name, values, how.std, wanted.std))
         elif how is None:
             left["unknown law"] += 1
     note = ", ".join(f"{role} ({count})" for role, count in left.most_common())
@@ -93,45 +94,46 @@ def _kind(wanted: Expected) -> str:
     return "normal" if uncut else wanted.law
 
 
-def _sentence(
+def _differences(
     how: _Actual, wanted: Expected, place: Place, recipe: Recipe, row: ParameterAudit, found: Mapping[str, Place]
-) -> str:
-    """What differs, why as far as that can be told, and the line that did it."""
-    formula = f" ({wanted.formula})" if wanted.formula and not wanted.formula.replace(".", "").isdigit() else ""
-    write = f"; {row.writes[-1]}" if row.writes else ""
-    cause = _cause(how, place, recipe, row, found)
-    return f"{recipe} asks for {wanted}{formula} of this {place.role}, and it is {how}{cause}{write}"
+) -> dict[str, Any]:
+    """What differs, why as far as that can be known, and the line that did it."""
+    formula = wanted.formula if wanted.formula and not wanted.formula.replace(".", "").isdigit() else None
+    write = str(row.writes[-1]) if row.writes else None
+    known = {"recipe": str(recipe), "asked": str(wanted), "formula": formula, "role": place.role, "actual": str(how)}
+    return {**known, "write": write, **_cause(how, wanted, place, recipe, row, found)}
 
 
-def _cause(how: _Actual, place: Place, recipe: Recipe, row: ParameterAudit, found: Mapping[str, Place]) -> str:
+def _cause(
+    how: _Actual, wanted: Expected, place: Place, recipe: Recipe, row: ParameterAudit, found: Mapping[str, Place]
+) -> dict[str, Any]:
     for other in row.tied:
         alias = recipe.expected(found[other])
         if alias is not None and how.fits(alias):
-            return f": the start of {other}, which it is tied to and which was written last"
-    wanted = recipe.expected(place)
-    assert wanted is not None
-    for what, changed in _variants(place):
+            return {"case": "tied", "other": other}
+    for cause, changed in _variants(place):
         variant = recipe.expected(changed)
         if variant is not None and variant.std != wanted.std and how.fits(variant):
-            return f": {what}"
+            return cause
     if how.law is not None and wanted.law != "constant" and how.std > 0:
         if math.isclose(how.std, wanted.std, rel_tol=0.05) or math.isclose(how.law.scale, wanted.scale, rel_tol=_CLOSE):
-            return ": another distribution or cut of about that size"
-        return f": {how.std / wanted.std:.3g} times as large"
-    return ""
+            return {"case": "cut"}
+        return {"case": "factor", "factor": how.std / wanted.std}
+    return {}
 
 
-def _variants(place: Place) -> list[tuple[str, Place]]:
-    """The same parameter with one of its numbers mistaken."""
+def _variants(place: Place) -> list[tuple[dict[str, Any], Place]]:
+    """The same parameter with one of its numbers mistaken, each with the case of the text that says so."""
     depths = sorted({place.layers + change for change in (-1, 1)} | {2 * place.layers, place.layers // 2} - {0})
-    deep = [
-        (f"as of {depth} layers, where there are {place.layers}", _Mistaken.of(place, layers=depth)) for depth in depths
+    deep: list[tuple[dict[str, Any], Place]] = [
+        ({"case": "depth-count", "taken": depth, "layers": place.layers}, _Mistaken.of(place, layers=depth))
+        for depth in depths
     ]
     return [
-        ("the scale by depth is missing", _Mistaken.of(place, layers=0.5, layer=-0.5)),
-        ("the same depth is taken for every layer", _Mistaken.of(place, layer=place.layers - 1)),
+        ({"case": "depth-missing"}, _Mistaken.of(place, layers=0.5, layer=-0.5)),
+        ({"case": "depth-same"}, _Mistaken.of(place, layer=place.layers - 1)),
         *deep,
-        ("fan in and fan out are exchanged", _Mistaken.of(place, fan_in=place.fan_out, fan_out=place.fan_in)),
+        ({"case": "fans"}, _Mistaken.of(place, fan_in=place.fan_out, fan_out=place.fan_in)),
     ]
 
 

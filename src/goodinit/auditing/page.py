@@ -6,14 +6,17 @@ import base64
 import hashlib
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from goodinit.auditing.records import INCOMPLETE, AuditFinding, ParameterAudit
+from goodinit.auditing.records import ParameterAudit
 from goodinit.auditing.table import folded, verdict
+from goodinit.findings import Finding
 from goodinit.report.folder import write_new
+from goodinit.report.judged import finding_facts
 from goodinit.report.page import template_environment
 from goodinit.report.page_parts import environment
 
@@ -45,7 +48,7 @@ box.addEventListener("input", () => {
 def write_page(
     model: str,
     parameters: Sequence[ParameterAudit],
-    findings: Sequence[AuditFinding],
+    findings: Sequence[Finding],
     note: str,
     path: str | os.PathLike[str],
     overwrite: bool = False,
@@ -56,18 +59,19 @@ def write_page(
     """
     from markupsafe import Markup
 
-    wrong = {each.name for each in findings}
+    wrong = {str(each.where) for each in findings}
     text = (
         template_environment()
         .get_template("audit.html")
         .render(
             title=f"The audit of {model}",
+            kicker="audit",
             answer=verdict(parameters),
             sound=not any(each.severity == "severe" for each in findings),
-            note=note,
-            findings=findings[:_MOST],
-            left_out=len(findings) - _MOST,
-            facts=_facts(parameters),
+            findings=[finding_facts(each) for each in findings[:_MOST]],
+            more_findings=max(0, len(findings) - _MOST),
+            named=True,
+            facts=[*_facts(parameters), *([("note", note)] if note else [])],
             tree=_tree(parameters, wrong),
             rows=len(folded(parameters)),
             script=Markup(SEARCH),  # safe: our own
@@ -85,12 +89,14 @@ def _libraries() -> list[tuple[str, str]]:
 
 
 def _facts(parameters: Sequence[ParameterAudit]) -> list[tuple[str, str]]:
-    sizes = {kind: sum(each.size for each in parameters if each.kind == kind) for kind in ("parameter", "buffer")}
-    counts = {kind: sum(each.kind == kind for each in parameters) for kind in ("parameter", "buffer")}
+    sizes, counts = Counter[bool](), Counter[bool]()
+    for each in parameters:
+        sizes[each.kind == "parameter"] += each.size
+        counts[each.kind == "parameter"] += 1
     verdicts = dict.fromkeys(each.verdict for each in parameters)
     return [
-        ("parameters", f"{counts['parameter']:,} tensors, {sizes['parameter']:,} elements"),
-        ("buffers", f"{counts['buffer']:,} tensors, {sizes['buffer']:,} elements"),
+        ("parameters", f"{counts[True]:,} tensors, {sizes[True]:,} elements"),
+        ("buffers", f"{counts[False]:,} tensors, {sizes[False]:,} elements"),
         *((each, f"{sum(p.verdict == each for p in parameters):,}") for each in verdicts),
     ]
 
@@ -100,7 +106,7 @@ def _tree(parameters: Sequence[ParameterAudit], wrong: set[str]) -> dict[str, An
     root: dict[str, Any] = {"branches": {}, "rows": [], "wrong": False, "count": 0}
     for name, group in folded(parameters):
         *path, last = name.split(".")
-        bad = any(each.verdict in INCOMPLETE or each.name in wrong for each in group)
+        bad = any(each.incomplete or each.name in wrong for each in group)
         node = root
         for part in path:
             node["wrong"] |= bad

@@ -46,6 +46,7 @@ class Memory:
     law: DrawnLaw | None = None
     lost: list[Write] = field(default_factory=list)
     checkpoint: bool = False
+    overwritten: Write | None = None
 
     def verdict(self, tensor: torch.Tensor) -> str:
         """What became of the tensor in this memory."""
@@ -114,6 +115,7 @@ class Recorder(TorchDispatchMode):
             if memory is not None:
                 memory.lost = memory.lost or memory.writes
                 memory.writes, memory.parts, memory.full, memory.law = [], {}, False, None
+                memory.checkpoint, memory.overwritten = False, None
 
     def _record(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
         schema = func._schema
@@ -165,6 +167,7 @@ class Recorder(TorchDispatchMode):
         law = after(name, source.law if source else None, options if creation else options[1:])
         memory.writes = [*(source.writes if source and not creation else []), self._said(name, args, True)][-_LIMIT:]
         memory.law, memory.full = law, True
+        memory.checkpoint = source is not None and source.checkpoint and not name.endswith("_like")
 
     def _hold(self, storage: StorageWeakRef, size: int) -> None:
         self._held.append((storage, size))
@@ -185,8 +188,7 @@ class Recorder(TorchDispatchMode):
             if source is not None and not (source.full or source.parts):
                 return  # a copy of nothing
             law = source.law if source is not None else None
-            origin = source.writes if source is not None else []
-            self._write(name, tensor, _text(rest), law or DrawnLaw("unknown"), origin)
+            self._write(name, tensor, _text(rest), law or DrawnLaw("unknown"), source)
             return
         if name in _ARITHMETIC and memory is not None and not (memory.full or memory.parts):
             return
@@ -199,7 +201,7 @@ class Recorder(TorchDispatchMode):
         tensor: torch.Tensor,
         arguments: tuple[str, ...],
         law: DrawnLaw,
-        origin: list[Write] | None = None,
+        source: Memory | None = None,
     ) -> None:
         try:
             storage = tensor.untyped_storage()
@@ -211,9 +213,11 @@ class Recorder(TorchDispatchMode):
         whole = tensor.numel() * tensor.element_size() >= storage.nbytes()
         file, line, through, loading = _where()
         write = Write(name, arguments, file, line, through, whole)
-        memory.writes = [*memory.writes, *(origin or []), write][-_LIMIT:]
+        memory.writes = [*memory.writes, *(source.writes if source is not None else []), write][-_LIMIT:]
         if whole:
-            memory.full, memory.law, memory.checkpoint = True, law, loading
+            kept = loading or (source is not None and source.checkpoint) or (memory.checkpoint and name in _ARITHMETIC)
+            memory.overwritten = None if kept else write if memory.checkpoint else memory.overwritten
+            memory.full, memory.law, memory.checkpoint = True, law, kept
         else:
             memory.parts[(*_extent(tensor), tuple(tensor.stride()), tensor.dtype)] = tensor.numel()
             same = memory.law is not None and memory.law == law

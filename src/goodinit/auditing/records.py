@@ -7,11 +7,11 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from goodinit.auditing.laws import DrawnLaw
 
-__all__ = ["INCOMPLETE", "AuditFinding", "ParameterAudit", "Write"]
+__all__ = ["INCOMPLETE", "ParameterAudit", "Write"]
 
 INCOMPLETE: Final = ("never", "lost", "partial")
 
@@ -41,13 +41,14 @@ def _short(file: str) -> str:
 
 @dataclass(frozen=True)
 class ParameterAudit:
-    """A parameter or persistent buffer: its writes in order, the law they leave, and the verdict.
+    """A parameter or buffer: its writes in order, the law they leave, and the verdict.
 
-    The verdict is `filled`, `checkpoint`, `never` (memory that nobody wrote), `lost` (written, then replaced by
-    memory that nobody wrote), `partial` (a part was never written), or `values` (a built model: only its values are
-    known). `confirmed` says whether a build in memory filled with NaN left NaN there; None where there was none.
-    `measured` is the mean and the standard deviation of its values, None where no values were looked at, and
-    `expected` what a recipe asks for.
+    `kind` is `parameter`, `buffer`, or `non-persistent buffer` for one that no checkpoint keeps. The verdict is
+    `filled`, `checkpoint`, `never` (memory that nobody wrote), `lost` (written, then replaced by memory that nobody
+    wrote), `partial` (a part was never written), or `values` (a built model: only its values are known). `confirmed`
+    says whether a build in memory filled with NaN left NaN there; None where there was none. `overwritten` is the write
+    that replaced what a checkpoint had left, None where there was none. `measured` is the mean and the standard
+    deviation of its values, None where no values were looked at, and `expected` what a recipe asks for.
     """
 
     name: str
@@ -61,6 +62,12 @@ class ParameterAudit:
     confirmed: bool | None = None
     measured: tuple[float, float] | None = None
     expected: str | None = None
+    overwritten: Write | None = None
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether it holds what nobody wrote. A buffer that no checkpoint keeps may be made empty, as a cache is."""
+        return self.verdict in INCOMPLETE and (self.kind != "non-persistent buffer" or self.verdict != "never")
 
     @property
     def size(self) -> int:
@@ -94,18 +101,3 @@ class ParameterAudit:
             "expected": self.expected,
             "measured": list(self.measured) if self.measured is not None else None,
         }
-
-
-@dataclass(frozen=True)
-class AuditFinding:
-    """One judgement of a parameter. What nobody filled is severe: `never-filled`, `lost-write`, `partly-filled`.
-
-    So are values that are not those of their writes (`not-finite`, `outliers`, `off-its-law`, `constant-values`,
-    `replicas-differ`) and what is not as a recipe says (`off-the-recipe`). Where nothing is known of the writes, and
-    for `identical-values`, it is a warning.
-    """
-
-    code: str
-    name: str
-    message: str
-    severity: Literal["severe", "warning"] = "severe"

@@ -9,29 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from goodinit.auditing.records import INCOMPLETE, AuditFinding, ParameterAudit
+from goodinit.auditing.records import ParameterAudit
 from goodinit.auditing.table import table
 from goodinit.errors import GoodinitError
+from goodinit.findings import Finding
+from goodinit.results import Difference
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = ["Audit", "Difference", "read_baseline"]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What differs between two audits: `(name, what it was, what it is)`; None where there is no such parameter."""
-
-    changes: tuple[tuple[str, str | None, str | None], ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.changes)
-
-    def __str__(self) -> str:
-        if not self.changes:
-            return "Nothing changed."
-        return "\n".join(f"{name}: {old or 'absent'} -> {new or 'absent'}" for name, old, new in self.changes)
 
 
 @dataclass(frozen=True)
@@ -41,13 +28,13 @@ class Audit:
     model: str
     device: str
     parameters: tuple[ParameterAudit, ...]
-    findings: tuple[AuditFinding, ...] = ()
+    findings: tuple[Finding, ...] = ()
     note: str = ""
 
     @property
     def complete(self) -> bool:
-        """Whether no parameter or persistent buffer was left unwritten."""
-        return not any(each.verdict in INCOMPLETE for each in self.parameters)
+        """Whether no parameter or buffer was left unwritten, but for buffers made empty that no checkpoint keeps."""
+        return not any(each.incomplete for each in self.parameters)
 
     @property
     def sound(self) -> bool:
@@ -70,7 +57,7 @@ class Audit:
             "device": self.device,
             "complete": self.complete,
             "note": self.note,
-            "findings": [dict(vars(each)) for each in self.findings],
+            "findings": [each.to_dict() for each in self.findings],
             "parameters": [each.to_dict() for each in self.parameters],
         }
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from goodinit import recipes
 from goodinit.auditing.conformity import conformity
-from goodinit.auditing.records import AuditFinding, ParameterAudit
+from goodinit.auditing.records import INCOMPLETE, ParameterAudit
 from goodinit.auditing.result import Audit
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.factories import load_factory
+from goodinit.findings import Finding
 from goodinit.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -27,11 +28,6 @@ __all__ = ["audit"]
 
 _AFFORDABLE: Final = 20_000_000  # elements: as many are built in memory to confirm that nobody wrote them
 _MOST: Final = 8 * 2**30  # bytes of a model that only the CPU builds
-_MESSAGES: Final = {
-    "never": ("never-filled", "nobody writes it: its memory holds whatever was there; initialize it"),
-    "lost": ("lost-write", "it was written, and then replaced by new memory that nobody writes; initialize it after"),
-    "partial": ("partly-filled", "a part of it is written, the rest holds whatever was there; initialize all of it"),
-}
 
 
 def audit(
@@ -42,7 +38,7 @@ def audit(
     device: str | None = None,
     replicas: bool = False,
 ) -> Audit:
-    """Who filled every parameter and persistent buffer of a model, with what, from which line, or that nobody did.
+    """Who filled every parameter and buffer of a model, with what, from which line, or that nobody did.
 
     The factory runs under a recorder that follows writes through views, copies and arithmetic, on PyTorch's meta
     device, so that no memory is needed; where that raises, on the CPU, and the audit says so. A small model is also
@@ -80,7 +76,7 @@ def _audited(make_or_model: Any, init: Any, wanted: str | None, replicas: bool) 
     import torch
 
     if wanted not in (None, "meta", "cpu"):
-        raise GoodinitError(f"device={wanted!r}: an audit builds on meta or cpu; leave it out to try meta first")
+        raise GoodinitError(f"device={shown(wanted)}: an audit builds on meta or cpu; leave it out to try meta first")
     if isinstance(make_or_model, torch.nn.Module):
         if init is not None:
             raise GoodinitError("init= was given with a model that is built; give the function that makes the model")
@@ -92,16 +88,14 @@ def _audited(make_or_model: Any, init: Any, wanted: str | None, replicas: bool) 
         recorder, model, device, note = _recorded(name, make, init, wanted)
         tensors = _tensors(model)
         rows = [_row(recorder, *entry) for entry in tensors]
-        suspects = any(row.verdict in _MESSAGES for row in rows)
+        suspects = any(row.verdict in INCOMPLETE for row in rows)
         small = wanted != "meta" and sum(tensor.numel() for _, _, tensor, _ in tensors) <= _AFFORDABLE
         built = _poisoned(make, init, device) if small and (suspects or device == "meta") else {}
     if not built and device == "cpu":
         built = {name: tensor for name, _, tensor, _ in tensors}
     rows = [_settled(row, built.get(row.name)) for row in rows]
-    findings = [
-        AuditFinding(_MESSAGES[r.verdict][0], r.name, _MESSAGES[r.verdict][1]) for r in rows if r.verdict in _MESSAGES
-    ]
-    whole = [row for row in rows if row.verdict not in _MESSAGES]
+    findings = [finding for row in rows if (finding := _provenance(row)) is not None]
+    whole = [row for row in rows if row.verdict not in INCOMPLETE]
     seen, wrong = _look([(row, built[row.name]) for row in whole if row.name in built], known=True)
     values = {row.name: row for row in seen}
     note = f"{note} The values are those of a build in memory.".strip() if values else note
@@ -166,7 +160,7 @@ def _build(name: str, make: Callable[[], Any], init: Any, recorder: Recorder, de
         with recorder.active(device == "meta"):
             if isinstance(init, str):
                 if not callable(getattr(model, init, None)):
-                    raise GoodinitError(f"init={init!r}: the model that {name}() returned has no method {init}")
+                    raise GoodinitError(f"init={shown(init)}: the model that {name}() returned has no method {init}")
                 getattr(model, init)()
             else:
                 init(model)
@@ -174,7 +168,7 @@ def _build(name: str, make: Callable[[], Any], init: Any, recorder: Recorder, de
 
 
 def _tensors(model: torch.nn.Module) -> list[tuple[str, str, Any, tuple[str, ...]]]:
-    """Name, kind, tensor and the other names of each parameter and persistent buffer."""
+    """Name, kind, tensor and the other names of each parameter and buffer."""
     names: dict[int, list[str]] = {}
     tensors: dict[int, tuple[str, Any]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
@@ -182,9 +176,10 @@ def _tensors(model: torch.nn.Module) -> list[tuple[str, str, Any, tuple[str, ...
         tensors[id(parameter)] = ("parameter", parameter)
     for prefix, module in model.named_modules():
         for key, buffer in module._buffers.items():
-            if buffer is not None and key not in module._non_persistent_buffers_set:
+            if buffer is not None:
                 names.setdefault(id(buffer), []).append(f"{prefix}.{key}" if prefix else key)
-                tensors[id(buffer)] = ("buffer", buffer)
+                kept = key not in module._non_persistent_buffers_set
+                tensors[id(buffer)] = ("buffer" if kept else "non-persistent buffer", buffer)
     return [(found[0], *tensors[key], tuple(found[1:])) for key, found in names.items()]
 
 
@@ -194,7 +189,21 @@ def _row(recorder: Recorder, name: str, kind: str, tensor: torch.Tensor, tied: t
     if memory is None or tensor.numel() == 0:  # made where PyTorch tells nobody, such as from a file: somebody's values
         return ParameterAudit(name, kind, shape, "filled", tied=tied)
     verdict = memory.verdict(tensor)
-    return ParameterAudit(name, kind, shape, verdict, memory.law, tuple(memory.writes), tuple(memory.lost), tied)
+    writes, lost = tuple(memory.writes), tuple(memory.lost)
+    return ParameterAudit(name, kind, shape, verdict, memory.law, writes, lost, tied, overwritten=memory.overwritten)
+
+
+def _provenance(row: ParameterAudit) -> Finding | None:
+    """What is wrong with who wrote a parameter."""
+    if row.verdict == "never":
+        return Finding("never-filled", "severe" if row.incomplete else "warning", row.name)
+    if row.verdict == "lost":
+        return Finding("lost-write", "severe", row.name)
+    if row.verdict == "partial":
+        return Finding("partly-filled", "severe", row.name)
+    if row.overwritten is not None:
+        return Finding("checkpoint-overwritten", "severe", row.name, {"write": str(row.overwritten)})
+    return None
 
 
 def _settled(row: ParameterAudit, built: torch.Tensor | None) -> ParameterAudit:
@@ -205,7 +214,7 @@ def _settled(row: ParameterAudit, built: torch.Tensor | None) -> ParameterAudit:
     import torch
 
     unseen = row.verdict == "filled" and row.law is None and not row.writes
-    if not (unseen or row.verdict in _MESSAGES) or built is None or not built.is_floating_point() or built.is_meta:
+    if not (unseen or row.verdict in INCOMPLETE) or built is None or not built.is_floating_point() or built.is_meta:
         return row
     nan = torch.isnan(built.detach())
     if unseen:
@@ -235,7 +244,7 @@ def _poisoned(make: Callable[[], Any], init: Any, device: str) -> dict[str, torc
 
 def _look(
     rows: Sequence[tuple[ParameterAudit, torch.Tensor]], known: bool
-) -> tuple[list[ParameterAudit], list[AuditFinding]]:
+) -> tuple[list[ParameterAudit], list[Finding]]:
     """The rows with what their tensors hold, and what is wrong with it; `known` says that their writes are known."""
     from goodinit.auditing.laws import UNKNOWN
     from goodinit.auditing.values import alike, judged, measured
@@ -250,7 +259,7 @@ def _look(
         seen.append(row)
         law = row.law or UNKNOWN if known else None
         matrix = row.kind == "parameter" and len([side for side in row.shape if side > 1]) > 1
-        finding = judged(row.name, values, law, matrix=matrix, buffer=row.kind == "buffer")
+        finding = judged(row.name, values, law, matrix=matrix, buffer=row.kind != "parameter")
         findings += [finding] if finding is not None else []
         if matrix and (law is None or law.random):
             drawn.append((row.name, tensor, values))

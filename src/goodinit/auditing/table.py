@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from goodinit.auditing.records import INCOMPLETE, ParameterAudit
+from goodinit.auditing.records import ParameterAudit
 from goodinit.wording import spanned
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def verdict(parameters: Sequence[ParameterAudit]) -> str:
         return "no parameter can be seen: a container, such as a quantized layer, keeps its own"
     if any(each.verdict == "values" for each in parameters):
         return "values only"
-    wrong = sum(each.verdict in INCOMPLETE for each in parameters)
+    wrong = sum(each.incomplete for each in parameters)
     return f"{wrong} of {len(parameters)} not filled" if wrong else "every parameter was filled"
 
 
@@ -43,7 +43,7 @@ def table(model: str, parameters: Sequence[ParameterAudit], note: str = "", rows
     from rich.table import Table
     from rich.text import Text
 
-    groups = sorted(folded(parameters), key=lambda group: group[1][0].verdict not in INCOMPLETE)
+    groups = sorted(folded(parameters), key=lambda group: not group[1][0].incomplete)
     shown = groups if rows is None else groups[:rows]
     left = f" {len(groups) - len(shown)} more rows are not shown." if len(shown) < len(groups) else ""
     result = Table(title=Text(f"{model}: {verdict(parameters)}"), caption=Text((note + left).strip()))

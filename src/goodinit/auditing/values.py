@@ -11,7 +11,7 @@ import torch
 from scipy.special import erfcinv
 
 from goodinit.auditing.laws import DrawnLaw
-from goodinit.auditing.records import AuditFinding
+from goodinit.findings import Finding
 
 __all__ = ["Values", "alike", "differing", "judged", "measured"]
 
@@ -21,7 +21,6 @@ _SURE: Final = 7.0  # standard errors between a moment and its law's
 _CHANCE: Final = 1e-9  # that a tensor of its law holds a value as far out
 _FAR: Final = 100.0  # standard deviations of the middle half, beyond which a value of an unknown law is told
 _ENOUGH: Final = 50  # values, below which a variance tells nothing
-_SHOWN: Final = 3
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def _moments(flat: torch.Tensor, known: bool) -> Values:
     return Values(size, True, mean, math.sqrt(squares / size), low, high, middle, eps)
 
 
-def judged(name: str, values: Values, law: DrawnLaw | None, *, matrix: bool, buffer: bool) -> AuditFinding | None:
+def judged(name: str, values: Values, law: DrawnLaw | None, *, matrix: bool, buffer: bool) -> Finding | None:
     """What is wrong with the values of one tensor; `law` is what its writes leave, None where they are not known.
 
     A buffer may hold infinity, as masks do.
@@ -87,46 +86,42 @@ def judged(name: str, values: Values, law: DrawnLaw | None, *, matrix: bool, buf
     if not values.finite:
         if buffer and not (math.isnan(values.low) or math.isnan(values.high)):
             return None
-        return AuditFinding("not-finite", name, "it holds NaN or infinity; initialize it")
+        return Finding("not-finite", "severe", name, {"case": "held"})
     if law is not None and law.random:
         return _against(name, values, law)
     if law is None and matrix and values.constant and values.low != 0:
-        message = f"all of its {values.size:,} values are {values.low:.4g}, so that its units are alike"
-        return AuditFinding("constant-values", name, message, "warning")
+        return Finding("constant-values", "warning", name, {"size": values.size, "value": values.low})
     far = max(abs(values.low - values.mean), abs(values.high - values.mean))
     if law is None and values.middle > 0 and far > _FAR * values.middle:
-        message = f"a value lies {far / values.middle:.3g} standard deviations of the middle half from the mean"
-        return AuditFinding("outliers", name, message, "warning")
+        return Finding("outliers", "warning", name, measured=far / values.middle)
     return None
 
 
-def _against(name: str, values: Values, law: DrawnLaw) -> AuditFinding | None:
+def _against(name: str, values: Values, law: DrawnLaw) -> Finding | None:
     moments = law.moments
     if moments is None or values.size < 2:
         return None
     mean, std = moments
     room = 4 * values.digits * max(abs(values.low), abs(values.high), abs(mean))
     if values.constant and std > room:
-        message = f"all of its values are {values.low:.4g}, where its writes make {law}"
-        return AuditFinding("constant-values", name, message)
+        return Finding("constant-values", "severe", name, {"case": "law", "value": values.low, "law": str(law)})
     far = math.sqrt(2) * float(erfcinv(_CHANCE / values.size)) * law.scale
     low = max(law.low if law.low is not None else -math.inf, law.location - far if law.scale else -math.inf)
     high = min(law.high if law.high is not None else math.inf, law.location + far if law.scale else math.inf)
     if values.low < low - room or values.high > high + room:
         worst = values.low if low - values.low > values.high - high else values.high
         sigmas = abs(worst - mean) / std if std else math.inf
-        message = f"it holds {worst:.4g}, {sigmas:.3g} standard deviations from the mean, which {law} cannot make"
-        return AuditFinding("outliers", name, message)
+        return Finding("outliers", "severe", name, {"case": "law", "value": worst, "law": str(law)}, sigmas)
     off = abs(values.mean - mean) > _SURE * std / math.sqrt(values.size) + room
     if values.size >= _ENOUGH:  # a normal's error, which those of cut and uniform laws are below
         off = off or abs(values.std**2 - std**2) > _SURE * std**2 * math.sqrt(2 / values.size) + 2 * room * std
     if off:
-        message = f"its mean is {values.mean:.4g} and its std {values.std:.4g}, where its writes make {law}"
-        return AuditFinding("off-its-law", name, message)
+        found = {"mean": values.mean, "std": values.std, "law": str(law)}
+        return Finding("off-its-law", "severe", name, found, values.std, std)
     return None
 
 
-def alike(rows: Sequence[tuple[str, torch.Tensor, Values]]) -> Iterator[AuditFinding]:
+def alike(rows: Sequence[tuple[str, torch.Tensor, Values]]) -> Iterator[Finding]:
     """Parameters, none of them tied, that hold the same values: layers that start as copies of each other."""
     groups: dict[tuple[Any, ...], list[tuple[str, torch.Tensor]]] = {}
     for name, tensor, values in rows:
@@ -137,12 +132,10 @@ def alike(rows: Sequence[tuple[str, torch.Tensor, Values]]) -> Iterator[AuditFin
         first, *rest = group
         same = [name for name, tensor in rest if torch.equal(_local(tensor), _local(first[1]))]
         if same:
-            more = f" and {len(same) - _SHOWN} more" if len(same) > _SHOWN else ""
-            message = f"it holds the same values as {', '.join(same[:_SHOWN])}{more}, so that they start alike"
-            yield AuditFinding("identical-values", first[0], message, "warning")
+            yield Finding("identical-values", "warning", first[0], {"others": same})
 
 
-def differing(rows: Sequence[tuple[str, torch.Tensor]]) -> Iterator[AuditFinding]:
+def differing(rows: Sequence[tuple[str, torch.Tensor]]) -> Iterator[Finding]:
     """Parameters whose values are not the same in every process of the group, where each should hold all of them."""
     from hashlib import blake2b
 
@@ -159,6 +152,5 @@ def differing(rows: Sequence[tuple[str, torch.Tensor]]) -> Iterator[AuditFinding
     for name in digests:
         others = [rank for rank, found in enumerate(every) if found is not None and found.get(name) != digests[name]]
         if others:
-            ranks = ", ".join(map(str, others[:_SHOWN])) + (", ..." if len(others) > _SHOWN else "")
-            message = f"process {ranks} holds other values than process {distributed.get_rank()}"
-            yield AuditFinding("replicas-differ", name, message)
+            ranks = {"others": list(map(str, others)), "own": distributed.get_rank()}
+            yield Finding("replicas-differ", "severe", name, ranks)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goodinit import report
 from goodinit.arguments import check_count, check_number
+from goodinit.checkup.model_changes import difference
 from goodinit.checkup.model_findings import model_findings
 from goodinit.checkup.step import STEP_OPTIMIZERS, Step
-from goodinit.errors import GoodinitError, unknown_name
+from goodinit.errors import GoodinitError, shown, unknown_name
 from goodinit.findings import codes
 from goodinit.model_records import LayerStart, ModelStart
 from goodinit.report import MAX_ROWS, CheckupTable
-from goodinit.results import Finding
+from goodinit.results import Difference, Finding
 
 if TYPE_CHECKING:  # models need torch, and are imported by those who use them
     import torch
@@ -58,6 +59,23 @@ class Checkup:
         """One JSON object."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
+    def beside(self, other: Checkup) -> Difference:
+        """What is different in another checkup, as of a model of the same family: findings, the loss, layers, sizes.
+
+        >>> import goodinit, torch
+        >>> one, other = (torch.nn.Linear(8, 8) for _ in range(2))
+        >>> with torch.no_grad():
+        ...     _ = other.weight.copy_(one.weight * 2)
+        >>> checkups = [goodinit.check(model, torch.randn(32, 8)) for model in (one, other)]
+        >>> [name for name, old, new in checkups[0].beside(checkups[1]).changes if "weight std" in name]
+        ['weight, weight std']
+        """
+        return difference(self.to_dict(), other.to_dict())
+
+    def since(self, baseline: Mapping[str, Any]) -> Difference:
+        """What changed since a checkup that was kept as JSON, as `to_dict` gives it."""
+        return difference(baseline, self.to_dict())
+
     def report(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
         """Write the checkup as one HTML page that needs nothing else, and return its place.
 
@@ -79,9 +97,9 @@ class Checkup:
         """The table as plain text; `print(checkup)` prints that of 40 lines.
 
         >>> import goodinit, torch
-        >>> checkup = goodinit.check(torch.nn.Linear(8, 8), torch.ones(4, 8))
+        >>> checkup = goodinit.check(torch.nn.Linear(8, 8), torch.full((4, 8), torch.nan))
         >>> print(checkup.text(max_rows=200).splitlines()[0])
-        Linear: not a healthy start: inputs-constant
+        Linear: not a healthy start: not-finite
         """
         return report.text(self.table(max_rows), width)
 
@@ -104,13 +122,14 @@ def check(
     jacobian: bool = False,
     rounding: bool = False,
     ignore: Sequence[str] = (),
+    remedies: bool = True,
 ) -> Checkup:
     """Run a model once on a batch, and say layer by layer whether its start is healthy.
 
     The model runs forward, and backward where there is a loss, in the mode that it is in; it is left as it was, to the
     bit: parameters, buffers, modes, gradients, hooks and random state. Sizes, dead units and gradients are those of the
     whole batch; correlations and ranks are estimated from 32 inputs and 512 features, saturation from 16,384
-    values. That takes at most about four times the model's own pass.
+    values. That takes at most about four times the model's own pass, and as much again for each remedy that is tried.
 
     Arguments:
         model: any `torch.nn.Module`. `torch.compile`'s is looked into; one with lazily built parameters is run as a
@@ -127,6 +146,8 @@ def check(
             passes as there are outputs.
         rounding: also measure how far a change of the weights by one part in 65,536 spreads. Two passes.
         ignore: codes of findings that are known and accepted, which are left out.
+        remedies: try each remedy before it is shown: the model is measured once more for each, and put back. One that
+            makes its finding no less severe is not shown.
 
     Raises GoodinitError where the model or the loss cannot be run, naming their own error, and for an unknown code.
 
@@ -140,19 +161,25 @@ def check(
     """
     import goodinit.pytorch  # noqa: F401  # where PyTorch is missing, it says which extra to install
     from goodinit.checkup.model_measure import Expensive, measure_model
+    from goodinit.checkup.model_remedies import Remedies
+    from goodinit.pytorch.guard import runnable
 
     rate = _rate(learning_rate)
     if optimizer not in STEP_OPTIMIZERS:
-        raise GoodinitError(f"optimizer={optimizer!r} is not known; choose one of {', '.join(STEP_OPTIMIZERS)}")
+        raise GoodinitError(f"optimizer={shown(optimizer)} is not known; choose one of {', '.join(STEP_OPTIMIZERS)}")
     if loss is not None and not callable(loss):
-        raise GoodinitError(f"loss={loss!r}: give a callable of (output, targets), such as F.cross_entropy")
+        raise GoodinitError(f"loss={shown(loss)}: give a callable of (output, targets), such as F.cross_entropy")
     known = codes()
     for code in [ignore] if isinstance(ignore, str) else ignore:
         if code not in known:
             raise unknown_name("ignore: the code", str(code), known)
-    start = measure_model(model, inputs, targets, loss, Step(optimizer, rate), Expensive(curvature, jacobian, rounding))
+    step, given = Step(optimizer, rate), (inputs, targets, loss)
+    start = measure_model(model, *given, step, Expensive(curvature, jacobian, rounding))
     left_out = (ignore,) if isinstance(ignore, str) else tuple(ignore)
-    return Checkup(start, tuple(each for each in model_findings(start) if each.code not in left_out))
+    found = tuple(each for each in model_findings(start) if each.code not in left_out)
+    if remedies and found:
+        found = Remedies(runnable(model), given, step, start, found).findings()
+    return Checkup(start, found)
 
 
 def _rate(given: float | None) -> float | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from goodinit.checkup.rules import batch, gradients, recurrent, signals, weights, whole
+from goodinit.checkup.rules import attention, batch, gradients, recurrent, signals, weights, whole
+from goodinit.findings import Severity
 from goodinit.model_records import ModelStart
 from goodinit.results import Finding
 
-__all__ = ["model_findings"]
+__all__ = ["SEVERITIES", "model_findings"]
 
 RULES: Final[tuple[Callable[[ModelStart], Iterator[Finding]], ...]] = (
     *batch.RULES,
@@ -17,10 +18,12 @@ RULES: Final[tuple[Callable[[ModelStart], Iterator[Finding]], ...]] = (
     *signals.RULES,
     *gradients.RULES,
     *recurrent.RULES,
+    *attention.RULES,
     *whole.RULES,
 )
 
-_ORDER: Final = ("severe", "warning", "info")
+SEVERITIES: Final[tuple[Severity, ...]] = ("severe", "warning", "info")
+"""The most severe first."""
 
 
 def model_findings(start: ModelStart) -> tuple[Finding, ...]:
@@ -28,4 +31,4 @@ def model_findings(start: ModelStart) -> tuple[Finding, ...]:
     found = [finding for rule in RULES for finding in rule(start)]
     if any(finding.severity == "severe" for rule in batch.CAUSES for finding in rule(start)):
         found = [finding for finding in found if finding.code not in batch.CONSEQUENCES]
-    return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity)))
+    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from goodinit.comparison import owner as on_nodes
 from goodinit.comparison.executor import engine_of
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.results import Task
 from goodinit.training import EngineName
 
@@ -39,7 +39,7 @@ def check_cluster(cluster: str | None) -> None:
     numbered = port.isascii() and port.isdigit() and int(port[:6]) < 65536
     if not named and not (host and colon and numbered and "/" not in host):
         raise GoodinitError(
-            f"cluster {cluster!r}: give auto, local, or the address of a cluster's head, such as 10.0.0.1:6379"
+            f"cluster {shown(cluster)}: give auto, local, or the address of a cluster's head, such as 10.0.0.1:6379"
         )
     _ray()
 

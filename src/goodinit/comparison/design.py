@@ -14,7 +14,7 @@ from goodinit import activations, methods
 from goodinit.activations import Activation
 from goodinit.comparison.model_tasks import check_model, own_data, read_factory
 from goodinit.datasets import Dataset, Source, is_builtin
-from goodinit.errors import GoodinitError, shown, unknown_name
+from goodinit.errors import GoodinitError, as_word, shown, unknown_name
 from goodinit.methods import Start
 from goodinit.networks import MLP, Loss, check_size, check_widths
 from goodinit.options import LOSSES, OPTIONS, TASKS, task_options
@@ -24,7 +24,7 @@ from goodinit.streams import as_stream, check_seed
 from goodinit.training import OPTIMIZERS, Dtype, Schedule
 from goodinit.training.schedule import FOR_MODELS
 
-__all__ = ["CLASSIC_INITIALIZATIONS", "design", "model_defaults", "parse_seeds"]
+__all__ = ["CLASSIC_INITIALIZATIONS", "check_starts", "design", "model_defaults", "parse_seeds"]
 
 CLASSIC_INITIALIZATIONS: Final = ("zeros", "normal(std=10)", "he_normal")
 GRID: Final = tuple(float(f"{rate:.3g}") for rate in 10.0 ** np.arange(-4, 0.51, 0.5))  # 1e-4, 3.16e-4, ..., 1, 3.16
@@ -55,7 +55,7 @@ def design(
     """The study that these options describe; the defaults are the classic experiment. See `compare`."""
     rates, growing = _learning_rates(learning_rate)
     if tuning_criterion not in OPTIONS["tuning_criterion"].choices:
-        raise GoodinitError(f"tuning criterion {tuning_criterion!r}: choose {OPTIONS['tuning_criterion'].takes}")
+        raise GoodinitError(f"tuning criterion {shown(tuning_criterion)}: choose {OPTIONS['tuning_criterion'].takes}")
     if len(rates) == 1:
         options["learning_rate"] = rates[0]
     if not isinstance(tasks, Iterable):
@@ -71,7 +71,7 @@ def design(
         if names.count(name) > 1:
             raise GoodinitError(f"two tasks are called {name!r}; give each its own name")
     for task in made:
-        (_check_network if task.network.together else check_model)(task, chosen)
+        check_starts(task, chosen)
     evaluation = parse_seeds(seeds)
     apart = _tuning_seeds(evaluation, tuning_seeds) if len(rates) > 1 else ()
     for task in made:
@@ -80,6 +80,14 @@ def design(
     if (trials := study.size) > _MOST_TRIALS:
         raise GoodinitError(f"the study has {trials:,} trials; {_MOST_TRIALS:,} are the most one file should hold")
     return study
+
+
+def check_starts(task: Task, chosen: Sequence[Start]) -> None:
+    """Refuse initializations that cannot fill what the task trains, or be trained as they ask.
+
+    Raises GoodinitError.
+    """
+    (_check_network if task.network.together else check_model)(task, chosen)
 
 
 def _check_network(task: Task, chosen: Sequence[Start]) -> None:
@@ -176,7 +184,7 @@ def _task(given: str | Mapping[str, Any], options: Mapping[str, Any]) -> Task:
     own: Mapping[str, Any] = {}
     if isinstance(given, Mapping):
         own = {key: value for key, value in given.items() if key not in ("name", "like")}
-        name, base = given.get("name"), str(given.get("like", "classic"))
+        name, base = given.get("name"), as_word(given.get("like", "classic"))
     else:
         name, base = None, given
     if not isinstance(base, str):
@@ -211,7 +219,7 @@ def _made_model(name: str | None, base: str, changes: Mapping[str, Any]) -> Task
     for option in task_options():
         if option.of == "network" and changes.get(option.name) is not None:
             raise GoodinitError(
-                f"{option.name}={changes[option.name]!r} goes with a network of goodinit's own; a model has its own"
+                f"{option.name}={shown(changes[option.name])} goes with goodinit's own networks; a model has its own"
             )
     import goodinit.pytorch  # noqa: F401  # where PyTorch is missing, it says which extra to install
 
@@ -223,7 +231,7 @@ def _made_model(name: str | None, base: str, changes: Mapping[str, Any]) -> Task
     )
     if loss == "squared_error" and not source.dataset(0).regression:
         raise GoodinitError(f"the loss squared_error needs numbers to predict with a model; {source.text} has classes")
-    factory = read_factory(options["model"], source.dataset(0), str(options["device"]))
+    factory = read_factory(options["model"], source.dataset(0), as_word(options["device"]))
     factory = replace(factory, brings_data=given is None)
     return Task(str(name or factory.text), source, factory, schedule, "keyed", cast(Dtype, factory.dtype))
 
@@ -251,9 +259,9 @@ def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bo
 
 
 def _explicit_loss(given: object) -> str | None:
-    loss = None if given is None else canonical(str(given))
+    loss = None if given is None else canonical(as_word(given))
     if loss not in (None, *LOSSES):
-        raise unknown_name("loss", str(given), LOSSES)
+        raise unknown_name("loss", as_word(given), LOSSES)
     return loss
 
 
@@ -279,7 +287,7 @@ def _schedule(options: Mapping[str, Any]) -> Schedule:
     if every is None:
         every = _round_interval(steps) if isinstance(steps, int) and steps >= 1 else 1
     chosen = {field.name: options[field.name] for field in fields(Schedule)}
-    return Schedule(**{**chosen, "optimizer": canonical(str(options["optimizer"])), "record_every": every})
+    return Schedule(**{**chosen, "optimizer": canonical(as_word(options["optimizer"])), "record_every": every})
 
 
 def _round_interval(steps: int) -> int:

@@ -15,7 +15,7 @@ from goodinit.comparison.batches import Batch
 from goodinit.comparison.outcome import finished, has_diverged
 from goodinit.comparison.starts import MEASURED
 from goodinit.datasets import Dataset
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.factories import ModelFactory, load_factory, source_fingerprint
 from goodinit.methods import Start, as_method
 from goodinit.results import Finding, Job, Task, Trial
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from goodinit.pytorch import Initialization
     from goodinit.pytorch.loop import LoopRun
 
-__all__ = ["check_model", "own_data", "read_factory", "train_models"]
+__all__ = ["check_model", "dataset_of", "own_data", "read_factory", "train_models"]
 
 _SHOWN: Final = 32  # examples that the model is run on to learn its activations and to check its start
 
@@ -50,7 +50,7 @@ def read_factory(given: str | Callable[[], Any], data: Dataset | None, device: s
     text, make = load_factory(given)
     with seeded(0, "model"):
         model, own = _made(make, text)
-        examples = data or _dataset(own, text)
+        examples = data or dataset_of(own, text)
         _check_device(device)
         inputs = _inputs(model, examples.X_train[:_SHOWN], "cpu")
         model = shaped(model, inputs).model
@@ -77,7 +77,7 @@ def own_data(given: str | Callable[[], Any]) -> Dataset:
 
     text, make = load_factory(given)
     with seeded(0, "model"):
-        return _dataset(_made(make, text)[1], text)
+        return dataset_of(_made(make, text)[1], text)
 
 
 def check_model(task: Task, chosen: Sequence[Start]) -> None:
@@ -115,8 +115,8 @@ def _try(call: Callable[[], Any], text: str) -> Any:
         raise GoodinitError(f"{text} failed: {type(error).__name__}: {error}") from error
 
 
-def _dataset(given: Any, text: str) -> Dataset:
-    """The factory's data: a Dataset, or (X_train, y_train, X_test, y_test)."""
+def dataset_of(given: Any, text: str) -> Dataset:
+    """The data that a factory or a person gives: a Dataset, or (X_train, y_train, X_test, y_test)."""
     if isinstance(given, Dataset):
         return given
     if given is None:
@@ -168,7 +168,9 @@ def _check_device(device: str) -> None:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise GoodinitError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}; choose cpu") from error
+        raise GoodinitError(
+            f"device {shown(device)} cannot be used: {str(error).splitlines()[0]}; choose cpu"
+        ) from error
 
 
 def train_models(batch: Batch, progress: Callable[[int], None] = lambda step: None) -> list[Trial]:

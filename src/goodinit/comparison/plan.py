@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,14 +18,14 @@ from goodinit.networks import stack
 from goodinit.results import Job, Study, Task, Trial
 from goodinit.streams import KeyedStream
 from goodinit.training import EngineName, batches, train
-from goodinit.wording import count
+from goodinit.wording import count, duration
 
-__all__ = ["Plan", "estimate", "missing_jobs"]
+__all__ = ["Plan", "TrialTime", "estimate", "measured_time", "missing_jobs"]
 
 SAMPLE: Final = 16  # networks trained to measure the rate: what fills the lanes of an engine
 SAMPLE_WORK: Final = 5e8  # operations a step, beyond which fewer networks are taken
 ENOUGH: Final = 0.1  # seconds of steps from which a rate is read
-LONG: Final = 1.0  # seconds from which a step is not repeated to be free of imports
+LONG: Final = 8.0  # seconds from which a step is not repeated to be free of imports, which take some
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Plan:
             trials += f", {self.stored:,} of them stored already"
         if self.stored == self.trials:
             return f"{trials}: nothing is left to train"
-        return f"{trials}: {_duration(self.seconds)}"
+        return f"{trials}: {_time(self.seconds)}"
 
 
 def estimate(
@@ -77,10 +77,10 @@ def estimate(
         if not jobs:
             continue
         first = sum(job.seed == study.seeds[0] and job.phase == "evaluation" for job in jobs)
-        if task.network.engines:
-            each = _seconds_a_network(Batch(task, _sample(study, task, jobs)), engine)
-        else:
-            each, first = _seconds_a_model(task, jobs[0]), 0  # models have no perturbations
+        sample = _sample(study, task, jobs) if task.network.engines else (jobs[0],)
+        first = first if task.network.engines else 0  # models have no perturbations
+        pace = measured_time(task, sample, engine)
+        each = None if pace is None else pace.trial(task)
         seconds = None if seconds is None or each is None else seconds + each * (len(jobs) + perturbations * first)
     return Plan(study.size, study.size - len(missing), seconds)
 
@@ -103,8 +103,28 @@ def _sample(study: Study, task: Task, jobs: list[Job]) -> tuple[Job, ...]:
     return largest[: max(1, min(SAMPLE, int(SAMPLE_WORK / work)))]
 
 
-def _seconds_a_network(batch: Batch, engine: EngineName) -> float | None:
-    """The time of one trial of the batch: its start and its measures, its steps, and the losses it records."""
+@dataclass(frozen=True)
+class TrialTime:
+    """The seconds of one trial here: what is done once, and each step."""
+
+    once: float
+    step: float
+
+    def trial(self, task: Task) -> float:
+        """The seconds of a trial of the task: its start and measures, its steps, and the losses that it records."""
+        schedule, examples = task.schedule, len(task.data.y_train)
+        forward = examples / (3 * min(schedule.batch_size or examples, examples))  # in steps: backward is twice as much
+        return self.once + self.step * (schedule.steps - 1 + forward * (len(schedule.recorded) - 1))
+
+
+def measured_time(task: Task, sample: Sequence[Job], engine: EngineName = "auto") -> TrialTime | None:
+    """The pace at which the sample's jobs are trained here, by training some of their steps; None where that fails."""
+    if task.network.engines:
+        return _pace_of_networks(Batch(task, tuple(sample)), engine)
+    return _pace_of_models(task, sample[0])
+
+
+def _pace_of_networks(batch: Batch, engine: EngineName) -> TrialTime | None:
     task, jobs, schedule = batch.task, batch.jobs, batch.task.schedule
     examples = task.source.dataset(jobs[0].seed)
     X, Y = np.ascontiguousarray(examples.X_train.T), examples.targets
@@ -134,14 +154,10 @@ def _seconds_a_network(batch: Batch, engine: EngineName) -> float | None:
     checkup.measure(task.mlp, starts[0], X, Y)
     measures = 2 * (time.perf_counter() - began)  # of the start and of the end
     each_step = max(taken - once, 0.0) / max(steps - 1, 1)
-    batch_size = min(schedule.batch_size or Y.shape[1], Y.shape[1])
-    forward = Y.shape[1] / (3 * batch_size)  # of all examples, in steps: backward is twice as much as forward
-    all_steps = schedule.steps - 1 + forward * (len(schedule.recorded) - 1)
-    return float(drawing + measures + (once + each_step * all_steps) / len(jobs))
+    return TrialTime(float(drawing + measures + once / len(jobs)), float(each_step / len(jobs)))
 
 
-def _seconds_a_model(task: Task, job: Job) -> float | None:
-    """The time of one model's trial: what is done once, and its steps with the losses that it records."""
+def _pace_of_models(task: Task, job: Job) -> TrialTime | None:
     schedule = task.schedule
 
     def run(steps: int) -> float:
@@ -161,23 +177,8 @@ def _seconds_a_model(task: Task, job: Job) -> float | None:
             taken = run(steps)
     except (ArithmeticError, MemoryError, RuntimeError, ValueError):  # the run itself will say what is wrong
         return None
-    examples = len(task.data.y_train)
-    forward = examples / (3 * min(schedule.batch_size or examples, examples))
-    all_steps = schedule.steps - 1 + forward * (len(schedule.recorded) - 1)
-    return once + max(taken - once, 0.0) / max(steps - 1, 1) * all_steps
+    return TrialTime(once, max(taken - once, 0.0) / max(steps - 1, 1))
 
 
-def _duration(seconds: float | None) -> str:
-    """The time in a round number of the largest unit that fits.
-
-    >>> [_duration(each) for each in (0.2, 14.0, 100.0, 4000.0, 260_000.0)]
-    ['about a second', 'about 15 seconds', 'about 2 minutes', 'about 65 minutes', 'about 3 days']
-    """
-    if seconds is None:
-        return "how long they take is not known"
-    for unit, size, most in (("second", 1, 90), ("minute", 60, 90), ("hour", 3600, 36), ("day", 86400, float("inf"))):
-        if seconds < most * size:
-            number = max(1, round(seconds / size))
-            number = 5 * round(number / 5) if number > 10 else number
-            return f"about a{'n' if unit == 'hour' else ''} {unit}" if number == 1 else f"about {number:,} {unit}s"
-    raise AssertionError("every number of seconds is a number of days")
+def _time(seconds: float | None) -> str:
+    return "how long they take is not known" if seconds is None else f"about {duration(seconds)}"

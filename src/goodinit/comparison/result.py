@@ -20,7 +20,7 @@ from goodinit.comparison.rows import TaskRow
 from goodinit.comparison.store import Store, read_file
 from goodinit.comparison.summary import summarize_tasks
 from goodinit.comparison.tuning import tuning_curves
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.jsonable import json_value
 from goodinit.report import Rerun
 from goodinit.results import Origin, Study, Task, TaskSummary, Trial
@@ -178,7 +178,7 @@ class Comparison(_Table):
                     raise GoodinitError("one seed ranks nothing; give several, such as seeds='0-19'")
                 return summary.ranking
         known = ", ".join(summary.task for summary in self.summaries)
-        raise GoodinitError(f"task {task!r} was not compared; there are {known}")
+        raise GoodinitError(f"task {shown(task)} was not compared; there are {known}")
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON holds it: `task`, `trials` and `summary`."""

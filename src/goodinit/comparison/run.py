@@ -15,7 +15,7 @@ from goodinit.comparison.policies import TuneThenEvaluate, wanted_tuning
 from goodinit.comparison.rerun import PERTURBATIONS
 from goodinit.comparison.result import Comparison
 from goodinit.datasets import CsvText, Dataset
-from goodinit.errors import GoodinitError, unknown_name
+from goodinit.errors import GoodinitError, shown, unknown_name
 from goodinit.methods import Start
 from goodinit.options import OPTIONS, task_options
 from goodinit.report import OutputFolder
@@ -138,7 +138,7 @@ def compare(
     """
     given = dict(locals())
     if seed is not None and seeds is not None:
-        raise GoodinitError(f"seed {seed} and seeds {seeds!r} were given; give one of them")
+        raise GoodinitError(f"seed {seed} and seeds {shown(seeds)} were given; give one of them")
     options = {option.name: given[option.name] for option in task_options() if option.name != "learning_rate"}
     plain = (
         tasks == "classic"
@@ -165,7 +165,7 @@ def compare(
         if option.scope == "run" and option.must:
             option.check(given[option.name])
     if retry not in (None, *OPTIONS["retry"].choices):
-        raise GoodinitError(f"retry {retry!r}: choose {OPTIONS['retry'].takes}")
+        raise GoodinitError(f"retry {shown(retry)}: choose {OPTIONS['retry'].takes}")
     check_cluster(cluster)
     folder = OutputFolder(out, overwrite) if out is not None else None
     comparison = run_study(

@@ -121,6 +121,27 @@ class Store:
             elif row[1] != identity:
                 raise GoodinitError(f"{self.path}: {_difference(name, json.loads(row[1]), json.loads(identity))}")
 
+    def facts(self, name: str, identity: str) -> dict[str, Any] | None:
+        """What `remember` kept of that name and identity; None where nothing was, or what was is damaged."""
+        with _errors(self.path):
+            row = self._db.execute(
+                "SELECT name, identity, facts, checksum FROM task WHERE name = ? AND identity = ?", (name, identity)
+            ).fetchone()
+        if row is None or not TaskRow(*row).whole:
+            return None
+        facts: dict[str, Any] = json.loads(row[2])
+        return facts
+
+    def remember(self, name: str, identity: str, facts: dict[str, Any]) -> None:
+        """Keep what was decided in a study beside its tasks, in place of what was kept of that name before.
+
+        Raises GoodinitError where the name stands for something of another identity.
+        """
+        self.register(name, identity, facts)
+        row = TaskRow(name, identity, json.dumps(facts), None).sealed()
+        with _errors(self.path), self._transaction():
+            self._db.execute("UPDATE task SET facts = ?, checksum = ? WHERE name = ?", (row.facts, row.checksum, name))
+
     def keys(self) -> set[str]:
         """The keys of all trials that are stored."""
         with _errors(self.path):

@@ -96,13 +96,13 @@ def _check(
     kinds = _TYPES[kind]
     right = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
     if not right:
-        raise GoodinitError(f"{where}: {key} = {value!r} must be {what}")
+        raise GoodinitError(f"{where}: {key} = {shown(value)} must be {what}")
     if isinstance(value, list):
         if not value and key != "widths":
             raise GoodinitError(f"{where}: {key} is an empty list; it must be {what}, with one at least")
         for item in value:
             if not isinstance(item, _ITEMS[kind]) or isinstance(item, bool):
-                raise GoodinitError(f"{where}: {key} holds {item!r}; it must be {what}")
+                raise GoodinitError(f"{where}: {key} holds {shown(item)}; it must be {what}")
             if key == "seeds" and isinstance(item, int) and item < 0:
                 raise GoodinitError(f"{where}: {key} holds {item}; a seed is an integer of at least 0")
 

@@ -13,7 +13,7 @@ from goodinit.errors import GoodinitError
 from goodinit.results import Job, RateSummary, Study, Trial
 from goodinit.results.summary import Edge
 
-__all__ = ["best_rates", "rate_summaries", "tuning_curves", "tuning_jobs"]
+__all__ = ["best_rates", "criterion_value", "rate_summaries", "tuning_curves", "tuning_jobs"]
 
 Curve = dict[float, float]
 STEP: Final = math.sqrt(10)  # from one rate to the next beyond the grid
@@ -36,21 +36,25 @@ _CRITERIA: Final[Mapping[str, Callable[[Trial], float]]] = {
 """What decides, lower for better; a study that decides on validation data has it in place of the test data."""
 
 
+def criterion_value(trial: Trial, criterion: str) -> float:
+    """What the criterion says of a trial, lower for better; infinite where it diverged or failed."""
+    bad = trial.diverged or trial.failure is not None or not math.isfinite(trial.final_loss)
+    value = math.inf if bad else _CRITERIA[criterion](trial)
+    return math.inf if math.isnan(value) else value
+
+
 def tuning_curves(trials: Sequence[Trial], criterion: str = "final_loss") -> dict[tuple[str, str], Curve]:
     """For each (task, initialization) the median of the criterion over the tuning seeds, by learning rate.
 
     Lower is better: of a score it is the negative. A trial that diverged or failed counts as infinite; one that the
     machine ended does not count. No criterion looks at the test examples, so that the choice has not seen them.
     """
-    measure = _CRITERIA[criterion]
     values: dict[tuple[str, str], dict[float, list[float]]] = {}
     for trial in trials:
         rates = values.setdefault((trial.task, trial.initialization), {})
         if trial.machine_failure:
             continue
-        bad = trial.diverged or trial.failure is not None or not math.isfinite(trial.final_loss)
-        value = math.inf if bad else measure(trial)
-        rates.setdefault(trial.learning_rate, []).append(math.inf if math.isnan(value) else value)
+        rates.setdefault(trial.learning_rate, []).append(criterion_value(trial, criterion))
     return {
         place: {rate: float(median(rates[rate])) for rate in sorted(rates)} for place, rates in sorted(values.items())
     }

@@ -12,7 +12,7 @@ import numpy as np
 from goodinit.datasets.base import Dataset, held_out
 from goodinit.datasets.builtin import BUILTIN, canonical_text, is_builtin, make, parse
 from goodinit.datasets.files import CsvText, is_there, load_file, load_text
-from goodinit.errors import GoodinitError, unknown_name
+from goodinit.errors import GoodinitError, shown, unknown_name
 
 __all__ = ["Source"]
 
@@ -34,6 +34,10 @@ class Source:
     held_out: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.given, str | Path | CsvText | Dataset):
+            raise GoodinitError(f"data={shown(self.given)}: give the name of a data set, a file or a Dataset")
+        if not isinstance(self.target, str | None):
+            raise GoodinitError(f"target={shown(self.target)}: give the name of a column, or of an NPZ's array")
         if self._builtin is not None:
             object.__setattr__(self, "given", canonical_text(self._builtin))
             if self.target is not None:

@@ -1,6 +1,7 @@
 """A finding's sentence, rendered from its values: one file of texts a language, read by the page of the lab too.
 
-A file holds for each code its `text`. In a text
+A file holds for each code its `text`, and for a fault that lies in code or data what is to be changed, `change`. In a
+text
 
 - `{name}` is a value, `{name:3g}` a number to three significant digits, `{name:3f}` with three decimals, `{name:%}` a
   share in whole percents, `{name:,}` an integer with separators;
@@ -8,8 +9,8 @@ A file holds for each code its `text`. In a text
   `{parts:comma}` the same without an "and";
 - a piece in `[brackets]` is left out where one of its values is missing.
 
-Where values hold a `case`, the entry's `text.CASE` is taken, where there is one. `static/js/finding-text.js` of the lab
-does the same, and a test holds the two against each other.
+Where values hold a `case`, the entry's `text.CASE` or `change.CASE` is taken, where there is one.
+`static/js/finding-text.js` of the lab does the same, and a test holds the two against each other.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ __all__ = ["LANGUAGES", "codes", "rendered", "texts"]
 LANGUAGES: Final = ("en", "zh")
 MISSING: Final = "?"
 _LISTS: Final = "lists"  # the entry that says how a language lists things
+_EFFECT: Final = "effect"  # the entry that says what a remedy did
 _MOST: Final = 4  # things in a list; of more, the first three and how many there are more
 _HOLE: Final = re.compile(r"\{(\w+)(?::([^}]*))?\}")
 _PIECE: Final = re.compile(r"\[([^\]]*)\]")
@@ -45,17 +47,22 @@ def texts(language: str) -> dict[str, dict[str, str]]:
 
 def codes() -> tuple[str, ...]:
     """Every code that a finding can have, in the order of the documentation."""
-    return tuple(code for code in texts("en") if code != _LISTS)
+    return tuple(code for code in texts("en") if code not in (_LISTS, _EFFECT))
 
 
-def rendered(code: str, values: Mapping[str, Any], language: str) -> str:
-    """The sentence of a code from values, in a language. The code itself where it has no text."""
+def rendered(code: str, values: Mapping[str, Any], language: str, name: str = "text") -> str:
+    """The sentence of a code from values, in a language: its `text`, or its `change`, empty where it has none.
+
+    The code itself where it has no texts.
+    """
     entry = texts(language).get(code)
-    return code if entry is None else _filled(_choice(entry, "text", values), values, entry, texts(language)[_LISTS])
+    if entry is None:
+        return code if name == "text" else ""
+    return _filled(_choice(entry, name, values), values, entry, texts(language)[_LISTS])
 
 
 def _choice(entry: Mapping[str, str], name: str, values: Mapping[str, Any]) -> str:
-    return entry.get(f"{name}.{values.get('case')}") or entry[name]
+    return entry.get(f"{name}.{values.get('case')}") or entry.get(name, "")
 
 
 def _filled(text: str, values: Mapping[str, Any], entry: Mapping[str, str], lists: Mapping[str, str]) -> str:

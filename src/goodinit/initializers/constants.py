@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.initializers.base import Initializer
 from goodinit.streams import Stream
 from goodinit.weights import Weight
@@ -78,10 +78,10 @@ class Constant(Initializer):
     def __post_init__(self) -> None:
         try:
             array = np.asarray(self.value, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (OverflowError, TypeError, ValueError):
             array = np.array(math.nan)
         if not np.isfinite(array).all() or isinstance(self.value, bool):
-            raise GoodinitError(f"constant(value={self.value}): value must be a finite number or a list of them")
+            raise GoodinitError(f"constant(value={shown(self.value)}): value must be a finite number or a list of them")
         if array.ndim:
             object.__setattr__(self, "value", _as_tuple(array.tolist()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from goodinit.errors import GoodinitError, unknown_name
+from goodinit.errors import GoodinitError, shown, unknown_name
 from goodinit.initializers.base import Initializer
 from goodinit.spec import build, parse_spec
 
@@ -44,7 +44,7 @@ def get(initializer: str | Initializer, **options: Any) -> Initializer:
         return initializer
     if not isinstance(initializer, str):
         raise GoodinitError(
-            f"{initializer!r} is not an initialization; give a name, name(option=value) or an initializer"
+            f"{shown(initializer)} is not an initialization; give a name, name(option=value) or an initializer"
         )
     name, written = parse_spec(initializer)
     if name not in _BY_NAME:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 
 __all__ = ["BusyError", "Cancelled", "LabError"]
 
@@ -49,6 +49,6 @@ def _short(given: Any) -> Any:
     if given is None or isinstance(given, bool):
         return given
     if isinstance(given, int | float):
-        return given if abs(given) < 1e300 and math.isfinite(given) else repr(given)[:40]
-    text = given if isinstance(given, str) else repr(given)
+        return given if abs(given) < 1e300 and math.isfinite(given) else shown(given)[:40]
+    text = given if isinstance(given, str) else shown(given)
     return text if len(text) <= 80 else f"{text[:80]}..."

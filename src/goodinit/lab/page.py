@@ -23,6 +23,8 @@ POLICY: Final = (
 """What the page's browser may load; it goes into the page itself, since a host of files sends no such header."""
 _SERVED: Final = (".html", ".js", ".css", ".json", ".svg", ".wasm", ".md", "")  # LICENSE has no suffix
 _ENGINE: Final = '<meta name="goodinit-engine" content="{}">'
+_PRELOAD: Final = '  <link rel="modulepreload" href="static/js/main.js">\n'
+_WORKER: Final = "static/engine/worker.js"
 _MADE: Final = "static/catalogue.json"  # by which a folder that was written before is known
 
 
@@ -39,8 +41,8 @@ def export_page(folder: Path) -> list[Path]:
         written |= {
             _MADE: json.dumps(catalogue(), separators=(",", ":"), allow_nan=False).encode(),
             "static/engine/digits.bin": digits_bytes(),
-            "index.html": _page((source / "index.html").read_text("utf-8")).encode(),
         }
+        written["index.html"] = _page((source / "index.html").read_text("utf-8"), sorted(written)).encode()
         written["sw.js"] = _worker(written, (source / "sw.js").read_text("utf-8")).encode()
         shutil.rmtree(folder / "static", ignore_errors=True)
         for name, content in written.items():
@@ -61,9 +63,12 @@ def _static(source: Path) -> list[tuple[Path, str]]:
     return [(path, f"static/{path.relative_to(source).as_posix()}") for path in found]
 
 
-def _page(text: str) -> str:
+def _page(text: str, written: list[str]) -> str:
+    """The page with its policy and own engine; its modules are named at once: none waits for those that import it."""
     policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-    return text.replace(_ENGINE.format("server"), f"{policy}\n  {_ENGINE.format('page')}")
+    modules = [name for name in written if name.endswith(".js") and name not in (_WORKER, "static/js/api.js")]
+    named = "".join(f'  <link rel="modulepreload" href="{name}">\n' for name in modules)
+    return text.replace(_ENGINE.format("server"), f"{policy}\n  {_ENGINE.format('page')}").replace(_PRELOAD, named)
 
 
 def _worker(written: dict[str, bytes], text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from goodinit import activations, initializers
 from goodinit.comparison import CLASSIC_INITIALIZATIONS, design
 from goodinit.datasets import BUILTIN, CsvText, Source
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.initializers import Scaled
 from goodinit.lab import fields
 from goodinit.lab.errors import LabError
@@ -192,7 +192,7 @@ def _read_data(given: Any) -> Data:
     noise, points = entries.get("noise"), entries.get("points")
     for option, value, usual in (("noise", noise, kind.noise), ("points", points, kind.points)):
         if value is not None and usual is None:
-            message = f"data.{option} = {value!r:.40}: {name} has no {option}; leave it out"
+            message = f"data.{option} = {shown(value)}: {name} has no {option}; leave it out"
             raise LabError("unknown-field", message, field=f"data.{option}", given=value)
     return Data(
         name,

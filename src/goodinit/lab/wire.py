@@ -125,6 +125,8 @@ def _layer(given: LayerPicture) -> dict[str, Any]:
     return {
         "units": packed(given.responses),
         "scale": None if given.scale is None else [finite_or_none(value) for value in given.scale.tolist()],
+        "means": packed(given.means),
+        "zeros": packed(given.zeros),
         "W": packed(given.weights),
         "b": packed(given.biases),
         "dW": packed(given.gradients),

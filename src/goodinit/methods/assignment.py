@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,7 +34,9 @@ class Assignment:
     `initializer` fills it, None keeps it as it is; `because` says what decided. `activation` is the one that the
     weight's output goes through, `linear` for none, None where it is not known. `gradient` are the multipliers under
     plain gradient descent and momentum, whose step grows with the gradient, and `adaptive` those under Adam and AdamW,
-    whose step does not: a method may ask for others.
+    whose step does not: a method may ask for others, and says with a rate that is not a number (nan) that it knows
+    none. `named` says that the method means this very parameter, so that it is filled though nothing else tells what
+    its tensor does.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Assignment:
     caution: str | None = None
     gradient: Multipliers = _ONE
     adaptive: Multipliers = _ONE
+    named: bool = False
 
     def multipliers(self, optimizer: str) -> Multipliers:
         """Those under an optimizer; see `under`."""
@@ -52,13 +56,15 @@ class Assignment:
 def under(optimizer: str, name: str, gradient: Multipliers, adaptive: Multipliers) -> Multipliers:
     """The multipliers of a parameter under an optimizer: gradient_descent, momentum or sgd, adam or adamw.
 
-    Raises GoodinitError for another optimizer where they are not all 1: which it needs is not known.
+    Raises GoodinitError for another optimizer where they are not all 1, and where the method knows none for it.
     """
-    if optimizer in _GRADIENT:
-        return gradient
-    if optimizer in _ADAPTIVE or gradient == adaptive == _ONE:
+    families = {_GRADIENT: gradient, _ADAPTIVE: adaptive}
+    for family, own in families.items():
+        if optimizer in family and not math.isnan(own.rate):
+            return own
+    if gradient == adaptive == _ONE:
         return adaptive
-    known = ", ".join((*_GRADIENT, *_ADAPTIVE))
+    known = ", ".join(name for family, own in families.items() if not math.isnan(own.rate) for name in family)
     raise GoodinitError(
         f"{name}: its learning rate has a multiplier, which is known for {known}; {optimizer!r} was given"
     )

@@ -119,11 +119,11 @@ def _with_places(made: list[Assignment], structure: Structure) -> list[Assignmen
 def _kept(made: Assignment, structure: Structure, unknown: Unknown, zeros: Container[str]) -> Assignment:
     """What no rule fills and is better left as it is."""
     parameter = structure[made.name]
-    if made.because.startswith("rule ") or made.initializer is None or parameter.lazy:
+    if made.named or made.because.startswith("rule ") or made.initializer is None or parameter.lazy:
         return made
     if made.name in zeros:
         because, caution = "zero start", "it is zero as its model wants it, and was kept; zero_starts='fill' fills it"
-    elif parameter.role == "scale":
+    elif parameter.role == "scale" and made.because == "init":
         because, caution = "its own", None
     elif unknown == "keep" and parameter.weight is None and parameter.keepable:
         because = "unknown"

@@ -9,7 +9,7 @@ from typing import Final
 
 from goodinit.initializers import Initializer
 from goodinit.methods.assignment import Assignment
-from goodinit.methods.measuring import MeasuringMethod, gained, weight_calls
+from goodinit.methods.measuring import MeasuringMethod, gained, listed, weight_calls
 from goodinit.methods.probe import CallOutput, Measurement, Probe, Rescale
 from goodinit.methods.registry import register
 from goodinit.structure import LayerCall, Structure
@@ -99,7 +99,7 @@ class LSUV(MeasuringMethod):
             asked.clear()
             outputs = probe.sweep(said, sweep)
         gains |= {each: factors[each] for each in shared}
-        made = gained(said, {each: gain for each, gain in gains.items() if gain != 1}, "the batch")
+        made = gained(said, gains)
         self._report(probe, calls, first, probe.outputs(made))
         return made
 
@@ -124,10 +124,10 @@ class LSUV(MeasuringMethod):
             shares = [share for call in own if (share := after[call.index].between) is not None]
             collapsed += [name] * bool(shares and max(shares) < _COLLAPSED and values[1] > 0)
         if missed:
-            probe.note(f"variance 1 was not reached at {_listed(missed)}")
+            probe.note(f"variance 1 was not reached at {listed(missed)}")
         if collapsed:
             probe.note(
-                f"variance hides collapse: at {_listed(collapsed)} less than {_COLLAPSED:.0%} of the variance lies "
+                f"variance hides collapse: at {listed(collapsed)} less than {_COLLAPSED:.0%} of the variance lies "
                 "between examples, so that all of them have nearly the same output, which no scale can part"
             )
 
@@ -135,10 +135,6 @@ class LSUV(MeasuringMethod):
 def _pooled(calls: list[LayerCall], outputs: tuple[CallOutput, ...]) -> float:
     """The mean of the variances of some calls' outputs."""
     return sum(outputs[call.index].std ** 2 for call in calls) / len(calls)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 class _Search:

@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 from goodinit.errors import GoodinitError
-from goodinit.initializers import Initializer, get
 from goodinit.methods.assignment import Assignment
-from goodinit.methods.base import Method
-from goodinit.methods.every import EveryWeight
+from goodinit.methods.over import OverInitializer
 from goodinit.methods.scaling import scaled
 from goodinit.structure import MULTIPLYING, LayerCall, Structure
 
-__all__ = ["MeasuringMethod", "gained", "weight_calls"]
+__all__ = ["MEASURED_ON", "MeasuringMethod", "gained", "listed", "weight_calls"]
+
+MEASURED_ON: Final = "the batch"
+"""What decided, where a measurement did."""
 
 
 @dataclass(frozen=True)
-class MeasuringMethod(Method):
+class MeasuringMethod(OverInitializer):
     """A method whose weights are those of `of`, rescaled by what it measures."""
-
-    of: str | Initializer = "he_normal"
-    inner: Initializer = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        inner = get(self.of)
-        object.__setattr__(self, "of", str(inner))
-        object.__setattr__(self, "inner", inner)
-
-    @property
-    def base(self) -> Initializer:
-        """The initializer that is rescaled."""
-        return self.inner
 
     def before(self, structure: Structure) -> tuple[Assignment, ...]:
         """The inner initializer on every weight."""
-        return EveryWeight(self.inner).prepare(self.ran(structure))
+        return self.every(self.ran(structure))
 
     def check_number(self, option: str, low: float, *, whole: bool = False, above: bool = False) -> None:
         """Refuse an option that is no number, or below `low`, or with `above` not above it."""
@@ -61,9 +50,16 @@ def weight_calls(structure: Structure, free: Iterable[str]) -> dict[str, list[La
     return found
 
 
-def gained(said: Iterable[Assignment], gains: Mapping[str, float], because: str) -> tuple[Assignment, ...]:
-    """Assignments with the weights times their gains."""
+def gained(
+    said: Iterable[Assignment], gains: Mapping[str, float], because: str = MEASURED_ON
+) -> tuple[Assignment, ...]:
+    """Assignments with the weights times their gains; those of a gain of 1 are as they were."""
     return tuple(
-        replace(scaled(each, gains[each.name], because), because=because) if each.name in gains else each
+        replace(scaled(each, gain, because), because=because) if (gain := gains.get(each.name, 1.0)) != 1 else each
         for each in said
     )
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -107,8 +107,16 @@ class Probe(Protocol):
         """
         ...
 
+    def sum_inputs(self, said: tuple[Assignment, ...]) -> Mapping[int, float]:
+        """The variance of what each residual branch is added to, by the number of the branch's last layer call."""
+        ...
+
+    def lengths(self, said: tuple[Assignment, ...]) -> Mapping[str, float]:
+        """The Euclidean norm of each parameter."""
+        ...
+
     def backward(self, said: tuple[Assignment, ...]) -> Mapping[str, float]:
-        """The root mean square of each weight's gradient where those of the outputs are standard normal numbers."""
+        """The norm of each weight's gradient over that of the weight, where outputs' gradients are standard normal."""
         ...
 
     def gradients(self, said: tuple[Assignment, ...]) -> Mapping[str, NDArray[np.float64]]:
@@ -124,12 +132,18 @@ class Probe(Protocol):
         """
         ...
 
-    def norm(self, said: tuple[Assignment, ...], gains: Gains, *, order: int) -> GainSlopes:
-        """The norm of the loss's gradient, of order 1 or 2."""
+    def norm(self, said: tuple[Assignment, ...], gains: Gains, *, order: int, parts: int | None = None) -> GainSlopes:
+        """The norm of the loss's gradient, of order 1 or 2, on the first two thirds of the batch.
+
+        With `parts` it is the mean of the norms over so many parts of the batch.
+        """
         ...
 
     def after_step(self, said: tuple[Assignment, ...], gains: Gains, *, rate: float, order: int) -> GainSlopes:
-        """The loss on other examples after one step down the gradient, or where order is 1 down its sign."""
+        """The loss on the last two thirds of the batch after one step on the first two.
+
+        The step goes down the gradient's direction, `rate` long, or where order is 1 by `rate` in every element.
+        """
         ...
 
     def cosine(self, said: tuple[Assignment, ...], gains: Gains, *, parts: int) -> GainSlopes:

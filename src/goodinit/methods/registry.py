@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeVar
 
-from goodinit import initializers
+from goodinit import initializers, recipes
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.initializers import Initializer
 from goodinit.initializers.lookup import known
 from goodinit.methods.base import Method
 from goodinit.methods.every import EveryWeight
+from goodinit.methods.recipe import FromRecipe
 from goodinit.spec import build, parse_spec
 
 __all__ = ["Start", "as_method", "catalogue", "get", "names", "register", "unregister"]
@@ -25,11 +26,11 @@ _M = TypeVar("_M", bound=Method)
 def register(cls: type[_M]) -> type[_M]:
     """Add a class of methods, so that its name is known wherever an initialization is named; a class's decorator.
 
-    Raises GoodinitError for a name that an initializer or another method has.
+    Raises GoodinitError for a name that an initializer, a recipe or another method has.
     """
     for name in (cls.name, *cls.aliases):
         taken = _BY_NAME.get(name)
-        if name in known() or (taken is not None and taken.__qualname__ != cls.__qualname__):
+        if name in known() or name in recipes.names() or (taken is not None and taken.__qualname__ != cls.__qualname__):
             raise GoodinitError(f"the name {name!r} of {cls.__name__} is taken; give the method another")
     _CLASSES[cls.name] = cls
     _BY_NAME.update(dict.fromkeys((cls.name, *cls.aliases), cls))
@@ -59,7 +60,7 @@ def catalogue() -> tuple[type[Method], ...]:
 
 
 def get(init: str | Start, **options: Any) -> Start:
-    """The initializer or the method of that name; `name(option=value)` is the same as options.
+    """The initializer, method or recipe of that name; `name(option=value)` is the same as options.
 
     The text is parsed, never evaluated; an initializer or a method comes back as it is.
 
@@ -77,8 +78,12 @@ def get(init: str | Start, **options: Any) -> Start:
         name, written = parse_spec(init)
         if name in _BY_NAME:
             return build(_BY_NAME[name], "method", name, {**written, **options})
+        if name in recipes.names():
+            return FromRecipe(recipes.get(init, **options))
         if name not in known():
-            raise unknown_name("initializer", name, [*known(), *_BY_NAME], see="goodinit show lists them all")
+            raise unknown_name(
+                "initializer", name, [*known(), *_BY_NAME, *recipes.names()], see="goodinit show lists them all"
+            )
     return initializers.get(init, **options)
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from goodinit.errors import GoodinitError
-from goodinit.initializers import Initializer, get
 from goodinit.methods.assignment import Assignment
-from goodinit.methods.base import Method
-from goodinit.methods.every import EveryWeight
+from goodinit.methods.over import OverInitializer
 from goodinit.methods.probe import Probe
 from goodinit.methods.registry import register
 from goodinit.methods.scaling import scaled
@@ -21,7 +19,7 @@ __all__ = ["ResidualScaling"]
 
 @register
 @dataclass(frozen=True)
-class ResidualScaling(Method):
+class ResidualScaling(OverInitializer):
     """An initializer on every weight, divided by sqrt(B) at the end of each of the B branches of a residual stream.
 
     The sum of B independent branches of variance v then has variance v, however deep the model. GPT-2 writes
@@ -52,28 +50,24 @@ class ResidualScaling(Method):
         }
     )
 
-    of: str | Initializer = "he_normal"
-    inner: Initializer = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        inner = get(self.of)
-        object.__setattr__(self, "of", str(inner))
-        object.__setattr__(self, "inner", inner)
-
-    @property
-    def base(self) -> Initializer:
-        """The initializer that is scaled."""
-        return self.inner
-
     def prepare(self, structure: Structure, probe: Probe | None = None) -> tuple[Assignment, ...]:
         """The initializer on every weight, scaled at the branches' ends."""
         depths = self.ran(structure).depths
         if not depths:
             raise GoodinitError(f"{self}: the network has no residual stream, so that there is no branch to scale")
-        said = EveryWeight(self.inner).prepare(structure, probe)
+        said = self.every(structure)
         return tuple(
             scaled(each, 1 / math.sqrt(branches), f"end of 1 of {branches} branches")
             if (branches := depths.get(each.name))
             else each
             for each in said
+        )
+
+    def suits(self, structure: Structure) -> str | None:
+        """Where many branches are added to one stream."""
+        most = max(structure.depths.values(), default=0)
+        return (
+            f"{most} branches add up on one stream, which keeps its size where each end is divided by sqrt({most})"
+            if most > 2
+            else None
         )

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from goodinit.errors import GoodinitError, nearest
+from goodinit.errors import GoodinitError, nearest, shown
 from goodinit.initializers import Initializer
 from goodinit.methods import Start, Unknown, get
 from goodinit.pytorch.fill import Box, draw_box
@@ -83,8 +83,8 @@ def _weight(name: str, given: Weight | Sequence[int], initializer: Initializer) 
         return given
     if initializer.name not in WITHOUT_FANS:
         raise GoodinitError(
-            f"{name}: a shape {given!r} does not tell the fans that {initializer.name} needs; give a Weight, such as "
-            f"Weight.linear({name!r}, 784, 512)"
+            f"{name}: a shape {shown(given)} does not tell the fans that {initializer.name} needs; give a Weight, "
+            f"such as Weight.linear({name!r}, 784, 512)"
         )
     return Weight.elementwise(name, tuple(given) if isinstance(given, Sequence) else given)
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.methods import Finish, Measurement, Start, Unknown, get
 from goodinit.pytorch.fill import Moments
 from goodinit.pytorch.guard import plain_model
@@ -93,7 +93,7 @@ def _chosen(option: str, given: str | None, choices: tuple[str, str], ran: bool)
     if given is None:
         return choices[0] if ran else choices[1]
     if given not in choices:
-        raise GoodinitError(f"{option}={given!r}: give {choices[0]!r} or {choices[1]!r}")
+        raise GoodinitError(f"{option}={shown(given)}: give {choices[0]!r} or {choices[1]!r}")
     return given
 
 
@@ -189,7 +189,7 @@ def _device(device: str | torch.device) -> torch.device:
         found = torch.device(device)
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError, TypeError) as error:
-        raise GoodinitError(f"device={device!r} cannot be used: {str(error).splitlines()[0]}") from error
+        raise GoodinitError(f"device={shown(device)} cannot be used: {str(error).splitlines()[0]}") from error
     if found.type == "meta":
         raise GoodinitError("device='meta' holds no values; give the device that the model is to be on, such as cpu")
     return found

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from torch import nn
 
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.structure import ROLES, Meaning, Role
 from goodinit.weights import Weight
 
@@ -177,13 +177,15 @@ def register_rule(
     Raises GoodinitError for something that is not a class of modules, and no class that is known or function.
     """
     if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
-        raise GoodinitError(f"register_rule({cls!r}, ...): give a class of modules, such as MyLayer, not an object")
+        raise GoodinitError(
+            f"register_rule({shown(cls)}, ...): give a class of modules, such as MyLayer, not an object"
+        )
     if isinstance(rule, type):
         if not issubclass(rule, nn.Module) or (known := _reader(rule)) is None:
-            raise GoodinitError(f"register_rule(..., {rule!r}): goodinit knows no such layer; give a function")
+            raise GoodinitError(f"register_rule(..., {shown(rule)}): goodinit knows no such layer; give a function")
         return Registration(cls, known)
     if not callable(rule):
-        raise GoodinitError(f"register_rule(..., {rule!r}): give a function of the module, or a known class")
+        raise GoodinitError(f"register_rule(..., {shown(rule)}): give a function of the module, or a known class")
     return Registration(cls, lambda module: {name: _meaning(cls, name, each) for name, each in rule(module).items()})
 
 

@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from torch import nn
 
-from goodinit.errors import GoodinitError, nearest
+from goodinit.errors import GoodinitError, nearest, shown
 from goodinit.initializers import Initializer, get
 from goodinit.methods import Assignment, Probing, Ruled, RuleInit, Start, Unknown, as_method, assign
+from goodinit.methods.measuring import MEASURED_ON
 from goodinit.pytorch.read import ModelWeight
 from goodinit.structure import ROLES, Structure, Trace
 from goodinit.weights import Weight
@@ -25,7 +26,11 @@ __all__ = ["WITHOUT_FANS", "Planned", "Rules", "plan", "planned"]
 Rules = Mapping[str | type[nn.Module], RuleInit]
 """What differs: by a pattern of names (`*.embed.weight`), a role (`embedding`), or a class of modules."""
 
-WITHOUT_FANS: Final = ("zeros", "ones", "constant", "forget_bias", "uniform", "normal", "truncated_normal")
+WITHOUT_FANS: Final = (
+    *("zeros", "ones", "constant", "forget_bias", "uniform", "normal", "truncated_normal"),
+    "given_values",  # as measured on a batch
+)
+_WITHOUT_A_RULE: Final = ("default", "its weight", "its look-up", MEASURED_ON)
 _MOST_SHOWN: Final = 20  # problems in one error; a large model has thousands of parameters
 
 
@@ -82,8 +87,8 @@ def planned(weights: Sequence[ModelWeight], said: Sequence[Assignment]) -> tuple
     problems = [f"{each.weight.name}: {problem}" for each in made if (problem := _problem(each)) is not None]
     if problems:
         more = len(problems) - _MOST_SHOWN
-        shown = [*problems[:_MOST_SHOWN], *([f"and {more} more"] if more > 0 else [])]
-        listed = "\n  ".join(shown)
+        named = [*problems[:_MOST_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+        listed = "\n  ".join(named)
         raise GoodinitError(
             f"{len(problems)} of {len(made)} parameters cannot be filled, and nothing was changed:\n  {listed}"
         )
@@ -93,11 +98,13 @@ def planned(weights: Sequence[ModelWeight], said: Sequence[Assignment]) -> tuple
 def _ruled(model: nn.Module, weights: Sequence[ModelWeight], rules: Rules) -> Ruled:
     """What the first rule that matches says of each parameter; every rule matches one."""
     if not isinstance(rules, Mapping):
-        raise GoodinitError(f"rules={rules!r}: give a mapping from name patterns, roles or classes to initializers")
+        raise GoodinitError(
+            f"rules={shown(rules)}: give a mapping from name patterns, roles or classes to initializers"
+        )
     for key, value in rules.items():
         if not (isinstance(key, str) or (isinstance(key, type) and issubclass(key, nn.Module))):
             raise GoodinitError(
-                f"rules: {key!r} is not a key of a rule; give a pattern of names, a role or a class of modules"
+                f"rules: {shown(key)} is not a key of a rule; give a pattern of names, a role or a class of modules"
             )
         if value is not None and value not in ("keep", "init"):
             get(value)  # refuses what is not an initializer
@@ -142,6 +149,11 @@ def _suggested(weight: ModelWeight) -> str:
     return "'ones'" if len(weight.shape or ()) < 2 else "'normal(std=0.02)'"
 
 
+def _needs_fans(initializer: Initializer) -> bool:
+    """Whether an initializer, or the one that it scales, is for weights that multiply."""
+    return getattr(initializer, "inner", initializer).name not in WITHOUT_FANS
+
+
 def _problem(made: Planned) -> str | None:
     """Why a weight cannot be filled as planned, and what to do; None where it can."""
     weight, initializer = made.weight, made.initializer
@@ -153,15 +165,16 @@ def _problem(made: Planned) -> str | None:
         return None
     if not weight.dtype.is_floating_point:
         return f"{weight.reason}; keep it, with rules={{{weight.name!r}: 'keep'}}"
-    own = made.because not in ("default", "its weight", "its look-up") and not made.because.startswith("rule ")
-    if weight.weight is None and (own or initializer.name not in WITHOUT_FANS):
+    own = made.because not in _WITHOUT_A_RULE and not made.because.startswith("rule ")
+    own = own and not made.said.named
+    if weight.weight is None and (own or _needs_fans(initializer)):
         asked = "" if own else f", and {initializer.name} needs its fans"
         return (
             f"{weight.reason}{asked}; pass inputs, a batch, so that one run tells; or say what it is with "
             f"register_rule({weight.kind}, ...), or fill or keep it with "
             f"rules={{{weight.name!r}: {_suggested(weight)}}} or 'keep'"
         )
-    if made.target.kind == "elementwise" and initializer.name not in WITHOUT_FANS:
+    if made.target.kind == "elementwise" and _needs_fans(initializer):
         return f"{initializer} is for weights that multiply, and this is a {weight.role}; use zeros, ones or normal"
     try:
         initializer.expected_variance(made.target)

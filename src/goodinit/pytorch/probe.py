@@ -24,6 +24,7 @@ from goodinit.pytorch.plan import Planned, planned
 from goodinit.pytorch.read import ModelWeight
 from goodinit.pytorch.staging import is_staged, stage
 from goodinit.pytorch.sweep import Sweeper
+from goodinit.pytorch.trace import Observer
 from goodinit.pytorch.writing import tensors_of, write
 from goodinit.streams import KeyedStream
 from goodinit.structure import Trace
@@ -134,8 +135,11 @@ class ModelProbe:
                 for buffer, values in buffers:
                     buffer.copy_(values)
 
-    def _traced(self, sweep: Sweep | None, jacobians: bool, gradients: bool) -> tuple[CallOutput, ...]:
+    def _traced(
+        self, sweep: Sweep | None, jacobians: bool, gradients: bool, observer: Observer | None = None
+    ) -> tuple[CallOutput, ...]:
         sweeper = Sweeper(self._model, self._trace, self.examples, self._stream, sweep, jacobians)
+        sweeper.observer = observer or sweeper.observer
         with self._run(gradients) as inputs:
             if jacobians:
                 starts: list[Tensor] = []
@@ -149,6 +153,16 @@ class ModelProbe:
     def outputs(self, said: tuple[Assignment, ...]) -> tuple[CallOutput, ...]:
         """One run: the output of every layer call."""
         return self._tried(said, lambda gradients: self._traced(None, False, gradients))
+
+    def sum_inputs(self, said: tuple[Assignment, ...]) -> Mapping[int, float]:
+        """The variance of what each residual branch is added to."""
+
+        def run(gradients: bool) -> dict[int, float]:
+            sums = _Sums()
+            self._traced(None, False, gradients, sums)
+            return sums.variances
+
+        return self._tried(said, run)
 
     def sweep(self, said: tuple[Assignment, ...], sweep: Sweep, *, jacobians: bool = False) -> tuple[CallOutput, ...]:
         """One run in which each layer call's weight is rescaled before its output goes on."""
@@ -199,8 +213,12 @@ class ModelProbe:
 
         return mapped(cut, self.batch.inputs), mapped(cut, self.batch.targets)
 
+    def lengths(self, said: tuple[Assignment, ...]) -> Mapping[str, float]:
+        """The Euclidean norm of each parameter that can be multiplied."""
+        return {name: float(tensor.detach().double().norm()) for name, tensor in self._scale(said, {}).items()}
+
     def backward(self, said: tuple[Assignment, ...]) -> Mapping[str, float]:
-        """The size of each weight's gradient where those of the outputs are standard normal numbers."""
+        """The norm of each weight's gradient over that of the weight, where outputs' gradients are standard normal."""
         tensors = self._scale(said, {})
         with self._run(True) as inputs:
             output = [each for each in tensors_in(call_model(self._model, inputs)) if each.requires_grad]
@@ -214,8 +232,8 @@ class ModelProbe:
                 raise GoodinitError("the model's output depends on no weight")
             found = torch.autograd.grad(output, list(tensors.values()), drawn, allow_unused=True)
         return {
-            name: 0.0 if each is None else float(each.double().square().mean().sqrt())
-            for name, each in zip(tensors, found, strict=True)
+            name: 0.0 if each is None else float(each.double().norm()) / (float(tensor.detach().double().norm()) or 1.0)
+            for (name, tensor), each in zip(tensors.items(), found, strict=True)
         }
 
     def gradients(self, said: tuple[Assignment, ...]) -> Mapping[str, NDArray[np.float64]]:
@@ -237,12 +255,13 @@ class ModelProbe:
             total = self.loss(inputs, self.batch.targets)
             return derivatives.slope_of(derivatives.quotient(total, self._differentiated(), epsilon), tensors, gains)
 
-    def norm(self, said: tuple[Assignment, ...], gains: Gains, *, order: int) -> GainSlopes:
-        """The norm of the loss's gradient over two thirds of the batch."""
-        tensors = self._scale(said, gains)
+    def norm(self, said: tuple[Assignment, ...], gains: Gains, *, order: int, parts: int | None = None) -> GainSlopes:
+        """The norm of the loss's gradient over two thirds of the batch, or the mean of those over parts of it."""
+        tensors, own = self._scale(said, gains), self._differentiated()
         with self._run(True):
-            total = self.loss(*self.part(0, 2 / 3))
-            return derivatives.slope_of(derivatives.norm(total, self._differentiated(), order), tensors, gains)
+            totals = [self.loss(*self.part(0, 2 / 3))] if parts is None else self._losses(parts)
+            norms = torch.stack([derivatives.norm(total, own, order) for total in totals])
+            return derivatives.slope_of(norms.mean(), tensors, gains)
 
     def after_step(self, said: tuple[Assignment, ...], gains: Gains, *, rate: float, order: int) -> GainSlopes:
         """The loss of the last two thirds of the batch after a step on the first two."""
@@ -251,10 +270,11 @@ class ModelProbe:
         with self._run(True):
             found = torch.autograd.grad(self.loss(*self.part(0, 2 / 3)), own, allow_unused=True)
         before = [tensor.detach().clone() for tensor in own]
+        squares = sum(float(each.double().square().sum()) for each in found if each is not None)
         with torch.no_grad():
             for tensor, each in zip(own, found, strict=True):
                 if each is not None:
-                    tensor.sub_(rate * (each.sign() if order == 1 else each))
+                    tensor.sub_(rate * (each.sign() if order == 1 else each / (squares**0.5 or 1.0)))
         try:
             with self._run(True):
                 total = self.loss(*self.part(1 / 3, 1))
@@ -269,8 +289,10 @@ class ModelProbe:
         """The mean cosine between the gradients of every two parts of the batch."""
         tensors = self._scale(said, gains)
         with self._run(True):
-            totals = [self.loss(*self.part(at / parts, (at + 1) / parts)) for at in range(parts)]
-            return derivatives.slope_of(derivatives.cosine(totals, self._differentiated()), tensors, gains)
+            return derivatives.slope_of(derivatives.cosine(self._losses(parts), self._differentiated()), tensors, gains)
+
+    def _losses(self, parts: int) -> list[Tensor]:
+        return [self.loss(*self.part(at / parts, (at + 1) / parts)) for at in range(parts)]
 
     def _differentiated(self) -> list[Tensor]:
         return [tensor for tensor in self._parameters.values() if tensor.requires_grad]
@@ -298,6 +320,17 @@ class ModelProbe:
     def note(self, text: str) -> None:
         """Keep a sentence."""
         self.notes.append(text)
+
+
+class _Sums(Observer):
+    """Keeps the variance of what each branch is added to."""
+
+    def __init__(self) -> None:
+        self.variances: dict[int, float] = {}
+
+    def summed(self, stream: Tensor, branch: Tensor, calls: tuple[int, ...], total: Tensor, scale: float) -> None:
+        """A branch was added."""
+        self.variances[calls[-1]] = float(stream.detach().double().var(correction=0))
 
 
 def _start(tensor: Tensor, starts: list[Tensor]) -> Tensor:

@@ -8,9 +8,10 @@ the model is written.
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import torch
@@ -20,65 +21,27 @@ from torch.overrides import TorchFunctionMode
 from goodinit.pytorch.calling import call_model, tensors_in
 from goodinit.pytorch.functions import ACTIVATIONS, LAYERS, LOSSES, Function, argument, role
 from goodinit.pytorch.guard import runnable, untouched
+from goodinit.pytorch.observer import Observer
 from goodinit.pytorch.operands import Operands, operands
 from goodinit.pytorch.owners import Owners
+from goodinit.pytorch.values import (
+    Descent,
+    Known,
+    Value,
+    drops_nothing,
+    is_mixed,
+    multiplied,
+    own_names,
+    same_facts,
+    units_of,
+)
 from goodinit.spec import format_spec
 from goodinit.structure import LayerCall, ResidualSum, Trace
 
-__all__ = ["Observer", "Tracer", "trace"]
+__all__ = ["Known", "Observer", "Tracer", "Value", "trace"]
 
-_MOST_STEPS_BACK: Final = 4096  # of the search for a skip connection: longer branches are taken for none
-
-
-@dataclass(frozen=True)
-class Value:
-    """What is known of a tensor that goes by.
-
-    `calls` are those whose output it still is, up to what no unit is mixed by; `names` the parameters it is computed
-    from where it is computed from nothing else. `signal` says that it is an output of a layer, or descends from the
-    model's inputs (`varied`) or such an output; what is neither is a constant. `parents` are earlier values, by number.
-    `stream` is the residual stream that it is, `reach` are the calls whose outputs it was computed from with no layer
-    between.
-    """
-
-    node: int
-    signal: bool = False
-    varied: bool = False
-    parents: tuple[int, ...] = ()
-    calls: tuple[int, ...] = ()
-    names: tuple[str, ...] = ()
-    activation: str | None = None
-    normed: bool = False
-    plain: bool = False
-    mixed: bool = False
-    scale: float = 1.0
-    scored: tuple[int, ...] = ()
-    divisor_of: tuple[int, ...] = ()
-    stream: int | None = None
-    reach: frozenset[int] = frozenset()
-
-
-class Observer:
-    """Is told what goes by, while it is there: the tensors may be overwritten in place a moment later."""
-
-    def layer(self, index: int, used: Operands, output: Tensor) -> None:
-        """A layer call was made."""
-
-    def activated(self, calls: tuple[int, ...], name: str, output: Tensor) -> None:
-        """An activation was applied to the output of these calls."""
-
-    def summed(self, stream: Tensor, branch: Tensor, calls: tuple[int, ...], total: Tensor, scale: float) -> None:
-        """The output of these calls, times `scale`, was added to a value it was computed from."""
-
-    def lost(self, name: str, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], loss: Any) -> None:
-        """A loss was computed."""
-
-    def done(self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
-        """Any function was called."""
-
-
-Known = list[tuple[Tensor, Value]]
-"""Tensors that a function was given, with what was known of them."""
+_LINEAR: Final = ("view", "dropout", "sum", "product")  # what is 0 where a parameter is, but for an offset
+_THROUGH: Final = ("calls", "normed", "mixed", "stream", "passed")  # what an activation leaves as it is
 
 
 class Tracer(TorchFunctionMode):
@@ -89,12 +52,13 @@ class Tracer(TorchFunctionMode):
         self.owners = Owners(model)
         self.observer = observer or Observer()
         self._values: dict[int, tuple[weakref.ref[Tensor], Value]] = {}
-        self._parents: list[tuple[int, ...]] = []
+        self._descent = Descent()
         self._open: list[LayerCall] = []
         self._seen: set[str] = set()
         self._uses: dict[str, int] = {}
         self._sums: list[ResidualSum] = []
         self._fed: set[int] = set()
+        self._met: list[int] = []  # by layer call, the value that was its input
         self._scales: dict[int, float] = {}  # of look-ups, when they are first added to something
 
     def call(self, index: int) -> LayerCall:
@@ -105,6 +69,10 @@ class Tracer(TorchFunctionMode):
         """The latest layer call."""
         return self._open[-1] if self._open else None
 
+    def known(self, tensor: Tensor) -> Value:
+        """What is known of a tensor by now."""
+        return self._value(tensor)
+
     def trace(self) -> Trace:
         """What was seen until now."""
         calls = tuple(replace(call, last=call.index not in self._fed) for call in self._open)
@@ -114,7 +82,7 @@ class Tracer(TorchFunctionMode):
     def feed(self, inputs: Any) -> None:
         """Say what the model's inputs are, before it is called with them."""
         for tensor in tensors_in(inputs):
-            self._keep(tensor, Value(self._node(()), signal=True, varied=True))
+            self._keep(tensor, Value(self._descent.node(()), signal=True, varied=True))
 
     def __torch_function__(
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -141,14 +109,15 @@ class Tracer(TorchFunctionMode):
             self._layer(func, kind, args, kwargs, before, result)
         elif not signal:
             names = tuple(dict.fromkeys(name for _, value in before for name in value.names))
-            self._put(result, [], names=names)
+            changed = role(func) not in _LINEAR or any(value.changed for _, value in before)
+            self._put(result, [], names=names, changed=changed)
         elif func in LOSSES:
             self.observer.lost(LOSSES[func], func, args, kwargs, result)
             self._put(result, before)
         elif func in ACTIVATIONS:
             self._activation(func, args, kwargs, before, result)
         else:
-            self._other(role(func), args, kwargs, before, result)
+            self._other(func, args, kwargs, before, result)
 
     # --- values ---
 
@@ -158,15 +127,11 @@ class Tracer(TorchFunctionMode):
             return kept[1]
         names = self.owners.of(tensor)
         self._seen.update(names)
-        return self._keep(tensor, Value(self._node(()), names=names))
+        return self._keep(tensor, Value(self._descent.node(()), names=names))
 
     def _keep(self, tensor: Tensor, value: Value) -> Value:
         self._values[id(tensor)] = (weakref.ref(tensor), value)
         return value
-
-    def _node(self, parents: tuple[int, ...]) -> int:
-        self._parents.append(parents)
-        return len(self._parents) - 1
 
     def _put(self, result: Any, before: Known, **facts: Any) -> None:
         """Remember a function's results: values of their own, which descend from the signals among its arguments."""
@@ -174,7 +139,7 @@ class Tracer(TorchFunctionMode):
         varied = any(value.varied for _, value in before)
         reach = frozenset().union(*(value.reach for _, value in before))
         for tensor in tensors_in(result):
-            self._keep(tensor, Value(self._node(parents), bool(parents), varied, parents, reach=reach, **facts))
+            self._keep(tensor, Value(self._descent.node(parents), bool(parents), varied, parents, reach=reach, **facts))
 
     # --- what a function does ---
 
@@ -184,17 +149,26 @@ class Tracer(TorchFunctionMode):
         output = next(iter(tensors_in(result)), None)
         groups = operands(func, kind, args, kwargs, lambda tensor: self._value(tensor).names)
         if not groups or output is None:  # a product of two signals, as the scores of an attention are
+            self._valued([each for each in before if any(value.weighting for _, value in before)])
+            self._heads([each for each in before if each[1].signal])
             calls = [index for _, value in before if value.signal for index in value.calls]
-            self._put(result, before, scored=tuple(dict.fromkeys(calls)))
+            scale = math.prod(value.scale for _, value in before if value.signal)
+            self._put(result, before, scored=tuple(dict.fromkeys(calls)), scale=scale)
             return
         made = [self._call(each, self._value(each.input), output) for each in groups]
         parents = tuple(value.node for _, value in before if value.signal)
         varied = any(value.varied for _, value in before)
         self._fed.update(made[:-1], *(value.reach for _, value in before))
-        reach, plain = frozenset(made[-1:]), kind != "recurrent"
+        reach, plain, first = frozenset(made[-1:]), kind != "recurrent", self._descent.size
         for tensor in tensors_in(result):
-            node = self._node(parents)
-            self._keep(tensor, Value(node, True, varied, parents, (made[-1],), plain=plain, reach=reach))
+            self._keep(
+                tensor, Value(self._descent.node(parents), True, varied, parents, (made[-1],), plain=plain, reach=reach)
+            )
+        self._descent.made |= dict.fromkeys(range(first, self._descent.size), tuple(made))
+        if kind == "attention":
+            key = self._value(argument(args, kwargs, 1, "key"))
+            self._change(made[-2:-1], attended=True, stream=key.stream)  # of a packed projection, what is attended to
+            self._change(made[:-1], head_size=before[0][0].shape[-1] // argument(args, kwargs, 4, "num_heads"))
         for index, each in zip(made, groups, strict=True):
             self.observer.layer(index, each, output if each.whole else each.sampled())
 
@@ -220,11 +194,14 @@ class Tracer(TorchFunctionMode):
             mixed=value.mixed,
             varied=value.varied,
             first=used.seen and not value.reach,
+            after=tuple(sorted(value.reach)) if used.seen else (index - 1,),
+            stream=value.stream,
         )
         self._open.append(call)
+        self._met.append(value.node)
         return index
 
-    def _change(self, calls: tuple[int, ...], **facts: Any) -> None:
+    def _change(self, calls: Sequence[int], **facts: Any) -> None:
         for index in calls:
             self._open[index] = replace(self._open[index], **facts)
 
@@ -232,9 +209,9 @@ class Tracer(TorchFunctionMode):
         self, func: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], before: Known, result: Any
     ) -> None:
         value, name = before[0][1], ACTIVATIONS[func](args, kwargs)
-        same = {"calls": value.calls, "normed": value.normed, "mixed": value.mixed, "stream": value.stream}
+        kept = {key: fact for key, fact in same_facts(value).items() if key in _THROUGH}
         if name is None:  # a clamp that is not an activation
-            self._put(result, before, **same, activation=value.activation)
+            self._put(result, before, **kept, activation=value.activation)
             return
         if name == "sine" and value.scale != 1:
             name = format_spec("sine", {"frequency": value.scale})
@@ -243,34 +220,37 @@ class Tracer(TorchFunctionMode):
         self._change(first, activation=name)
         plain = value.plain and value.activation is None and name != "glu"
         scale = 1.0 if name.startswith("sine") else value.scale
-        self._put(result, before, **same, activation=name, plain=plain, scale=scale)
+        self._put(result, before, **kept, activation=name, plain=plain, scale=scale)
         outputs = tensors_in(result)
         if outputs and first:
             self.observer.activated(first, name, outputs[0])
 
     def _other(
-        self, what: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any], before: Known, result: Any
+        self, func: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], before: Known, result: Any
     ) -> None:
+        what = role(func)
         data = [(tensor, value) for tensor, value in before if value.signal]
         first = data[0][1]
-        same = _same(first)
+        same = same_facts(first)
         if what == "view":
             self._put(result, data, **same, plain=first.plain)
         elif what == "dropout":
-            idle = result is data[0][0] or _drops_nothing(args, kwargs)
+            idle = result is data[0][0] or drops_nothing(args, kwargs)
             self._put(result, data, **same, plain=first.plain and idle)
         elif what == "pass" and len(data) == 1:
             self._put(result, data, **same)
         elif what == "norm":
-            self._normed(first, data, result)
+            self._normed(replace(first, passed=(*first.passed, *own_names(before))), data, result)
         elif what == "divisor":
-            self._put(result, data, divisor_of=(first.node, *self._near(first.node)))
+            self._put(result, data, divisor_of=(first.node, *self._descent.near(first.node)))
         elif what == "softmax":
             self._change((*first.scored, *first.calls), scoring=True)  # of the calls, a router's choice
-            self._put(result, data)
+            self._put(result, data, weighting=bool(first.scored))
         elif what == "attend":
             for _, value in data[:2]:
                 self._change(value.calls, scoring=True)
+            self._valued(data[2:3])
+            self._heads(data[:2])
             self._put(result, data)
         elif what == "sum" and len(data) == 2:
             self._sum(data, result)
@@ -278,12 +258,14 @@ class Tracer(TorchFunctionMode):
             self._bias(first, before)
             self._put(result, data, **same, plain=first.plain)
         elif what == "product":
-            self._product(args, data, result)
+            passed = (*first.passed, *own_names(before))
+            one = [(data[0][0], replace(first, passed=passed))] if len(data) == 1 else data
+            self._product(func, args, one, result)
         elif what == "join":
             calls = tuple(dict.fromkeys(index for _, value in data for index in value.calls))
             activations = {value.activation for _, value in data}
             activation = activations.pop() if len(activations) == 1 else None
-            normed, mixed = all(value.normed for _, value in data), any(_mixed(value) for _, value in data)
+            normed, mixed = all(value.normed for _, value in data), any(is_mixed(value) for _, value in data)
             self._put(result, data, calls=calls, activation=activation, normed=normed, mixed=mixed)
         else:
             self._put(result, data)
@@ -291,18 +273,21 @@ class Tracer(TorchFunctionMode):
     def _normed(self, value: Value, data: Known, result: Any) -> None:
         if value.activation is None:
             self._change(value.calls, norm_after=True)
-        same = _same(value) | {"normed": True, "scale": 1.0, "divisor_of": ()}
+        same = same_facts(value) | {"normed": True, "scale": 1.0, "divisor_of": ()}
         self._put(result, data, **same)
 
-    def _near(self, node: int, most: int = 12) -> tuple[int, ...]:
-        """What a value was computed from, a few functions back: enough to know a norm that is written out."""
-        near: list[int] = []
-        waiting = [node]
-        while waiting and len(near) < most:
-            parents = self._parents[waiting.pop()]
-            near += parents
-            waiting += parents
-        return tuple(near)
+    def _valued(self, values: Known) -> None:
+        """Note whose outputs an attention's weights sum."""
+        for tensor, value in values:
+            for index in value.calls if not value.weighting else ():
+                units = units_of(tensor, self._open[index]) if len(value.calls) == 1 else ()
+                self._change((index,), attended=True, value_units=units)
+
+    def _heads(self, values: Known) -> None:
+        """Note how wide the heads are of what two products of signals are made of: that of the last axis, by far."""
+        for tensor, value in values:
+            if tensor.dim() > 2:
+                self._change(value.calls, head_size=min(tensor.shape[-1], tensor.shape[-2] * tensor.shape[-1]))
 
     def _bias(self, value: Value, before: Known) -> None:
         """A bias that `forward` adds by hand belongs to the layer whose output it meets, a table to a look-up."""
@@ -320,21 +305,25 @@ class Tracer(TorchFunctionMode):
         total = tensors_in(result)
         ways = ((one, other, one_tensor, other_tensor), (other, one, other_tensor, one_tensor))
         for branch, stream, added, kept in ways:
-            if branch.node != stream.node and self._descends(branch.node, stream.node):
+            inside = self._descent.between(branch.node, stream.node)
+            if inside is not None:
                 self._change(branch.calls, residual=True)
                 if total and branch.calls:
                     self.observer.summed(kept, added, branch.calls, total[0], branch.scale)
-                number = len({each.stream for each in self._sums}) if stream.stream is None else stream.stream
-                self._sums.append(ResidualSum(branch.calls, number, branch.scale))
-                self._put(result, data, stream=number)
+                self._branched(branch, stream, inside, data, result)
+                return
+        for branch, stream in ((one, other), (other, one)):
+            inside = self._beside_projection(branch, stream)
+            if inside is not None:
+                self._branched(branch, Value(stream.node), inside, data, result, projected=True)
                 return
         calls = tuple(dict.fromkeys((*one.calls, *other.calls)))
         activation = one.activation if one.activation == other.activation else None
         places = [index for value in (one, other) for index in self._look_ups(value)]
         self._beside(calls, [(self._open[index].weight, self._scales[index]) for index in places])
-        mixed = _mixed(one) or _mixed(other)
-        facts = {"normed": one.normed and other.normed, "mixed": mixed, "scored": (*one.scored, *other.scored)}
-        self._put(result, data, calls=calls, activation=activation, **facts)
+        mixed = is_mixed(one) or is_mixed(other)
+        facts = {"normed": one.normed and other.normed, "mixed": mixed, "passed": (*one.passed, *other.passed)}
+        self._put(result, data, calls=calls, activation=activation, scored=(*one.scored, *other.scored), **facts)
 
     def _look_ups(self, value: Value) -> list[int]:
         """The look-ups of places that a value is, after what each look-up is multiplied by was noted."""
@@ -353,68 +342,38 @@ class Tracer(TorchFunctionMode):
                 }
                 self._change((index,), beside=tuple(scales.items()))
 
-    def _product(self, args: tuple[Any, ...], data: Known, result: Any) -> None:
+    def _product(self, func: Function, args: tuple[Any, ...], data: Known, result: Any) -> None:
         first = data[0][1]
-        same = _same(first)
+        same = same_facts(first)
         if len(data) == 1:
-            factor = self._factor(args)
+            factor = multiplied(func, args, data[0][0], lambda tensor: self._value(tensor).names)
             if factor is not None:
                 same["scale"] = first.scale * factor
             self._put(result, data, **same, plain=first.plain and factor is not None)
             return
         second = data[1][1]
         for value, divisor in ((first, second), (second, first)):
-            if value.node in divisor.divisor_of or set(self._parents[value.node]) & set(divisor.divisor_of):
+            if value.node in divisor.divisor_of or set(self._descent.parents[value.node]) & set(divisor.divisor_of):
                 self._normed(value, data, result)
                 return
         self._put(result, data)  # a gate: two signals are multiplied
 
-    def _factor(self, args: tuple[Any, ...]) -> float | None:
-        """The number that a signal is multiplied by: written down, or a parameter's size."""
-        for each in args:
-            if isinstance(each, int | float) and not isinstance(each, bool):
-                return float(each)
-            if isinstance(each, Tensor) and self._value(each).names and each.dtype.is_floating_point and each.numel():
-                return float(each.detach().float().square().mean().sqrt())
-        return None
+    def _branched(
+        self, branch: Value, stream: Value, inside: tuple[int, ...], data: Known, result: Any, projected: bool = False
+    ) -> None:
+        """Note the sum of a branch and what it was computed from, or a projection of that."""
+        number = len({each.stream for each in self._sums}) if stream.stream is None else stream.stream
+        how = (branch.scale, inside, branch.passed, stream.normed, branch.activation, projected)
+        self._sums.append(ResidualSum(branch.calls, number, *how))
+        self._put(result, data, stream=number)
 
-    def _descends(self, node: int, ancestor: int) -> bool:
-        """Whether a value was computed from another; values are numbered in the order they were made."""
-        seen: set[int] = set()
-        waiting = [node]
-        while waiting and len(seen) < _MOST_STEPS_BACK:
-            for parent in self._parents[waiting.pop()]:
-                if parent == ancestor:
-                    return True
-                if parent > ancestor and parent not in seen:
-                    seen.add(parent)
-                    waiting.append(parent)
-        return False
-
-
-def _same(value: Value) -> dict[str, Any]:
-    """What stays true of a signal that is only passed on."""
-    return {
-        "calls": value.calls,
-        "activation": value.activation,
-        "normed": value.normed,
-        "mixed": value.mixed,
-        "scored": value.scored,
-        "scale": value.scale,
-        "divisor_of": value.divisor_of,
-        "stream": value.stream,
-    }
-
-
-def _mixed(value: Value) -> bool:
-    """Whether a value holds a signal of no layer."""
-    return value.mixed or (value.signal and not value.calls)
-
-
-def _drops_nothing(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-    """A dropout in evaluation, or with probability 0."""
-    share, training = argument(args, kwargs, 1, "p", 0.5), argument(args, kwargs, 2, "training", True)
-    return training is False or share == 0
+    def _beside_projection(self, branch: Value, stream: Value) -> tuple[int, ...] | None:
+        """The layers of a branch whose shortcut is one layer from the same value; None where it is no such sum."""
+        shortcut = stream.calls[0] if len(stream.calls) == 1 and branch.calls and stream.activation is None else None
+        if shortcut is None or self._open[shortcut].kind not in ("linear", "conv", "matmul"):
+            return None
+        inside = self._descent.between(branch.node, self._met[shortcut])
+        return inside if inside is not None and len(inside) > 1 and shortcut not in inside else None
 
 
 def trace(model: torch.nn.Module, inputs: Any) -> Trace:

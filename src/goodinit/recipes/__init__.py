@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from goodinit.recipes.catalogue import get, names
-from goodinit.recipes.record import Expected, Recipe, Rule
+from goodinit.recipes.record import Expected, Pace, Recipe, Rule
 from goodinit.recipes.roles import Place, places
 
-__all__ = ["Expected", "Place", "Recipe", "Rule", "get", "names", "places"]
+__all__ = ["Expected", "Pace", "Place", "Recipe", "Rule", "get", "names", "places"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from goodinit.errors import GoodinitError, unknown_name
+from goodinit.errors import GoodinitError, shown, unknown_name
 from goodinit.recipes.record import Recipe, Rule
 from goodinit.spec import parse_spec
 
@@ -21,36 +23,45 @@ def names() -> list[str]:
     >>> "gpt2" in names()
     True
     """
-    return sorted(
+    return list(_names())
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    found = sorted(
         each.name.removesuffix(".toml")
         for each in files("goodinit.recipes").joinpath("data").iterdir()
         if each.name.endswith(".toml") and each.name != "roles.toml"
     )
+    return tuple(found)
 
 
-def get(recipe: str | Recipe) -> Recipe:
-    """The recipe of that name, or `name(option=number)`.
+def get(recipe: str | Recipe, **options: float) -> Recipe:
+    """The recipe of that name; `name(option=number)` is the same as options.
 
-    >>> str(get("mup(base_width=128)"))
-    'mup(base_width=128)'
+    >>> str(get("megatron(std=0.01)"))
+    'megatron(std=0.01)'
 
     Raises GoodinitError for an unknown name or option.
     """
     if isinstance(recipe, Recipe):
-        return recipe
+        return _with(recipe, options) if options else recipe
     if not isinstance(recipe, str):
-        raise GoodinitError(f"{recipe!r} is not a recipe; give a name, such as gpt2, or name(option=number)")
-    name, options = parse_spec(recipe)
+        raise GoodinitError(f"{shown(recipe)} is not a recipe; give a name, such as gpt2, or name(option=number)")
+    name, written = parse_spec(recipe)
     if name not in names():
         raise unknown_name("recipe", name, names())
-    found = _read(name)
+    return _with(_read(name), {**written, **options})
+
+
+def _with(found: Recipe, options: Mapping[str, Any]) -> Recipe:
     for option, given in options.items():
         if option not in found.defaults:
             takes = ", ".join(found.defaults) or "no option"
-            raise GoodinitError(f"recipe {name!r} has no option {option!r}; it takes {takes}")
-        if isinstance(given, bool) or not isinstance(given, int | float) or not given > 0:
-            raise GoodinitError(f"recipe {name!r}: {option}={given!r} must be a number above 0")
-    return replace(found, options=options)
+            raise GoodinitError(f"recipe {found.name!r} has no option {option!r}; it takes {takes}")
+        if isinstance(given, bool) or not isinstance(given, int | float) or not given > 0 or not math.isfinite(given):
+            raise GoodinitError(f"recipe {found.name!r}: {option}={shown(given)} must be a number above 0")
+    return replace(found, options={**found.options, **options})
 
 
 @cache

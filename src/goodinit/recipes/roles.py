@@ -25,7 +25,8 @@ _NORM: Final = re.compile(
 class Place:
     """A parameter: its role, the layer it stands in (from 0) of how many, and the numbers that formulas speak of.
 
-    `stack` is `encoder`, `decoder` or empty.
+    `stack` is `encoder`, `decoder` or empty. `inside` says that it stands in a layer, and not before or behind them.
+    `fans`, inputs and outputs, count where they are known.
     """
 
     name: str
@@ -35,10 +36,14 @@ class Place:
     layers: int
     width: int
     stack: str = ""
+    inside: bool = False
+    fans: tuple[float, float] | None = None
 
     @property
-    def fan_in(self) -> int:
+    def fan_in(self) -> float:
         """The inputs of one output: by the role, as libraries differ in which axis comes first."""
+        if self.fans is not None:
+            return self.fans[0]
         if len(self.shape) < 2:
             return 1
         experts = self.shape[0] if len(self.shape) == 3 and self.role.startswith("expert") else 1
@@ -48,8 +53,10 @@ class Place:
         return max(1, size // self.width) if self.role in _INTO else self.width
 
     @property
-    def fan_out(self) -> int:
+    def fan_out(self) -> float:
         """The outputs of one input."""
+        if self.fans is not None:
+            return self.fans[1]
         experts = self.shape[0] if len(self.shape) == 3 and self.role.startswith("expert") else 1
         return max(1, math.prod(self.shape) // experts // self.fan_in)
 
@@ -59,6 +66,7 @@ class Place:
         return {
             "layer": self.layer,
             "layers": self.layers,
+            "inside": self.inside,
             "width": self.width,
             "fan_in": self.fan_in,
             "fan_out": self.fan_out,
@@ -96,7 +104,7 @@ def places(shapes: Mapping[str, Sequence[int]]) -> dict[str, Place]:
             if found is not None
             else (0, max(map(len, blocks.values()), default=0))
         )
-        result[name] = Place(name, tuple(shape), roles[name], layer, layers, width, stack)
+        result[name] = Place(name, tuple(shape), roles[name], layer, layers, width, stack, found is not None)
     return result
 
 

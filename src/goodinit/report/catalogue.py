@@ -52,16 +52,18 @@ def recipe(shown: Recipe) -> Group:
     options = {**shown.defaults, **shown.options}
     for name, value in {
         "covers": shown.covers,
-        "read at": f"{shown.repository}, {shown.version}, {shown.file}",
+        "read at": f"{shown.repository}, {shown.version} of {shown.date}, {shown.file}",
         "options": ", ".join(f"{option}={number:g}" for option, number in options.items()) or "none",
         "note": shown.note,
     }.items():
         if value:
             facts.add_row(Text(name), Text(value))
-    rules = Table("parameters", "filled with", title=Text(f"{shown}: {shown.title}"), title_justify="left")
+    headings = ("parameters", "filled with", *(("forward and rates",) if shown.moves else ()))
+    rules = Table(*headings, title=Text(f"{shown}: {shown.title}"), title_justify="left")
     for rule in shown.rules:
         where = f" of the {' and '.join(rule.stacks)}" if rule.stacks else ""
-        rules.add_row(Text(", ".join(role.replace("_", " ") for role in rule.roles) + where), Text(rule.text))
+        cells = (", ".join(role.replace("_", " ") for role in rule.roles) + where, rule.text, rule.pace_text)
+        rules.add_row(*map(Text, cells[: len(headings)]))
     return Group(rules, facts)
 
 

@@ -14,6 +14,7 @@ from goodinit.report.checkup_figures import profile, spark
 from goodinit.report.checkup_rows import FoldedRow, folded, number, ratio
 from goodinit.report.checkup_tables import flat, headline, whole_facts
 from goodinit.report.folder import write_new
+from goodinit.report.judged import finding_facts
 from goodinit.report.page import template_environment
 from goodinit.report.page_parts import environment
 from goodinit.report.study_figures import render
@@ -63,27 +64,17 @@ def _facts(start: ModelStart, findings: Sequence[Finding], most: int) -> dict[st
     return {
         "title": f"The start of {start.model}",
         "answer": headline(start, findings),
-        "healthy": not any(finding.severity == "severe" for finding in findings),
+        "sound": not any(finding.severity == "severe" for finding in findings),
+        "kicker": "checkup",
+        "nothing": "None: nothing that was measured is out of its bounds.",
         "facts": whole_facts(start),
-        "findings": [_finding(finding) for finding in findings],
+        "findings": [finding_facts(finding) for finding in findings],
         "layers": [_layer(row) for row in rows],
         "left_out": left_out,
         "backward": any(layer.gradient_rms is not None for layer in start.layers),
         "folded": any(len(row.layers) > 1 for row in rows),
         "parameters": [_parameter(each) for each in start.parameters[:most]],
         "notes": start.notes,
-    }
-
-
-def _finding(finding: Finding) -> dict[str, Any]:
-    return {
-        "severity": finding.severity,
-        "code": finding.code,
-        "where": finding.where or "the whole model",
-        "message": finding.message,
-        "measured": number(finding.measured),
-        "expected": number(finding.expected),
-        "remedy": finding.remedy,
     }
 
 

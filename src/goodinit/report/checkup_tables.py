@@ -192,6 +192,10 @@ def _finding(finding: Finding) -> list[RenderableType]:
         Text(),
         Text.assemble((f"{finding.severity} ", style), (f"{finding.code}: ", "bold"), finding.message),
     ]
+    if finding.change() and (not finding.remedy or "line" in finding.values):
+        parts.append(Text(f"  {finding.change()}"))
     if finding.remedy:
         parts += [Text(f"    {line}", style="cyan", overflow="fold") for line in finding.remedy.splitlines()]
+    if finding.effect is not None:
+        parts.append(Text(f"  {finding.effect.text('en')}", style="dim"))
     return parts

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from goodinit.report.colours import COLOURS, STYLES
+from goodinit.report.colours import CLASSES, COLOURS, STYLES
 from goodinit.report.fits import fits
 from goodinit.report.lettering import as_written, plain_number
 from goodinit.results import Task, Trial
@@ -158,7 +158,7 @@ def _boundary(axes: Axes, task: Task, trial: Trial) -> None:
     margin = 0.1 * np.maximum(high - low, 1e-12)
     xs, ys = (np.linspace(low[i] - margin[i], high[i] + margin[i], _GRID) for i in (0, 1))
     plane = np.stack([grid.ravel() for grid in np.meshgrid(xs, ys)])
-    colours = [COLOURS[i % len(COLOURS)] for i in range(len(data.classes))]
+    colours = [CLASSES[i % len(CLASSES)] for i in range(len(data.classes))]
     axes.set_box_aspect(1)
     scores = f"\ntrain {trial.train_score:.1%}, test {trial.test_score:.1%}" if trial.parameters else ""
     axes.set_title(trial.name + scores, fontsize=10.5)

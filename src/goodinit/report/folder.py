@@ -11,7 +11,7 @@ from typing import Final
 
 from goodinit.errors import GoodinitError
 
-__all__ = ["INCOMPLETE", "OutputFolder", "mark", "write_file", "write_new"]
+__all__ = ["INCOMPLETE", "OutputFolder", "check_new", "mark", "write_file", "write_new"]
 
 FILES: Final = ("result.json", "loss.png", "decision_boundary.png", "fit.png", "phase_diagram.png", "depth_scales.png")
 """Every file that a run may write; one of them in a folder says that another run is kept there."""
@@ -122,16 +122,25 @@ class OutputFolder:
             shutil.rmtree(hidden, ignore_errors=True)
 
 
-def write_new(path: str | os.PathLike[str], content: bytes, overwrite: bool, example: str) -> Path:
-    """Write a page that a person named, whole or not at all; `example` is a name that would do.
+def check_new(path: str | os.PathLike[str], overwrite: bool, example: str) -> Path:
+    """The place of a page that a person named; `example` is a name that would do.
 
-    Raises GoodinitError where it exists and `overwrite` is not set, or cannot be written.
+    Raises GoodinitError for a folder, and where it exists and `overwrite` is not set.
     """
     place = Path(path)
     if place.is_dir() or not place.name:
         raise GoodinitError(f"{place}: this is a folder; give the page's file name, such as {place / example}")
     if os.path.lexists(place) and not overwrite:
         raise GoodinitError(f"{place} exists; choose another name or say overwrite=True")
+    return place
+
+
+def write_new(path: str | os.PathLike[str], content: bytes, overwrite: bool, example: str) -> Path:
+    """Write a page that a person named, whole or not at all; `example` is a name that would do.
+
+    Raises GoodinitError where it exists and `overwrite` is not set, or cannot be written.
+    """
+    place = check_new(path, overwrite, example)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -33,7 +33,8 @@ class LayerPicture:
     """One layer of weights with the units behind it.
 
     `responses` are the drawn units' values over the plane, 8 bits a pixel, 0 at 127.5 and `scale` at 255; for
-    images, in the first layer, the unit's incoming weights. `weights` and `gradients` are those of the drawn links,
+    images, in the first layer, the unit's incoming weights. `means` are those units' means over the training examples,
+    `zeros` the shares of these for which they put out 0. `weights` and `gradients` are those of the drawn links,
     (drawn units, drawn units before). `activations` counts all units' values over the training examples in equal bins
     of `range`; `gradient_counts` the layer's weights by log10 of their gradient's size, `zero_gradients` those without.
     `forward` is the mean square of the pre-activations, `backward` that of the loss's gradient by them, in units of
@@ -42,6 +43,8 @@ class LayerPicture:
 
     responses: Bytes | None
     scale: NDArray[np.float32] | None
+    means: NDArray[np.float32] | None
+    zeros: NDArray[np.float32] | None
     weights: NDArray[np.float32] | None
     biases: NDArray[np.float32] | None
     gradients: NDArray[np.float32] | None
@@ -186,6 +189,8 @@ class Camera:
         return LayerPicture(
             responses=drawn,
             scale=scale,
+            means=values[:units].mean(axis=1).astype(np.float32) if units else None,
+            zeros=(values[:units] == 0).mean(axis=1).astype(np.float32) if units else None,
             weights=W[:units, :before].astype(np.float32) if links else None,
             biases=parameters[f"b{layer}"][:units, 0].astype(np.float32) if units else None,
             gradients=gradient[:units, :before].astype(np.float32) if links else None,

@@ -19,6 +19,7 @@ from goodinit.statistics.power import PowerNote, power_note
 from goodinit.statistics.profiles import PerformanceProfile, performance_profile
 from goodinit.statistics.ranking import RankedGroup, Ranking, compare_groups
 from goodinit.statistics.rates import wilson
+from goodinit.statistics.sequential import adjust_evidence, pairs_needed, share_at_least, sign_evidence
 from goodinit.statistics.slopes import Slope, fit_slope
 from goodinit.statistics.survival import StepsToTarget, SurvivalCurve, kaplan_meier, steps_to_target
 
@@ -38,6 +39,7 @@ __all__ = [
     "Slope",
     "StepsToTarget",
     "SurvivalCurve",
+    "adjust_evidence",
     "aggregate_tasks",
     "bootstrap",
     "cohens_d_z",
@@ -48,10 +50,13 @@ __all__ = [
     "holm",
     "interquartile_mean",
     "kaplan_meier",
+    "pairs_needed",
     "performance_profile",
     "power_note",
     "probability_of_improvement",
     "rank_biserial",
+    "share_at_least",
+    "sign_evidence",
     "sign_flip",
     "steps_to_target",
     "summarize",

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 
 __all__ = ["RESAMPLES", "check_level", "read_flags", "read_numbers"]
 
@@ -19,7 +19,7 @@ def check_level(level: Any, name: str = "level") -> float:
     """The level as a float. Raises GoodinitError unless 0 < level < 1."""
     if isinstance(level, float | np.floating) and 0 < level < 1:
         return float(level)
-    raise GoodinitError(f"{name}={level!r}: {name} must lie between 0 and 1, both excluded; 0.95 is usual")
+    raise GoodinitError(f"{name}={shown(level)}: {name} must lie between 0 and 1, both excluded; 0.95 is usual")
 
 
 def read_numbers(name: str, values: ArrayLike, *, ndim: int, fewest: int = 2) -> Float64s:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from goodinit.arguments import check_count
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.statistics.arguments import RESAMPLES, read_numbers
 from goodinit.statistics.estimate import Record
 from goodinit.streams import KeyedStream
@@ -53,7 +53,7 @@ def holm(p_values: ArrayLike) -> Float64s:
     """
     p = np.asarray(p_values, dtype=np.float64)
     if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
-        raise GoodinitError(f"p_values={p_values!r}: give one row of numbers from 0 to 1")
+        raise GoodinitError(f"p_values={shown(p_values)}: give one row of numbers from 0 to 1")
     order = np.argsort(p, kind="stable")
     raised = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
     corrected = np.empty_like(p)

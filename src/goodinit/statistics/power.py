@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from goodinit.arguments import check_count
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.statistics.arguments import check_level
 from goodinit.statistics.estimate import Record
 from goodinit.streams import KeyedStream
@@ -69,7 +69,7 @@ def power_note(runs: int, *, comparisons: int = 1, level: float = 0.95, power: f
     alpha = (1 - check_level(level)) / m
     wanted = check_level(power, "power")
     if wanted < 0.5:
-        raise GoodinitError(f"power={power!r}: power must be at least 0.5; 0.8 is usual")
+        raise GoodinitError(f"power={shown(power)}: power must be at least 0.5; 0.8 is usual")
     smallest = math.ldexp(2.0, -n)
     needed = max(2, math.ceil(1 - math.log2(alpha) - 1e-9))
     reachable = n >= needed

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from goodinit.arguments import check_choice, check_number
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.statistics.arguments import RESAMPLES, check_level
 from goodinit.statistics.equivalence import unseen
 from goodinit.statistics.estimate import Record
@@ -86,7 +86,7 @@ class Ranking(Record):
         for group in self.groups:
             if group.name == name:
                 return group
-        raise GoodinitError(f"{name!r} was not compared; there are {', '.join(self.names)}")
+        raise GoodinitError(f"{shown(name)} was not compared; there are {', '.join(self.names)}")
 
     def pair(self, a: str, b: str) -> PairComparison:
         """The comparison of those two, told of a."""
@@ -95,7 +95,7 @@ class Ranking(Record):
                 return pair
             if (pair.b, pair.a) == (a, b):
                 return pair.reversed()
-        raise GoodinitError(f"{a!r} and {b!r} were not compared; there are {', '.join(self.names)}")
+        raise GoodinitError(f"{shown(a)} and {shown(b)} were not compared; there are {', '.join(self.names)}")
 
 
 def compare_groups(
@@ -148,7 +148,7 @@ def compare_groups(
     runs = read_runs("scores", scores, diverged, higher_is_better=higher_is_better, ndim=2)
     k, n = runs.ranked.shape
     if len(called) != k or len(set(called)) != k or k == 0:
-        raise GoodinitError(f"names={called!r}: give one distinct name for each of the {k} rows of scores")
+        raise GoodinitError(f"names={shown(called)}: give one distinct name for each of the {k} rows of scores")
     alike, wanted = find_floor(floor, runs), check_level(level)
     check_choice("test", test or "wilcoxon", ("sign-flip", "wilcoxon"))
     chosen: PairTest = test or ("sign-flip" if k == 2 else "wilcoxon")

@@ -7,7 +7,7 @@ import math
 from scipy import special
 
 from goodinit.arguments import check_count, check_number
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.statistics.arguments import check_level
 from goodinit.statistics.estimate import Estimate
 
@@ -31,7 +31,7 @@ def wilson(count: float, runs: int, *, level: float = 0.95) -> Estimate:
     """
     n = check_count("runs", runs)
     if check_number("count", count, low=0) > n:
-        raise GoodinitError(f"count={count!r}: there are {n} runs; a count cannot exceed them")
+        raise GoodinitError(f"count={shown(count)}: there are {n} runs; a count cannot exceed them")
     z = -float(special.ndtri((1 - check_level(level)) / 2))
     p, whole = float(count) / n, 1 + z * z / n
     middle = (p + z * z / (2 * n)) / whole

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.statistics.arguments import RESAMPLES, check_level, read_numbers
 from goodinit.statistics.bootstrap import bca_limits, count_replicates, step_limits
 from goodinit.statistics.estimate import Estimate, Record
@@ -121,7 +121,7 @@ def _read(steps: ArrayLike, budget: ArrayLike) -> tuple[Float64s, NDArray[np.boo
         raise GoodinitError(f"budget has shape {given.shape}; give one number, or one for each of {at.size} runs")
     budgets = np.broadcast_to(given, at.shape)
     if not (np.isfinite(budgets) & (budgets > 0)).all():
-        raise GoodinitError(f"budget={budget!r}: the steps a run was given must be finite and above 0")
+        raise GoodinitError(f"budget={shown(budget)}: the steps a run was given must be finite and above 0")
     events = np.isfinite(at)
     if (at < 0).any():
         raise GoodinitError(f"steps holds {at[at < 0][0]:g}; a target is reached at step 0 or later, nan means never")

@@ -5,9 +5,22 @@ PyTorch's reader makes the structure of a model, and an `MLP` makes its own. Par
 
 from __future__ import annotations
 
+from goodinit.structure.branches import Branch, ResidualStream
 from goodinit.structure.calls import LayerCall, ResidualSum, Trace
 from goodinit.structure.parameters import Parameter
 from goodinit.structure.roles import MULTIPLYING, ROLES, Meaning, Role
 from goodinit.structure.whole import Structure
 
-__all__ = ["MULTIPLYING", "ROLES", "LayerCall", "Meaning", "Parameter", "ResidualSum", "Role", "Structure", "Trace"]
+__all__ = [
+    "MULTIPLYING",
+    "ROLES",
+    "Branch",
+    "LayerCall",
+    "Meaning",
+    "Parameter",
+    "ResidualStream",
+    "ResidualSum",
+    "Role",
+    "Structure",
+    "Trace",
+]

@@ -23,6 +23,11 @@ class LayerCall:
     embedding of places does not. `beside` names the tables and tokens of places that are added to a look-up, each with
     what the look-up is multiplied by before that over what the table is. `scoring` says that the output is a query,
     a key or a router's choice: it goes into a softmax, from which little comes back while all scores are alike.
+    `attended` says that the output is summed by the weights of an attention, as its values; where a layer makes queries
+    and keys too, `value_units` are the ranges of its output units that are values, none where that cannot be told.
+    `head_size` is how many units of it one of its heads has. `after` are the calls whose outputs its input was computed
+    from with no layer between, through gates and attentions too.
+    `stream` is the residual stream that the input is, behind norms and views; None where no sum was made of it yet.
     `first` says that it descends from no layer call, and `last` that no layer call descends from the output.
     """
 
@@ -45,6 +50,11 @@ class LayerCall:
     varied: bool = True
     beside: tuple[tuple[str, float], ...] = ()
     scoring: bool = False
+    attended: bool = False
+    value_units: tuple[tuple[int, int], ...] = ()
+    head_size: int | None = None
+    after: tuple[int, ...] = ()
+    stream: int | None = None
     first: bool = False
     last: bool = False
 
@@ -55,12 +65,20 @@ class ResidualSum:
 
     `branch` are the layer calls at the branch's end, `scale` what its output is multiplied by before it is added.
     `stream` numbers the residual stream that it is added to: sums between which lie only norms and activations share
-    one.
+    one. `inside` are all layer calls of the branch, its end included. `passed` names the scales of norms and of layers
+    that the end's output goes through before the sum, and `activation` an activation that it does. `normed` says that a
+    norm lies on the stream itself between the sum before, or its beginning, and this one: that norms come after sums.
+    `projected` says that what it is added to is a projection of what it was computed from, as where a stage begins.
     """
 
     branch: tuple[int, ...]
     stream: int
     scale: float = 1.0
+    inside: tuple[int, ...] = ()
+    passed: tuple[str, ...] = ()
+    normed: bool = False
+    activation: str | None = None
+    projected: bool = False
 
 
 @dataclass(frozen=True)

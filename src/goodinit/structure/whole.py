@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
+from goodinit.structure.branches import ResidualStream, streams_of
 from goodinit.structure.calls import Trace
 from goodinit.structure.parameters import Parameter
 from goodinit.structure.roles import MULTIPLYING
@@ -52,6 +53,11 @@ class Structure:
                 if self[name].role in MULTIPLYING:
                     found[name] = max(found.get(name, 0), branches[each.stream])
         return found
+
+    @cached_property
+    def streams(self) -> tuple[ResidualStream, ...]:
+        """The residual streams of the run, with their branches, blocks and norms."""
+        return () if self.trace is None else streams_of(self.trace)
 
     @cached_property
     def inputs(self) -> frozenset[str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from goodinit.activations import Activation
 from goodinit.arguments import check_count, check_number
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.theory.arguments import check_activation
 from goodinit.theory.maps import (
     complement_map,
@@ -289,5 +289,5 @@ def correlation_map(
     q = check_number("q", q, low=0, above=True)
     after = variance_map(found, q, weight_variance=weight_variance, bias_variance=bias_variance)
     if after == 0:
-        raise GoodinitError(f"weight_variance={weight_variance!r}: without a signal there is no correlation")
+        raise GoodinitError(f"weight_variance={shown(weight_variance)}: without a signal there is no correlation")
     return 1.0 - _complement(found, q, weight_variance, bias_variance)(1.0 - c)

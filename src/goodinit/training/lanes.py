@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.arguments import is_integer
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.networks import MLP, Parameters
 from goodinit.streams import processors
 from goodinit.training.arguments import check_examples, check_start
@@ -78,7 +78,7 @@ def train(call: Call, *, layout: Literal["auto", "grouped", "alone", "wide"] = "
     network, schedule, dtype, watch = call.network, call.schedule, call.dtype, call.watch
     activation = network.activation
     if layout not in ("auto", "grouped", "alone", "wide"):
-        raise GoodinitError(f"layout {layout!r} is not known; choose auto, grouped, alone or wide")
+        raise GoodinitError(f"layout {shown(layout)} is not known; choose auto, grouped, alone or wide")
     if activation.family not in known():
         raise GoodinitError(
             f"activation {activation.name!r} is not one of the compiled code's: the lanes engine cannot compute it; "
@@ -174,7 +174,9 @@ def _threads(threads: int | None) -> int:
     if threads is None:
         return processors()
     if not is_integer(threads) or threads < 1:
-        raise GoodinitError(f"threads {threads!r}: it must be an integer of at least 1, or None for all processors")
+        raise GoodinitError(
+            f"threads {shown(threads)}: it must be an integer of at least 1, or None for all processors"
+        )
     return int(threads)
 
 

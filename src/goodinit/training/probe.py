@@ -87,16 +87,25 @@ class NetworkProbe:
                 signal, slope = network.activation.value(Z), network.activation.derivative(Z)
         return tuple(found)
 
+    def sum_inputs(self, said: tuple[Assignment, ...]) -> Mapping[int, float]:
+        """None: a network has no residual branches."""
+        return {}
+
+    def lengths(self, said: tuple[Assignment, ...]) -> Mapping[str, float]:
+        """The Euclidean norm of each parameter."""
+        return {name: float(np.linalg.norm(value)) for name, value in self._filled(said).items()}
+
     def backward(self, said: tuple[Assignment, ...]) -> Mapping[str, float]:
-        """The size of each weight's gradient where those of the outputs are standard normal numbers."""
+        """The norm of each weight's gradient over that of the weight, where outputs' gradients are standard normal."""
         values = self._filled(said)
         Z, A = forward(self._network, values, self._X)
         top = KeyedStream(self._seed).normal("probe/backward", 0, Z[-1].size).reshape(Z[-1].shape)
         sizes: dict[str, float] = {}
         for layer in range(self._network.depth, 0, -1):
-            sizes[f"W{layer}"] = float(np.sqrt(((top @ A[layer - 1].T) ** 2).mean()))
+            W = values[f"W{layer}"]
+            sizes[f"W{layer}"] = float(np.linalg.norm(top @ A[layer - 1].T)) / (float(np.linalg.norm(W)) or 1.0)
             if layer > 1:
-                top = (values[f"W{layer}"].T @ top) * self._network.activation.derivative(Z[layer - 2])
+                top = (W.T @ top) * self._network.activation.derivative(Z[layer - 2])
         return sizes
 
     # --- the loss ---
@@ -111,6 +120,9 @@ class NetworkProbe:
         low, high = round(count * start), round(count * stop)
         some = slice(low, high) if high > low else slice(None)
         return self._X[:, some], self._Y[:, some]
+
+    def _cuts(self, parts: int) -> list[tuple[Floats, Floats]]:
+        return [self._part(at / parts, (at + 1) / parts) for at in range(parts)]
 
     def gradients(self, said: tuple[Assignment, ...]) -> Mapping[str, Floats]:
         """The gradient of the loss by each parameter."""
@@ -150,13 +162,13 @@ class NetworkProbe:
 
         return self._slopes(said, gains, value)
 
-    def norm(self, said: tuple[Assignment, ...], gains: Gains, *, order: int) -> GainSlopes:
-        """The norm of the loss's gradient over two thirds of the examples."""
-        X, Y = self._part(0, 2 / 3)
+    def norm(self, said: tuple[Assignment, ...], gains: Gains, *, order: int, parts: int | None = None) -> GainSlopes:
+        """The norm of the loss's gradient over two thirds of the examples, or the mean of those over parts of them."""
+        cuts = [self._part(0, 2 / 3)] if parts is None else self._cuts(parts)
 
         def value(values: Parameters) -> float:
-            flat = _flat(self._gradient(values, X, Y))
-            return float(np.linalg.norm(flat, order))
+            norms = [np.linalg.norm(_flat(self._gradient(values, X, Y)), order) for X, Y in cuts]
+            return float(np.mean(norms))
 
         return self._slopes(said, gains, value)
 
@@ -164,7 +176,10 @@ class NetworkProbe:
         """The loss of the last two thirds of the examples after a step on the first two."""
         values = self._filled(said, gains)
         g = self._gradient(values, *self._part(0, 2 / 3))
-        moved = {name: each - rate * (np.sign(g[name]) if order == 1 else g[name]) for name, each in values.items()}
+        length = float(np.linalg.norm(_flat(g))) or 1.0
+        moved = {
+            name: each - rate * (np.sign(g[name]) if order == 1 else g[name] / length) for name, each in values.items()
+        }
         X, Y = self._part(1 / 3, 1)
         after = self._gradient(moved, X, Y)
         with np.errstate(all="ignore"):
@@ -174,7 +189,7 @@ class NetworkProbe:
 
     def cosine(self, said: tuple[Assignment, ...], gains: Gains, *, parts: int) -> GainSlopes:
         """The mean cosine between the gradients of every two parts of the examples."""
-        cuts = [self._part(at / parts, (at + 1) / parts) for at in range(parts)]
+        cuts = self._cuts(parts)
 
         def value(values: Parameters) -> float:
             rows = np.array([_flat(self._gradient(values, X, Y)) for X, Y in cuts])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.arguments import is_integer, is_number
-from goodinit.errors import GoodinitError, shown, unknown_name
+from goodinit.errors import GoodinitError, as_word, shown, unknown_name
 from goodinit.networks import MLP, Parameters
 from goodinit.options import OPTIONS
 from goodinit.streams import Stream
@@ -55,7 +55,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if self.optimizer not in (*OPTIMIZERS, *FOR_MODELS):
-            raise unknown_name("optimizer", str(self.optimizer), (*OPTIMIZERS, *FOR_MODELS))
+            raise unknown_name("optimizer", as_word(self.optimizer), (*OPTIMIZERS, *FOR_MODELS))
         for each in fields(self):
             if OPTIONS[each.name].must:
                 OPTIONS[each.name].check(getattr(self, each.name))
@@ -109,7 +109,7 @@ class Call:
 
     def __post_init__(self) -> None:
         if self.dtype not in ("float64", "float32"):
-            raise GoodinitError(f"dtype {self.dtype!r} is not known; choose float64 or float32")
+            raise GoodinitError(f"dtype {shown(self.dtype)} is not known; choose float64 or float32")
 
     def rates(self) -> tuple[NDArray[np.float64], dict[str, float]]:
         """A learning rate for each network, and the multiplier of each parameter's, in the network's order.
@@ -197,5 +197,5 @@ def check_snapshots(steps: Iterable[int], last: int) -> list[int]:
     given = list(steps)
     for step in given:
         if not is_integer(step) or not 0 <= step <= last:
-            raise GoodinitError(f"snapshot of step {step!r}: it must be an integer from 0 to {last}")
+            raise GoodinitError(f"snapshot of step {shown(step)}: it must be an integer from 0 to {last}")
     return sorted({int(step) for step in given})

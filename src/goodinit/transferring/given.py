@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 
 if TYPE_CHECKING:
     import torch
@@ -82,7 +82,9 @@ class Given:
         if isinstance(found, Mapping):
             unknown = [key for key in found if key not in _PARTS]
             if unknown:
-                raise GoodinitError(f"{where} returned a dict with {unknown[0]!r}; its keys are {', '.join(_PARTS)}")
+                raise GoodinitError(
+                    f"{where} returned a dict with {shown(unknown[0])}; its keys are {', '.join(_PARTS)}"
+                )
             return {"model": None, **found}
         parts = found if isinstance(found, tuple | list) else (found,)
         if not 1 <= len(parts) <= len(_PARTS):
@@ -104,7 +106,7 @@ class Given:
             name = wanted or "adam"
             if name not in TORCH_OPTIMIZERS:
                 raise GoodinitError(
-                    f"optimizer={name!r}: it must be one of {', '.join(TORCH_OPTIMIZERS)}, or a function"
+                    f"optimizer={shown(name)}: it must be one of {', '.join(TORCH_OPTIMIZERS)}, or a function"
                 )
             return [TORCH_OPTIMIZERS[name](parameters, 1e-3 if step is None else step)]
         if isinstance(wanted, type) and issubclass(wanted, torch.optim.Optimizer):
@@ -113,7 +115,7 @@ class Given:
         if isinstance(wanted, torch.optim.Optimizer):
             return _scaled([wanted], self.learning_rate, rate)
         if not callable(wanted):
-            raise GoodinitError(f"optimizer={wanted!r}: give a function of the model that returns an optimizer")
+            raise GoodinitError(f"optimizer={shown(wanted)}: give a function of the model that returns an optimizer")
         known = inspect.signature(wanted).parameters
         values = {self.axis: size, "learning_rate": step, "lr": step}
         if self.axis in getattr(wanted, "keywords", {}):  # of a partial: what a person has bound stays
@@ -125,7 +127,7 @@ class Given:
             raise GoodinitError(f"the optimizer of {where} failed: {type(error).__name__}: {error}") from error
         several = list(made) if isinstance(made, tuple | list) else [made]
         if not several or not all(hasattr(each, "param_groups") and hasattr(each, "step") for each in several):
-            raise GoodinitError(f"optimizer(model) returned {made!r}; return an optimizer, or a list of them")
+            raise GoodinitError(f"optimizer(model) returned {shown(made)}; return an optimizer, or a list of them")
         own = "learning_rate" in keywords or "lr" in keywords
         return several if own else _scaled(several, self.learning_rate, rate)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from goodinit.report import svg
 from goodinit.report.folder import write_new
+from goodinit.report.judged import finding_facts
 from goodinit.report.page import template_environment
 from goodinit.report.page_parts import environment
 from goodinit.report.study_figures import render
@@ -42,10 +43,11 @@ def transfer_html(found: TransferFacts) -> str:
         .get_template("transfer.html")
         .render(
             title=f"Transfer of {found.model} over {found.axis}",
+            kicker="transfer",
             answer=found.answer,
             sound=bool(found.transfers),
             facts=facts(found),
-            findings=found.findings,
+            findings=[finding_facts(each) for each in found.findings],
             figure=figure,
             layer_columns=list(LAYER_COLUMNS.values()),
             layers=_rows(found.layers, list(LAYER_COLUMNS)),

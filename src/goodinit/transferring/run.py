@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, shown
 from goodinit.factories import load_factory
 from goodinit.transferring.outcome import Transfer
 
@@ -93,10 +93,10 @@ def transfer(
     axis, sizes = _sizes(widths, depths)
     numbers = _seeds(seeds)
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise GoodinitError(f"steps={steps!r}: steps must be an integer of at least 1; 4 is usual")
+        raise GoodinitError(f"steps={shown(steps)}: steps must be an integer of at least 1; 4 is usual")
     if parametrization is not None and parametrization not in PARAMETRIZATIONS:
         raise GoodinitError(
-            f"parametrization={parametrization!r}: it must be one of {', '.join(PARAMETRIZATIONS)}, or be left out"
+            f"parametrization={shown(parametrization)}: it must be one of {', '.join(PARAMETRIZATIONS)}, or be left out"
         )
     name, factory = (make.__qualname__, make) if isinstance(make, type) else load_factory(make)
     given = Given(name, factory, axis, batch, loss, optimizer, learning_rate, init)
@@ -160,7 +160,7 @@ def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
     if numbers is None and not isinstance(seeds, int | str):
         numbers = tuple(dict.fromkeys(seeds))
     if not numbers or any(isinstance(each, bool) or not isinstance(each, int) or each < 0 for each in numbers):
-        raise GoodinitError(f"seeds={seeds!r}: give how many, at least 1, or a list of integers of at least 0")
+        raise GoodinitError(f"seeds={shown(seeds)}: give how many, at least 1, or a list of integers of at least 0")
     return numbers
 
 

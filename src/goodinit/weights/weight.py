@@ -63,7 +63,7 @@ class Weight:
         if math.prod(size for size in self.shape if size) > MOST:
             raise self._error(f"shape {self.shape} has more than 2^60 elements; make it smaller")
         if self.kind not in KINDS:
-            raise self._error(f"kind {self.kind!r} is not known; choose one of {', '.join(KINDS)}")
+            raise self._error(f"kind {shown(self.kind)} is not known; choose one of {', '.join(KINDS)}")
         if self._alone:
             if self.parts or self.groups != 1:
                 raise self._error(

@@ -65,7 +65,7 @@ def _severity(value: float, ends: tuple[float, float]) -> Severity | None:
 
 def _standardized(each: InputStart) -> str:
     if each.moving == 0:
-        return f"# no weight is the cause: look at what makes {each.name}"
+        return ""
     axes = "(0, *range(2, inputs.dim()))" if each.by == "channel" else "0"
     lines = f"mean, std = inputs.mean({axes}, keepdim=True), inputs.std({axes}, keepdim=True).clamp_min(1e-12)"
     if each.by is None:
@@ -75,7 +75,11 @@ def _standardized(each: InputStart) -> str:
         return mended
     if each.name.count("[") == 1 and each.name.endswith("']"):
         return mended.replace("inputs", each.name)
-    return f"# standardize {each.name}, feature by feature, by the training set's mean and deviation"
+    place = each.name.removeprefix("inputs[").removesuffix("]")
+    if place.isdigit():
+        rest = f"inputs = (*given[:{place}], inputs, *given[{int(place) + 1}:])"
+        return f"given, inputs = inputs, {each.name}\n{mended}\n{rest}"
+    return ""
 
 
 def targets(start: ModelStart) -> Iterator[Finding]:
@@ -97,7 +101,6 @@ def targets(start: ModelStart) -> Iterator[Finding]:
             "targets-alike",
             "warning",
             values={"case": None if loss.classes is not None else "number"},
-            remedy="# no weight is the cause: shuffle the examples, and look at the targets",
         )
 
 
@@ -114,14 +117,12 @@ def scores(start: ModelStart) -> Iterator[Finding]:
             values={"case": "sigmoid" if sigmoid else None, "loss": loss.term},
             measured=loss.value,
             expected=loss.chance,
-            remedy=f"# no weight is the cause: leave out the {'sigmoid' if sigmoid else 'softmax'} before {loss.term}",
         )
     elif loss.scores == "positive":
         yield Finding(
             "activation-before-loss",
             "severe",
             values={"loss": loss.term},
-            remedy=f"# no weight is the cause: leave out the activation before {loss.term}",
         )
     elif loss.scores == "not logarithms":
         yield Finding(
@@ -129,7 +130,7 @@ def scores(start: ModelStart) -> Iterator[Finding]:
             "severe",
             measured=loss.total,
             expected=loss.chance,
-            remedy="# no weight is the cause: loss = torch.nn.functional.cross_entropy, of the scores themselves",
+            remedy="loss = torch.nn.functional.cross_entropy",
         )
 
 
@@ -142,7 +143,9 @@ def modes(start: ModelStart) -> Iterator[Finding]:
             values={"rest": 1 / max(1 - start.dropout, 1e-12)},
             measured=start.dropout,
             expected=0.5,
-            remedy="# no weight is the cause: 0.1 to 0.5 is usual",
+            remedy="for module in model.modules():\n"
+            f"    if type(module).__name__.startswith('Dropout') and module.p >= {DROPOUT:g}:\n"
+            "        module.p = 0.1",
         )
     stale = [n for n in start.norms if n.offset > STALE_OFFSET or not 1 / STALE_SCALE < n.scale < STALE_SCALE]
     if stale and start.backward:

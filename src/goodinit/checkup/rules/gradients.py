@@ -104,7 +104,6 @@ def no_gradient(start: ModelStart) -> Iterator[Finding]:
             "severe",
             None,
             {"reason": start.backward_failure},
-            remedy=f"# no weight is the cause: {start.backward_failure.splitlines()[0]}",
         )
         return
     fixed = {layer.weight for layer in start.layers if layer.kind == "embedding" and not layer.varied}
@@ -140,10 +139,14 @@ def no_gradient(start: ModelStart) -> Iterator[Finding]:
             "no-gradient",
             "severe" if share >= CUT_OFF else "info" if only_biases else "warning",
             cut[0].name,
-            {"names": [each.name for each in cut], "share": share},
+            {
+                "case": "cut",
+                "names": [e.name for e in cut],
+                "share": share,
+                "after": cut[-1].name.rpartition(".")[0] or None,
+            },
             share,
             0.0,
-            f"# no weight is the cause: look for what cuts the graph after {cut[-1].name.rpartition('.')[0]}",
         )
 
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from keyword import iskeyword
 
 from goodinit import theory
+from goodinit.findings import Finding
 from goodinit.model_records import LayerStart, ModelStart, ParameterStart
 
-__all__ = ["biases_of", "expression", "initialize", "redraw", "scale", "wrapped"]
+__all__ = ["alternatives", "biases_of", "expression", "initialize", "redraw", "scale", "wrapped"]
 
 _BOUNDED = ("tanh", "softsign", "hard_tanh", "sigmoid")
 _SMOOTH = ("gelu", "silu", "mish")
 _DEEP = 20  # layers
 _MOST_ENDS = 5
+_OF_WEIGHTS = ("goodinit.initialize(", "torch.nn.init.", ".mul_(")
 
 
 def expression(name: str) -> str:
     """A parameter's name as Python, `blocks.3.fc.weight` being `model.blocks[3].fc.weight`."""
     parts = name.split(".")
-    if all(part.isdigit() or part.isidentifier() for part in parts):
+    if all(part.isdigit() or (part.isidentifier() and not iskeyword(part)) for part in parts):
         return "model" + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in parts)
     return f"model.get_parameter({name!r})"
 
@@ -45,6 +48,14 @@ def initialize(start: ModelStart) -> str:
         return f'goodinit.initialize(model, "orthogonal(gain={gain:.4g})", seed=0, inputs=inputs, {rules})'
     init = "orthogonal(gain=1)" if 2 * len(bounded) > len(names) else "orthogonal"
     return f'goodinit.initialize(model, "{init}", seed=0, inputs=inputs)'
+
+
+def alternatives(start: ModelStart, finding: Finding) -> tuple[str, ...]:
+    """What else may remove a finding whose remedy changes weights, where that remedy does not."""
+    if not any(word in finding.remedy for word in _OF_WEIGHTS):
+        return ()
+    others = ("he_normal", "residual_scaling", "default")
+    return (initialize(start), *(f'goodinit.initialize(model, "{init}", seed=0, inputs=inputs)' for init in others))
 
 
 def redraw(start: ModelStart, layer: LayerStart) -> str:

@@ -64,8 +64,9 @@ def not_finite(start: ModelStart) -> Iterator[Finding]:
     else:
         finite = [layer.rms for layer in start.layers if layer.finite and math.isfinite(layer.rms)]
         grown = bool(finite) and max(finite) > 1e4
-        remedy = reinitialize(start) if grown else f"# no weight is the cause: look at {where}"
-    case = {"the inputs": "inputs", "the loss": "loss"}.get(where)
+        remedy = reinitialize(start) if grown else ""
+    placed = None if remedy else "place"
+    case = {"the inputs": "inputs", "the loss": "loss"}.get(where, placed)
     yield Finding("not-finite", "severe", where.removeprefix("parameter "), {"case": case}, remedy=remedy)
 
 
@@ -313,7 +314,7 @@ def half_precision(start: ModelStart) -> Iterator[Finding]:
             {"count": len(under), "calls": len(start.layers)},
             worst.underflow_share,
             0.0,
-            "scaler = torch.amp.GradScaler()  # scaler.scale(loss).backward(), scaler.step(optimizer)",
+            "loss_scale = 65536.0  # as torch.amp.GradScaler(): scaler.scale(loss).backward(), scaler.step(optimizer)",
         )
 
 

@@ -7,6 +7,7 @@ import { Refused } from "./refused.js";
 const here = (path) => new URL(path, import.meta.url);
 const files = new Map(); // CSV files of this page: id -> {name, columns, rows}
 const workers = [];
+const USUAL = 3; // starts of the classic scene
 let table = null;
 let kernels = null;
 let digits = null;
@@ -21,6 +22,7 @@ async function got(path, kind) {
 /** The exported catalogue; the kernels are fetched meanwhile. */
 export async function catalogue() {
   kernels ??= got("goodinit.wasm", "arrayBuffer").then((bytes) => WebAssembly.compile(bytes));
+  for (let k = 0; k < USUAL; k += 1) worker(k); // their code is fetched meanwhile too
   table ??= await got("../catalogue.json", "json");
   return table;
 }
@@ -34,12 +36,17 @@ export async function sendCsv(file) {
 }
 
 /** The Worker of a start, made at its first use. */
-async function worker(k) {
-  if (!workers[k]) {
-    workers[k] = new Worker(here("worker.js"), { type: "module" });
-    workers[k].postMessage({ module: await kernels, table, digits });
-  }
+function worker(k) {
+  workers[k] ??= { worker: new Worker(here("worker.js"), { type: "module" }), ready: null };
   return workers[k];
+}
+
+/** The Worker of a start that has the kernels. */
+async function readyWorker(k) {
+  const each = worker(k);
+  each.ready ??= kernels.then((module) => each.worker.postMessage({ module, table, digits }));
+  await each.ready;
+  return each.worker;
 }
 
 /** Train a scene; `heard(name, data)` is called for every event, in order. Aborting the signal ends the training. */
@@ -48,7 +55,7 @@ export async function train(given, heard, signal) {
   const scene = checked(table, given, files);
   if (scene.data.name === "digits" && !digits) {
     digits = new Uint8Array(await got("digits.bin", "arrayBuffer"));
-    workers.splice(0).forEach((each) => each.terminate());
+    workers.splice(0).forEach((each) => each.worker.terminate());
   }
   const id = (turn += 1);
   const starts = scene.inits.map(() => ({ begin: null, frames: [], outcome: null, seeds: [] }));
@@ -82,7 +89,7 @@ export async function train(given, heard, signal) {
 
 /** Have every start's Worker do its part; ends when all have. */
 async function all(id, scene, signal, hear, seedsOnly) {
-  const used = await Promise.all(scene.inits.map((_, k) => worker(k)));
+  const used = await Promise.all(scene.inits.map((_, k) => readyWorker(k)));
   signal.throwIfAborted();
   const kept = scene.data.name === "csv" ? [[scene.data.csv, files.get(scene.data.csv)]] : [];
   await Promise.all(

@@ -144,8 +144,9 @@ export class Camera {
       return made;
     };
     const { bytes, scale } = diverging(picture);
+    const rows = outputs.slice(0, drawn);
     return {
-      units: bytes, scale, W: links(parameters, own), dW: links(pass.gradients, own),
+      units: bytes, scale, means: drawn ? Float32Array.from(rows, mean) : null, zeros: drawn ? Float32Array.from(rows, zeroShare) : null, W: links(parameters, own), dW: links(pass.gradients, own),
       b: drawn ? Float32Array.from(parameters.subarray(own + units * inputs, own + units * inputs + drawn)) : null,
       activations: activationHistogram(outputs),
       gradients: gradientHistogram(pass.gradients.subarray(own, own + units * inputs)),
@@ -165,6 +166,9 @@ function agreement(predicted, labels) {
   for (let i = 0; i < labels.length; i += 1) if (predicted[i] === labels[i]) same += 1;
   return same / labels.length;
 }
+
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+const zeroShare = (values) => values.reduce((sum, value) => sum + (value === 0), 0) / values.length;
 
 function meanSquare(values, from, rows, columns, count) {
   let square = 0;

@@ -3,6 +3,7 @@
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { el } from "./dom.js";
 import { figure } from "./i18n.js";
+import { probe } from "./probe.js";
 import { colour, faint } from "./theme.js";
 
 const TINY = 1e-12; // the least a logarithmic axis shows
@@ -31,7 +32,7 @@ const exponent = (value) => {
 
 /** A chart in a box: `lines` are its series ({stroke, dash, width, fill, band}); `log` makes its y axis logarithmic. */
 export class Chart {
-  constructor(box, { lines, log = false, height = 130, range = null, limits = null, xLimits = null, yFormat = figure, xFormat = figure, label = "", points = false }) {
+  constructor(box, { lines, log = false, height = 130, range = null, limits = null, xLimits = null, yFormat = figure, xFormat = figure, label = "", points = false, heading = null, labels = [], read = null }) {
     this.box = box;
     this.log = log;
     this.head = el("div", { class: "playhead", hidden: true });
@@ -62,9 +63,41 @@ export class Chart {
     };
     this.plot = new uPlot(options, [[0, 1], ...lines.map(() => [null, null])], box);
     this.plot.over.append(this.head);
+    Object.assign(this, { heading, labels, told: read ?? figure, data: null });
+    probe.watch(box, this);
+  }
+
+  /** The values of every named line at the x that is nearest to a pixel. */
+  read(x) {
+    if (!this.data || !this.heading) return null;
+    const { over, data } = this.plot;
+    const shift = over.getBoundingClientRect().left - this.box.getBoundingClientRect().left;
+    const named = this.labels.map((label, i) => [label, this.data[i + 1]]).filter(([label, line]) => label && line?.some((value) => value !== null));
+    if (!named.length) return null;
+    const wanted = this.plot.posToVal(x - shift, "x");
+    let at = -1;
+    this.data[0].forEach((value, i) => {
+      const there = named.some(([, line]) => line[i] !== null && line[i] !== undefined);
+      if (there && (at < 0 || Math.abs(value - wanted) < Math.abs(this.data[0][at] - wanted))) at = i;
+    });
+    if (at < 0) return null;
+    this.reading = at;
+    const lines = named.filter(([, line]) => line[at] !== null && line[at] !== undefined).map(([label, line]) => `${label()} ${this.told(line[at])}`);
+    const first = this.labels.findIndex((label, i) => label && Number.isFinite(data[i + 1][at]));
+    const down = over.getBoundingClientRect().top - this.box.getBoundingClientRect().top;
+    const y = first < 0 ? 0 : this.plot.valToPos(data[first + 1][at], "y");
+    return { lines: [this.heading(this.data[0][at]), ...lines], at: [shift + this.plot.valToPos(this.data[0][at], "x"), down + y] };
+  }
+
+  move(x, y, dx) {
+    const xs = this.data[0];
+    const goal = Math.min(xs.length - 1, Math.max(0, (this.reading ?? 0) + dx));
+    const shift = this.plot.over.getBoundingClientRect().left - this.box.getBoundingClientRect().left;
+    return [shift + this.plot.valToPos(xs[goal], "x"), y];
   }
 
   set(data) {
+    this.data = data;
     this.plot.setData(this.log ? [data[0], ...data.slice(1).map((line) => line.map(positive))] : data.map((line) => line.map(finite)));
   }
 
@@ -75,6 +108,7 @@ export class Chart {
   }
 
   resize() {
+    probe.hide();
     const width = Math.floor(this.box.clientWidth);
     if (width > 80 && width !== this.plot.width) this.plot.setSize({ width, height: this.plot.height });
   }

@@ -47,8 +47,9 @@ export class Columns {
 
   /** Frames have come: lines and strips grow. */
   arrived() {
-    const limits = common(this.run);
-    for (const column of this.columns) for (const each of column.figures) each.arrived(this.run, limits);
+    const all = this.run.starts.map((_, k) => k);
+    const limits = all.map((k) => (this.view.axes === "own" ? limitsOf(this.run, [k]) : k ? null : limitsOf(this.run, all)));
+    for (const column of this.columns) for (const each of column.figures) each.arrived(this.run, limits[column.k] ?? limits[0]);
     this.draw(this.frame);
   }
 
@@ -108,19 +109,41 @@ export class Columns {
   }
 }
 
-/** Axes that all starts share, so that their curves can be compared by eye. */
-function common(run) {
-  let [low, high] = [Infinity, -Infinity];
-  const look = (value) => {
-    if (value === null || !Number.isFinite(value)) return;
-    low = Math.min(low, value);
-    high = Math.max(high, value);
-  };
-  for (const frame of run.frames) for (const start of frame.starts) [start.loss, start.test_loss].forEach(look);
-  for (const start of run.seeds?.starts ?? []) {
-    for (const name of ["loss", "test_loss"]) for (const edge of ["low", "high"]) start[name][edge].forEach(look);
+const LEAST = 1e-30; // what a logarithmic axis of mean squares goes down to
+
+class Extent {
+  constructor(least) {
+    Object.assign(this, { least, low: Infinity, high: -Infinity });
   }
-  return { loss: low <= high ? [Math.max(low, 1e-12), high] : [0.1, 1], steps: [0, run.scene.steps] };
+
+  look(value) {
+    if (value === null || !Number.isFinite(value)) return;
+    this.low = Math.min(this.low, Math.max(value, this.least));
+    this.high = Math.max(this.high, value);
+  }
+
+  get ends() {
+    return this.low <= this.high ? [this.low, this.high] : [0.1, 1];
+  }
+}
+
+/** The axes of those starts: shared, their curves can be compared by eye; a start's own show more of it. */
+function limitsOf(run, starts) {
+  const loss = new Extent(1e-12);
+  const sides = { forward: new Extent(LEAST), backward: new Extent(LEAST) };
+  const layer = (values) => Object.entries(sides).forEach(([side, extent]) => values[side] && extent.look(values[side]));
+  for (const k of starts) {
+    for (const frame of run.frames) {
+      const start = frame.starts[k];
+      for (const value of [start.loss, start.test_loss]) loss.look(value);
+      start.layers.forEach(layer);
+    }
+    const { expected } = run.begun[k];
+    for (const [side, extent] of Object.entries(sides)) for (const value of expected?.[side] ?? []) if (value) extent.look(value);
+    const seeds = run.seeds?.starts[k];
+    for (const name of seeds ? ["loss", "test_loss"] : []) for (const edge of ["low", "high"]) seeds[name][edge].forEach((value) => loss.look(value));
+  }
+  return { loss: loss.ends, steps: [0, run.scene.steps], sides: { forward: sides.forward.ends, backward: sides.backward.ends } };
 }
 
 class Column {

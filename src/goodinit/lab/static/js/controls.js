@@ -44,7 +44,10 @@ export function number(key, label, change, { low, high, step = "any", empty = nu
     }
     change(Number(control.value));
   });
-  return { node: field(key, label, control), control, update: (value) => (control.value = value ?? "") };
+  const update = (value) => {
+    if (document.activeElement !== control) control.value = value ?? ""; // what is being typed stays
+  };
+  return { node: field(key, label, control), control, update };
 }
 
 /** A slider with a field beside it for the exact value; `log` makes equal ways on it equal factors. */

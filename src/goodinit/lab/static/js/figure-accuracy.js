@@ -2,8 +2,8 @@
 
 import { Chart, curveData, curveLines } from "./charts.js";
 import { el } from "./dom.js";
-import { Figure, steps } from "./figure.js";
-import { t, whole } from "./i18n.js";
+import { Figure, atStep, curveLabels, steps } from "./figure.js";
+import { percent, t, whole } from "./i18n.js";
 
 export class AccuracyFigure extends Figure {
   constructor(k) {
@@ -16,7 +16,7 @@ export class AccuracyFigure extends Figure {
   build() {
     this.charts = [
       new Chart(this.box, {
-        lines: curveLines(this.k), range: () => [0, 1.02], yFormat: (v) => `${Math.round(v * 100)}%`, height: 110, xFormat: steps,
+        lines: curveLines(this.k), heading: atStep, labels: curveLabels, range: () => [0, 1.02], read: percent, yFormat: (v) => `${Math.round(v * 100)}%`, height: 110, xFormat: steps,
         xLimits: () => this.limits.steps,
       }),
     ];

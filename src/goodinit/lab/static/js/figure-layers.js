@@ -4,6 +4,7 @@ import { el } from "./dom.js";
 import { Figure } from "./figure.js";
 import { t } from "./i18n.js";
 import { LayerPicture, heightFor } from "./layers.js";
+import { probe } from "./probe.js";
 
 export class LayersFigure extends Figure {
   constructor(k) {
@@ -11,6 +12,7 @@ export class LayersFigure extends Figure {
     super(k, "layers.title", canvas);
     this.canvas = canvas;
     this.picture = new LayerPicture(canvas);
+    probe.watch(canvas, this.picture);
   }
 
   begin(run) {
@@ -19,6 +21,7 @@ export class LayersFigure extends Figure {
 
   draw(run, f) {
     this.picture.draw(run, this.k, f, this.node.clientWidth, heightFor(run.network.widths.length - 1));
+    probe.refresh(this.canvas);
   }
 
   sheet() {

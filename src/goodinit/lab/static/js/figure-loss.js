@@ -2,7 +2,7 @@
 
 import { Chart, curveData, curveLines } from "./charts.js";
 import { el } from "./dom.js";
-import { Figure, steps } from "./figure.js";
+import { Figure, atStep, curveLabels, steps } from "./figure.js";
 import { t, whole } from "./i18n.js";
 
 export class LossFigure extends Figure {
@@ -16,7 +16,7 @@ export class LossFigure extends Figure {
   build(view) {
     this.charts = [
       new Chart(this.box, {
-        lines: curveLines(this.k), log: view.scale === "log", xFormat: steps, limits: () => this.limits.loss, xLimits: () => this.limits.steps,
+        lines: curveLines(this.k), heading: atStep, labels: curveLabels, log: view.scale === "log", xFormat: steps, limits: () => this.limits.loss, xLimits: () => this.limits.steps,
       }),
     ];
   }

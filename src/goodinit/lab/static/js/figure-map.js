@@ -4,17 +4,22 @@ import { el } from "./dom.js";
 import { Figure } from "./figure.js";
 import { percent, t } from "./i18n.js";
 import { DecisionMap } from "./map.js";
+import { MapLegend } from "./map-legend.js";
 import { LETTERS } from "./panel-starts.js";
+import { probe } from "./probe.js";
 import { SamplePicture } from "./samples.js";
 
 export class MapFigure extends Figure {
   constructor(k, run, clicked) {
     const plane = run.data.box !== null;
     const canvas = el("canvas", { class: "map", role: "img" });
-    super(k, plane ? "map.title" : "map.samples", canvas);
+    const legend = el("p", { class: "map-legend" });
+    super(k, plane ? "map.title" : "map.samples", canvas, legend);
     this.canvas = canvas;
+    this.legend = new MapLegend(legend);
     this.picture = plane ? new DecisionMap(canvas, clicked) : new SamplePicture(canvas);
     this.visible = true;
+    probe.watch(canvas, this.picture);
   }
 
   describe(run, f) {
@@ -24,6 +29,8 @@ export class MapFigure extends Figure {
 
   draw(run, f, view) {
     this.picture.draw(run, run.frames[f].starts[this.k], Math.min(this.node.clientWidth, 460), view);
+    this.legend.draw(run, view);
+    probe.refresh(this.canvas);
   }
 
   sheet() {

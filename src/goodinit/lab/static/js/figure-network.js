@@ -3,6 +3,7 @@
 import { el } from "./dom.js";
 import { Figure } from "./figure.js";
 import { NetworkPicture, described } from "./net.js";
+import { probe } from "./probe.js";
 
 const TALL = 270; // pixels
 
@@ -13,6 +14,7 @@ export class NetworkFigure extends Figure {
     this.canvas = canvas;
     this.picture = new NetworkPicture(canvas);
     this.visible = true;
+    probe.watch(canvas, this.picture);
   }
 
   begin(run) {
@@ -21,6 +23,7 @@ export class NetworkFigure extends Figure {
 
   draw(run, f, view) {
     this.picture.draw(run, run.frames[f].starts[this.k], this.node.clientWidth, TALL, view);
+    probe.refresh(this.canvas);
   }
 
   sheet() {

@@ -25,12 +25,19 @@ export class VarianceFigure extends Figure {
     const own = `start-${this.k}`;
     const lines = [{ stroke: () => faint(own, 0.5), width: 1, bare: true }, { stroke: own, width: 2 }, { stroke: "text", width: 1.4, dash: [4, 4] }];
     const xFormat = (v) => (Number.isInteger(v) ? String(v) : "");
-    this.charts = SIDES.map((side) => new Chart(this.box[side], { log: true, height: 130, points: true, xFormat, lines }));
+    this.charts = SIDES.map((side) => new Chart(this.box[side], {
+      log: true, height: 130, points: true, xFormat, lines, limits: () => this.limits?.[side] ?? null,
+      heading: (layer) => t("probe.layer", { layer }), labels: ["probe.atStart", "probe.now", "probe.theory"].map((key) => () => t(key)),
+    }));
     for (const side of SIDES) {
       this.box[side].setAttribute("aria-label", t("variance.noTheory"));
       this.zero[side] = said("p", "variance.zero", { class: "zero", hidden: true });
       this.box[side].append(this.zero[side]);
     }
+  }
+
+  arrived(run, limits) {
+    this.limits = limits.sides;
   }
 
   draw(run, f) {

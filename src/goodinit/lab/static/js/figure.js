@@ -1,7 +1,7 @@
 // A figure in a start's column: what all of them have. A new one is a module like `figure-loss.js`, named in `figures.js`.
 
 import { el } from "./dom.js";
-import { said } from "./i18n.js";
+import { said, t, whole } from "./i18n.js";
 
 export class Figure {
   /** A figure of start `k`; `title` is the key of its text. */
@@ -35,3 +35,11 @@ export class Figure {
 
 /** How a chart writes steps. */
 export const steps = (v) => (v >= 1000 ? `${+(v / 1000).toPrecision(3)}k` : String(v));
+
+/** What stands above the values of curves at a step. */
+export const atStep = (v) => t("probe.step", { step: whole(v) });
+
+/** The names of the lines of `curveLines`, as far as values are read: the seeds' medians and the start's own. */
+export const curveLabels = [
+  ...[null, null, null, null], () => t("probe.trainMedian"), () => t("probe.testMedian"), () => t("figures.train"), () => t("figures.test"),
+];

@@ -6,6 +6,7 @@ export const LANGUAGES = ["en", "zh"];
 const KEPT = "goodinit-lab-language";
 let texts = {};
 let current = "en";
+let loaded = null; // whose texts these are
 
 /** The language to begin with: the one chosen here before, or else the browser's. */
 export function preferred() {
@@ -20,10 +21,12 @@ export function preferred() {
 
 /** Load a language and put its words into every element that asks for them. */
 export async function use(language, { remember: keep = false } = {}) {
-  const answer = await fetch(new URL(`../texts/${language}.json`, import.meta.url));
-  if (!answer.ok) throw new Error(`texts/${language}.json: ${answer.status}`);
-  texts = await answer.json();
-  current = language;
+  if (loaded !== language) {
+    const answer = await fetch(new URL(`../texts/${language}.json`, import.meta.url));
+    if (!answer.ok) throw new Error(`texts/${language}.json: ${answer.status}`);
+    texts = await answer.json();
+  }
+  current = loaded = language;
   if (keep) remember(KEPT, language);
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
   fill(document);

@@ -1,7 +1,7 @@
 // Activations and gradients of every layer of one start, over training: a strip a layer, the histogram at this step at its right.
 
 import { fitted } from "./dom.js";
-import { t } from "./i18n.js";
+import { percent, t, whole as number } from "./i18n.js";
 import { colour, rgb } from "./theme.js";
 
 const GAP = 14; // between activations and gradients
@@ -28,6 +28,7 @@ export class LayerPicture {
     const row = (height - 38) / layers;
     const area = { gutter, half, row, layers, strip: detailed ? half * (1 - LIVE) - 4 : half, detailed };
     this.remake(run, start, area);
+    this.shown = { run, start, frameNumber, area };
     heads(context, area);
     const columns = run.steps.length;
     for (const side of [0, 1]) {
@@ -36,7 +37,7 @@ export class LayerPicture {
       context.imageSmoothingQuality = "high";
       for (let layer = 0; layer < layers; layer += 1) {
         const top = 20 + layer * row;
-        const tall = row - (row > 14 ? 5 : row > 8 ? 1.5 : 0.5);
+        const tall = tallOf(row);
         context.fillStyle = colour("sunk");
         context.fillRect(left, top, area.strip, tall);
         const bins = this.bins[side];
@@ -46,6 +47,38 @@ export class LayerPicture {
       playhead(context, left + (area.strip * (frameNumber + 0.5)) / columns, height);
     }
     labels(context, area, height);
+  }
+
+  /** The bin at a pixel: of the histogram at this step, or of a strip at the step where the pixel lies. */
+  read(x, y) {
+    if (!this.shown) return null;
+    const { run, start, frameNumber, area } = this.shown;
+    const side = x < area.gutter + area.half + GAP / 2 ? 0 : 1;
+    const within = x - area.gutter - side * (area.half + GAP);
+    const layer = Math.min(area.layers - 1, Math.max(0, Math.floor((y - 20) / area.row)));
+    const live = area.detailed && within > area.strip;
+    const column = Math.min(run.frames.length - 1, Math.max(0, Math.floor((within / area.strip) * run.steps.length)));
+    const frame = run.frames[live ? frameNumber : column];
+    const sent = frame.starts[start].layers[layer];
+    const bins = this.bins[side];
+    const bin = Math.min(bins - 1, Math.max(0, Math.floor(((y - 20 - layer * area.row) / tallOf(area.row)) * bins)));
+    const where = t("probe.layerStep", { layer: layer + 1, step: number(frame.step) });
+    if (side === 1) return { lines: [where, gradientBin(sent.gradients, bin)] };
+    const counts = rebinned(sent.activations, this.ranges[layer]);
+    if (!counts) return { lines: [where, t("map.diverged")] };
+    const [low, high] = this.ranges[layer];
+    const edge = (i) => short(high - ((high - low) * i) / 32);
+    return { lines: [where, t("probe.activations", { low: edge(bin + 1), high: edge(bin), share: shareOf(counts[bin], counts) })] };
+  }
+
+  begin() {
+    const { area, frameNumber, run } = this.shown;
+    return [area.gutter + (area.strip * (frameNumber + 0.5)) / run.steps.length, 21];
+  }
+
+  move(x, y, dx, dy) {
+    const { area, run } = this.shown;
+    return [x + (dx * area.strip) / run.steps.length, y + (dy * tallOf(area.row)) / 32];
   }
 
   from(side, layer) {
@@ -114,6 +147,20 @@ export class LayerPicture {
       context.fillText(t("layers.zero"), left + width, top + height);
     }
   }
+}
+
+/** How much of a layer's row its strip is tall. */
+const tallOf = (row) => row - (row > 14 ? 5 : row > 8 ? 1.5 : 0.5);
+
+const shareOf = (count, counts) => percent(count / (counts.reduce((a, b) => a + b, 0) || 1));
+
+/** What a bin of gradients holds, counted from the largest; the last one holds those that are exactly 0. */
+function gradientBin({ counts, zero }, bin) {
+  const all = [...counts, zero];
+  if (bin === counts.length) return t("probe.zeroGradients", { share: shareOf(zero, all) });
+  const from = (DECADES[1] - DECADES[0]) / counts.length;
+  const edge = (i) => (10 ** (DECADES[1] - i * from)).toExponential(0).replace("e+", "e");
+  return t("probe.gradients", { low: edge(bin + 1), high: edge(bin), share: shareOf(counts[counts.length - 1 - bin], all) });
 }
 
 /** Each layer's range over all frames so far; without labels, one for all, so that a signal that shrinks or grows is seen. */

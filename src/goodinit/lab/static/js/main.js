@@ -1,330 +1,21 @@
-// The page: it holds a scene, has it trained, and shows what comes.
+// The page is opened: its words, its catalogue, and who listens to what.
 
 import { Refused } from "../engine/refused.js";
 import { api, keep } from "./backend.js";
-import { Columns } from "./columns.js";
-import { trouble } from "./controls.js";
-import { byId, el, settled } from "./dom.js";
+import { byId } from "./dom.js";
 import { learn } from "./findings.js";
-import { LANGUAGES, language, preferred, said, t, use, whole } from "./i18n.js";
-import { explained, show, showAgain, unread } from "./messages.js";
-import { panel } from "./panel.js";
-import { Player } from "./player.js";
-import { Points } from "./points.js";
-import { PRESETS, presetScene } from "./presets.js";
-import { Run } from "./run.js";
+import { LANGUAGES, language, preferred, t, use } from "./i18n.js";
+import { dropping, keys } from "./input.js";
+import { Lab } from "./lab.js";
+import { show } from "./messages.js";
 import { sharing, sheet } from "./share.js";
-import { VIEW, copy, fromHash, keyOf, toHash, without } from "./state.js";
 import { follow } from "./theme.js";
-import { Together } from "./together.js";
-import { viewControls } from "./view.js";
 
-const SLIDING = 60; // milliseconds without a move before a slider's value is trained
-const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
-
-class Lab {
-  constructor(catalogue) {
-    this.catalogue = catalogue;
-    this.defaults = catalogue.defaults;
-    this.files = new Map(); // CSV files sent from this page: id -> what the server said of it
-    this.scene = copy(this.defaults);
-    this.view = { ...VIEW };
-    this.run = null;
-    this.preset = null;
-    this.stop = new AbortController();
-    this.points = new Points(this);
-    this.columns = new Columns(byId("starts"), (x, y, event) => this.points.clicked(x, y, event));
-    this.together = new Together(byId("together"));
-    this.player = new Player((frame) => this.draw(frame));
-    this.panel = panel(byId("controls"), catalogue, {
-      change: (edit, how) => this.change(edit, how), sendCsv: (file) => this.sendCsv(file), points: this.points, files: this.files,
-    });
-    this.viewing = viewControls(byId("view"), (edit) => this.look(edit));
-    this.trainSoon = settled(() => this.train(), SLIDING);
-    this.writeSoon = settled(() => this.write(), 150);
-    this.refreshSoon = frameOnce(() => this.refresh());
-  }
-
-  /** Edit the scene and train it. An edit that returns false leaves all as it was. */
-  change(edit, { sliding = false } = {}) {
-    const next = copy(this.scene);
-    if (edit(next) === false) {
-      this.panel.show(this.scene, this.run, this.files);
-      return;
-    }
-    performance.mark("lab:change");
-    this.scene = next;
-    this.preset = null;
-    this.presets();
-    this.panel.show(this.scene, this.run, this.files);
-    this.writeSoon();
-    if (sliding) this.trainSoon();
-    else this.train();
-  }
-
-  /** Edit how the page shows things; nothing is trained. */
-  look(edit) {
-    edit(this.view);
-    this.viewing.show(this.view);
-    if (this.run) {
-      this.columns.show(this.run, this.view);
-      this.together.show(this.run, this.view);
-      this.draw(this.player.frame);
-    }
-    this.writeSoon();
-  }
-
-  choose(preset) {
-    this.change((scene) => Object.assign(scene, presetScene(preset, this.defaults)) && true);
-    this.preset = preset.name;
-    this.presets();
-    this.view.at = null;
-    history.pushState(null, "", this.address());
-    this.begin();
-  }
-
-  /** Play a training from its start, or show its end where motion is not wanted. */
-  begin() {
-    if (calm.matches) this.wanted = Infinity;
-    else {
-      this.wanted = 0;
-      this.playing = true;
-    }
-  }
-
-  /** Train the scene. In repair, a field that the server refuses falls back to its default and is named. */
-  async train({ repair = false } = {}) {
-    this.stop.abort();
-    this.stop = new AbortController();
-    const { signal } = this.stop;
-    this.clearTroubles();
-    const told = [];
-    const suspects = ["data.name", "inits", "hidden"]; // where the refusal names no field
-    const replaced = (error) => t("url.replaced", { what: explained(error) });
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        byId("starts").setAttribute("aria-busy", "true");
-        await api.train(this.scene, (name, data) => !signal.aborted && this.heard(name, data), signal);
-        return;
-      } catch (error) {
-        if (error.name === "AbortError" || signal.aborted) return;
-        byId("starts").removeAttribute("aria-busy");
-        if (!(error instanceof Refused)) throw error;
-        const field = keyOf(error.field) ? error.field : suspects.shift();
-        if (!repair || !field || attempt > 12 || ["busy", "unreachable", "internal", "forbidden"].includes(error.code)) {
-          this.refused(error);
-          document.body.classList.remove("opening");
-          byId("starts").classList.add("stale"); // what is shown is not the scene that the controls say
-          return;
-        }
-        if (!told.some((say) => say() === replaced(error))) told.push(() => replaced(error));
-        this.scene = without(this.scene, this.defaults, field);
-        this.panel.show(this.scene, this.run, this.files);
-        show("error", [...this.problems, ...told]);
-        this.write();
-      }
-    }
-  }
-
-  heard(name, told) {
-    if (name === "scene") this.coming = new Run(told);
-    else if (name === "begin") this.begun(told);
-    else if (name === "frames") {
-      this.run.add(told);
-      this.player.arrive(this.run.frames.length - 1);
-      this.refreshSoon();
-    } else if (name === "seeds") {
-      this.run.seeds = told;
-      this.status(t("status.seeds", { done: told.done, of: told.of }));
-      this.refreshSoon();
-    } else if (name === "end") {
-      this.run.end = told;
-      byId("starts").removeAttribute("aria-busy");
-      this.refresh();
-      this.columns.words();
-      this.status(this.summary());
-      performance.mark("lab:whole");
-    }
-  }
-
-  begun(told) {
-    const before = this.run;
-    const at = before ? before.steps[this.player.frame] : 0;
-    const atEnd = before && this.player.frame === this.player.last && before.complete;
-    this.run = this.coming;
-    this.run.begin(told);
-    const { steps } = this.run;
-    byId("scrub").max = steps.length - 1;
-    byId("starts").classList.remove("stale");
-    this.columns.frame = 0;
-    this.columns.show(this.run, this.view);
-    this.together.show(this.run, this.view);
-    this.panel.show(this.scene, this.run, this.files);
-    const was = this.wanted ?? (atEnd ? Infinity : at);
-    const goal = steps.findIndex((step) => step >= was);
-    this.columns.recheck();
-    this.player.load(steps.length, goal < 0 ? steps.length - 1 : goal);
-    this.wanted = null;
-    if (this.playing) this.player.play();
-    this.playing = false;
-    requestAnimationFrame(() => {
-      performance.mark("lab:first");
-      document.body.classList.remove("opening");
-    });
-  }
-
-  refresh() {
-    this.columns.arrived();
-    this.together.arrived();
-    this.arrivedBar();
-    this.draw(this.player.frame);
-  }
-
-  arrivedBar() {
-    const share = this.run ? (this.run.frames.length - 1) / Math.max(1, this.run.steps.length - 1) : 0;
-    byId("arrived").style.transform = `scaleX(${share})`;
-  }
-
-  draw(frame) {
-    const { run, player } = this;
-    const play = byId("play");
-    play.setAttribute("aria-label", t(player.playing ? "play.pause" : "play.play"));
-    play.title = t(player.playing ? "play.pause" : "play.play");
-    play.classList.toggle("playing", player.playing);
-    if (!run) return;
-    const clock = t("play.clock", { step: whole(run.steps[frame]), steps: whole(run.scene.steps) });
-    byId("scrub").value = frame;
-    byId("scrub").setAttribute("aria-valuetext", clock);
-    byId("clock").textContent = clock;
-    this.columns.draw(frame);
-    this.together.draw(frame);
-    if (player.goal === null) {
-      const at = player.playing || this.playing || (run.complete && frame === player.last) ? null : run.steps[frame];
-      if (at !== this.view.at) {
-        this.view.at = at;
-        this.writeSoon();
-      }
-    }
-  }
-
-  summary() {
-    const parts = this.run.end.starts.map((start) => t("status.start", { name: start.name, test: whole(Math.round(start.test_accuracy * 1000) / 10) }));
-    const { steps, seeds } = this.run.scene;
-    return `${t(seeds > 1 ? "status.doneSeeds" : "status.done", { steps: whole(steps), seeds })} ${parts.join(t("list.comma"))}`;
-  }
-
-  status(text) {
-    byId("status").textContent = text;
-  }
-
-  refused(error) {
-    const text = explained(error);
-    const key = keyOf(error.field);
-    const place = String(error.field ?? "").replaceAll("[", ".").replaceAll("]", "");
-    const control = place.startsWith("inits.") && !place.endsWith("gain") ? place.split(".").slice(0, 2).join(".") : place;
-    if (control) trouble(byId("controls"), control, text);
-    show("error", [...(this.problems ?? []), () => explained(error)]);
-    this.status(key ? `${t(`field.${key}`)}: ${text}` : text);
-  }
-
-  clearTroubles() {
-    for (const each of byId("controls").querySelectorAll(".trouble")) each.hidden = true;
-    for (const each of byId("controls").querySelectorAll("[aria-invalid]")) each.removeAttribute("aria-invalid");
-    if (!this.restoring) {
-      this.problems = [];
-      show("error", []);
-    }
-  }
-
-  async sendCsv(file) {
-    try {
-      if (file.size > this.catalogue.limits.csv_bytes) throw new Refused({ code: "too-large", field: "data.csv", message: "", allowed: { most: this.catalogue.limits.csv_bytes } });
-      const told = await api.sendCsv(file);
-      this.files.set(told.csv, told);
-      this.change((scene) => (scene.data = { name: "csv", csv: told.csv, target: told.target }) && true);
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      this.refused(error);
-    }
-  }
-
-  address = () => toHash(this.scene, this.view, this.defaults) || location.pathname;
-
-  write() {
-    if (this.address() !== location.hash) history.replaceState(null, "", this.address());
-  }
-
-  /** Take scene and view from the URL; what it says wrongly is named and left at its default. */
-  async restore() {
-    const { scene, view, problems } = fromHash(location.hash, this.defaults);
-    Object.assign(this, { scene, view, problems: problems.map((each) => () => unread(each)), restoring: true });
-    show("error", this.problems);
-    const found = PRESETS.find((preset) => toHash(presetScene(preset, this.defaults), VIEW, this.defaults) === toHash(scene, VIEW, this.defaults));
-    this.preset = found?.name ?? null;
-    this.presets();
-    this.panel.show(this.scene, this.run, this.files);
-    this.viewing.show(this.view);
-    if (view.at !== null) this.wanted = view.at;
-    else this.begin();
-    await this.train({ repair: true });
-    this.restoring = false;
-  }
-
-  presets() {
-    const root = byId("presets");
-    if (!root.children.length) {
-      root.append(
-        ...PRESETS.map((preset) =>
-          el("button", { type: "button", class: `chip ${preset.kind}`, id: `preset-${preset.name}`, onclick: () => this.choose(preset) }, said("span", `preset.${preset.name}.name`))),
-      );
-    }
-    for (const { name } of PRESETS) byId(`preset-${name}`).setAttribute("aria-pressed", String(name === this.preset));
-    const reason = byId("reason");
-    reason.hidden = this.preset === null;
-    if (this.preset) reason.replaceChildren(said("h2", `preset.${this.preset}.name`), said("p", `preset.${this.preset}.reason`));
-  }
-
-  async speak(chosen, keep = false) {
-    await use(chosen, { remember: keep });
-    document.title = t("title");
-    this.panel.translate();
-    this.viewing.translate();
-    this.viewing.show(this.view);
-    this.draw(this.player.frame);
-    this.panel.show(this.scene, this.run, this.files);
-    showAgain();
-    if (!this.run) return;
-    if (this.run.complete) this.status(this.summary());
-    this.columns.words();
-    this.recolour();
-  }
-
-  recolour() {
-    this.panel.show(this.scene, this.run, this.files);
-    if (!this.run) return;
-    this.columns.recolour();
-    this.together.recolour();
-    this.draw(this.player.frame);
-  }
-}
-
-/** The function, at most once a screen's frame. */
-function frameOnce(call) {
-  let due = false;
-  return () => {
-    if (due) return;
-    due = true;
-    requestAnimationFrame(() => {
-      due = false;
-      call();
-    });
-  };
-}
+const ROOMY = 960; // pixels of a window where all controls are unfolded
 
 async function open() {
-  await use(preferred());
+  const [catalogue] = await Promise.all([api.catalogue(), use(preferred())]);
   document.title = t("title");
-  const catalogue = await api.catalogue();
   learn(catalogue.findings.texts);
   const lab = new Lab(catalogue);
   await lab.speak(language());
@@ -338,6 +29,10 @@ async function open() {
   byId("speed").addEventListener("change", () => (lab.player.speed = Number(byId("speed").value)));
   window.addEventListener("popstate", () => lab.restore());
   document.addEventListener("keydown", (event) => keys(event, lab));
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the link's text after its # is the scene
+    byId("pictures").focus();
+  });
   dropping(lab);
   sharing(
     {
@@ -351,44 +46,13 @@ async function open() {
     },
     (error) => (error instanceof Refused ? lab.refused(error) : Promise.reject(error)),
   );
+  if (window.innerHeight < ROOMY) for (const each of [...byId("controls").querySelectorAll(".group")].slice(1)) each.open = false;
   const panelBox = byId("panel");
   const wide = window.matchMedia("(min-width: 60rem)");
   const fold = () => (panelBox.open = wide.matches);
   wide.addEventListener("change", fold);
   fold();
   await lab.restore();
-}
-
-function keys(event, lab) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest("input:not([type=range]), select, textarea, dialog, summary")) return;
-  if (event.target.closest("input") && event.key !== " ") return; // a slider has keys of its own, but for the space bar
-  const acts = {
-    " ": () => (lab.player.playing ? lab.player.pause() : lab.player.play()),
-    ArrowRight: () => lab.player.step(1),
-    ArrowLeft: () => lab.player.step(-1),
-    Home: () => lab.player.step(-lab.player.last),
-    End: () => lab.player.go(lab.player.last),
-  };
-  if (!(event.key in acts) || (event.key === " " && event.target.closest("button, a"))) return;
-  event.preventDefault();
-  acts[event.key]();
-}
-
-function dropping(lab) {
-  const veil = byId("drop");
-  let depth = 0;
-  const files = (event) => event.dataTransfer?.types.includes("Files");
-  window.addEventListener("dragenter", (event) => files(event) && ((depth += 1), (veil.hidden = false)));
-  window.addEventListener("dragleave", (event) => files(event) && (depth -= 1) <= 0 && (veil.hidden = true));
-  window.addEventListener("dragover", (event) => files(event) && event.preventDefault());
-  window.addEventListener("drop", (event) => {
-    if (!files(event)) return;
-    event.preventDefault();
-    depth = 0;
-    veil.hidden = true;
-    if (event.dataTransfer.files.length) lab.sendCsv(event.dataTransfer.files[0]);
-  });
 }
 
 keep();

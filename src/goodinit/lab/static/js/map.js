@@ -1,11 +1,13 @@
 // The decision map of one start: what it predicts over the plane, the data on top, misclassified points marked.
 
 import { fitted } from "./dom.js";
-import { t } from "./i18n.js";
+import { figure, percent, t } from "./i18n.js";
 import { bytes, packed } from "./run.js";
 import { colour, ramp, rgb } from "./theme.js";
 
 const FINE = 192; // pixels of the picture in each direction, whatever was sent
+
+const NEAR = 7; // pixels from a point of the data
 
 /** A picture of one start's frame; `at(x, y)` of a click is told to `clicked` in the data's coordinates. */
 export class DecisionMap {
@@ -17,15 +19,58 @@ export class DecisionMap {
     canvas.addEventListener("click", (event) => {
       if (!this.box) return;
       const area = canvas.getBoundingClientRect();
-      const [x0, x1, y0, y1] = this.box;
-      const across = (event.clientX - area.left) / area.width;
-      const down = (event.clientY - area.top) / area.height;
-      clicked(x0 + across * (x1 - x0), y1 - down * (y1 - y0), event);
+      clicked(...this.coordinates(event.clientX - area.left, event.clientY - area.top, area.width), event);
     });
+  }
+
+  coordinates(x, y, size) {
+    const [x0, x1, y0, y1] = this.box;
+    return [x0 + (x / size) * (x1 - x0), y1 - (y / size) * (y1 - y0)];
+  }
+
+  /** The values at a pixel: coordinates, what is predicted there, and the point of the data that is near. */
+  read(x, y) {
+    if (!this.shown) return null;
+    const { run, frame, size } = this.shown;
+    const { features, classes } = run.data;
+    const lines = [this.coordinates(x, y, size).map((value, axis) => `${features[axis]} = ${figure(value, 3)}`).join(t("list.comma"))];
+    if (frame.map) {
+      const pixel = (value) => Math.min(run.mapSize - 1, Math.max(0, Math.floor((value / size) * run.mapSize)));
+      const at = pixel(y) * run.mapSize + pixel(x);
+      const share = (packed(frame.map, "p", bytes)[at] + 0.5) / 256;
+      const label = frame.map.class === undefined ? 1 : packed(frame.map, "class", bytes)[at];
+      lines.push(t("probe.probability", { label: classes[label], share: percent(Math.round(share * 100) / 100) }));
+    }
+    const near = this.nearest(x, y);
+    if (near) lines.push(near);
+    return { lines };
+  }
+
+  nearest(x, y) {
+    const { run, frame, size, view } = this.shown;
+    let [best, found] = [NEAR, null];
+    for (const name of view.test ? ["train", "test"] : ["train"]) {
+      const set = run.data[name];
+      for (let i = 0; i < set.count; i += 1) {
+        const [px, py] = place(run, set, i, size);
+        const away = Math.hypot(px - x, py - y);
+        if (away < best) [best, found] = [away, { name, i }];
+      }
+    }
+    if (!found) return null;
+    const { name, i } = found;
+    const values = { label: run.data.classes[run.data[name].labels[i]], said: run.data.classes[packed(frame.predicted, name, bytes)[i]] };
+    return t(name === "train" ? "probe.train" : "probe.test", values);
+  }
+
+  move(x, y, dx, dy) {
+    const step = (this.shown?.size ?? 240) / 24;
+    return [x + dx * step, y + dy * step];
   }
 
   draw(run, frame, size, view) {
     this.box = run.data.box;
+    this.shown = { run, frame, size, view };
     const context = fitted(this.canvas, size, size);
     if (frame.map === null) {
       this.nothing(context, size, frame);

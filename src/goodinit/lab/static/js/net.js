@@ -1,12 +1,14 @@
 // The network of one start: units with a thumbnail of their response over the plane, links by weight or by gradient.
 
 import { fitted } from "./dom.js";
-import { t } from "./i18n.js";
+import { figure, percent, t } from "./i18n.js";
 import { bytes, floats, packed } from "./run.js";
 import { colour, ramp } from "./theme.js";
 
 const LEVELS = 10; // widths that links are drawn in; those of one width and sign are one path
 const DASHED = 260; // with more links than that, dashes for negative ones would only blur
+
+const REACH = 6; // pixels from a link
 
 /** The width of a link of that weight: the square root, so that 0.01 and 10 are both seen, on one scale for all starts. */
 const byWeight = (value) => Math.min(1, Math.sqrt(Math.abs(value)) / 3.2);
@@ -23,10 +25,84 @@ export class NetworkPicture {
   draw(run, frame, width, height, view) {
     const context = fitted(this.canvas, width, height);
     const layout = place(run, width, height);
+    this.shown = { run, frame, layout, view };
     const links = this.links(layout, frame, view.links);
     stroke(context, links);
     this.units(context, run, frame, layout);
     gap(context, layout, height);
+  }
+
+  /** The unit or the link at a pixel, with its values. */
+  read(x, y) {
+    if (!this.shown) return null;
+    const { columns } = this.shown.layout;
+    for (let k = 0; k < columns.length; k += 1) {
+      const column = columns[k];
+      const i = column.units.findIndex((top) => Math.abs(top - y) <= column.half + 1);
+      if (Math.abs(column.x - x) <= column.half + 1 && i >= 0) return this.unit(column, i, x, y);
+    }
+    const k = columns.findIndex((column, at) => at > 0 && x < column.x && x > columns[at - 1].x);
+    return k > 0 ? this.linkNear(k, x, y) : null;
+  }
+
+  unit(column, i, x, y) {
+    const { run, frame } = this.shown;
+    const at = [column.x, column.units[i]];
+    if (column.layer === 0) return { lines: [t("probe.input", { name: run.data.features[i] ?? i + 1 })], at };
+    const sent = frame.layers[column.layer - 1];
+    const last = column.layer === run.network.widths.length - 1;
+    const lines = [t(last ? "probe.output" : "probe.unit", { layer: column.layer, unit: i + 1 })];
+    const values = packed(sent, "units", bytes);
+    if (values) {
+      const [rows, across] = sent.size ?? [run.unitSize, run.unitSize];
+      const cell = (place, middle, count) => Math.min(count - 1, Math.max(0, Math.floor(((place - middle + column.half) / (2 * column.half)) * count)));
+      const byte = values[i * rows * across + cell(y, column.units[i], rows) * across + cell(x, column.x, across)];
+      lines.push(t(sent.size ? "probe.weightHere" : "probe.response", { value: figure((byte / 127.5 - 1) * sent.scale[i], 3), most: figure(sent.scale[i], 3) }));
+    }
+    const means = packed(sent, "means", floats);
+    if (means) lines.push(t("probe.mean", { mean: figure(means[i], 3) }));
+    if (means && !last) lines.push(t("probe.zeros", { share: percent(packed(sent, "zeros", floats)[i]) }));
+    return { lines, at: values ? null : at };
+  }
+
+  linkNear(k, x, y) {
+    const [before, here] = [this.shown.layout.columns[k - 1], this.shown.layout.columns[k]];
+    if (here.layer !== before.layer + 1) return null;
+    const [x0, x1] = [before.x + before.half, here.x - here.half];
+    const rise = riseAt(Math.min(1, Math.max(0, (x - x0) / (x1 - x0))));
+    let [best, link] = [REACH, null];
+    before.units.forEach((y0, from) => here.units.forEach((y1, to) => {
+      const away = Math.abs(y0 + (y1 - y0) * rise - y);
+      if (away < best) [best, link] = [away, [from, to]];
+    }));
+    return link && this.link(k, ...link, [x, before.units[link[0]] + (here.units[link[1]] - before.units[link[0]]) * rise]);
+  }
+
+  link(k, from, to, at) {
+    const [before, here] = [this.shown.layout.columns[k - 1], this.shown.layout.columns[k]];
+    const sent = this.shown.frame.layers[here.layer - 1];
+    const [weights, gradients] = ["W", "dW"].map((name) => packed(sent, name, floats));
+    if (!weights) return null;
+    const place = to * before.units.length + from;
+    const values = { weight: figure(weights[place], 3), gradient: figure(gradients[place], 3) };
+    return { lines: [t("probe.link", { layer: here.layer, from: from + 1, to: to + 1 }), t("probe.weight", values), t("probe.gradient", values)], at };
+  }
+
+  begin() {
+    const [first] = this.shown.layout.columns;
+    return [first.x, first.units[0]];
+  }
+
+  /** Left and right go from units to the links behind them and on; up and down through those of one place. */
+  move(x, y, dx, dy) {
+    const { columns } = this.shown.layout;
+    const stops = columns.flatMap((column, k) => [...(k && column.layer === columns[k - 1].layer + 1 ? [{ k, x: middle(columns, k) }] : []), { column, x: column.x }]);
+    const nearest = stops.reduce((best, stop, i) => (Math.abs(stop.x - x) < Math.abs(stops[best].x - x) ? i : best), 0);
+    const stop = stops[Math.min(stops.length - 1, Math.max(0, nearest + dx))];
+    const heights = stop.column ? stop.column.units : columns[stop.k - 1].units.flatMap((a) => columns[stop.k].units.map((b) => (a + b) / 2));
+    const sorted = [...new Set(heights)].sort((a, b) => a - b);
+    const at = sorted.reduce((best, height, i) => (Math.abs(height - y) < Math.abs(sorted[best] - y) ? i : best), 0);
+    return [stop.x, sorted[Math.min(sorted.length - 1, Math.max(0, at + dy))]];
   }
 
   /** Every drawn link, sorted into paths of one sign and width. */
@@ -118,6 +194,20 @@ function place(run, width, height) {
     return { ...each, x, half, units: Array.from({ length: each.units }, (_, i) => top + i * pitch) };
   });
   return { columns, gaps };
+}
+
+/** The x in the middle between a column and the one before. */
+const middle = (columns, k) => columns[k - 1].x + 0.4 * (columns[k].x - columns[k - 1].x);
+
+/** How much of its way up a link has gone at that part of its way across: links are cubic curves. */
+function riseAt(part) {
+  let [low, high] = [0, 1];
+  for (let i = 0; i < 20; i += 1) {
+    const s = (low + high) / 2;
+    if (1.5 * s * (1 - s) + s ** 3 < part) low = s;
+    else high = s;
+  }
+  return low * low * (3 - 2 * low);
 }
 
 function stroke(context, { paths, count }) {

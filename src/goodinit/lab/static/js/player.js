@@ -40,6 +40,13 @@ export class Player {
     }
   }
 
+  /** Go to a frame, as soon as it is here. */
+  aim(frame) {
+    this.playing = false;
+    this.goal = frame;
+    this.arrive(this.arrived);
+  }
+
   play() {
     if (this.playing) return;
     if (this.frame >= this.last) this.position = 0;

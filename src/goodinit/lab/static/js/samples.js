@@ -1,7 +1,7 @@
 // Test examples that are not points of a plane: images as they are, others as a cell; each with what the network says of it.
 
 import { fitted } from "./dom.js";
-import { t } from "./i18n.js";
+import { percent, t } from "./i18n.js";
 import { shape } from "./map.js";
 import { bytes, packed } from "./run.js";
 import { colour, rgb } from "./theme.js";
@@ -14,7 +14,33 @@ export class SamplePicture {
     this.image = document.createElement("canvas");
   }
 
+  /** The example at a pixel: its class, and what is predicted with which probability. */
+  read(x, y) {
+    if (!this.shown) return null;
+    const { run, frame, wide, tall } = this.shown;
+    const { samples, classes } = run.data;
+    const i = Math.floor(y / tall) * ACROSS + Math.floor(x / wide);
+    if (i >= samples.count) return null;
+    const values = {
+      number: i + 1, label: classes[samples.labels[i]], said: classes[packed(frame.samples, "class", bytes)[i]],
+      share: percent(Math.round(((packed(frame.samples, "p", bytes)[i] + 0.5) / 256) * 100) / 100),
+    };
+    const at = [((i % ACROSS) + 0.5) * wide, (Math.floor(i / ACROSS) + 0.5) * tall];
+    return { lines: [t("probe.sample", values), t("probe.said", values)], at };
+  }
+
+  begin() {
+    const { wide, tall } = this.shown ?? { wide: 10, tall: 10 };
+    return [wide / 2, tall / 2];
+  }
+
+  move(x, y, dx, dy) {
+    const { wide, tall } = this.shown;
+    return [x + dx * wide, y + dy * tall];
+  }
+
   draw(run, frame, size, view) {
+    this.shown = null;
     const context = fitted(this.canvas, size, size);
     const { samples, image, classes } = run.data;
     const said = frame.samples && packed(frame.samples, "class", bytes);
@@ -26,6 +52,7 @@ export class SamplePicture {
     }
     const rows = Math.ceil(samples.count / ACROSS);
     const [wide, tall] = [size / ACROSS, size / rows];
+    this.shown = { run, frame, wide, tall };
     if (image) this.paint(samples, image);
     context.font = `600 ${Math.min(13, tall * 0.26)}px system-ui, sans-serif`;
     for (let i = 0; i < samples.count; i += 1) {

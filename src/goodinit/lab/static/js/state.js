@@ -6,7 +6,7 @@ const KEYS = {
   standardize: "data.standardize", hidden: "hidden", activation: "activation", loss: "loss", init: "inits", rate: "learning_rate",
   optimizer: "optimizer", steps: "steps", batch: "batch_size", seed: "seed", seeds: "seeds", stream: "stream",
 };
-export const VIEW = { cells: false, wrong: true, test: false, links: "weight", scale: "log", at: null };
+export const VIEW = { cells: false, wrong: true, test: false, links: "weight", scale: "log", axes: "shared", at: null };
 
 /** The key of the URL that holds this field of a scene: "noise" for "data.noise", "init" for "inits.1.spec". */
 export function keyOf(field) {
@@ -86,7 +86,7 @@ const READ = {
   batch: (text) => (text === "all" ? null : whole(text)), seed: whole, seeds: whole,
 };
 const READ_VIEW = {
-  cells: flag, wrong: flag, test: flag, links: choice("weight", "gradient"), scale: choice("log", "linear"), at: whole,
+  cells: flag, wrong: flag, test: flag, links: choice("weight", "gradient"), scale: choice("log", "linear"), axes: choice("shared", "own"), at: whole,
 };
 
 /** The scene and view of a URL's hash over the defaults; what could not be read is listed and left at its default. */
@@ -140,7 +140,7 @@ export function toHash(scene, view, defaults) {
     const usual = data.name === ours.name ? ours[key] ?? null : null;
     if ((data[key] ?? null) !== null && data[key] !== usual) add(key, shortest(data[key]));
   }
-  if (data.name === "own" && data.own) add("own", data.own.map(([x, y, label]) => `${round3(x)},${round3(y)},${label}`).join(";"));
+  if (data.name === "own" && data.own && JSON.stringify(data.own) !== JSON.stringify(ours.own)) add("own", data.own.map(([x, y, label]) => `${round3(x)},${round3(y)},${label}`).join(";"));
   if (data.name === "csv") {
     if (data.csv) add("csv", data.csv);
     if (data.target) add("target", data.target);

@@ -2,7 +2,8 @@
 
 import { Chart, togetherData, togetherLines } from "./charts.js";
 import { el } from "./dom.js";
-import { fill, said, t } from "./i18n.js";
+import { atStep, steps } from "./figure.js";
+import { fill, percent, said, t } from "./i18n.js";
 import { LETTERS } from "./panel-starts.js";
 
 export class Together {
@@ -29,11 +30,11 @@ export class Together {
       this.shape = shape;
       for (const chart of this.charts) chart.destroy();
       const lines = togetherLines(run.starts.length);
-      const xFormat = (v) => (v >= 1000 ? `${+(v / 1000).toPrecision(3)}k` : String(v));
+      const shared = { heading: atStep, labels: run.starts.flatMap((_, k) => [null, null, () => LETTERS[k]]), xFormat: steps, height: 200 };
       const xLimits = () => [0, this.run.scene.steps];
       this.charts = [
-        new Chart(this.loss, { lines, log: view.scale === "log", height: 200, xFormat, xLimits }),
-        new Chart(this.accuracy, { lines, range: () => [0, 1.02], height: 200, xFormat, xLimits, yFormat: (v) => `${Math.round(v * 100)}%` }),
+        new Chart(this.loss, { ...shared, lines, log: view.scale === "log", xLimits }),
+        new Chart(this.accuracy, { ...shared, lines, range: () => [0, 1.02], read: percent, xLimits, yFormat: (v) => `${Math.round(v * 100)}%` }),
       ];
     }
     this.legend.replaceChildren(

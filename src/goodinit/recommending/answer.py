@@ -1,0 +1,188 @@
+"""The answer of a race in words: what to take, what it would take to tell more, and the code to paste."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from goodinit.methods import Start
+from goodinit.recommending.outcome import Recommendation
+from goodinit.recommending.records import Dropped, FinalResult, RaceVerdict, RungResult
+from goodinit.results import Task
+from goodinit.wording import count, duration, listed
+
+__all__ = ["answered"]
+
+_FEWEST: Final = 6  # seeds that can tell one finalist from the baseline
+_OPTIMIZERS: Final = {
+    "gradient_descent": "SGD({groups})",
+    "momentum": "SGD({groups}, momentum=0.9)",
+    "adam": "Adam({groups})",
+    "adamw": "AdamW({groups})",
+}
+_CRITERIA: Final = {
+    "validation_loss": "test loss",
+    "validation_score": "test score",
+    "final_loss": "training loss",
+    "area": "mean training loss",
+}
+
+
+def answered(
+    task: Task,
+    own: Start,
+    criterion: str,
+    dropped: Sequence[Dropped],
+    rungs: Sequence[RungResult],
+    finals: Sequence[FinalResult],
+    seeds: Sequence[int],
+    *,
+    cautions: Sequence[str],
+    stopped: bool,
+    seconds: float | None,
+    grid: Sequence[float],
+    usual_steps: int,
+    called: str,
+) -> Recommendation:
+    """The recommendation that a race's results make."""
+    base = str(own)
+    better = [each for each in finals if each.better]
+    chosen = min(better, key=lambda each: each.median) if better else None
+    complete = not stopped and len(seeds) >= min(_FEWEST, len(seeds) + 1) and len(seeds) > 0
+    name, rate = _taken(task, base, chosen, rungs, finals)
+    verdict: RaceVerdict = "better" if chosen is not None else "keep"
+    full = task.schedule.steps
+    spent = sum(len(rung.standings) * len(rung.seeds) * rung.steps / full for rung in rungs)
+    said = list(cautions)
+    if full < usual_steps:
+        said.append(
+            f"A training had {full:,} steps in place of {usual_steps:,}, so that the race fits into its time: the "
+            "answer is about those."
+        )
+    if finals and len(grid) > 1 and rate in (grid[0], grid[-1]):
+        end = "lowest" if rate == grid[0] else "highest"
+        said.append(f"The learning rate {rate:g} is the {end} that was raced; a better one may lie beyond.")
+    return Recommendation(
+        name=task.network.title,
+        task=task.to_dict(),
+        baseline=base,
+        criterion=criterion,
+        score_name=task.metric.score,
+        verdict=verdict,
+        initialization=name,
+        learning_rate=rate,
+        answer=_answer(task, base, chosen, better, finals, len(seeds), rate, stopped, criterion),
+        further=_further(base, chosen, finals, len(seeds), seconds, stopped),
+        cautions=tuple(said),
+        code=_code(task, name, rate, called),
+        dropped=tuple(dropped),
+        rungs=tuple(rungs),
+        finals=tuple(finals),
+        seeds=tuple(seeds),
+        complete=complete,
+        stopped=stopped,
+        trainings=spent + len(finals) * len(seeds),
+        seconds=seconds,
+    )
+
+
+def _taken(
+    task: Task, base: str, chosen: FinalResult | None, rungs: Sequence[RungResult], finals: Sequence[FinalResult]
+) -> tuple[str, float]:
+    """What is recommended: a start told better, else the baseline at the best rate that is known of it."""
+    if chosen is not None:
+        return chosen.initialization, chosen.learning_rate
+    if finals:
+        return base, finals[0].learning_rate
+    for rung in reversed(rungs):
+        for each in rung.standings:
+            if each.initialization == base and math.isfinite(each.value):
+                return base, each.learning_rate
+    return base, task.schedule.learning_rate
+
+
+def _answer(
+    task: Task,
+    base: str,
+    chosen: FinalResult | None,
+    better: Sequence[FinalResult],
+    finals: Sequence[FinalResult],
+    seeds: int,
+    rate: float,
+    stopped: bool,
+    criterion: str,
+) -> str:
+    begun = "Stopped early; the best so far: " if stopped else ""
+    if chosen is not None:
+        own = finals[0]
+        assert chosen.share is not None
+        said = (
+            f"{chosen.initialization} at a learning rate of {chosen.learning_rate:g} is better than {base} at "
+            f"{own.learning_rate:g}: it wins {chosen.wins} of {count(seeds, 'fresh seed')}, and with 95 % confidence "
+            f"at least {100 * chosen.share:.0f} % of all. Median {_CRITERIA[criterion]} "
+            f"{_number(chosen, criterion)} against {_number(own, criterion)}"
+        )
+        if task.metric.score == "accuracy":
+            said += f", test accuracy {100 * chosen.score:.4g} % against {100 * own.score:.4g} %"
+        others = [each.initialization for each in better if each is not chosen]
+        if others:
+            are = "is better than it too" if len(others) == 1 else "are better than it too"
+            said += f". {listed(others)} {are}; which of them is best was not tested"
+        return begun + said
+    keep = f"keep {base}, at a learning rate of {rate:g}"
+    if len(finals) == 1:
+        return _begun(begun, f"no other start came to the finals: {keep}")
+    if not finals or seeds == 0:
+        why = "the race had not come to its finals" if stopped else "the time was out before the finals"
+        return f"{begun}{keep}; {why}, so that nothing can be told"
+    rivals, on = count(len(finals) - 1, "finalist"), count(seeds, "fresh seed")
+    return _begun(begun, f"none of {rivals} is separable from {base} on {on}: {keep}")
+
+
+def _begun(begun: str, sentence: str) -> str:
+    return begun + sentence if begun else sentence[0].upper() + sentence[1:]
+
+
+def _number(found: FinalResult, criterion: str) -> str:
+    value = -found.median if criterion == "validation_score" else found.median
+    return f"{value:.4g}" if math.isfinite(value) else "of runs that diverged"
+
+
+def _further(
+    base: str,
+    chosen: FinalResult | None,
+    finals: Sequence[FinalResult],
+    seeds: int,
+    seconds: float | None,
+    stopped: bool,
+) -> str:
+    """What it would take to tell more."""
+    if chosen is not None or len(finals) == 1:
+        return ""
+    if not finals or seeds == 0:
+        return "Run the same again with the same study, or with more time." if stopped else "Give it more time."
+    others = [each for each in finals[1:] if each.more is not None]
+    if not others:
+        return f"More seeds will hardly change that: no finalist wins more seeds against {base} than it loses."
+    near = min(others, key=lambda each: each.more or 0)
+    assert near.more is not None
+    time = "" if seconds is None else f", about {duration(near.more * len(finals) * seconds)} more"
+    return (
+        f"{near.initialization} wins {near.wins} of {seeds}: if it goes on so, {count(near.more, 'seed')} more would "
+        f"tell it from {base}{time}. The same call with the same study and a larger budget goes on there."
+    )
+
+
+def _code(task: Task, name: str, rate: float, called: str) -> str:
+    if task.network.together:
+        return f"goodinit.compare({name!r}, tasks={called}, learning_rate={rate:g})"
+    optimizer = _OPTIMIZERS[task.schedule.optimizer]
+    if name == "default":
+        groups = f"model.parameters(), lr={rate:g}"
+        return f"optimizer = torch.optim.{optimizer.format(groups=groups)}"
+    groups = f"done.param_groups(lr={rate:g})"
+    return (
+        f"done = goodinit.initialize(model, {name!r}, seed=0, inputs=batch)\n"
+        f"optimizer = torch.optim.{optimizer.format(groups=groups)}"
+    )

@@ -1,0 +1,81 @@
+"""The starts of a race: those that are worth trying on a model, and what is wrong with those that are not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from goodinit import methods
+from goodinit.comparison.design import check_starts
+from goodinit.comparison.policies import Finished
+from goodinit.errors import GoodinitError
+from goodinit.methods import Start
+from goodinit.recommending.records import Dropped
+from goodinit.results import Finding, Job, Task, Trial
+
+__all__ = ["check_jobs", "checked", "fillable", "severe_findings", "usual_starts"]
+
+_OF_NETWORKS = ("he_normal", "glorot_normal", "lecun_normal", "orthogonal", "edge_of_chaos", "pytorch_linear")
+_OF_MODELS = ("he_normal", "glorot_uniform", "lecun_normal", "orthogonal", "edge_of_chaos")
+
+
+def usual_starts(task: Task) -> list[str]:
+    """The starts to race where a person names none: initializers, and for a model every method that needs no option."""
+    if task.network.together:
+        return list(_OF_NETWORKS)
+    return [*_OF_MODELS, *(name for name in methods.names() if name != "default")]
+
+
+def fillable(task: Task, given: Sequence[str | Start], baseline: Start) -> tuple[list[Start], list[Dropped]]:
+    """The baseline and those of the starts that can fill what the task trains, each once; and the others with why not.
+
+    Raises GoodinitError where the baseline cannot, or a start is not known.
+    """
+    check_starts(task, [baseline])
+    kept, dropped = {str(baseline): baseline}, list[Dropped]()
+    for each in given:
+        start = methods.get(each)
+        if str(start) in kept or str(start) in [one.initialization for one in dropped]:
+            continue
+        try:
+            check_starts(task, [start])
+        except GoodinitError as error:
+            dropped.append(Dropped(str(start), f"{error}"))
+        else:
+            kept[str(start)] = start
+    return list(kept.values()), dropped
+
+
+def check_jobs(task: int, starts: Sequence[Start], rate: float, seed: int) -> tuple[Job, ...]:
+    """Trials of one step, whose findings say what is wrong with a start."""
+    return tuple(Job(task, start, rate, seed, "tuning") for start in starts)
+
+
+def checked(
+    starts: Sequence[Start], baseline: Start, finished: Finished, jobs: Sequence[Job]
+) -> tuple[list[Start], list[Dropped]]:
+    """The starts whose checkup has nothing severe, and the others with why not.
+
+    The baseline stays whatever its own says, and what is severe of it is held against no other: it may be the model's
+    or the data's fault.
+    """
+    found = {trial.initialization: trial for trial in finished(jobs)}
+    usual = {finding.code for finding in severe_findings(found.get(str(baseline)))}
+    kept, dropped = list[Start](), list[Dropped]()
+    for start in starts:
+        trial = found.get(str(start))
+        severe = [finding for finding in severe_findings(trial) if finding.code not in usual]
+        if str(start) == str(baseline) or trial is None or trial.machine_failure:
+            kept.append(start)
+        elif trial.failure is not None:
+            dropped.append(Dropped(str(start), trial.failure))
+        elif severe:
+            dropped.append(Dropped(str(start), severe[0].message, severe[0].code))
+        else:
+            kept.append(start)
+    return kept, dropped
+
+
+def severe_findings(trial: Trial | None) -> list[Finding]:
+    """What is severe of a trial's start."""
+    found = trial.findings if trial is not None else ()
+    return [finding for finding in found if finding.severity == "severe" and finding.code != "diverged"]

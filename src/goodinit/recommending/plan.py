@@ -1,0 +1,153 @@
+"""What a race does with its budget: the rates, the rungs, the number of finalists, and how many steps a run has."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from goodinit.arguments import is_number
+from goodinit.errors import GoodinitError, shown
+
+__all__ = ["SCREENING", "RacePlan", "RungPlan", "make_plan", "read_budget"]
+
+SCREENING: Final = 0.5  # of the budget goes to finding the finalists
+_ETA: Final = 3  # of so many arms one goes on
+_FRACTIONS: Final = ((1 / 3, 1.0), (1 / 9, 1 / 3, 1.0), (1 / 27, 1 / 9, 1 / 3, 1.0), (1.0,))
+_SHORTEST: Final = 20  # steps of the first rung
+_SEEDS: Final = ((5, 5), (4, 4), (3, 3), (2, 3), (1, 3), (1, 2), (1, 1))  # of a rung, and of the last
+_FINALISTS: Final = ((3, 12), (2, 9), (1, 6))  # with so many seeds for their finals; 6 seeds tell one from the baseline
+_UNITS: Final = {"": 1.0, "s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
+_WANTED: Final = 60  # full trainings that a race should have: where the steps are ours to choose, they follow
+
+
+@dataclass(frozen=True)
+class RungPlan:
+    """A rung: its steps, how many seeds, and how many arms go on."""
+
+    steps: int
+    seeds: int
+    keep: int
+
+
+@dataclass(frozen=True)
+class RacePlan:
+    """The rates of every start, the rungs, and at most so many finalists beside the baseline."""
+
+    rates: tuple[float, ...]
+    rungs: tuple[RungPlan, ...]
+    finalists: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        rungs = [[rung.steps, rung.seeds, rung.keep] for rung in self.rungs]
+        return {"rates": list(self.rates), "rungs": rungs, "finalists": self.finalists}
+
+    @classmethod
+    def from_dict(cls, facts: dict[str, Any]) -> RacePlan:
+        """The plan of which `to_dict` made these facts."""
+        return cls(tuple(facts["rates"]), tuple(RungPlan(*rung) for rung in facts["rungs"]), facts["finalists"])
+
+
+def read_budget(given: str | float) -> tuple[float | None, int | None]:
+    """A budget as seconds, or as a number of full trainings: one of the two.
+
+    >>> read_budget("2min"), read_budget("90s"), read_budget(200)
+    ((120.0, None), (90.0, None), (None, 200))
+
+    Raises GoodinitError for another form.
+    """
+    wrong = GoodinitError(
+        f"budget {shown(given)}: give a time, such as '2min', '90s' or '1h', or a number of full trainings, such as 200"
+    )
+    if isinstance(given, str):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", given.lower())
+        if match is None or match[2] not in _UNITS:
+            raise wrong
+        if match[2] == "":  # the command line's way of a number
+            given = float(match[1])
+        else:
+            seconds = float(match[1]) * _UNITS[match[2]]
+            if not 0 < seconds < math.inf:
+                raise wrong
+            return seconds, None
+    if not is_number(given) or given != int(given) or not 1 <= given <= 10**7:
+        raise wrong
+    return None, int(given)
+
+
+def make_plan(
+    starts: int, rates: tuple[float, ...], steps: int, budget: float, cost: Callable[[int], float]
+) -> RacePlan:
+    """The plan for a budget, in whatever unit `cost` has, which says what a run of so many steps costs.
+
+    The grid of rates is thinned out before the seeds are. Raises GoodinitError where the budget is too small for any
+    race, with the one that would do.
+    """
+    full = cost(steps)
+    finalists = next((k for k, seeds in _FINALISTS if budget * (1 - SCREENING) >= full * (k + 1) * seeds), 0)
+    least = math.inf
+    for grid in _grids(rates):
+        for fractions in _FRACTIONS:
+            lengths = [max(1, round(steps * fraction)) for fraction in fractions]
+            if lengths[0] < _SHORTEST and len(lengths) > 1:
+                continue
+            for seeds, last in _SEEDS:
+                if (seeds < 3 and fractions == _FRACTIONS[0]) or (last < 3 and grid != _grids(rates)[-1]):
+                    continue  # shorter rungs serve more than fewer seeds do, and fewer rates more than one seed
+                rungs = _rungs(starts * len(grid), lengths, (seeds, last), max(finalists, 1))
+                spent = _cost(starts * len(grid), rungs, cost)
+                least = min(least, spent)
+                if finalists and spent <= budget * SCREENING:
+                    return RacePlan(grid, rungs, finalists)
+    needed = max(least / SCREENING, full * 2 * 6 / (1 - SCREENING))
+    raise TooSmallError(budget, needed)
+
+
+class TooSmallError(GoodinitError):
+    """A budget that no race fits into; `needed` would do."""
+
+    def __init__(self, budget: float, needed: float) -> None:
+        super().__init__(f"the budget of {budget:.3g} is too small for a race; {needed:.3g} is the least")
+        self.budget, self.needed = budget, needed
+
+
+def shorter(steps: int, budget: float, cost: Callable[[int], float]) -> int:
+    """The steps that a run may have for a budget to hold a race, at most `steps`, in a round number."""
+    while steps > 5 * _SHORTEST and budget < _WANTED * cost(steps):
+        steps = _round(steps * 0.8)
+    return steps
+
+
+def _round(number: float) -> int:
+    unit = int(10 ** max(0, len(str(int(number))) - 2))
+    return int(number) // unit * unit
+
+
+def _grids(rates: tuple[float, ...]) -> list[tuple[float, ...]]:
+    """The rates, and every second and third of them."""
+    found = []
+    for every in (1, 2, 3):
+        grid = rates[(len(rates) - 1) % every // 2 :: every]
+        if grid not in found and (len(grid) > 1 or len(rates) == 1):
+            found.append(grid)
+    return found
+
+
+def _rungs(arms: int, lengths: list[int], seeds: tuple[int, int], finalists: int) -> tuple[RungPlan, ...]:
+    rungs = []
+    for place, length in enumerate(lengths):
+        keep = max(math.ceil(arms / _ETA), finalists + 1)
+        rungs.append(RungPlan(length, seeds[place == len(lengths) - 1], keep))
+        arms = min(arms, keep)
+    return tuple(rungs)
+
+
+def _cost(arms: int, rungs: tuple[RungPlan, ...], cost: Callable[[int], float]) -> float:
+    spent = 0.0
+    for rung in rungs:
+        spent += arms * rung.seeds * cost(rung.steps)
+        arms = min(arms, rung.keep + 2)  # with the baseline's own
+    return spent

@@ -1,0 +1,251 @@
+"""The policies of a race: successive halving of (start, rate) on seeds of its own, then finals on fresh seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+import numpy as np
+
+from goodinit.comparison.policies import Finished, Wave
+from goodinit.comparison.tuning import criterion_value
+from goodinit.methods import Start
+from goodinit.recommending.records import FinalResult, RungResult, Standing
+from goodinit.results import Job, Study, Trial
+from goodinit.statistics import adjust_evidence, pairs_needed, share_at_least, sign_evidence
+
+__all__ = ["ERROR", "Arm", "Finals", "Rung", "SuccessiveHalving"]
+
+ERROR: Final = 0.05  # the chance that the whole race calls a start better that is not
+_ENOUGH: Final = 20  # seeds after which a race is given up where no finalist wins more than it loses
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A start at a learning rate."""
+
+    start: Start
+    rate: float
+
+    @property
+    def key(self) -> tuple[str, float]:
+        """How trials name it."""
+        return str(self.start), self.rate
+
+
+@dataclass(frozen=True)
+class Rung:
+    """The study's task of that number trains every arm that is left on the seeds.
+
+    `keep` of the arms go on, of at least `starts` different starts where there are as many.
+    """
+
+    task: int
+    seeds: tuple[int, ...]
+    keep: int
+    starts: int = 1
+
+
+@dataclass(frozen=True)
+class SuccessiveHalving:
+    """Arms that are trained briefly, the best of them longer, and so on (Karnin, Koren & Somekh 2013).
+
+    The baseline keeps two of its rates through every rung, so that others are held against it at its best. After
+    a seed of a rung that ends `late`, the rung is judged by the seeds that it has.
+    """
+
+    study: Study
+    arms: tuple[Arm, ...]
+    rungs: tuple[Rung, ...]
+    baseline: str
+    late: Callable[[], bool] = lambda: False
+
+    def waves(self, finished: Finished) -> Iterator[Wave]:
+        """A wave for each rung and seed."""
+        arms = self.arms
+        for number, rung in enumerate(self.rungs):
+            task = self.study.tasks[rung.task]
+            for seed in rung.seeds:
+                what = f"rung {number + 1} of {len(self.rungs)}, {task.schedule.steps:,} steps"
+                yield Wave(what, tuple(self._job(rung, arm, seed) for arm in arms))
+                if self.late():
+                    break
+            arms = self._kept(rung, self._judged(rung, arms, finished))
+
+    def results(self, finished: Finished) -> tuple[RungResult, ...]:
+        """The rungs that have ended or begun, as far as their seeds are whole."""
+        arms, found = self.arms, list[RungResult]()
+        for rung in self.rungs:
+            judged = self._judged(rung, arms, finished)
+            if not judged:
+                break
+            kept = self._kept(rung, judged)
+            going = {arm.key for arm in kept}
+            seeds = judged[0][2]
+            standings = tuple(
+                Standing(*arm.key, value, arm.key in going, _curve(trials)) for arm, value, _, trials in judged
+            )
+            found.append(RungResult(self.study.tasks[rung.task].schedule.steps, seeds, standings))
+            arms = kept
+        return tuple(found)
+
+    def finalists(self, finished: Finished, most: int) -> tuple[Arm, ...]:
+        """The baseline at its best rate, then the best other starts at theirs; those that always fail are left out."""
+        arms: tuple[Arm, ...] = self.arms
+        judged: list[tuple[Arm, float, tuple[int, ...], list[Trial]]] = []
+        for rung in self.rungs:
+            judged = self._judged(rung, arms, finished) or judged
+            arms = self._kept(rung, judged)
+        best: dict[str, tuple[Arm, float]] = {}
+        for arm, value, _, _ in judged:
+            best.setdefault(arm.key[0], (arm, value))
+        own = best.pop(self.baseline)[0]
+        others = [arm for arm, value in best.values() if math.isfinite(value)]
+        return (own, *others[:most])
+
+    def _job(self, rung: Rung, arm: Arm, seed: int) -> Job:
+        return Job(rung.task, arm.start, arm.rate, seed, "tuning")
+
+    def _judged(
+        self, rung: Rung, arms: Sequence[Arm], finished: Finished
+    ) -> list[tuple[Arm, float, tuple[int, ...], list[Trial]]]:
+        """The arms, best first, by their medians over the seeds on which all have ended; none where there is none."""
+        trials = finished([self._job(rung, arm, seed) for arm in arms for seed in rung.seeds])
+        place = {(trial.initialization, trial.learning_rate, trial.seed): trial for trial in trials}
+        seeds = tuple(seed for seed in rung.seeds if all((*arm.key, seed) in place for arm in arms))
+        if not seeds:
+            return []
+        judged = []
+        for arm in arms:
+            own = [place[(*arm.key, seed)] for seed in seeds]
+            values = [criterion_value(trial, self.study.criterion) for trial in own if not trial.machine_failure]
+            judged.append((arm, float(median(values)) if values else math.inf, seeds, own))
+        return sorted(judged, key=lambda each: (each[1], each[0].rate))
+
+    def _kept(self, rung: Rung, judged: Sequence[tuple[Arm, float, tuple[int, ...], list[Trial]]]) -> tuple[Arm, ...]:
+        ranked = [arm for arm, *_ in judged]
+        firsts: dict[str, Arm] = {}
+        for arm in ranked:
+            firsts.setdefault(arm.key[0], arm)
+        sure = [*list(firsts.values())[: rung.starts]]
+        others = [arm for arm in ranked if arm not in sure]
+        kept = [*sure, *others[: max(0, rung.keep - len(sure))]]
+        own = [arm for arm in ranked if arm.key[0] == self.baseline][:2]
+        return tuple(arm for arm in ranked if arm in kept or arm in own)
+
+
+@dataclass(frozen=True)
+class Finals:
+    """The finalists, the baseline first, on fresh paired seeds, some at a time, until one leads and can be told.
+
+    The race may end after any seed, and go on another day: the evidence holds its error at every moment.
+    """
+
+    study: Study
+    task: int
+    arms: tuple[Arm, ...]
+    seeds: tuple[int, ...]
+    at_once: int = 1
+
+    def waves(self, finished: Finished) -> Iterator[Wave]:
+        """A wave for every `at_once` seeds, until the finals are decided."""
+        for at in range(0, len(self.seeds), self.at_once):
+            if self.decided(finished):
+                return
+            some = self.seeds[at : at + self.at_once]
+            yield Wave("finals", tuple(self._job(arm, seed) for seed in some for arm in self.arms))
+
+    def _job(self, arm: Arm, seed: int) -> Job:
+        return Job(self.task, arm.start, arm.rate, seed, "evaluation")
+
+    def paired(self, finished: Finished) -> dict[int, list[Trial]]:
+        """The trials of each seed that all finalists have ended, in their order; none that the machine ended."""
+        trials = finished([self._job(arm, seed) for arm in self.arms for seed in self.seeds])
+        place = {(trial.initialization, trial.learning_rate, trial.seed): trial for trial in trials}
+        rows = {seed: [place.get((*arm.key, seed)) for arm in self.arms] for seed in self.seeds}
+        return {
+            seed: [trial for trial in row if trial is not None]
+            for seed, row in rows.items()
+            if all(trial is not None and not trial.machine_failure for trial in row)
+        }
+
+    def decided(self, finished: Finished) -> bool:
+        """Whether the finalist that leads is better than the baseline, or after 20 seeds none wins more than it loses.
+
+        A baseline that leads goes on: another may come to be told from it.
+        """
+        found = self.results(finished)
+        if len(found) < 2:
+            return True
+        others = found[1:]
+        if len(found[0].values) >= _ENOUGH and all(each.wins <= each.losses for each in others):
+            return True
+        leader = min(others, key=_lead)
+        return leader.better and leader.median <= found[0].median
+
+    def results(self, finished: Finished) -> tuple[FinalResult, ...]:
+        """What the fresh seeds say of each finalist."""
+        rows = list(self.paired(finished).values())
+        values = np.array([[criterion_value(trial, self.study.criterion) for trial in row] for row in rows])
+        values = values.reshape(len(rows), len(self.arms))
+        paths = [_signs(values[:, at], values[:, 0]) for at in range(1, len(self.arms))]
+        adjusted = adjust_evidence([path[-1][-1] if path else 1.0 for path in paths])
+        found = []
+        for at, arm in enumerate(self.arms):
+            own = [row[at] for row in rows]
+            scores = [trial.test_score for trial in own]
+            plain = FinalResult(
+                *arm.key,
+                values=tuple(values[:, at].tolist()),
+                median=float(np.median(values[:, at])) if rows else math.nan,
+                score=float(np.median(scores)) if scores else math.nan,
+                diverged=sum(trial.diverged or trial.failure is not None for trial in own),
+            )
+            found.append(plain if at == 0 else self._against(plain, paths[at - 1], float(adjusted[at - 1])))
+        return tuple(found)
+
+    def _against(self, plain: FinalResult, path: Sequence[tuple[int, int, float]], adjusted: float) -> FinalResult:
+        wins, losses = path[-1][:2] if path else (0, 0)
+        better = adjusted >= 1 / ERROR - 1e-9
+        return FinalResult(
+            plain.initialization,
+            plain.learning_rate,
+            plain.values,
+            plain.median,
+            plain.score,
+            plain.diverged,
+            wins=wins,
+            ties=len(path) - wins - losses,
+            losses=losses,
+            share=share_at_least(wins, losses),
+            evidence=tuple(evidence for *_, evidence in path),
+            adjusted=adjusted,
+            better=better,
+            more=0 if better else pairs_needed(wins, losses, comparisons=len(self.arms) - 1, level=1 - ERROR),
+        )
+
+
+def _lead(found: FinalResult) -> tuple[float, float]:
+    return (found.median if not math.isnan(found.median) else math.inf, -float(found.wins))
+
+
+def _signs(own: np.ndarray, base: np.ndarray) -> list[tuple[int, int, float]]:
+    """Wins, losses and the e-value after each seed; a pair of diverged runs is a tie."""
+    wins, losses, path = 0, 0, list[tuple[int, int, float]]()
+    for a, b in zip(own.tolist(), base.tolist(), strict=True):
+        wins, losses = wins + (a < b), losses + (a > b)
+        path.append((wins, losses, sign_evidence(wins, losses)))
+    return path
+
+
+def _curve(trials: Sequence[Trial]) -> tuple[tuple[int, float], ...]:
+    """The median training loss at each recorded step that all trials have, and at the end."""
+    points: dict[int, list[float]] = {}
+    for trial in trials:
+        for step, loss in (*zip(trial.loss_steps, trial.loss_values, strict=True), (trial.steps, trial.final_loss)):
+            points.setdefault(step, []).append(loss)
+    whole = ((step, losses) for step, losses in sorted(points.items()) if len(losses) == len(trials))
+    return tuple((step, float(median(losses))) for step, losses in whole if all(map(math.isfinite, losses)))

@@ -1,0 +1,237 @@
+"""Races: what they find, that a stop loses nothing, what they say, and what they cost."""
+
+import json
+import math
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import goodinit
+from goodinit import methods
+from goodinit.cli import app
+from goodinit.initializers import Normal
+from goodinit.recommending.plan import RacePlan, make_plan, read_budget
+from goodinit.recommending.policies import Arm, Rung, SuccessiveHalving
+from goodinit.results import Study
+
+DEEP = {"like": "moons", "widths": [12] * 5, "activation": "tanh", "optimizer": "momentum", "steps": 60}
+QUICK = {"budget": 80, "learning_rates": [0.03, 0.1]}
+
+
+def race(**changes):
+    options = {"candidates": ["glorot_normal", "zeros"], "baseline": "normal(std=0.05)", **QUICK, **changes}
+    return goodinit.recommend(DEEP, **options)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return race()
+
+
+def test_a_start_that_is_better_is_found_with_its_evidence(found):
+    """Weights of 0.05 in five tanh layers of 12: signals shrink by 12^0.5 * 0.05 a layer, and nothing is learned."""
+    assert (found.verdict, found.initialization) == ("better", "glorot_normal")
+    winner = found.finals[1]
+    assert winner.wins == len(found.seeds)
+    assert winner.adjusted >= 20
+    assert winner.share > 0.5
+    assert found.complete
+    assert not found.stopped
+    assert "glorot_normal" in found.code
+    assert f"{found.learning_rate:g}" in found.code
+
+
+def test_a_start_with_a_severe_finding_is_not_raced_and_the_finding_is_the_reason(found):
+    (dropped,) = found.dropped
+    assert (dropped.initialization, dropped.code) == ("zeros", "identical-units")
+    assert "same weights" in dropped.reason
+    assert all(each.initialization != "zeros" for rung in found.rungs for each in rung.standings)
+
+
+def test_the_finals_are_on_seeds_that_the_rungs_have_not_seen(found):
+    assert not set(found.seeds) & {seed for rung in found.rungs for seed in rung.seeds}
+
+
+@dataclass(frozen=True)
+class Further(Normal):
+    """The same distribution by other draws: which of the two is better is a coin."""
+
+    name = "further"
+
+    def law(self, weight):
+        return None
+
+    def elements(self, weight, stream, start, stop):
+        return super().elements(weight, stream, start + 10_000, stop + 10_000)
+
+
+def test_the_same_start_under_two_names_is_kept_apart_from_better():
+    found = race(candidates=[Further(std=0.4)], baseline="normal(std=0.4)", budget=60)
+    assert found.verdict == "keep"
+    assert "normal(std=0.4)" in found.answer
+    assert "separable" in found.answer
+    assert found.finals[1].wins > 0
+    assert found.finals[1].losses > 0
+
+
+class Stop:
+    """Ctrl-C at the n-th time that progress is told."""
+
+    def __init__(self, after):
+        self.left = after
+
+    def __call__(self, what, trained, total):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+def test_a_race_that_is_stopped_again_and_again_is_the_uninterrupted_one(found, tmp_path):
+    path, stops = tmp_path / "race.db", 0
+    for after in (0, 3, 6, 9, 12, 16, 20, 24, 30, 36):
+        part = race(study=path, progress=Stop(after))
+        stops += part.stopped
+        assert part.complete != part.stopped
+    whole = race(study=path)
+    assert stops >= 5
+    assert whole.to_dict() == {**found.to_dict()}
+
+
+def test_a_race_that_is_stopped_at_once_says_that_nothing_can_be_told(tmp_path):
+    part = race(study=tmp_path / "race.db", progress=Stop(0))
+    assert part.stopped
+    assert part.verdict == "keep"
+    assert "nothing can be told" in part.answer
+    part.figure(tmp_path / "empty.svg")
+
+
+def test_a_larger_budget_goes_on_with_the_same_finals(tmp_path):
+    first = race(study=tmp_path / "race.db", candidates=[Further(std=0.4)], baseline="normal(std=0.4)", budget=50)
+    more = race(study=tmp_path / "race.db", candidates=[Further(std=0.4)], baseline="normal(std=0.4)", budget=70)
+    assert [(each.initialization, each.learning_rate) for each in more.finals] == [
+        (each.initialization, each.learning_rate) for each in first.finals
+    ]
+    assert len(more.seeds) > len(first.seeds)
+    assert more.finals[1].evidence[: len(first.seeds)] == first.finals[1].evidence
+    assert more.rungs == first.rungs
+
+
+def test_a_model_with_data_as_arrays_gets_code_to_paste(tmp_path):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 6))
+    y = (X[:, 0] + X[:, 1] > 0).astype(int)
+
+    def make():
+        layers = [torch.nn.Linear(6, 8), torch.nn.Linear(8, 8), torch.nn.Linear(8, 8), torch.nn.Linear(8, 2)]
+        for layer in layers:
+            torch.nn.init.normal_(layer.weight, std=1e-4)  # gradients of 1e-12, below Adam's epsilon
+        return torch.nn.Sequential(*layers)
+
+    options = {"candidates": ["glorot_normal"], "learning_rates": [3e-3, 1e-2], "steps": 25, "budget": 30}
+    found = goodinit.recommend(make, (X, y), **options)
+    assert found.baseline == "default"
+    assert found.verdict == "better"
+    space = {"goodinit": goodinit, "torch": torch, "model": make(), "batch": torch.zeros(1, 6)}
+    exec(found.code, space)  # what is said to be pasted runs
+    assert space["optimizer"].param_groups[0]["lr"] == pytest.approx(found.learning_rate)
+
+
+def test_the_page_and_the_figure(found, tmp_path):
+    page = found.report(tmp_path / "race.html").read_text()
+    assert "<svg" in page
+    assert "identical-units" in page
+    assert found.answer in page
+    assert "http:" not in page.replace("http://www.w3.org", "")
+    for kind in ("png", "svg", "pdf"):
+        assert found.figure(tmp_path / f"race.{kind}").stat().st_size > 5000
+    with pytest.raises(goodinit.GoodinitError, match="exists"):
+        found.report(tmp_path / "race.html")
+    with pytest.raises(goodinit.GoodinitError, match="svg, pdf, png"):
+        found.figure(tmp_path / "race.txt")
+    assert json.loads(found.to_json())["verdict"] == "better"
+    assert "better" in str(found)
+
+
+def test_the_command(tmp_path):
+    arguments = ["recommend", "moons", "--steps", "60", "--budget", "60", "--candidate", "normal(std=0.001)"]
+    arguments += ["--learning-rate", "0.1", "--learning-rate", "0.03", "--json", "--report", str(tmp_path / "r.html")]
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    facts = json.loads(done.stdout)
+    assert done.exit_code == 0
+    assert facts["baseline"] == "he_normal"
+    assert (tmp_path / "r.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"budget": "soon"}, "budget 'soon'.*2min"),
+        ({"budget": 3}, "too small to race 2 starts.*give \\d+"),
+        ({"criterion": "luck"}, "criterion 'luck'"),
+        ({"candidates": []}, "nothing to race"),
+        ({"candidates": ["he_norml"]}, "he_normal"),
+        ({"learning_rates": []}, "learning rates"),
+        ({"seeds": 2}, "seeds=2"),
+    ],
+)
+def test_wrong_input_is_told_before_anything_is_trained(changes, message):
+    with pytest.raises(goodinit.GoodinitError, match=message):
+        race(candidates=changes.pop("candidates", ["he_normal"]), **changes)
+
+
+def test_budgets_are_times_or_numbers():
+    assert read_budget("1.5h") == (5400.0, None)
+    assert read_budget("250") == (None, 250)
+    for wrong in ("", "2 weeks", "0s", -1, 0, True, math.nan, 2.5):
+        with pytest.raises(goodinit.GoodinitError, match="budget"):
+            read_budget(wrong)
+
+
+@pytest.mark.parametrize("starts", [2, 5, 12])
+@pytest.mark.parametrize("budget", [150, 500, 3000])
+def test_a_plan_leaves_half_of_the_budget_to_the_finals(starts, budget):
+    plan = make_plan(starts, (1e-3, 3e-3, 1e-2, 3e-2, 0.1), 900, budget, lambda steps: steps / 900)
+    arms, spent = starts * len(plan.rates), 0.0
+    for rung in plan.rungs:
+        spent += arms * rung.seeds * rung.steps / 900
+        arms = min(arms, rung.keep + 2)
+    assert spent <= budget / 2
+    assert (budget - spent) / (plan.finalists + 1) >= 6
+    assert RacePlan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
+
+
+def test_halving_keeps_the_best_and_two_rates_of_the_baseline(found):
+    """On invented results: value = rate for `zeros`, ten times that for the baseline."""
+    zeros, ones = methods.get("zeros"), methods.get("ones")
+    arms = tuple(Arm(start, rate) for start in (zeros, ones) for rate in (1.0, 2.0, 3.0, 4.0))
+    trial = goodinit.compare("zeros", steps=1, seeds="0-0", perturbations=0).trials[0]
+    study = Study(goodinit.comparison.design(["zeros"], steps=1).tasks, (zeros, ones), (1.0,), (0,), (7, 8))
+
+    def finished(jobs):
+        return [
+            replace(
+                trial,
+                initialization=str(job.initializer),
+                learning_rate=job.learning_rate,
+                seed=job.seed,
+                final_loss=job.learning_rate * (10 if str(job.initializer) == "ones" else 1),
+            )
+            for job in jobs
+        ]
+
+    policy = SuccessiveHalving(study, arms, (Rung(0, (7, 8), 2, 1), Rung(0, (7, 8), 1, 1)), "ones")
+    waves = list(policy.waves(finished))
+    assert [len(wave.jobs) for wave in waves] == [8, 8, 4, 4]
+    left = {(str(job.initializer), job.learning_rate) for job in waves[-1].jobs}
+    assert left == {("zeros", 1.0), ("zeros", 2.0), ("ones", 1.0), ("ones", 2.0)}
+    assert [arm.key for arm in policy.finalists(finished, 3)] == [("ones", 1.0), ("zeros", 1.0)]
+
+
+def test_the_room_is_imported_when_it_is_used():
+    code = "import goodinit, sys; goodinit.recommend; print('torch' in sys.modules, 'matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split() == ["False"] * 2
