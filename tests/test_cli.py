@@ -5,10 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+import goodinit
 from children import GOODINIT, training
+from goodinit import __main__ as command_line
 from goodinit import initializers
 
 FAST = ["--steps", "40", "--perturbations", "0"]
@@ -153,3 +156,17 @@ def test_show_tells_an_activations_theory(tmp_path):
     assert "--overwrite" in again.stderr
     assert run("show", "softplus", "--out", "none", cwd=tmp_path).returncode == 0  # it has no critical line
     assert run("show", "tanh", "--bias-variance", "-1", cwd=tmp_path).returncode == 2
+
+
+def test_ctrl_c_before_the_command_begins_is_no_traceback(monkeypatch, capsys):
+    """While its modules are imported, or Typer reads its options."""
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(goodinit, "cli", SimpleNamespace(main=interrupted), raising=False)
+    monkeypatch.setattr(sys, "argv", ["goodinit", "show"])
+    with pytest.raises(SystemExit) as end:
+        command_line.main()
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "goodinit: stopped\n"

@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -53,18 +54,22 @@ def build(name: str, compiler: str, isas: dict[str, list[str]]) -> Path:
     native = ROOT / "native"
     jobs = {"bits": (ROOT / "tests" / "native" / "bits.cpp", []), "isa": (native / "isa.cpp", [])}
     jobs["streams_fill"] = (native / "streams_fill.cpp", [])
-    for kernel in ("lanes_kernel", "streams_kernel"):
+    for kernel in ("lanes_kernel", "lanes_wide_kernel", "streams_kernel"):
         for isa, flags in isas.items():
             jobs[f"{kernel}_{isa}"] = (native / f"{kernel}.cpp", [*flags, f"-DGOODINIT_ISA={isa}"])
     newest = max(path.stat().st_mtime for path in [*native.iterdir(), ROOT / "tests" / "native" / "bits.cpp"])
-    objects = []
-    for job, (source, flags) in jobs.items():
+
+    def compiled(job: str) -> Path:
+        source, flags = jobs[job]
         made = folder / f"{job}.o"
         if not made.exists() or made.stat().st_mtime < newest:
             half = made.with_suffix(".half")
             subprocess.run([compiler, *OPTIONS, *define, *flags, "-c", source, "-o", half], check=True)
             half.rename(made)
-        objects.append(made)
+        return made
+
+    with ThreadPoolExecutor() as pool:
+        objects = list(pool.map(compiled, jobs))
     program = folder / "bits"
     subprocess.run([compiler, *OPTIONS, *objects, "-o", program], check=True)
     return program

@@ -14,6 +14,10 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         guarded(_tell_version)
         return
+    guarded(_run)
+
+
+def _run() -> None:
     from goodinit import cli  # Typer takes most of the time of a short command
 
     cli.main()

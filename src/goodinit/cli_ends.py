@@ -39,6 +39,8 @@ def guarded(command: Callable[[], object]) -> None:
         _end(2, f"{error}")
     except StoppedError as stop:
         _end(130, f"stopped; {stop}")
+    except KeyboardInterrupt:  # before the command began: while its modules are imported
+        _end(130, "stopped")
     except BrokenPipeError:  # the reader, such as head, has seen enough
         _silence()
         sys.exit(0)

@@ -1,6 +1,7 @@
 // Every kernel on fixed inputs: a line for each with a hash of its bits. Exit code 1 where the number of threads, or
 // the layout, changes one. tools/check_bits.py builds this for each processor family and compares what it prints.
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -88,17 +89,19 @@ Kernels<T> chosen_kernels() {
     Kernels<T> kernels;
     switch (chosen_isa()) {
 #ifdef GOODINIT_X86
-        case Isa::avx512: avx512::get(kernels); break;
-        case Isa::avx2: avx2::get(kernels); break;
+        case Isa::avx512: avx512::get(kernels); avx512::get(kernels.wide); break;
+        case Isa::avx2: avx2::get(kernels); avx2::get(kernels.wide); break;
 #endif
-        default: baseline::get(kernels);
+        default: baseline::get(kernels); baseline::get(kernels.wide);
     }
     return kernels;
 }
 
-// One ensemble, trained as groups (members 0) or network by network with so many threads to each.
+enum class How { grouped, alone, wide };
+
+// One ensemble, trained as groups, or network by network in one of two ways, with so many threads to each.
 template <class T>
-uint64_t trained(Function function, Loss loss, Optimizer optimizer, size_t examples, size_t members) {
+uint64_t trained(Function function, Loss loss, Optimizer optimizer, size_t examples, How how, size_t members) {
     const std::vector<int> widths{5, 24, 9, loss == Loss::binary_cross_entropy ? 1 : 3};
     const int depth = static_cast<int>(widths.size()) - 1;
     const size_t networks = 5;
@@ -153,23 +156,20 @@ uint64_t trained(Function function, Loss loss, Optimizer optimizer, size_t examp
     job.done = &done;
 
     const auto kernels = chosen_kernels<T>();
-    if (members == 0) {
-        const Memory scratch = aligned(kernels.scratch(job, false, 1));
-        for (size_t at = 0; at < networks; at += kernels.lanes)
-            kernels.train_group(job, at, std::min(kernels.lanes, networks - at), scratch.get());
-    } else {
-        const size_t rows = kernels.packed_size(examples, total);
-        const Memory X_lanes = aligned(rows * 5 * sizeof(T)), Y_lanes = aligned(rows * outputs * sizeof(T));
-        kernels.pack(job.X, 5, examples, total, static_cast<T *>(X_lanes.get()));
-        kernels.pack(job.Y, outputs, examples, total, static_cast<T *>(Y_lanes.get()));
-        job.X_lanes = static_cast<T *>(X_lanes.get());
-        job.Y_lanes = static_cast<T *>(Y_lanes.get());
-        members = std::min(members, runs_of<T>(examples, total) / kernels.lanes);
-        const Memory scratch = aligned(kernels.scratch(job, true, members));
-        ThreadTeam team(members);
-        for (size_t network = 0; network < networks; ++network)
-            kernels.train_alone(job, network, scratch.get(), team.members > 1 ? &team : nullptr);
-    }
+    const Layout<T> &layout = how == How::grouped ? kernels.grouped : how == How::alone ? kernels.alone : kernels.wide;
+    const size_t rows = kernels.packed_size(examples, total);
+    const Memory X_lanes = aligned(rows * 5 * sizeof(T)), Y_lanes = aligned(rows * outputs * sizeof(T));
+    kernels.pack(job.X, 5, examples, total, static_cast<T *>(X_lanes.get()));
+    kernels.pack(job.Y, outputs, examples, total, static_cast<T *>(Y_lanes.get()));
+    job.X_lanes = static_cast<T *>(X_lanes.get());
+    job.Y_lanes = static_cast<T *>(Y_lanes.get());
+    const size_t parts = how == How::grouped ? 1 : how == How::wide ? examples / 16 : runs_of<T>(examples, total) / kernels.lanes;
+    members = std::max<size_t>(1, std::min(members, parts));
+    const Memory scratch = aligned(layout.scratch(job, members));
+    ThreadTeam team(members);
+    const size_t together = how == How::grouped ? kernels.lanes : 1;
+    for (size_t at = 0; at < networks; at += together)
+        layout.train(job, at, std::min(together, networks - at), scratch.get(), team.members > 1 ? &team : nullptr);
     uint64_t hash = hash_of(losses, hash_of(final_loss));
     for (const auto &each : parameters) hash = hash_of(each, hash);
     return hash;
@@ -189,13 +189,15 @@ void check_training() {
             const auto loss = static_cast<Loss>(l);
             const auto optimizer = static_cast<Optimizer>(turn % 3);
             const size_t examples = turn % 5 == 0 ? 8192 : 67;  // the first is enough for several threads
-            const uint64_t grouped = trained<T>(function, loss, optimizer, examples, 0);
+            const uint64_t grouped = trained<T>(function, loss, optimizer, examples, How::grouped, 1);
             const std::string name = std::string(functions[f]) + "-" + losses[l] + "-" + optimizers[turn % 3];
-            for (size_t members = 1; members <= (examples > 100 ? most_threads : 1); ++members)
-                if (trained<T>(function, loss, optimizer, examples, members) != grouped) {
-                    std::fprintf(stderr, "%s: other bits alone on %zu threads than in a group\n", name.c_str(), members);
-                    wrong = 1;
-                }
+            for (How how : {How::alone, How::wide})
+                for (size_t members = 1; members <= (examples > 100 ? most_threads : 1); ++members)
+                    if (trained<T>(function, loss, optimizer, examples, how, members) != grouped) {
+                        std::fprintf(stderr, "%s: other bits %s on %zu threads than in a group\n", name.c_str(),
+                                     how == How::wide ? "wide" : "alone", members);
+                        wrong = 1;
+                    }
             show("train-" + name, type_name<T>(), grouped);
         }
 }
