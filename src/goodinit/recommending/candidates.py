@@ -15,14 +15,17 @@ from goodinit.results import Finding, Job, Task, Trial
 __all__ = ["check_jobs", "checked", "fillable", "severe_findings", "usual_starts"]
 
 _OF_NETWORKS = ("he_normal", "glorot_normal", "lecun_normal", "orthogonal", "edge_of_chaos", "pytorch_linear")
-_OF_MODELS = ("he_normal", "glorot_uniform", "lecun_normal", "orthogonal", "edge_of_chaos")
+_OF_MODELS = (
+    *("he_normal", "glorot_uniform", "lecun_normal", "orthogonal", "edge_of_chaos"),
+    *("lsuv", "residual_scaling", "depth_scaled", "fixup", "zero_branches", "t_fixup"),
+)
 
 
 def usual_starts(task: Task) -> list[str]:
-    """The starts to race where a person names none: initializers, and for a model every method that needs no option."""
+    """The starts to race where a person names none; for a model also the methods that change nothing but the start."""
     if task.network.together:
         return list(_OF_NETWORKS)
-    return [*_OF_MODELS, *(name for name in methods.names() if name != "default")]
+    return list(_OF_MODELS)
 
 
 def fillable(task: Task, given: Sequence[str | Start], baseline: Start) -> tuple[list[Start], list[Dropped]]:
