@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from goodinit import activations, datasets, initializers, methods, theory
+    from goodinit import activations, datasets, initializers, methods, recipes, theory
+    from goodinit.advising import Advice, advise
     from goodinit.auditing import Audit, audit
     from goodinit.checkup.model_check import Checkup, check
     from goodinit.checkup.model_watch import watch
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Advice",
     "Audit",
     "Checkup",
     "Comparison",
@@ -42,6 +44,7 @@ __all__ = [
     "Weight",
     "__version__",
     "activations",
+    "advise",
     "audit",
     "check",
     "compare",
@@ -51,6 +54,7 @@ __all__ = [
     "initializers",
     "methods",
     "open_study",
+    "recipes",
     "recommend",
     "tasks",
     "theory",
@@ -59,6 +63,7 @@ __all__ = [
 ]
 
 _FROM: Final = {
+    "Advice": "advising",
     "Audit": "auditing",
     "Checkup": "checkup.model_check",
     "Comparison": "comparison",
@@ -66,6 +71,7 @@ _FROM: Final = {
     "Recommendation": "recommending",
     "Transfer": "transferring",
     "Weight": "weights",
+    "advise": "advising",
     "audit": "auditing",
     "check": "checkup.model_check",
     "compare": "comparison",

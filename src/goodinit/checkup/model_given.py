@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from goodinit import datasets
 from goodinit.checkup.model_check import Checkup, check
@@ -12,7 +13,9 @@ from goodinit.errors import GoodinitError, shown, unknown_name
 from goodinit.factories import load_factory
 from goodinit.options import LOSSES
 
-__all__ = ["check_factory"]
+__all__ = ["ask_factory", "check_factory"]
+
+_R = TypeVar("_R")
 
 _MOST: Final = 256  # examples of a data set
 _PARTS: Final = ("model", "inputs", "targets", "loss")
@@ -27,19 +30,35 @@ def check_factory(
     seed: int = 0,
     **options: Any,
 ) -> dict[str, Checkup]:
-    """Check what a function returns: a model, or (model, inputs, targets, loss) up to any of them, or a dict of those.
+    """`goodinit.check` of what a function returns, by the name of each model; `options` are its own. See `ask_factory`.
+
+    The same seed gives the same checkup.
+    """
+    return ask_factory(factory, partial(check, **options), data, target, loss=loss, seed=seed)
+
+
+def ask_factory(
+    factory: str | Callable[[], Any],
+    ask: Callable[..., _R],
+    data: str | Path | None = None,
+    target: str | None = None,
+    *,
+    loss: str | None = None,
+    seed: int = 0,
+) -> dict[str, _R]:
+    """What is answered of the models that a function returns: one, (model, inputs, targets, loss) up to any of them, or
+    a dict of those.
 
     Arguments:
         factory: `MODULE:FUNCTION`, `file.py:FUNCTION`, or the function.
+        ask: what is called with (model, inputs, targets, loss=loss).
         data: a built-in data set or a file, whose first 256 training rows serve a model that comes alone, with
             cross-entropy as its loss, or the squared error where the data are numbers to predict.
         target: the label column of a file.
         loss: `squared_error` where a file's target is a number to predict, not a class.
-        seed: what PyTorch draws, in the function and in the checkup, starts from; its global state is as before after
-            it. The same seed gives the same checkup.
-        options: those of `goodinit.check`.
+        seed: what PyTorch draws, in the function and in the answer, starts from; its global state is as it was then.
 
-    Gives the checkups by name; the name of a single model is empty.
+    Gives the answers by name; the name of a single model is empty.
 
     Raises GoodinitError where the function cannot be found, fails, or returns something else.
     """
@@ -60,12 +79,12 @@ def check_factory(
         if not every:
             raise GoodinitError(f"{name}() returned an empty dict; return the models to check by name")
         said = {key: f"{name}(){f' {key!r}' if key else ''}" for key in every}
-        return {key: _check(said[key], each, data, (target, loss), options) for key, each in every.items()}
+        return {key: _answer(said[key], each, data, (target, loss), ask) for key, each in every.items()}
 
 
-def _check(
-    name: str, made: Any, data: str | Path | None, column: tuple[str | None, str | None], options: dict[str, Any]
-) -> Checkup:
+def _answer(
+    name: str, made: Any, data: str | Path | None, column: tuple[str | None, str | None], ask: Callable[..., _R]
+) -> _R:
     from goodinit.pytorch.calling import is_model
 
     if isinstance(made, Mapping):
@@ -87,7 +106,7 @@ def _check(
         if data is None:
             raise GoodinitError(f"{name} returned no inputs; return (model, inputs), or give --data")
         given.update(_batch(model, data, *column))
-    return check(model, given["inputs"], given.get("targets"), loss=given.get("loss"), **options)
+    return ask(model, given["inputs"], given.get("targets"), loss=given.get("loss"))
 
 
 def _batch(model: Any, data: str | Path, target: str | None, loss: str | None) -> dict[str, Any]:

@@ -61,6 +61,17 @@ class Method(ABC):
         Raises GoodinitError where the structure does not allow the method, or the probe that it needs is missing.
         """
 
+    def suits(self, structure: Structure) -> str | None:
+        """Why the method is sound for a structure, as half a sentence; None where it is not, or makes no claim.
+
+        It is the summary where the structure allows the method; one that can say more, or fits too much, overrides it.
+        """
+        try:
+            self.before(structure)
+        except GoodinitError:
+            return None
+        return self.summary
+
     def ran(self, structure: Structure) -> Structure:
         """The structure, with what one run did. Raises GoodinitError where none was made."""
         if structure.trace is None:

@@ -95,6 +95,9 @@ class MuP(Method):
                 made.append(replace(each, gradient=_kept(m)))
         return tuple(made)
 
+    def suits(self, structure: Structure) -> None:
+        """No claim: it is for what is tuned at one width and trained at another."""
+
     def _width(self, structure: Structure) -> float:
         """The width of the layer before the readout."""
         found = {name: structure[name].target.fan_in for name in sorted(structure.readouts - structure.inputs)}

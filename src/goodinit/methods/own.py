@@ -35,3 +35,6 @@ class Default(Method):
         if not structure.own_start:
             raise GoodinitError("default is the start that a PyTorch model has of its own; it goes with a model")
         return tuple(Assignment(each.name, None, "its own start") for each in structure.parameters)
+
+    def suits(self, structure: Structure) -> None:
+        """No claim: whether it is sound, a checkup tells."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from goodinit.recipes import Place, places
-from goodinit.structure import MULTIPLYING, LayerCall, Parameter, Structure
+from goodinit.structure import MULTIPLYING, Branch, Parameter, Structure
 
 __all__ = ["places_of"]
 
@@ -73,10 +72,9 @@ def _seen(structure: Structure) -> dict[str, _Seen]:
         return {}
     calls = structure.trace.calls
     found: dict[str, _Seen] = {}
-    for stream in sorted({each.stream for each in structure.trace.sums}):
-        branches = [each.branch for each in structure.trace.sums if each.stream == stream and each.branch]
-        if len(branches) > 1:
-            found |= _of_stream(structure, sorted(branches, key=min))
+    for stream in structure.streams:
+        for branch in stream.branches if len(stream.branches) > 1 else ():
+            found |= _of_branch(structure, branch, stream.blocks)
     for call in calls:
         name = structure[call.weight].name
         if structure[name].role == "embedding" and not call.varied:
@@ -90,34 +88,21 @@ def _seen(structure: Structure) -> dict[str, _Seen]:
     return found
 
 
-def _of_stream(structure: Structure, branches: list[tuple[int, ...]]) -> dict[str, _Seen]:
-    """The weights of a stream's branches. A branch in which something scores is attention's."""
-    assert structure.trace is not None
-    calls = structure.trace.calls
-    members: list[tuple[list[LayerCall], tuple[int, ...]]] = []
-    start = 0
-    for branch in branches:
-        members.append(([calls[index] for index in range(start, max(branch) + 1)], branch))
-        start = max(branch) + 1
-    attends = [any(call.scoring for call in inside) for inside, _ in members]
-    layers = (len(attends) - sum(attends)) or len(attends)
+def _of_branch(structure: Structure, branch: Branch, layers: int) -> dict[str, _Seen]:
+    """The weights of a branch."""
     found: dict[str, _Seen] = {}
-    done = 0
-    for (inside, branch), attention in zip(members, attends, strict=True):
-        layer = min(done, layers - 1)
-        done += not attention or all(attends)
-        packed = sum(call.index not in branch and not call.first for call in inside) == 1
-        for call in inside:
-            parameter = structure[call.weight]
-            if parameter.role not in MULTIPLYING or call.first:
-                continue
-            if call.index in branch:
-                end = "attention_out" if attention else "mlp_out"
-                found[parameter.name] = _Seen((end, *_ENDS), layer, layers)
-            else:
-                scoring = "qkv" if packed else "query"
-                others = (scoring if call.scoring else "value") if attention else "mlp_in"
-                found.setdefault(parameter.name, _Seen((others, *_ALL), layer, layers))
+    packed = len(branch.calls) - len(branch.ends) == 1
+    for call in branch.calls:
+        parameter = structure[call.weight]
+        if parameter.role not in MULTIPLYING or call.first:
+            continue
+        if call in branch.ends:
+            roles: tuple[str, ...] = ("attention_out" if branch.attends else "mlp_out", *_ENDS)
+        elif branch.attends:
+            roles = ("qkv" if packed else "value" if call.attended else "query", *_ALL)
+        else:
+            roles = ("mlp_in", *_ALL)
+        found.setdefault(parameter.name, _Seen(roles, branch.block, layers))
     return found
 
 
@@ -130,17 +115,9 @@ _ALL: Final = (
 
 def _width(structure: Structure) -> int | None:
     """The width of the residual stream that has the most branches."""
-    if structure.trace is None:
+    streams = sorted(structure.streams, key=lambda each: len(each.branches))
+    if not streams or len(streams[-1].branches) < 2:
         return None
-    sums = [each for each in structure.trace.sums if each.branch]
-    usual = Counter(each.stream for each in sums).most_common(1)
-    if not usual or usual[0][1] < 2:
-        return None
-    stream = usual[0][0]
-    ends = [structure.trace.calls[index] for each in sums if each.stream == stream for index in each.branch]
-    widths = {
-        math.floor(weight.fan_out)
-        for call in ends
-        if (weight := structure[call.weight].weight) is not None and weight.kind != "elementwise"
-    }
+    ends = [structure[call.weight].weight for branch in streams[-1].branches for call in branch.ends]
+    widths = {math.floor(each.fan_out) for each in ends if each is not None and each.kind != "elementwise"}
     return widths.pop() if len(widths) == 1 else None

@@ -56,6 +56,18 @@ class FromRecipe(Method):
             for each in structure.parameters
         )
 
+    def suits(self, structure: Structure) -> str | None:
+        """Where it speaks of every parameter of a model of its kind."""
+        places = places_of(structure)
+        try:
+            self._fits(structure, places)
+        except GoodinitError:
+            return None
+        rules = [self.recipe.rule(places[each.name]) for each in structure.parameters]
+        covered = sum(rule is not None for rule in rules)
+        whole = covered == len(rules)
+        return f"a public training code starts {self.recipe.covers} so, and every role is found here" if whole else None
+
     def _said(self, parameter: Parameter, place: Place, beside: float, places: dict[str, Place]) -> Assignment:
         rule = self.recipe.rule(place)
         if rule is None and place.role == "norm_offset":

@@ -62,3 +62,12 @@ class ResidualScaling(OverInitializer):
             else each
             for each in said
         )
+
+    def suits(self, structure: Structure) -> str | None:
+        """Where many branches are added to one stream."""
+        most = max(structure.depths.values(), default=0)
+        return (
+            f"{most} branches add up on one stream, which keeps its size where each end is divided by sqrt({most})"
+            if most > 2
+            else None
+        )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from goodinit import methods
+from goodinit.advising import advise
 from goodinit.comparison.design import check_starts
+from goodinit.comparison.model_tasks import model_of
 from goodinit.comparison.policies import Finished
 from goodinit.errors import GoodinitError
 from goodinit.methods import Start
@@ -15,17 +17,15 @@ from goodinit.results import Finding, Job, Task, Trial
 __all__ = ["check_jobs", "checked", "fillable", "severe_findings", "usual_starts"]
 
 _OF_NETWORKS = ("he_normal", "glorot_normal", "lecun_normal", "orthogonal", "edge_of_chaos", "pytorch_linear")
-_OF_MODELS = (
-    *("he_normal", "glorot_uniform", "lecun_normal", "orthogonal", "edge_of_chaos"),
-    *("lsuv", "residual_scaling", "depth_scaled", "fixup", "zero_branches", "t_fixup"),
-)
+_MOST = 8  # of a model's, besides its own start
 
 
 def usual_starts(task: Task) -> list[str]:
-    """The starts to race where a person names none; for a model also the methods that change nothing but the start."""
+    """The starts to race where a person names none: for a model the first that `advise` finds sound for it."""
     if task.network.together:
         return list(_OF_NETWORKS)
-    return list(_OF_MODELS)
+    advice = advise(*model_of(task))
+    return [each.init for each in advice.options if each.init != "default"][:_MOST]
 
 
 def fillable(task: Task, given: Sequence[str | Start], baseline: Start) -> tuple[list[Start], list[Dropped]]:
@@ -40,7 +40,7 @@ def fillable(task: Task, given: Sequence[str | Start], baseline: Start) -> tuple
         if str(start) in kept or str(start) in [one.initialization for one in dropped]:
             continue
         try:
-            check_starts(task, [start])
+            check_starts(task, [start], measured=True)
         except GoodinitError as error:
             dropped.append(Dropped(str(start), f"{error}"))
         else:

@@ -111,7 +111,7 @@ def _applying(task: Task, names: Sequence[str]) -> tuple[list[Start], dict[str, 
     for name in names:
         start = get(name)
         try:
-            check_starts(task, [start])
+            check_starts(task, [start], measured=True)
         except GoodinitError as error:
             left_out[name] = f"{error}"
         else:

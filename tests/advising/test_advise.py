@@ -1,0 +1,94 @@
+"""Advice: what a structure makes sound, in the order of what was measured, and nothing that cannot be applied."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from typer.testing import CliRunner
+
+import goodinit
+from goodinit import methods
+from goodinit.advising.evidence import evidence
+from goodinit.cli import app
+from goodinit.errors import GoodinitError
+from goodinit.methods.traits import KINDS, traits
+from goodinit.pytorch import read_structure
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "advice"
+BATCH = torch.randn(32, 64, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def models():
+    sys.path.insert(0, str(EXAMPLES))
+    try:
+        from models import MODELS
+
+        return MODELS
+    finally:
+        sys.path.remove(str(EXAMPLES))
+
+
+def test_each_model_is_of_the_structure_that_it_stands_for(models):
+    assert set(models) <= set(KINDS)
+    torch.manual_seed(0)
+    seen = {name: traits(read_structure(make(), BATCH)).kind for name, make in models.items()}
+    assert seen == {name: name for name in models}
+
+
+@pytest.fixture(scope="module")
+def advices(models):
+    torch.manual_seed(0)
+    chosen = ("shallow", "plain relu", "residual", "transformer, norms before")
+    return {name: goodinit.advise(models[name](), BATCH) for name in chosen}
+
+
+def test_options_can_be_applied_and_come_in_the_order_of_the_evidence(models, advices):
+    for name, advice in advices.items():
+        assert len(advice.options) >= 2, name
+        known = evidence(name).accuracies
+        accuracies = [each.accuracy for each in advice.options if each.accuracy is not None]
+        assert accuracies == sorted(accuracies, reverse=True)
+        for each in advice.options:
+            assert str(methods.get(each.init)) == each.init
+            assert each.reason
+            assert each.accuracy == known.get(each.init)
+            if each.accuracy is not None:
+                assert f"{each.accuracy:.3f}" in each.evidence
+        goodinit.initialize(models[name](), advice.options[0].init, seed=0, inputs=BATCH)
+
+
+def test_a_start_that_is_at_fault_is_no_option(advices):
+    deep = advices["plain relu"]  # twenty layers from PyTorch's own start, which vanishes
+    assert not deep.healthy
+    assert "default" not in [each.init for each in deep.options]
+    assert "Its own start: " in str(deep)
+    assert "default" in [each.init for each in advices["transformer, norms before"].options]
+
+
+def test_the_model_is_left_as_it_was(models):
+    model = models["residual with norms"]().train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    state = torch.get_rng_state()
+    goodinit.advise(model, BATCH, torch.zeros(32, dtype=torch.long), loss=nn.functional.cross_entropy)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_the_command_says_the_same(tmp_path: Path):
+    source = "import torch\nfrom torch import nn\n\ndef make():\n    layers = [nn.Linear(8, 8), nn.Tanh()] * 1\n"
+    source += "    return nn.Sequential(*layers, nn.Linear(8, 2)), torch.randn(16, 8)\n"
+    (tmp_path / "mine.py").write_text(source)
+    found = CliRunner().invoke(app, ["advise", f"{tmp_path / 'mine.py'}:make", "--json"])
+    assert found.exit_code == 0
+    facts = json.loads(found.stdout)
+    assert facts["kind"] == "shallow"
+    assert facts["options"][0].keys() == {"init", "reason", "evidence", "accuracy"}
+    printed = CliRunner().invoke(app, ["advise", f"{tmp_path / 'mine.py'}:make"]).stdout
+    assert f'goodinit.initialize(model, "{facts["options"][0]["init"]}"' in printed
+    with pytest.raises(GoodinitError, match="cannot be run on these inputs"):
+        goodinit.advise(nn.Linear(3, 2), torch.ones(2, 5))
