@@ -78,13 +78,16 @@ class SuiteResult:
 def read_result(path: str | Path | None = None) -> SuiteResult:
     """The results in a file that `goodinit suite --out` wrote; those that ship with the package without one.
 
-    Raises GoodinitError for a file that is not there, or holds something else.
+    Raises GoodinitError for a file that is not there, or holds something else, and where no results ship.
     """
+    shipped = files("goodinit.suite").joinpath("results.json")
+    if path is None and not shipped.is_file():
+        raise GoodinitError(
+            "no results of the suite ship with this version: what is registered has not been run in full; run it with "
+            "goodinit suite --study suite.db --out suite.json, and print that with --table --results suite.json"
+        )
     try:
-        if path is None:
-            text = files("goodinit.suite").joinpath("results.json").read_text("utf-8")
-        else:
-            text = Path(path).read_text("utf-8")
+        text = shipped.read_text("utf-8") if path is None else Path(path).read_text("utf-8")
         facts = json.loads(text)
         return SuiteResult(tuple(_task(each) for each in facts["tasks"]), facts["origin"])
     except OSError as error:

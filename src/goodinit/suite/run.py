@@ -46,8 +46,10 @@ class NestedTuning:
 
     def chosen(self, finished: Finished) -> dict[str, dict[int, float]]:
         """The best rate of each start, by tuning budget."""
-        tuned = finished(self.study.tuning_jobs())
         found: dict[str, dict[int, float]] = {str(start): {} for start in self.study.initializers}
+        if not self.study.tune:  # there is one rate
+            return {start: dict.fromkeys(self.budgets, self.study.learning_rates[0]) for start in found}
+        tuned = finished(self.study.tuning_jobs())
         for budget, rates in self.budgets.items():
             best = best_rates([trial for trial in tuned if trial.learning_rate in rates], self.study.criterion)
             for (_, start), rate in best.items():
