@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import redirect_stdout
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -41,6 +43,9 @@ def check(
     remedies: Annotated[
         bool, typer.Option(help="Try each remedy before it is shown, which takes a checkup each.")
     ] = True,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write the checkup there; where it is there, tell what changed.")
+    ] = None,
     report_page: Annotated[
         str | None, typer.Option("--report", metavar="FILE", help="Write the checkup, an HTML page.")
     ] = None,
@@ -53,14 +58,19 @@ def check(
     """Check whether a PyTorch model's start is healthy, layer by layer, and say what to change.
 
     FACTORY is a function without arguments that returns a model, or (model, inputs), or (model, inputs, targets, loss),
-    or a dict of any of them by name. The exit code is 1 where a finding is severe, so that CI can guard a start.
+    or a dict of any of them by name. The exit code is 1 where a finding is severe, so that CI can guard a start; with
+    a baseline, where a warning or a severe finding is new or more severe than it was.
     """
     from json import dumps
 
     from rich.console import Console
 
+    from goodinit.checkup.model_changes import read_checkups, worse
     from goodinit.checkup.model_given import check_factory
+    from goodinit.report import write_file
 
+    file = Path(baseline) if baseline is not None else None
+    before = read_checkups(file) if file is not None and os.path.lexists(file) else None
     options = {
         "learning_rate": learning_rate,
         "optimizer": optimizer,
@@ -76,16 +86,36 @@ def check(
     if report_page is not None and len(checkups) > 1:
         raise GoodinitError(f"--report: {factory} returned {len(checkups)} models; a page is for one")
     page = next(iter(checkups.values())).report(report_page, overwrite=overwrite) if report_page is not None else None
+    facts = {name: checkup.to_dict() for name, checkup in checkups.items()}
+    if file is not None and before is None:
+        write_file(file, f"{dumps({'checkups': facts}, indent=2, allow_nan=False)}\n".encode())
+    console = Console(width=None if sys.stdout.isatty() else 110)
     if json:
-        facts = {name: checkup.to_dict() for name, checkup in checkups.items()}
         typer.echo(dumps(facts[""] if list(facts) == [""] else facts, indent=2, allow_nan=False))
+    elif before is not None:
+        for name in dict.fromkeys((*before, *facts)):
+            console.print(_changed(name, before.get(name), facts.get(name)), markup=False, highlight=False)
     else:
-        console = Console(width=None if sys.stdout.isatty() else 110)
         for name, checkup in checkups.items():
             if name:
                 console.rule(name)
             console.print(checkup.table() if max_rows is None else checkup.table(max_rows))
-        if page is not None:
-            console.print(f"The page is {page}", markup=False, highlight=False)
-    if not all(checkup.healthy for checkup in checkups.values()):
+    if page is not None and not json:
+        console.print(f"The page is {page}", markup=False, highlight=False)
+    nothing: dict[str, Any] = {"findings": []}
+    if before is None:
+        failed = not all(checkup.healthy for checkup in checkups.values())
+    else:
+        failed = any(worse(before.get(name, nothing), each) for name, each in facts.items())
+    if failed:
         raise typer.Exit(1)
+
+
+def _changed(name: str, old: dict[str, Any] | None, new: dict[str, Any] | None) -> str:
+    from goodinit.checkup.model_changes import difference
+
+    title = f"{name}: " if name else ""
+    if old is None or new is None:
+        return f"{title}{'absent' if old is None else 'checked'} -> {'absent' if new is None else 'checked'}"
+    lines = str(difference(old, new)).splitlines()
+    return "\n".join(f"{title}{line}" for line in lines)

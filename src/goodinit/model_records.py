@@ -9,6 +9,7 @@ from typing import Any
 from goodinit.jsonable import json_fields, json_value
 
 __all__ = [
+    "AttentionStart",
     "GateStart",
     "Histogram",
     "InputStart",
@@ -68,6 +69,31 @@ class GateStart:
     kind: str
     saturated: float | None
     keeps: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return json_fields(self)
+
+
+@dataclass(frozen=True)
+class AttentionStart:
+    """One attention's softmax, measured on a part of the batch: 2 examples and 32 queries.
+
+    `weights` are those of its queries and keys, `head_size` the number of products in each score, None where that is
+    not known, and `factor` what they are multiplied by. `scores_rms` is the rms of the scores about the mean of each
+    query's, `entropy` that of the weights over the logarithm of the number of keys, which 1 is for weights that are
+    all alike; both are nan where there are fewer than 4 keys. `across` says that the weights sum to 1 along another
+    axis than the `keys` that they are summed along.
+    """
+
+    name: str
+    weights: tuple[str, ...]
+    keys: int
+    head_size: int | None
+    factor: float
+    scores_rms: float
+    entropy: float
+    across: bool
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -293,8 +319,9 @@ class ModelStart:
     where the first number appears that is not finite. `curvature` is the Hessian's eigenvalue largest in size,
     `singular` the smallest and the largest singular value of the input-output Jacobian, `rounding` what the model
     multiplies a relative change of its weights by: each None unless asked for. `inputs` are those of real numbers,
-    `norms` the batch norms in evaluation, `gates` those of recurrent layers, `dropout` the largest share that a dropout
-    leaves out. `notes` say what was left out, and how the expensive measures were taken.
+    `norms` the batch norms in evaluation, `gates` those of recurrent layers, `attentions` every softmax of one,
+    `dropout` the largest share that a dropout leaves out. `notes` say what was left out, and how the expensive measures
+    were taken.
     """
 
     model: str
@@ -317,6 +344,7 @@ class ModelStart:
     inputs: tuple[InputStart, ...] = ()
     norms: tuple[NormStart, ...] = ()
     gates: tuple[GateStart, ...] = ()
+    attentions: tuple[AttentionStart, ...] = ()
     dropout: float = 0.0
     notes: tuple[str, ...] = ()
 

@@ -13,26 +13,12 @@ from goodinit.auditing.records import ParameterAudit
 from goodinit.auditing.table import table
 from goodinit.errors import GoodinitError
 from goodinit.findings import Finding
+from goodinit.results import Difference
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = ["Audit", "Difference", "read_baseline"]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What differs between two audits: `(name, what it was, what it is)`; None where there is no such parameter."""
-
-    changes: tuple[tuple[str, str | None, str | None], ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.changes)
-
-    def __str__(self) -> str:
-        if not self.changes:
-            return "Nothing changed."
-        return "\n".join(f"{name}: {old or 'absent'} -> {new or 'absent'}" for name, old, new in self.changes)
 
 
 @dataclass(frozen=True)

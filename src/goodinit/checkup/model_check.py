@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from goodinit import report
 from goodinit.arguments import check_count, check_number
+from goodinit.checkup.model_changes import difference
 from goodinit.checkup.model_findings import model_findings
 from goodinit.checkup.step import STEP_OPTIMIZERS, Step
 from goodinit.errors import GoodinitError, shown, unknown_name
 from goodinit.findings import codes
 from goodinit.model_records import LayerStart, ModelStart
 from goodinit.report import MAX_ROWS, CheckupTable
-from goodinit.results import Finding
+from goodinit.results import Difference, Finding
 
 if TYPE_CHECKING:  # models need torch, and are imported by those who use them
     import torch
@@ -58,6 +59,23 @@ class Checkup:
         """One JSON object."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
+    def beside(self, other: Checkup) -> Difference:
+        """What is different in another checkup, as of a model of the same family: findings, the loss, layers, sizes.
+
+        >>> import goodinit, torch
+        >>> one, other = (torch.nn.Linear(8, 8) for _ in range(2))
+        >>> with torch.no_grad():
+        ...     _ = other.weight.copy_(one.weight * 2)
+        >>> checkups = [goodinit.check(model, torch.randn(32, 8)) for model in (one, other)]
+        >>> [name for name, old, new in checkups[0].beside(checkups[1]).changes if "weight std" in name]
+        ['weight, weight std']
+        """
+        return difference(self.to_dict(), other.to_dict())
+
+    def since(self, baseline: Mapping[str, Any]) -> Difference:
+        """What changed since a checkup that was kept as JSON, as `to_dict` gives it."""
+        return difference(baseline, self.to_dict())
+
     def report(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
         """Write the checkup as one HTML page that needs nothing else, and return its place.
 
@@ -79,9 +97,9 @@ class Checkup:
         """The table as plain text; `print(checkup)` prints that of 40 lines.
 
         >>> import goodinit, torch
-        >>> checkup = goodinit.check(torch.nn.Linear(8, 8), torch.ones(4, 8))
+        >>> checkup = goodinit.check(torch.nn.Linear(8, 8), torch.full((4, 8), torch.nan))
         >>> print(checkup.text(max_rows=200).splitlines()[0])
-        Linear: not a healthy start: inputs-constant
+        Linear: not a healthy start: not-finite
         """
         return report.text(self.table(max_rows), width)
 

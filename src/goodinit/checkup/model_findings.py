@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from goodinit.checkup.rules import batch, gradients, recurrent, signals, weights, whole
+from goodinit.checkup.rules import attention, batch, gradients, recurrent, signals, weights, whole
 from goodinit.findings import Severity
 from goodinit.model_records import ModelStart
 from goodinit.results import Finding
@@ -18,6 +18,7 @@ RULES: Final[tuple[Callable[[ModelStart], Iterator[Finding]], ...]] = (
     *signals.RULES,
     *gradients.RULES,
     *recurrent.RULES,
+    *attention.RULES,
     *whole.RULES,
 )
 

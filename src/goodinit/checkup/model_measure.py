@@ -76,7 +76,7 @@ class _Run:
         wanted = self._wants_gradients()
         signals: Signals
         tracer = Tracer(model)
-        tracer.observer = signals = Signals(self.examples, wanted, tracer.call)
+        tracer.observer = signals = Signals(self.examples, wanted, tracer.call, tracer.known)
         with torch.set_grad_enabled(wanted):
             with tracer:
                 tracer.feed(self.inputs)
@@ -114,6 +114,7 @@ class _Run:
                 for number, (offset, scale) in enumerate(signals.norms, 1)
             ),
             gates=self._gates(trace, signals),
+            attentions=signals.attentions.start(),
             dropout=signals.dropout,
         )
         self.gradients = None

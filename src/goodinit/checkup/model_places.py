@@ -27,8 +27,9 @@ PLACES: Final[Mapping[str, str]] = {
     "dropout-too-large": "dropout",
     "no-gradient": "cut",
     "attention-not-scaled": "scores",
+    "attention-wrong-axis": "scores",
 }
-"""By a finding's code, what is looked for: the last activation before the loss, the loss, ...."""
+"""By a finding's code, what is looked for: the last activation before the loss, an attention's first softmax, ...."""
 
 _OURS: Final = str(Path(__file__).parents[1])
 _TORCHS: Final = str(Path(torch.__file__).parent)
@@ -49,7 +50,11 @@ class FaultPlaces(Observer):
         elif "loss" in self.found:
             return
         elif role(function) == "softmax" or function in ACTIVATIONS:
-            self.found["activation"] = self._place()
+            place = self.found["activation"] = self._place()
+            if role(function) == "softmax" and isinstance(result, Tensor) and result.dim() > 2:
+                self.found.setdefault("scores", place)
+        elif role(function) == "attend":
+            self.found.setdefault("scores", self._place())
         elif role(function) == "dropout":
             share = float(argument(args, kwargs, 1, "p", 0.5))
             if share > self._dropout:
@@ -58,10 +63,6 @@ class FaultPlaces(Observer):
             given = [tensor for tensor in tensors_in((args, kwargs)) if tensor.requires_grad]
             if given and (result.dtype.is_floating_point or role(function) is None) and result.numel():
                 self.found["cut"] = self._place()
-
-    def scored(self, calls: tuple[int, ...], keys: int) -> None:
-        """Scores of an attention were computed."""
-        self.found.setdefault("scores", self._place())
 
     def _place(self) -> str | None:
         """`file.py:12: the line`, where it is a person's, or the module of the model that made the call."""

@@ -75,7 +75,8 @@ class Remedies:
         worst = min(left, key=SEVERITIES.index, default=None)
         if worst is not None and SEVERITIES.index(worst) <= SEVERITIES.index(finding.severity):
             return None
-        losses = (_first_loss(self.start), _first_loss(after))
+        scaled = "loss_scale" in code  # the two losses are then not of one size
+        losses = (None, None) if scaled else (_first_loss(self.start), _first_loss(after))
         return RemedyEffect(worst is None, worst, *(losses if None not in losses else (None, None)))
 
     def _run(self, finding: Finding, code: str) -> tuple[ModelStart, tuple[Finding, ...]] | None:

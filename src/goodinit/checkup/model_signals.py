@@ -13,12 +13,13 @@ from torch.nn import functional
 
 from goodinit import activations
 from goodinit.checkup.measure import NEAR_BOUND
+from goodinit.checkup.model_attention import AttentionSignals
 from goodinit.checkup.model_loss import LossWatch
 from goodinit.checkup.model_theory import known
 from goodinit.model_records import Histogram
 from goodinit.pytorch.functions import ACTIVATIONS, LAYERS, Function, argument, role
 from goodinit.pytorch.operands import Operands
-from goodinit.pytorch.trace import Observer
+from goodinit.pytorch.trace import Observer, Value
 from goodinit.structure import LayerCall
 
 __all__ = ["CallSignals", "FirstNotFinite", "Signals", "SumSignals", "histogram", "size", "spread"]
@@ -68,10 +69,17 @@ class SumSignals:
 class Signals(Observer):
     """Measures every layer call's output as it is made, its activation, and the gradient that comes back to it."""
 
-    def __init__(self, examples: int | None, gradients: bool, call: Callable[[int], LayerCall]) -> None:
+    def __init__(
+        self,
+        examples: int | None,
+        gradients: bool,
+        call: Callable[[int], LayerCall],
+        known: Callable[[Tensor], Value],
+    ) -> None:
         self.calls: dict[int, CallSignals] = {}
         self.sums: list[SumSignals] = []
         self.losses = LossWatch()
+        self.attentions = AttentionSignals(call, known)
         self.norms: list[tuple[Tensor, Tensor]] = []
         self.recurrent: dict[int, Tensor] = {}
         self.dropout = 0.0
@@ -160,7 +168,8 @@ class Signals(Observer):
         self.losses.seen(name, function, args, kwargs, loss)
 
     def done(self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
-        """Measure a batch norm in evaluation, and see how much a dropout leaves out."""
+        """Measure an attention and a batch norm in evaluation, and see how much a dropout leaves out."""
+        self.attentions.done(function, args, kwargs, result)
         if function is functional.dropout or (role(function) == "dropout" and function not in _ALPHA):
             if argument(args, kwargs, 2, "training", True) is True:
                 self.dropout = max(self.dropout, float(argument(args, kwargs, 1, "p", 0.5)))

@@ -28,9 +28,9 @@ class StartWarning(UserWarning):
 
 @dataclass(frozen=True)
 class WatchedStep:
-    """One step: its loss, the median ratio of gradient to weight, and that of the update since the step before."""
+    """One step: its loss where it is known, the median ratios of gradient to weight and of the update before it."""
 
-    loss: float
+    loss: float | None
     gradient_to_weight: float | None
     update_to_weight: float | None
 
@@ -51,14 +51,16 @@ class Watch:
         return not any(finding.severity == "severe" for finding in self.findings)
 
     def __call__(self, loss: Any) -> tuple[Finding, ...]:
-        """Look at one step: call it after `backward()`. Gives what this step showed for the first time.
+        """Look at one step: call it after `backward()`, with None where the loss is not known.
+
+        Gives what this step showed for the first time.
 
         A severe finding is also given as a `StartWarning`. After the steps asked for it does nothing.
         """
         if self._left <= 0:
             return ()
         self._left -= 1
-        value = float(loss.detach()) if hasattr(loss, "detach") else float(loss)
+        value = None if loss is None else float(loss.detach() if hasattr(loss, "detach") else loss)
         known = {finding.code for finding in self.findings}
         new = tuple(finding for finding in self._look(value) if finding.code not in known)
         self.findings += new
@@ -69,7 +71,7 @@ class Watch:
             self._before = {}
         return new
 
-    def _look(self, loss: float) -> list[Finding]:
+    def _look(self, loss: float | None) -> list[Finding]:
         import torch
 
         gradients: list[tuple[str, float]] = []
@@ -105,7 +107,8 @@ class Watch:
         self, step: WatchedStep, gradients: list[tuple[str, float]], missing: list[str], bad: list[dict[str, Any]]
     ) -> list[Finding]:
         number, found = len(self.steps), []
-        if bad or not math.isfinite(step.loss):
+        lost = step.loss is not None and not math.isfinite(step.loss)
+        if bad or lost:
             values = {"case": "step" if bad else "loss", "step": number, "places": bad}
             found.append(Finding("not-finite", "severe", bad[0]["name"] if bad else None, values))
         if missing and number > 1:
@@ -120,7 +123,7 @@ class Watch:
         if update is not None and 0 <= update < SMALL:
             found.append(Finding("update-too-small", "warning", None, before, update, 1e-3))
         first = self.steps[0].loss
-        if math.isfinite(step.loss) and first > 0 and step.loss > RISEN * first:
+        if first is not None and step.loss is not None and not lost and 0 < RISEN * first < step.loss:
             found.append(Finding("loss-rising", "severe", None, {"step": number}, step.loss, first))
         return found
 
@@ -128,15 +131,15 @@ class Watch:
         rows = [f"{'step':>4}  {'loss':>10}  {'gradient/weight':>15}  {'update/weight':>13}"]
         for number, step in enumerate(self.steps, 1):
             rows.append(
-                f"{number:>4}  {step.loss:>10.4g}  {_formatted(step.gradient_to_weight):>15}  "
+                f"{number:>4}  {_formatted(step.loss, 4):>10}  {_formatted(step.gradient_to_weight):>15}  "
                 f"{_formatted(step.update_to_weight):>13}"
             )
         rows += [f"{finding.severity} {finding.code}: {finding.message}" for finding in self.findings]
         return "\n".join(rows)
 
 
-def _formatted(value: float | None) -> str:
-    return "" if value is None else f"{value:.2g}"
+def _formatted(value: float | None, digits: int = 2) -> str:
+    return "" if value is None else f"{value:.{digits}g}"
 
 
 def _median(pairs: list[tuple[str, float]]) -> float | None:

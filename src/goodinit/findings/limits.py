@@ -43,6 +43,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "dead-units": Limit(0.75, 0.95),
     "saturated-units": Limit(0.25, 0.5),  # of what standard normal inputs would not saturate
     "gates-saturated": Limit(0.25, 0.5),  # of a recurrent layer's gates
+    "attention-saturated": Limit(0.5, 0.75),  # 1 less the entropy of an attention's weights over that of even ones
     "vanishing-signal": _SIGNAL,  # the rms of the first hidden layer over the last
     "exploding-signal": _SIGNAL,
     "vanishing-gradient": _GRADIENT,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from goodinit.errors import GoodinitError
-from goodinit.initializers import Initializer, get
 from goodinit.methods.assignment import Assignment
-from goodinit.methods.base import Method
-from goodinit.methods.every import EveryWeight
+from goodinit.methods.over import OverInitializer
 from goodinit.methods.scaling import scaled
 from goodinit.structure import MULTIPLYING, LayerCall, Structure
 
@@ -21,25 +19,12 @@ MEASURED_ON: Final = "the batch"
 
 
 @dataclass(frozen=True)
-class MeasuringMethod(Method):
+class MeasuringMethod(OverInitializer):
     """A method whose weights are those of `of`, rescaled by what it measures."""
-
-    of: str | Initializer = "he_normal"
-    inner: Initializer = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        inner = get(self.of)
-        object.__setattr__(self, "of", str(inner))
-        object.__setattr__(self, "inner", inner)
-
-    @property
-    def base(self) -> Initializer:
-        """The initializer that is rescaled."""
-        return self.inner
 
     def before(self, structure: Structure) -> tuple[Assignment, ...]:
         """The inner initializer on every weight."""
-        return EveryWeight(self.inner).prepare(self.ran(structure))
+        return self.every(self.ran(structure))
 
     def check_number(self, option: str, low: float, *, whole: bool = False, above: bool = False) -> None:
         """Refuse an option that is no number, or below `low`, or with `above` not above it."""

@@ -107,6 +107,10 @@ class Probe(Protocol):
         """
         ...
 
+    def sum_inputs(self, said: tuple[Assignment, ...]) -> Mapping[int, float]:
+        """The variance of what each residual branch is added to, by the number of the branch's last layer call."""
+        ...
+
     def lengths(self, said: tuple[Assignment, ...]) -> Mapping[str, float]:
         """The Euclidean norm of each parameter."""
         ...

@@ -15,6 +15,8 @@ LOSSES: Final = ("cross_entropy", "squared_error")
 _COUNT: Final = "an integer from 1 to 10^12"
 _MOST: Final = 10**12
 
+_ENGINES: Final = {"reference": "NumPy", "lanes": "compiled", "torch": "PyTorch"}  # the registry's, as a test holds
+
 OPTIONS: Final[dict[str, Option]] = {
     option.name: option
     for option in (
@@ -266,12 +268,12 @@ OPTIONS: Final[dict[str, Option]] = {
             "engine",
             "text",
             "run",
-            "auto, reference, lanes or torch.",
+            f"auto, {', '.join(_ENGINES)}.",
             "NAME",
             default="auto",
-            choices=("auto", "reference", "lanes", "torch"),
+            choices=("auto", *_ENGINES),
             default_text="`auto`",
-            meaning="`reference` (NumPy), `lanes` (compiled), `torch`",
+            meaning=", ".join(f"`{name}` ({what})" for name, what in _ENGINES.items()),
         ),
         Option(
             "perturbations",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from goodinit.errors import GoodinitError
 from goodinit.methods.assignment import Assignment
@@ -24,6 +25,7 @@ from goodinit.pytorch.plan import Planned, planned
 from goodinit.pytorch.read import ModelWeight
 from goodinit.pytorch.staging import is_staged, stage
 from goodinit.pytorch.sweep import Sweeper
+from goodinit.pytorch.trace import Observer
 from goodinit.pytorch.writing import tensors_of, write
 from goodinit.streams import KeyedStream
 from goodinit.structure import Trace
@@ -127,15 +129,21 @@ class ModelProbe:
         """Copies of the inputs; the random state is the probe's, and buffers are as before after it."""
         buffers = [(buffer, buffer.detach().clone()) for buffer in self._model.buffers()]
         try:
-            with seeded(self._stream.seed, "probe"), torch.set_grad_enabled(gradients):
+            with seeded(self._stream.seed, "probe"), torch.set_grad_enabled(gradients), _twice(gradients):
                 yield mapped(lambda tensor: tensor.detach().clone(), self.batch.inputs)
+        except RuntimeError as error:
+            text = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
+            raise GoodinitError(f"the model cannot be differentiated as the method asks ({text[:200]})") from error
         finally:
             with torch.no_grad():
                 for buffer, values in buffers:
                     buffer.copy_(values)
 
-    def _traced(self, sweep: Sweep | None, jacobians: bool, gradients: bool) -> tuple[CallOutput, ...]:
+    def _traced(
+        self, sweep: Sweep | None, jacobians: bool, gradients: bool, observer: Observer | None = None
+    ) -> tuple[CallOutput, ...]:
         sweeper = Sweeper(self._model, self._trace, self.examples, self._stream, sweep, jacobians)
+        sweeper.observer = observer or sweeper.observer
         with self._run(gradients) as inputs:
             if jacobians:
                 starts: list[Tensor] = []
@@ -149,6 +157,16 @@ class ModelProbe:
     def outputs(self, said: tuple[Assignment, ...]) -> tuple[CallOutput, ...]:
         """One run: the output of every layer call."""
         return self._tried(said, lambda gradients: self._traced(None, False, gradients))
+
+    def sum_inputs(self, said: tuple[Assignment, ...]) -> Mapping[int, float]:
+        """The variance of what each residual branch is added to."""
+
+        def run(gradients: bool) -> dict[int, float]:
+            sums = _Sums()
+            self._traced(None, False, gradients, sums)
+            return sums.variances
+
+        return self._tried(said, run)
 
     def sweep(self, said: tuple[Assignment, ...], sweep: Sweep, *, jacobians: bool = False) -> tuple[CallOutput, ...]:
         """One run in which each layer call's weight is rescaled before its output goes on."""
@@ -306,6 +324,22 @@ class ModelProbe:
     def note(self, text: str) -> None:
         """Keep a sentence."""
         self.notes.append(text)
+
+
+def _twice(gradients: bool) -> AbstractContextManager[Any]:
+    """Attention by its plain formula, which can be differentiated twice, unlike PyTorch's fused kernels."""
+    return sdpa_kernel(SDPBackend.MATH) if gradients else nullcontext()
+
+
+class _Sums(Observer):
+    """Keeps the variance of what each branch is added to."""
+
+    def __init__(self) -> None:
+        self.variances: dict[int, float] = {}
+
+    def summed(self, stream: Tensor, branch: Tensor, calls: tuple[int, ...], total: Tensor, scale: float) -> None:
+        """A branch was added."""
+        self.variances[calls[-1]] = float(stream.detach().double().var(correction=0))
 
 
 def _start(tensor: Tensor, starts: list[Tensor]) -> Tensor:

@@ -8,6 +8,7 @@ the model is written.
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,9 +21,20 @@ from torch.overrides import TorchFunctionMode
 from goodinit.pytorch.calling import call_model, tensors_in
 from goodinit.pytorch.functions import ACTIVATIONS, LAYERS, LOSSES, Function, argument, role
 from goodinit.pytorch.guard import runnable, untouched
+from goodinit.pytorch.observer import Observer
 from goodinit.pytorch.operands import Operands, operands
 from goodinit.pytorch.owners import Owners
-from goodinit.pytorch.values import Descent, Known, Value, drops_nothing, is_mixed, own_names, same_facts, units_of
+from goodinit.pytorch.values import (
+    Descent,
+    Known,
+    Value,
+    drops_nothing,
+    is_mixed,
+    multiplied,
+    own_names,
+    same_facts,
+    units_of,
+)
 from goodinit.spec import format_spec
 from goodinit.structure import LayerCall, ResidualSum, Trace
 
@@ -30,25 +42,6 @@ __all__ = ["Known", "Observer", "Tracer", "Value", "trace"]
 
 _LINEAR: Final = ("view", "dropout", "sum", "product")  # what is 0 where a parameter is, but for an offset
 _THROUGH: Final = ("calls", "normed", "mixed", "stream", "passed")  # what an activation leaves as it is
-
-
-class Observer:
-    """Is told what goes by, while it is there: the tensors may be overwritten in place a moment later."""
-
-    def layer(self, index: int, used: Operands, output: Tensor) -> None:
-        """A layer call was made."""
-
-    def activated(self, calls: tuple[int, ...], name: str, output: Tensor) -> None:
-        """An activation was applied to the output of these calls."""
-
-    def summed(self, stream: Tensor, branch: Tensor, calls: tuple[int, ...], total: Tensor, scale: float) -> None:
-        """The output of these calls, times `scale`, was added to a value it was computed from."""
-
-    def lost(self, name: str, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], loss: Any) -> None:
-        """A loss was computed."""
-
-    def done(self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
-        """Any function was called."""
 
 
 class Tracer(TorchFunctionMode):
@@ -75,6 +68,10 @@ class Tracer(TorchFunctionMode):
     def last(self) -> LayerCall | None:
         """The latest layer call."""
         return self._open[-1] if self._open else None
+
+    def known(self, tensor: Tensor) -> Value:
+        """What is known of a tensor by now."""
+        return self._value(tensor)
 
     def trace(self) -> Trace:
         """What was seen until now."""
@@ -120,7 +117,7 @@ class Tracer(TorchFunctionMode):
         elif func in ACTIVATIONS:
             self._activation(func, args, kwargs, before, result)
         else:
-            self._other(role(func), args, kwargs, before, result)
+            self._other(func, args, kwargs, before, result)
 
     # --- values ---
 
@@ -155,7 +152,8 @@ class Tracer(TorchFunctionMode):
             self._valued([each for each in before if any(value.weighting for _, value in before)])
             self._heads([each for each in before if each[1].signal])
             calls = [index for _, value in before if value.signal for index in value.calls]
-            self._put(result, before, scored=tuple(dict.fromkeys(calls)))
+            scale = math.prod(value.scale for _, value in before if value.signal)
+            self._put(result, before, scored=tuple(dict.fromkeys(calls)), scale=scale)
             return
         made = [self._call(each, self._value(each.input), output) for each in groups]
         parents = tuple(value.node for _, value in before if value.signal)
@@ -228,8 +226,9 @@ class Tracer(TorchFunctionMode):
             self.observer.activated(first, name, outputs[0])
 
     def _other(
-        self, what: str | None, args: tuple[Any, ...], kwargs: Mapping[str, Any], before: Known, result: Any
+        self, func: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], before: Known, result: Any
     ) -> None:
+        what = role(func)
         data = [(tensor, value) for tensor, value in before if value.signal]
         first = data[0][1]
         same = same_facts(first)
@@ -260,7 +259,8 @@ class Tracer(TorchFunctionMode):
             self._put(result, data, **same, plain=first.plain)
         elif what == "product":
             passed = (*first.passed, *own_names(before))
-            self._product(args, [(data[0][0], replace(first, passed=passed))] if len(data) == 1 else data, result)
+            one = [(data[0][0], replace(first, passed=passed))] if len(data) == 1 else data
+            self._product(func, args, one, result)
         elif what == "join":
             calls = tuple(dict.fromkeys(index for _, value in data for index in value.calls))
             activations = {value.activation for _, value in data}
@@ -342,11 +342,11 @@ class Tracer(TorchFunctionMode):
                 }
                 self._change((index,), beside=tuple(scales.items()))
 
-    def _product(self, args: tuple[Any, ...], data: Known, result: Any) -> None:
+    def _product(self, func: Function, args: tuple[Any, ...], data: Known, result: Any) -> None:
         first = data[0][1]
         same = same_facts(first)
         if len(data) == 1:
-            factor = self._factor(args)
+            factor = multiplied(func, args, data[0][0], lambda tensor: self._value(tensor).names)
             if factor is not None:
                 same["scale"] = first.scale * factor
             self._put(result, data, **same, plain=first.plain and factor is not None)
@@ -357,15 +357,6 @@ class Tracer(TorchFunctionMode):
                 self._normed(value, data, result)
                 return
         self._put(result, data)  # a gate: two signals are multiplied
-
-    def _factor(self, args: tuple[Any, ...]) -> float | None:
-        """The number that a signal is multiplied by: written down, or a parameter's size."""
-        for each in args:
-            if isinstance(each, int | float) and not isinstance(each, bool):
-                return float(each)
-            if isinstance(each, Tensor) and self._value(each).names and each.dtype.is_floating_point and each.numel():
-                return float(each.detach().float().square().mean().sqrt())
-        return None
 
     def _branched(
         self, branch: Value, stream: Value, inside: tuple[int, ...], data: Known, result: Any, projected: bool = False

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from torch import Tensor
 
-from goodinit.pytorch.functions import argument
+from goodinit.pytorch.functions import Function, argument
 from goodinit.structure import LayerCall
 
 _MOST_STEPS_BACK: Final = 4096  # of the search for a skip connection: longer branches are taken for none
 
-__all__ = ["Descent", "Known", "Value", "drops_nothing", "is_mixed", "own_names", "same_facts", "units_of"]
+__all__ = [
+    "Descent",
+    "Known",
+    "Value",
+    "drops_nothing",
+    "is_mixed",
+    "multiplied",
+    "own_names",
+    "same_facts",
+    "units_of",
+]
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,31 @@ def same_facts(value: Value) -> dict[str, Any]:
         "passed": value.passed,
         "weighting": value.weighting,
     }
+
+
+def multiplied(
+    func: Function, args: tuple[Any, ...], signal: Tensor, names: Callable[[Tensor], tuple[str, ...]]
+) -> float | None:
+    """The number that a signal is multiplied by: written down, or a parameter's size; None where that is not known.
+
+    A quotient is the product with the inverse.
+    """
+    name = getattr(func, "__name__", "")
+    divides = "div" in name
+    if name == "__rtruediv__" or (divides and args[0] is not signal):
+        return None  # a number over a signal
+    for each in args:
+        factor = None
+        if isinstance(each, int | float) and not isinstance(each, bool):
+            factor = float(each)
+        elif isinstance(each, Tensor) and each is not signal and each.dtype.is_floating_point and each.numel():
+            if names(each):
+                factor = float(each.detach().float().square().mean().sqrt())
+            elif each.numel() == 1:
+                factor = float(each.detach())
+        if factor is not None:
+            return 1 / factor if divides and factor else factor
+    return None
 
 
 def is_mixed(value: Value) -> bool:

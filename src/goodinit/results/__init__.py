@@ -1,6 +1,7 @@
 """What was found: frozen records of tasks, trials, findings and forecasts. They hold, and compute nothing."""
 
 from goodinit.findings import Finding
+from goodinit.results.difference import Difference
 from goodinit.results.forecast import LayerForecast
 from goodinit.results.metric import CLASSIFICATION, REGRESSION, Metric, ScoreName
 from goodinit.results.origin import Origin
@@ -12,6 +13,7 @@ from goodinit.results.trial import Phase, Sensitivity, Trial
 __all__ = [
     "CLASSIFICATION",
     "REGRESSION",
+    "Difference",
     "Finding",
     "Job",
     "LayerForecast",

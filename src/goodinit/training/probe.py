@@ -87,6 +87,10 @@ class NetworkProbe:
                 signal, slope = network.activation.value(Z), network.activation.derivative(Z)
         return tuple(found)
 
+    def sum_inputs(self, said: tuple[Assignment, ...]) -> Mapping[int, float]:
+        """None: a network has no residual branches."""
+        return {}
+
     def lengths(self, said: tuple[Assignment, ...]) -> Mapping[str, float]:
         """The Euclidean norm of each parameter."""
         return {name: float(np.linalg.norm(value)) for name, value in self._filled(said).items()}

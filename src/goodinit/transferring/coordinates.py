@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from goodinit.pytorch.attention import Scores, fused_scores, packed_scores
 from goodinit.pytorch.calling import call_model, mapped, tensors_in
-from goodinit.pytorch.functions import Function, argument
+from goodinit.pytorch.functions import Function
 from goodinit.pytorch.operands import Operands, operands
 from goodinit.pytorch.trace import Known, Observer
 from goodinit.pytorch.uses import UseTracer
@@ -100,7 +101,7 @@ class _Probe(UseTracer):
         made = self._open[first:]
         output = next(iter(tensors_in(result)), None)
         if kind == "attention":
-            self._packed_scores(args, kwargs)
+            self._fused(packed_scores(args, kwargs, _ROWS))
         if kind == "matmul" and not made and args and isinstance(args[0], Tensor):
             self.products = int(args[0].shape[-1])  # of two signals: a query and its key, should a softmax follow
         if not made or output is None:
@@ -160,33 +161,18 @@ class _Probe(UseTracer):
 
     # --- what a layer's output is multiplied by ---
 
-    def _product(self, args: tuple[Any, ...], data: Known, result: Any) -> None:
-        super()._product(args, data, result)
+    def _product(self, func: Function, args: tuple[Any, ...], data: Known, result: Any) -> None:
+        super()._product(func, args, data, result)
         for tensor in tensors_in(result):
             value = self._value(tensor)
             for index in value.calls:
                 self.factors[index] = value.scale
 
-    def _factor(self, args: tuple[Any, ...]) -> float | None:
-        found = super()._factor(args)
-        if found is not None:
-            return found
-        constant = [each for each in args if isinstance(each, Tensor) and each.numel() == 1]
-        return float(constant[0].detach()) if len(constant) == 1 else None
-
     def _learn(
         self, func: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], before: Known, result: Any
     ) -> None:
-        name = getattr(func, "__name__", "")
-        divides = name in ("div", "divide", "true_divide", "__truediv__", "div_", "__itruediv__")
-        if divides and len(args) == 2:
-            by = args[1]
-            if isinstance(by, int | float) and by and not isinstance(by, bool):
-                args = (args[0], 1 / by)  # a quotient is the product with the inverse: `_factor` reads what is given
-            elif isinstance(by, Tensor) and by.numel() == 1 and not self._value(by).signal and float(by.detach()):
-                args = (args[0], 1 / float(by.detach()))
         if func in _ATTENDS:
-            self._attended(args, kwargs)
+            self._fused(fused_scores(args, kwargs, _ROWS))
         elif func in _SCORES and args and isinstance(args[0], Tensor) and args[0].dim() >= 3:
             value = self._value(args[0])
             if value.signal and not value.calls:
@@ -202,32 +188,9 @@ class _Probe(UseTracer):
         seen = self.keep(f"attention scores {number + 1}", "scores", last, kept, factor=factor)
         seen.input = math.nan if size is None else float(size)
 
-    def _attended(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        query, key = argument(args, kwargs, 0, "query"), argument(args, kwargs, 1, "key")
-        scale = argument(args, kwargs, 6, "scale")
-        factor = 1 / math.sqrt(query.shape[-1]) if scale is None else float(scale)
-        query, key = query[:_ROWS].detach(), key[:_ROWS].detach()
-        if query.shape[-3:-2] != key.shape[-3:-2] and query.dim() > 3:  # grouped queries
-            key = key.repeat_interleave(query.shape[-3] // key.shape[-3], dim=-3)
-        self._scores(query @ key.transpose(-2, -1) * factor, factor, query.shape[-1])
-
-    def _packed_scores(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Those of `nn.MultiheadAttention`, whose inside no mode sees; its tensors are (places, examples, width)."""
-        query, key, heads = (
-            argument(args, kwargs, place, name) for place, name in ((0, "query"), (1, "key"), (4, "num_heads"))
-        )
-        weight, bias = argument(args, kwargs, 5, "in_proj_weight"), argument(args, kwargs, 6, "in_proj_bias")
-        if not isinstance(weight, Tensor) or query.dim() != 3:
-            return
-        projected = []
-        for number, given in enumerate((query, key)):
-            matrix = weight.detach().chunk(3)[number]
-            shift = bias.detach().chunk(3)[number] if isinstance(bias, Tensor) else None
-            made = functional.linear(given[:, :_ROWS].detach(), matrix, shift)
-            projected.append(made.reshape(*made.shape[:2], heads, -1).permute(1, 2, 0, 3))
-        size = projected[0].shape[-1]
-        factor = 1 / math.sqrt(size)
-        self._scores(projected[0] @ projected[1].transpose(-2, -1) * factor, factor, size)
+    def _fused(self, scores: Scores | None) -> None:
+        if scores is not None:
+            self._scores(scores.values, scores.factor, scores.size)
 
 
 def _sampled(values: Tensor) -> Tensor:

@@ -1,0 +1,94 @@
+"""Rules over attentions: scores that are not scaled, saturated or all alike, and a softmax along the wrong axis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from goodinit.checkup.rules.remedies import initialize, scale
+from goodinit.findings import LIMITS
+from goodinit.model_records import AttentionStart, ModelStart
+from goodinit.results import Finding
+
+__all__ = ["RULES"]
+
+UNSCALED: Final = 2.0  # times 1 / sqrt(head size)
+SMALLEST_HEAD: Final = 16  # below it the scale makes little difference
+FELT: Final = 1.0  # rms of scores, from which a softmax is far from even
+MADE_UP: Final = 0.5  # queries' weights over keys': T5 draws queries with 1 / sqrt(head size) of the keys'
+ALIKE: Final = 1e-4  # rms of scores that are all alike
+
+
+def attention(start: ModelStart) -> Iterator[Finding]:
+    """What is found in the attentions, each fault once for all of them."""
+    across = [each for each in start.attentions if each.across]
+    if across:
+        yield Finding(
+            "attention-wrong-axis", "severe", across[0].name, {"names": _names(across), "keys": across[0].keys}
+        )
+    unscaled = [each for each in start.attentions if _unscaled(start, each)]
+    if unscaled:
+        worst = max(unscaled, key=lambda each: each.scores_rms)
+        size = worst.head_size or 1
+        yield Finding(
+            "attention-not-scaled",
+            "warning" if worst.scores_rms >= FELT else "info",
+            worst.name,
+            {"names": _names(unscaled), "size": size, "rms": worst.scores_rms},
+            worst.factor,
+            1 / math.sqrt(size),
+        )
+    judged = [each for each in start.attentions if each not in unscaled and not each.across]
+    judged = [each for each in judged if math.isfinite(each.entropy) and math.isfinite(each.scores_rms)]
+    limit = LIMITS["attention-saturated"]
+    saturated = [each for each in judged if limit.severity(1 - each.entropy)]
+    if saturated:
+        worst = min(saturated, key=lambda each: each.entropy)
+        severity = limit.severity(1 - worst.entropy) or "warning"
+        values = {"names": _names(saturated), "rms": worst.scores_rms, "keys": worst.keys}
+        yield Finding(
+            "attention-saturated", severity, worst.name, values, worst.entropy, 1.0, _smaller(start, saturated)
+        )
+    alike = [each for each in judged if each.scores_rms < ALIKE and not _zero(start, each)]
+    if alike:
+        yield Finding(
+            "attention-uniform",
+            "warning",
+            alike[0].name,
+            {"names": _names(alike), "keys": alike[0].keys},
+            alike[0].scores_rms,
+            remedy=initialize(start),
+        )
+
+
+def _names(found: Sequence[AttentionStart]) -> list[str]:
+    return [each.name for each in found]
+
+
+def _unscaled(start: ModelStart, each: AttentionStart) -> bool:
+    """Whether scores grow with the head size, and no smaller weights or norm of queries and keys make up for it."""
+    size = each.head_size
+    if each.across or size is None or size < SMALLEST_HEAD or each.factor * math.sqrt(size) < UNSCALED:
+        return False
+    layers = [layer for layer in start.layers if layer.weight in each.weights and layer.scoring]
+    if not layers or any(layer.norm_after for layer in layers):
+        return False
+    stds = [start.parameter(name).rms for name in each.weights]
+    return len(stds) < 2 or stds[0] > MADE_UP * stds[1]
+
+
+def _zero(start: ModelStart, each: AttentionStart) -> bool:
+    """Whether a weight of zero explains it, which a finding of its own tells."""
+    return any(start.parameter(name).rms == 0 for name in each.weights)
+
+
+def _smaller(start: ModelStart, found: Sequence[AttentionStart]) -> str:
+    """Scale queries and keys so that the scores have rms 1; where they share a matrix with the values, reinitialize."""
+    names = list(dict.fromkeys(name for each in found for name in each.weights))
+    worst = max(each.scores_rms for each in found)
+    apart = all(len(each.weights) >= 2 for each in found)
+    return scale(start, names, 1 / math.sqrt(worst)) if apart and worst > 1 else initialize(start)
+
+
+RULES: Final = (attention,)

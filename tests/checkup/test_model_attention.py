@@ -1,0 +1,126 @@
+"""Attentions: planted faults in how scores are made are found, in every way of writing them; sound ones are not."""
+
+import math
+
+import pytest
+import torch
+from checkup_models import batch
+from torch import nn
+from torch.nn import functional
+
+import goodinit
+from goodinit.pytorch.trace import trace
+
+WIDTH, HEADS, PLACES = 128, 2, 12
+X = torch.randn(16, PLACES, WIDTH, generator=torch.Generator().manual_seed(0))
+Y = batch(16)[1]
+
+
+class Attention(nn.Module):
+    def __init__(self, how="written", scale=8.0, axis=-1, gain=1.0):
+        super().__init__()
+        torch.manual_seed(0)
+        self.q, self.k, self.v = (nn.Linear(WIDTH, WIDTH) for _ in range(3))
+        self.out = nn.Linear(WIDTH, 10)
+        self.how, self.scale, self.axis = how, scale, axis
+        with torch.no_grad():
+            for layer in (self.q, self.k):
+                layer.weight.mul_(gain)
+                layer.bias.zero_()
+
+    def forward(self, x):
+        n = len(x)
+        q, k, v = (f(x).view(n, PLACES, HEADS, -1).transpose(1, 2) for f in (self.q, self.k, self.v))
+        if self.how == "fused":
+            y = functional.scaled_dot_product_attention(q, k, v, scale=1 / self.scale)
+        elif self.how == "einsum":
+            scores = torch.einsum("bhid,bhjd->bhij", q / self.scale, k)
+            y = torch.einsum("bhij,bhjd->bhid", scores.softmax(self.axis), v)
+        else:
+            y = (q @ k.transpose(-2, -1) / self.scale).softmax(self.axis) @ v
+        return self.out(y.transpose(1, 2).reshape(n, PLACES, WIDTH).mean(1))
+
+
+def found(model):
+    checkup = goodinit.check(model, X, Y, loss=functional.cross_entropy)
+    return checkup, {each.code: each for each in checkup.findings if each.code.startswith("attention")}
+
+
+@pytest.mark.parametrize("how", ["written", "fused", "einsum"])
+def test_what_is_measured_is_what_the_scores_are(how):
+    model = Attention(how)
+    checkup, findings = found(model)
+    assert not findings
+    (seen,) = checkup.start.attentions
+    assert seen.head_size == WIDTH // HEADS
+    assert seen.factor == pytest.approx(1 / model.scale)
+    q, k = (f(X[:2]).detach().view(2, PLACES, HEADS, -1).transpose(1, 2).double() for f in (model.q, model.k))
+    scores = torch.stack([(q[..., i, None, :] * k).sum(-1) for i in range(PLACES)], -2) / model.scale
+    assert seen.scores_rms == pytest.approx(float(scores.var(-1, correction=0).mean().sqrt()), rel=1e-4)
+    weights = scores.exp() / scores.exp().sum(-1, keepdim=True)
+    entropy = -(weights * weights.log()).sum(-1).mean() / math.log(PLACES)
+    assert seen.entropy == pytest.approx(float(entropy), rel=1e-4)
+
+
+@pytest.mark.parametrize("how", ["written", "fused", "einsum"])
+def test_scores_without_a_scale_are_found_with_their_line(how):
+    _, findings = found(Attention(how, scale=1.0))
+    assert list(findings) == ["attention-not-scaled"]
+    finding = findings["attention-not-scaled"]
+    assert finding.severity == "warning"
+    assert "1 / sqrt(64)" in finding.change()
+    assert "test_model_attention.py:" in finding.change()
+
+
+@pytest.mark.parametrize("how", ["written", "fused", "einsum"])
+def test_a_saturated_softmax_is_found_and_its_remedy_helps(how):
+    _, findings = found(Attention(how, gain=6))
+    assert findings["attention-saturated"].severity == "severe"
+    assert findings["attention-saturated"].effect.gone
+
+
+def test_scores_that_are_all_alike_are_found_and_zero_weights_are_told_as_such():
+    _, findings = found(Attention("fused", gain=1e-4))
+    assert list(findings) == ["attention-uniform"]
+    assert findings["attention-uniform"].effect.gone
+    checkup, findings = found(Attention("fused", gain=0))
+    assert not findings
+    assert any(each.code in ("all-zero", "zero-start", "zero-gradient") for each in checkup.findings)
+
+
+def test_a_softmax_along_another_axis_than_that_of_the_keys_is_found():
+    _, findings = found(Attention(axis=1))
+    assert findings["attention-wrong-axis"].severity == "severe"
+    assert ".softmax(self.axis)" in findings["attention-wrong-axis"].change()
+
+
+def test_packed_attention_and_masks():
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(32, 4, 64, batch_first=True)
+    model = nn.Sequential(layer, nn.Flatten(1), nn.Linear(32 * PLACES, 10))
+    checkup = goodinit.check(model, X[..., :32], Y, loss=functional.cross_entropy)
+    (seen,) = checkup.start.attentions
+    assert seen.head_size == 8
+    assert seen.factor == pytest.approx(1 / math.sqrt(8))
+    assert 0.9 < seen.entropy <= 1
+
+    class Causal(Attention):
+        def forward(self, x):
+            q, k, v = (f(x).view(len(x), PLACES, HEADS, -1).transpose(1, 2) for f in (self.q, self.k, self.v))
+            return self.out(functional.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2))
+
+    causal = goodinit.check(Causal(), X)
+    assert 0.9 < causal.start.attentions[0].entropy <= 1
+
+
+def test_a_quotient_is_a_product_with_the_inverse():
+    class Quotient(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x):
+            x = x + self.first(x) / 4
+            return x + self.second(x) * torch.tensor(0.5)
+
+    assert [each.scale for each in trace(Quotient(), torch.ones(2, 4)).sums] == [0.25, 0.5]
