@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 
 from goodinit.arguments import check_number
 from goodinit.errors import GoodinitError
-from goodinit.pytorch.editing import Change, Step, register_edit
+from goodinit.pytorch.edit_steps import Change, EditStep, register_edit
 from goodinit.pytorch.read import ModelWeight
 from goodinit.structure import Branch, ResidualStream, Structure
 
@@ -22,7 +22,7 @@ __all__ = ["LayerScale", "ReZero", "ScaleStep", "SkipInit", "branch_targets"]
 _SCALES = ("norm scale", "norm offset", "scale")
 
 
-class Scaled(nn.Module):
+class ScaleParametrization(nn.Module):
     """A parametrization: a tensor times `scale`, one number, or one an output along `axis`.
 
     With `offset` the tensor is kept as its distance from 1, so that it is 1 more that is multiplied.
@@ -56,7 +56,9 @@ class ScaleStep:
     def do(self) -> None:
         """Parametrize it."""
         self.order = tuple(self.module._parameters)
-        parametrize.register_parametrization(self.module, self.local, Scaled(self.scale, self.axis, self.offset))
+        parametrize.register_parametrization(
+            self.module, self.local, ScaleParametrization(self.scale, self.axis, self.offset)
+        )
 
     def undo(self) -> None:
         """Give the module its parameter back, at its place."""
@@ -68,7 +70,7 @@ class ScaleStep:
 
     def _remove(self, keep: bool) -> None:
         chain = getattr(getattr(self.module, "parametrizations", {}), "_modules", {}).get(self.local)
-        if chain is None or len(chain) != 1 or not isinstance(chain[0], Scaled):
+        if chain is None or len(chain) != 1 or not isinstance(chain[0], ScaleParametrization):
             raise GoodinitError(f"{self.change.where} was parametrized anew, or no longer is; undo that first")
         parametrize.remove_parametrizations(self.module, self.local, leave_parametrized=keep)
         own = self.module._parameters
@@ -137,7 +139,7 @@ class _OfBranches:
         """How many numbers a scale has."""
         return 1
 
-    def steps(self, model: nn.Module, structure: Structure) -> Sequence[Step]:
+    def steps(self, model: nn.Module, structure: Structure) -> Sequence[EditStep]:
         """A parametrization of each weight and bias at the end of a branch, which share a scale."""
         made: dict[str, ScaleStep] = {}
         streams = _streams(structure, self.name)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -14,75 +13,18 @@ from rich.text import Text
 from torch import nn
 
 from goodinit.errors import GoodinitError, unknown_name
-from goodinit.jsonable import json_fields
+from goodinit.pytorch import branch_edits, fixup_edit  # noqa: F401  # each registers its own
+from goodinit.pytorch.edit_steps import EDITS, Change, EditKind, EditStep
 from goodinit.pytorch.guard import plain_model
 from goodinit.pytorch.structure import read_structure
 from goodinit.spec import build, format_fields, parse_spec
-from goodinit.structure import Structure
 
-__all__ = ["Change", "Edit", "EditKind", "Step", "edit", "edit_names", "register_edit"]
-
-
-@dataclass(frozen=True)
-class Change:
-    """One change: where, what was computed there before, and what is computed since."""
-
-    where: str
-    before: str
-    after: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        return json_fields(self)
-
-
-class Step(Protocol):
-    """One change that can be made, taken back, and for values be made the model's own."""
-
-    @property
-    def change(self) -> Change:
-        """What it changes."""
-        ...
-
-    def do(self) -> None:
-        """Make the change."""
-        ...
-
-    def undo(self) -> None:
-        """Take it back. Raises GoodinitError where the model was changed since."""
-        ...
-
-    def fold(self) -> None:
-        """Take it back with its effect kept in the parameters' values. Raises GoodinitError where values cannot."""
-        ...
-
-
-class EditKind(Protocol):
-    """A kind of edit, a frozen dataclass whose fields are its options."""
-
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    reference: ClassVar[str]
-
-    def steps(self, model: nn.Module, structure: Structure) -> Sequence[Step]:
-        """What is to be changed. Raises GoodinitError where the structure does not allow it; nothing is changed yet."""
-        ...
-
-
-_KINDS: Final[dict[str, Callable[..., EditKind]]] = {}
-
-
-def register_edit(cls: Any) -> Any:
-    """Let `edit` find a kind of edit by its name; a class's decorator."""
-    _KINDS[cls.name] = cls
-    return cls
+__all__ = ["Edit", "edit", "edit_names"]
 
 
 def edit_names() -> list[str]:
     """The names of all kinds of edits."""
-    from goodinit.pytorch import branch_edits, fixup_edit  # noqa: F401  # each registers its own
-
-    return sorted(_KINDS)
+    return sorted(EDITS)
 
 
 @dataclass(frozen=True)
@@ -97,7 +39,7 @@ class Edit:
     name: str
     changes: tuple[Change, ...]
     parameters: tuple[str, ...]
-    steps: tuple[Step, ...] = field(repr=False, compare=False)
+    steps: tuple[EditStep, ...] = field(repr=False, compare=False)
     _done: list[str] = field(default_factory=list, repr=False, compare=False)
 
     def undo(self) -> None:
@@ -158,7 +100,7 @@ def edit(model: nn.Module, name: str, *, inputs: Any) -> Edit:
     kind = _kind(name)
     before = {each for each, _ in inner.named_parameters()}
     steps = tuple(kind.steps(inner, read_structure(inner, inputs)))
-    done: list[Step] = []
+    done: list[EditStep] = []
     try:
         for step in steps:
             step.do()
@@ -179,4 +121,4 @@ def _kind(name: str) -> EditKind:
     parsed, options = parse_spec(name)
     if parsed not in known:
         raise unknown_name("edit", parsed, known)
-    return build(_KINDS[parsed], "edit", parsed, options)
+    return build(EDITS[parsed], "edit", parsed, options)

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from goodinit.errors import GoodinitError
 from goodinit.pytorch.branch_edits import ScaleStep, branch_targets
-from goodinit.pytorch.editing import Change, Step, register_edit
+from goodinit.pytorch.edit_steps import Change, EditStep, register_edit
 from goodinit.pytorch.read import ModelWeight
 from goodinit.structure import LayerCall, Structure
 
-__all__ = ["Fixup", "ShiftStep"]
+__all__ = ["FixupScalars", "ShiftStep"]
 
 _LAYERS: Final = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _CALLED: Final = tuple(cls.forward for cls in _LAYERS)
@@ -63,7 +63,7 @@ class ShiftStep:
 
 @register_edit
 @dataclass(frozen=True)
-class Fixup:
+class FixupScalars:
     """Numbers from 0 before and behind each layer of a branch and before the readout, and a factor from 1 at its end.
 
     The values that go with it are those of the method `fixup`, which fills the model before it is edited.
@@ -75,7 +75,7 @@ class Fixup:
     )
     reference = "Zhang, Dauphin & Ma 2019 (Fixup), figure 1"
 
-    def steps(self, model: nn.Module, structure: Structure) -> Sequence[Step]:
+    def steps(self, model: nn.Module, structure: Structure) -> Sequence[EditStep]:
         """The shifts of every layer in a branch, the scale of its end, and the shift of the readout."""
         branches = [branch for stream in structure.streams for branch in stream.branches]
         if not branches:
@@ -84,7 +84,7 @@ class Fixup:
         if normed or any(stream.norms == "after" for stream in structure.streams):
             where = (normed or branches)[0].ends[0].module
             raise GoodinitError(f"fixup: it is for models without norms, and one lies at the branch of {where}")
-        made: dict[tuple[str, str], Step] = {}
+        made: dict[tuple[str, str], EditStep] = {}
         for branch in branches:
             for call in branch.calls:
                 for local in (_BEFORE, _BEHIND):
