@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from goodinit.errors import GoodinitError
 from goodinit.methods.assignment import Assignment
@@ -128,8 +129,11 @@ class ModelProbe:
         """Copies of the inputs; the random state is the probe's, and buffers are as before after it."""
         buffers = [(buffer, buffer.detach().clone()) for buffer in self._model.buffers()]
         try:
-            with seeded(self._stream.seed, "probe"), torch.set_grad_enabled(gradients):
+            with seeded(self._stream.seed, "probe"), torch.set_grad_enabled(gradients), _twice(gradients):
                 yield mapped(lambda tensor: tensor.detach().clone(), self.batch.inputs)
+        except RuntimeError as error:
+            text = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
+            raise GoodinitError(f"the model cannot be differentiated as the method asks ({text[:200]})") from error
         finally:
             with torch.no_grad():
                 for buffer, values in buffers:
@@ -320,6 +324,11 @@ class ModelProbe:
     def note(self, text: str) -> None:
         """Keep a sentence."""
         self.notes.append(text)
+
+
+def _twice(gradients: bool) -> AbstractContextManager[Any]:
+    """Attention by its plain formula, which can be differentiated twice, unlike PyTorch's fused kernels."""
+    return sdpa_kernel(SDPBackend.MATH) if gradients else nullcontext()
 
 
 class _Sums(Observer):
