@@ -13,9 +13,9 @@ from goodinit import bench, cli
 from goodinit.bench import (
     Bench,
     BenchFolder,
-    Cell,
     Contest,
     Entry,
+    GridCell,
     Growth,
     Sizes,
     Timing,
@@ -98,7 +98,7 @@ def test_the_tables_say_it():
 
 def test_the_grid_holds_goodinit_against_its_best_peer():
     rates = {"PyTorch eager": 50.0, "JAX vmap": 200.0, "goodinit auto": 300.0}
-    cells = (Cell(64, 2, 8, rates, 2e9), Cell(128, 2, 8, {"goodinit auto": 10.0}, 2e9))
+    cells = (GridCell(64, 2, 8, rates, 2e9), GridCell(128, 2, 8, {"goodinit auto": 10.0}, 2e9))
     assert (cells[0].ratio, cells[0].best_peer, cells[1].ratio) == (1.5, "JAX vmap", None)
     text = bench.markdown(Bench({}, {}, (contest(),), (), cells))
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]

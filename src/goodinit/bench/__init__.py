@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from goodinit.bench.conduct import FULL, QUICK, USUAL, Sizes, bench
 from goodinit.bench.folder import BenchFolder, to_json
-from goodinit.bench.records import Bench, Cell, Contest, Entry, Growth, Timing
+from goodinit.bench.records import Bench, Contest, Entry, GridCell, Growth, Timing
 from goodinit.bench.tables import markdown
 
 __all__ = [
@@ -13,9 +13,9 @@ __all__ = [
     "USUAL",
     "Bench",
     "BenchFolder",
-    "Cell",
     "Contest",
     "Entry",
+    "GridCell",
     "Growth",
     "Sizes",
     "Timing",

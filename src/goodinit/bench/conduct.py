@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from goodinit.bench.clock import calibrated, interleaved
-from goodinit.bench.records import Bench, Cell, Contest, Entry, Growth, Timing
+from goodinit.bench.records import Bench, Contest, Entry, GridCell, Growth, Timing
 from goodinit.bench.trainers import TRAINERS, Problem, classic, digits, disagreement, missing
 from goodinit.bench.weights import DISTRIBUTIONS, drawers
 from goodinit.streams import processors
@@ -249,7 +249,7 @@ def _growths(sizes: Sizes, able: Mapping[str, set[Dtype]], progress: Callable[[s
     return [*growths, _drawn(sizes, progress)]
 
 
-def _grid(sizes: Sizes, able: Mapping[str, set[Dtype]], progress: Callable[[str], None]) -> Iterator[Cell]:
+def _grid(sizes: Sizes, able: Mapping[str, set[Dtype]], progress: Callable[[str], None]) -> Iterator[GridCell]:
     """Every width, depth and number of networks, on one batch of digits."""
     names = [name for name in _GRID if "float32" in able.get(name, ())]
     if "goodinit auto" not in names:
@@ -259,7 +259,7 @@ def _grid(sizes: Sizes, able: Mapping[str, set[Dtype]], progress: Callable[[str]
         if task.operations * networks > _GRID_MOST:
             continue
         progress(f"grid: width {width:,}, {depth} hidden layers, {networks} at once")
-        yield Cell(width, depth, networks, _rates(task, networks, names, sizes), task.operations)
+        yield GridCell(width, depth, networks, _rates(task, networks, names, sizes), task.operations)
 
 
 def _rates(task: Problem, networks: int, names: list[str], sizes: Sizes) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from goodinit.bench.records import Bench, Cell, Contest, Growth
+from goodinit.bench.records import Bench, Contest, GridCell, Growth
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ def png(result: Bench) -> bytes:
     return buffer.getvalue()
 
 
-def heat_map(cells: Sequence[Cell]) -> bytes:
+def heat_map(cells: Sequence[GridCell]) -> bytes:
     """How many times as fast as the best peer, over width, depth and number, as a PNG file; red where it is slower."""
     from matplotlib.colors import TwoSlopeNorm
     from matplotlib.figure import Figure

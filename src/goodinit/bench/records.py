@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Bench", "Cell", "Contest", "Entry", "Growth", "Timing"]
+__all__ = ["Bench", "Contest", "Entry", "GridCell", "Growth", "Timing"]
 
 TrainerKind = Literal["goodinit", "peer", "loop"]
 
@@ -126,7 +126,7 @@ class Growth:
 
 
 @dataclass(frozen=True)
-class Cell:
+class GridCell:
     """Networks of one width and depth (hidden layers), so many at once: network steps a second of each contestant.
 
     `operations` are those of one step of one network.
@@ -163,7 +163,7 @@ class Bench:
     settings: Mapping[str, Any]
     contests: tuple[Contest, ...]
     growths: tuple[Growth, ...]
-    grid: tuple[Cell, ...] = ()
+    grid: tuple[GridCell, ...] = ()
 
     @property
     def absent(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from goodinit.bench.records import Bench, Cell, Contest, Growth
+from goodinit.bench.records import Bench, Contest, GridCell, Growth
 
 __all__ = ["markdown"]
 
@@ -110,7 +110,7 @@ def _growth(growth: Growth) -> str:
     return _table((growth.axis, *growth.rates), rows)
 
 
-def _grid(cells: Sequence[Cell]) -> str:
+def _grid(cells: Sequence[GridCell]) -> str:
     names = list(cells[0].rates)
     rows = []
     for cell in cells:
