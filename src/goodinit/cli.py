@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from goodinit import cli_advise, cli_audit, cli_check, cli_recommend, cli_transfer
+from goodinit import cli_advise, cli_audit, cli_check, cli_recommend, cli_suite, cli_transfer
 from goodinit.cli_complete import completion, shown_names
 from goodinit.cli_ends import StoppedError, guarded
 from goodinit.cli_progress import ProgressBar
@@ -269,6 +269,7 @@ app.command(name="check")(cli_check.check)
 app.command(name="advise")(cli_advise.advise)
 app.command(name="audit")(cli_audit.audit)
 app.command(name="recommend")(cli_recommend.recommend)
+app.command(name="suite")(cli_suite.suite)
 app.command(name="transfer")(cli_transfer.transfer)
 
 

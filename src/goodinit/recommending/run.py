@@ -16,7 +16,7 @@ from goodinit.comparison.policies import Finished, Wave
 from goodinit.errors import GoodinitError
 from goodinit.methods import Start
 from goodinit.recommending.answer import answered
-from goodinit.recommending.candidates import check_jobs, checked, fillable, severe_findings, usual_starts
+from goodinit.recommending.candidates import MOST, check_jobs, checked, fillable, severe_findings, usual_starts
 from goodinit.recommending.given import RATES, RaceRequest, race_study, task_of
 from goodinit.recommending.outcome import Recommendation
 from goodinit.recommending.plan import RacePlan, TooSmallError, make_plan, read_budget, shorter
@@ -118,7 +118,10 @@ def recommend(
     given = RaceRequest(make, data, options, criterion)
     task, chosen = task_of(given, baseline)
     own = methods.get(chosen)
-    starts, unfit = fillable(task, usual_starts(task) if candidates is None else _listed(candidates), own)
+    if candidates is None:
+        starts, unfit = fillable(task, usual_starts(task), own, MOST)
+    else:
+        starts, unfit = fillable(task, _listed(candidates), own)
     if len(starts) < 2:
         reasons = "; ".join(f"{each.initialization}: {each.reason}" for each in unfit) or "none was named"
         raise GoodinitError(f"there is nothing to race against {own}: {reasons}")
