@@ -230,3 +230,6 @@ def test_zer_o_is_zeros_and_ones():
     with pytest.raises(GoodinitError, match="untie them"):
         goodinit.initialize(nn.Sequential(words, nn.ReLU(), head), "zer_o", seed=0, inputs=torch.arange(3)[None])
     assert str(get("zero_init")) == "zer_o"
+    for name in ("spectral", "completep"):
+        with pytest.raises(GoodinitError, match=rf"^{name}: (\w+\.weight is the embedding|the depth)"):
+            goodinit.initialize(nn.Sequential(words, nn.ReLU(), head), name, seed=0, inputs=torch.arange(3)[None])

@@ -94,6 +94,13 @@ class MuP(Method):
                 made.append(replace(each, gradient=_kept(m)))
         return tuple(made)
 
+    def beneath(self, method: Method, structure: Structure, probe: Probe | None = None) -> tuple[Assignment, ...]:
+        """What it says where another method stands on it, which is named in what is refused."""
+        try:
+            return self.prepare(structure, probe)
+        except GoodinitError as error:
+            raise GoodinitError(str(error).replace(f"{self}:", f"{method}:")) from error
+
     def times(self, structure: Structure) -> float:
         """How many times as wide as at the base it is. Raises GoodinitError where that cannot be told."""
         return self._width(structure) / self.base_width
