@@ -126,6 +126,35 @@ def test_convolutions_are_scaled_channel_by_channel():
         assert float((output.std(axes, correction=0) - 1).abs().max()) < 1e-4
 
 
+def test_a_product_whose_units_are_not_known_is_scaled_as_one():
+    class Product(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(torch.zeros(6, 8))
+
+        def forward(self, x):
+            return torch.einsum("bi,ij->bj", x, self.w)
+
+    model, x = Product(), 3 * numbers(32, 6)
+    goodinit.initialize(model, "weight_norm_ddi", seed=0, inputs=x)
+    assert float(model(x).detach().std(correction=0)) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_failure_halfway_leaves_the_model_as_it_was():
+    model, (x, y) = network(), batch()
+    before, calls = copy.deepcopy(model.state_dict()), []
+
+    def loss(output, targets):
+        calls.append(1)
+        if len(calls) > 3:
+            raise ValueError("no more")
+        return CROSS_ENTROPY(output, targets)
+
+    with pytest.raises(GoodinitError, match="ValueError: no more"):
+        goodinit.initialize(model, "gradinit", seed=0, inputs=x, targets=y, loss=loss)
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+
 def test_gains_by_unit_of_a_grouped_transposed_convolution():
     weight = Weight.conv_transpose("w", 4, 6, (1, 1), groups=2)
     gains = tuple(range(1, 7))
