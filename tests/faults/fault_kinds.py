@@ -109,9 +109,6 @@ def planted() -> None:
     fault("softmax over the queries", pre, "attention-wrong-axis")(
         lambda c: [setattr(a.attention, "axis", -2) for a in c.model.layers]
     )
-    fault("branch ends not scaled, std 0.3", pre, "residual-growth", "weight-too-large")(
-        lambda c: every(c.model, lambda w: w.normal_(std=0.3), ("out.weight", "down.weight"))
-    )
     fault("head of std 5", pre, "output-saturated", "loss-above-chance")(lambda c: c.model.head.weight.normal_(std=5))
     fault("layers are copies", pre, "identical-layers")(
         lambda c: [a.load_state_dict(c.model.layers[0].state_dict()) for a in c.model.layers]

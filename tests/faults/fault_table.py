@@ -1,6 +1,6 @@
 """Checks every planted fault and every healthy model, trains before and after the remedy, and writes docs/faults.md.
 
-    OMP_NUM_THREADS=1 python tests/faults/fault_table.py [--write] [--steps 150]
+    OMP_NUM_THREADS=1 python tests/faults/fault_table.py [--write] [--kept FOLDER] [--part 0/1]
 
 A fault is right where the first of what is found names its cause, its remedy was tried and made it less severe (or the
 line of code is shown), and training with it ends no worse. A fault of code is trained after the line was mended: as
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import json
 import math
 import sys
 from dataclasses import dataclass
@@ -84,14 +85,18 @@ def mended(fault: Fault, found: Finding) -> Case:
     return Case(space["model"], space["inputs"], space["targets"], space["loss"], options)
 
 
-def judged(fault: Fault, steps: int) -> Row:
+def judged(fault: Fault, steps: int, known: dict[str, list[float]] | None = None) -> Row:
+    """What is found of a fault, and the losses of training, unless they are known."""
     case = fault.case()
     findings = [each for each in check(copy.deepcopy(case)) if each.severity != "info"]
     found = next((each for each in findings if each.code in fault.codes), None)
     first = findings[0].code if findings else ""
-    before = trained(case, steps) if steps else math.nan
-    after = trained(mended(fault, found), steps) if found is not None and steps else math.nan
-    return Row(fault, found, first, before, after)
+    losses = (known or {}).get(f"{fault.base}: {fault.name}")
+    if losses is None:
+        before = trained(case, steps) if steps else math.nan
+        after = trained(mended(fault, found), steps) if found is not None and steps else math.nan
+        losses = [before, after]
+    return Row(fault, found, first, losses[0], losses[1])
 
 
 def twins() -> dict[str, list[Finding]]:
@@ -153,18 +158,27 @@ def page(rows: list[Row], healthy: dict[str, list[Finding]], steps: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--write", action="store_true", help="write docs/faults.md")
     parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--kept", type=Path, help="a folder in which the losses of trainings are kept, to go on from")
+    parser.add_argument("--part", default="0/1", help="the faults to train here, such as 1/3, without the page")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    rows = []
-    for fault in FAULTS:
-        if given.only in f"{fault.base}: {fault.name}":
-            rows.append(judged(fault, given.steps))
-            row = rows[-1]
-            said = f"{fault.base}: {fault.name}: {row.first} {row.before:.3g} {row.after:.3g}"
-            sys.stderr.write(f"{'' if row.right else 'NO '}{said}\n")
+    place, parts = map(int, given.part.split("/"))
+    known: dict[str, list[float]] = {}
+    for file in given.kept.glob("*.json") if given.kept else ():
+        known |= json.loads(file.read_text())
+    rows, own = [], dict[str, list[float]]()
+    for fault in FAULTS[place::parts]:
+        row = judged(fault, given.steps, known)
+        rows.append(row)
+        own[f"{fault.base}: {fault.name}"] = [row.before, row.after]
+        if given.kept:
+            (given.kept / f"{place}-{parts}.json").write_text(json.dumps(own))
+        said = f"{fault.base}: {fault.name}: {row.first} {row.before:.3g} {row.after:.3g}"
+        sys.stderr.write(f"{'' if row.right else 'NO '}{said}\n")
+    if parts > 1:
+        return
     text = page(rows, twins(), given.steps)
     if given.write:
         PAGE.write_text(text, encoding="utf-8")
