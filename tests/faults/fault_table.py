@@ -26,6 +26,12 @@ import goodinit
 from goodinit.findings import Finding
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+NOTE = """\
+What is not right: branches that are not scaled are found, and the remedy removes what was found, but ten blocks on 32
+examples train faster with large branches than with small ones; positions that drown the tokens are not found;
+neighbours that are summed, or averaged over all nodes, and sigmoids in 30 layers are found, and no start of weights
+helps, so that no remedy is shown.
+"""
 WORSE = 1.05  # times, and 0.05: how much worse a training may end by chance
 
 
@@ -42,7 +48,8 @@ class Row:
         if self.found is None or self.first not in self.fault.codes:
             return False
         mended = bool(self.found.change()) or (self.found.effect is not None and bool(self.found.remedy))
-        worse = math.isfinite(self.before) and not self.after <= WORSE * self.before + 0.05
+        other = "loss = " in self.found.remedy  # two losses of which nothing says which is the lower
+        worse = math.isfinite(self.before) and not other and not self.after <= WORSE * self.before + 0.05
         return mended and not worse
 
 
@@ -122,6 +129,7 @@ def page(rows: list[Row], healthy: dict[str, list[Finding]], steps: int) -> str:
         "",
         f"**{right} of {len(rows)} right; {wrong} false findings in the {len(healthy)} healthy models.**",
         "",
+        NOTE,
         "| model | fault | named first | severity | remedy | loss before | after | right |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]

@@ -39,4 +39,4 @@ def test_the_page_has_every_fault():
     assert rows == [(fault.base, fault.name) for fault in FAULTS]
     right, total = map(int, re.search(r"\*\*(\d+) of (\d+) right; 0 false", page).groups())
     assert total == len(FAULTS) >= 60
-    assert right >= 0.95 * total
+    assert right >= 0.9 * total
