@@ -5,6 +5,8 @@
 # make page   writes the lab for any web host into build/page; its engine is compiled anew where its sources changed
 # make docs   writes the documentation's site, the lab inside it, into build/docs, and checks its links
 # make fuzz   gives everything that a person can say some 200,000 inputs
+# make faults  stops every command that writes at many moments, takes its disk away, and flips bytes of studies
+# make bits    compares the compiled kernels' bits on every instruction set, on 1 to 8 threads, and on ARM under qemu
 # make floors   runs the tests with the oldest versions that are allowed, in a .venv of their own
 PYTHON ?= python3
 VENV   := .venv
@@ -12,7 +14,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 SETUP  := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 
-.PHONY: demo test lint sanitize page docs zoo fuzz floors clean
+.PHONY: demo test lint sanitize page docs zoo fuzz faults bits floors clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/goodinit compare
@@ -63,6 +65,15 @@ zoo: $(VENV)/.test
 # As many for each test of the file: fifteen of them.
 fuzz: $(VENV)/.test
 	@GOODINIT_FUZZ=13400 $(BIN)/python -m pytest --quiet --capture no --numprocesses 0 tests/test_fuzz.py
+
+# Needs root for disks of its own; without it full and read-only ones are not tried.
+faults: $(VENV)/.test
+	@OMP_NUM_THREADS=1 $(BIN)/python tools/faults/run.py --kills 100
+	@OMP_NUM_THREADS=1 $(BIN)/python tools/faults/flips.py --flips 1000
+
+# ARM is tried where g++-aarch64-linux-gnu and qemu-user are installed.
+bits: $(VENV)/.test
+	@$(BIN)/python tools/check_bits.py
 
 # Their warnings are theirs. What compares with JAX, Keras and a browser needs newer versions, and is left out.
 FLOORS := build/floors

@@ -83,11 +83,19 @@ struct Team {
 
 // The run of an example: the first `longer` runs have `length` examples, the others one less.
 struct Runs {
-    size_t length, longer;
+    size_t count, length, longer;
     constexpr Runs(size_t examples, size_t runs)
-        : length((examples + runs - 1) / runs), longer(examples - (length - 1) * runs) {}
+        : count(runs), length((examples + runs - 1) / runs), longer(examples - (length - 1) * runs) {}
     constexpr size_t size(size_t run) const { return run < longer ? length : length - 1; }
     constexpr size_t start(size_t run) const { return run * (length - 1) + (run < longer ? run : longer); }
+};
+
+// One way to train: the bytes of scratch memory that it needs, 64-byte aligned, and the training of some networks, one
+// where it is not in a group; the team may be null.
+template <class T>
+struct Layout {
+    size_t (*scratch)(const Job<T> &job, size_t members);
+    void (*train)(const Job<T> &job, size_t first, size_t count, void *scratch, Team *team);
 };
 
 // What one instruction set offers.
@@ -96,9 +104,7 @@ struct Kernels {
     size_t lanes;
     size_t (*packed_size)(size_t examples, size_t parameters);  // elements of X_lanes for one feature
     void (*pack)(const T *rows, size_t width, size_t examples, size_t parameters, T *out);
-    size_t (*scratch)(const Job<T> &job, bool alone, size_t members);  // bytes for one unit of work, 64-byte aligned
-    void (*train_group)(const Job<T> &job, size_t first, size_t count, void *scratch);
-    void (*train_alone)(const Job<T> &job, size_t network, void *scratch, Team *team);  // team: or null
+    Layout<T> grouped, alone, wide;  // wide has a get() of its own
     void (*evaluate)(Function function, T option, size_t size, const T *z, T *value, T *slope);  // for tests
 };
 
@@ -106,6 +112,8 @@ struct Kernels {
     namespace isa {                       \
     void get(Kernels<float> &kernels);    \
     void get(Kernels<double> &kernels);   \
+    void get(Layout<float> &wide);        \
+    void get(Layout<double> &wide);       \
     }
 
 GOODINIT_DECLARE_LANES(baseline)

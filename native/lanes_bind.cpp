@@ -74,10 +74,10 @@ Kernels<T> chosen_kernels() {
     Kernels<T> kernels;
     switch (chosen_isa()) {
 #ifdef GOODINIT_X86
-        case Isa::avx512: avx512::get(kernels); break;
-        case Isa::avx2: avx2::get(kernels); break;
+        case Isa::avx512: avx512::get(kernels); avx512::get(kernels.wide); break;
+        case Isa::avx2: avx2::get(kernels); avx2::get(kernels.wide); break;
 #endif
-        default: baseline::get(kernels);
+        default: baseline::get(kernels); baseline::get(kernels.wide);
     }
     return kernels;
 }
@@ -93,10 +93,17 @@ Memory aligned(size_t bytes) {
     return Memory(p);
 }
 
+enum class Kind { grouped, alone, wide };
+
 struct Unit {
     size_t first, count;
-    bool alone;
+    Kind kind;
 };
+
+template <class T>
+const Layout<T> &layout_of(const Kernels<T> &kernels, Kind kind) {
+    return kind == Kind::grouped ? kernels.grouped : kind == Kind::alone ? kernels.alone : kernels.wide;
+}
 
 // How many times longer a network takes alone than in a full group, by the operations of both on a parameter in one
 // step: alone, a batch is rounded up to whole vectors and every gradient is summed over the lanes; in a group, every
@@ -113,9 +120,14 @@ double gain_of_grouping(size_t batch, size_t parameters, size_t lanes) {
     return alone / group / std::min(5.0, 1 + bytes / (256 * 1024));
 }
 
+// Whether a network that is not in a group takes less time in lanes_wide.hpp than in lanes_pass.hpp, and how many times
+// longer than in a full group: fitted to the same networks and wider ones, of up to 150,000 parameters.
+bool better_wide(size_t batch, size_t parameters) { return parameters >= std::max<size_t>(1000, 12 * batch); }
+double gain_over_wide(size_t parameters) { return std::pow(1e4 / static_cast<double>(parameters), 0.4); }
+
 // How the ensemble is cut: groups that fill a vector, and networks trained alone. Any cut gives the same bits; this
 // one ends first. A group costs as much as `lanes / gain` networks alone.
-std::vector<Unit> plan(size_t networks, size_t lanes, size_t threads, double gain, const std::string &layout) {
+std::vector<Unit> plan(size_t networks, size_t lanes, size_t threads, double gain, Kind single, const std::string &layout) {
     size_t grouped = 0;
     if (layout == "grouped") {
         grouped = networks;
@@ -132,12 +144,12 @@ std::vector<Unit> plan(size_t networks, size_t lanes, size_t threads, double gai
                 grouped = std::min(networks, static_cast<size_t>(groups) * lanes);
             }
         }
-    } else if (layout != "alone") {
-        refuse("layout " + layout + " must be auto, grouped or alone");
+    } else if (layout != "alone" && layout != "wide") {
+        refuse("layout " + layout + " must be auto, grouped, alone or wide");
     }
     std::vector<Unit> units;
-    for (size_t first = 0; first < grouped; first += lanes) units.push_back({first, std::min(lanes, grouped - first), false});
-    for (size_t first = grouped; first < networks; ++first) units.push_back({first, 1, true});
+    for (size_t first = 0; first < grouped; first += lanes) units.push_back({first, std::min(lanes, grouped - first), Kind::grouped});
+    for (size_t first = grouped; first < networks; ++first) units.push_back({first, 1, single});
     return units;
 }
 
@@ -150,12 +162,11 @@ void run(Job<T> &job, const std::vector<Unit> &units, size_t threads, size_t set
     int64_t done = 0;
     job.stop = &stop;
     job.done = &done;
-    const bool alone = std::all_of(units.begin(), units.end(), [](const Unit &unit) { return unit.alone; });
+    const bool alone = units.front().kind != Kind::grouped;
     const size_t members = alone ? std::max<size_t>(1, std::min(threads / units.size(), sets)) : 1;
     size_t bytes = 0;
-    for (bool kind : {false, true})
-        if (std::any_of(units.begin(), units.end(), [&](const Unit &unit) { return unit.alone == kind; }))
-            bytes = std::max(bytes, kernels.scratch(job, kind, members));
+    for (const Unit &unit : {units.front(), units.back()})
+        bytes = std::max(bytes, layout_of(kernels, unit.kind).scratch(job, members));
     threads = std::max<size_t>(1, std::min(threads, units.size()));
     std::vector<Memory> memory;
     for (size_t i = 0; i < threads; ++i) memory.push_back(aligned(bytes));
@@ -169,8 +180,7 @@ void run(Job<T> &job, const std::vector<Unit> &units, size_t threads, size_t set
         ThreadTeam team(members);
         Team *shared = team.members > 1 ? &team : nullptr;
         for (size_t i; !__atomic_load_n(&stop, __ATOMIC_RELAXED) && (i = next++) < units.size();)
-            units[i].alone ? kernels.train_alone(job, units[i].first, own, shared)
-                           : kernels.train_group(job, units[i].first, units[i].count, own);
+            layout_of(kernels, units[i].kind).train(job, units[i].first, units[i].count, own, shared);
         std::lock_guard<std::mutex> lock(mutex);
         --working;
         ended.notify_one();
@@ -318,10 +328,12 @@ void train(const std::vector<int64_t> &widths, const std::string &function, doub
     job.snapshot_parameters = kept.data();
 
     const auto kernels = chosen_kernels<T>();
-    const double gain = gain_of_grouping<T>(batch, total, kernels.lanes);
-    const auto units = plan(job.networks, kernels.lanes, static_cast<size_t>(threads), gain, layout);
+    const bool wide = layout == "wide" || (layout == "auto" && better_wide(batch, total));
+    const double gain = wide ? gain_over_wide(total) : gain_of_grouping<T>(batch, total, kernels.lanes);
+    const Kind single = wide ? Kind::wide : Kind::alone;
+    const auto units = plan(job.networks, kernels.lanes, static_cast<size_t>(threads), gain, single, layout);
     Memory X_lanes, Y_lanes;
-    if (units.back().alone) {
+    if (units.back().kind == Kind::alone) {
         const size_t rows = kernels.packed_size(job.examples, total);
         for (bool inputs : {true, false}) {
             const auto width = static_cast<size_t>(inputs ? sizes.front() : sizes.back());
@@ -331,7 +343,7 @@ void train(const std::vector<int64_t> &widths, const std::string &function, doub
             (inputs ? X_lanes : Y_lanes) = std::move(to);
         }
     }
-    const size_t sets = runs_of<T>(batch, total) / kernels.lanes;
+    const size_t sets = wide ? batch / 16 : runs_of<T>(batch, total) / kernels.lanes;
     run(job, units, static_cast<size_t>(threads), sets, kernels, progress);
 }
 

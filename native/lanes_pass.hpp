@@ -3,8 +3,7 @@
 
 #pragma once
 
-#include "lanes_activations.hpp"
-#include "lanes_tiles.hpp"
+#include "lanes_common.hpp"
 
 namespace goodinit {
 namespace GOODINIT_ISA {
@@ -15,25 +14,14 @@ namespace {
 constexpr size_t first_cache = 64 * 1024, second_cache = 640 * 1024;
 constexpr size_t most_columns = 64, worth = 32, fewest_columns = 8;
 
-// Hands out pieces of the scratch memory; without memory it only counts.
-struct Arena {
-    char *memory;
-    size_t used = 0;
-    template <class U>
-    U *take(size_t count) {
-        U *at = memory ? (U *)(memory + used) : nullptr;
-        used += (count * sizeof(U) + 63) / 64 * 64;
-        return at;
-    }
-};
-
 template <class T, bool Grouped>
-class Pass {
+class Pass : protected Common<T, Grouped> {
   protected:
-    using P = Pack<T>;
-    using V = Vec<T>;
-    static constexpr size_t L = lanes_of<T>;
-    static constexpr size_t members = Grouped ? L : 1;   // networks at once
+    using Base = Common<T, Grouped>;
+    using typename Base::P;
+    using typename Base::V;
+    using Base::each_loss, Base::job, Base::keeps_slopes, Base::L, Base::loss_sum, Base::members, Base::parameters;
+    using Base::stopped, Base::stored, Base::team, Base::together, Base::w, Base::width;
 
     // What a block of columns needs of memory, one for each thread.
     struct Space {
@@ -41,28 +29,20 @@ class Pass {
         T *partial;          // sums of a run that the next block continues, a vector for each parameter
     };
 
-    const Job<T> &job;
-    size_t parameters = 0, padded;
+    size_t padded;
     size_t capacity;         // columns of a block
-    bool keeps_slopes;       // derivatives are stored going forward; relu's mask and linear need no store
-    T *w, *total, *each_loss;
-    Team *team;
+    T *total, *X_batch, *Y_batch;
     Space *spaces;           // of each member of the team; alone, a partial for each set that a team shares
     size_t spaces_count;
     size_t *offset;          // of each layer's W in the parameters; its b follows
-    double *loss_sum;
 
-    size_t width(int layer) const { return (size_t)job.widths[layer]; }
-    bool stopped() const { return __atomic_load_n(job.stop, __ATOMIC_RELAXED) != 0; }
-
-    Pass(const Job<T> &job, Team *team, size_t team_members, Arena &arena) : job(job), team(team) {
+    Pass(const Job<T> &job, Team *team, size_t team_members, Arena &arena) : Base(job, team) {
         const int depth = job.depth;
-        keeps_slopes = job.function != Function::relu && job.function != Function::linear;
         offset = arena.take<size_t>(depth + 2);
-        size_t units = 0;
+        size_t units = 0, at = 0;
         for (int l = 1; l <= depth; ++l) {
-            if (offset) offset[l] = parameters;
-            parameters += width(l) * (width(l - 1) + 1);
+            if (offset) offset[l] = at;
+            at += width(l) * (width(l - 1) + 1);
             units += width(l) * (keeps_slopes && l < depth ? 2 : 1);
         }
         padded = (parameters + L - 1) / L * L;
@@ -74,8 +54,9 @@ class Pass {
         capacity = near > most_columns ? most_columns : near > capacity ? near : capacity;
         if (capacity < fewest_columns) capacity = fewest_columns;
 
-        w = arena.take<T>(Grouped ? parameters * L : padded);
-        total = arena.take<T>(Grouped ? parameters * L : padded);
+        stored = Grouped ? parameters * L : padded;
+        w = arena.take<T>(stored);
+        total = arena.take<T>(stored);
         loss_sum = arena.take<double>(L);
         each_loss = arena.take<T>(Grouped ? L : job.examples);
         // A team shares the sets of a batch, and each set has sums of its own until they are added in their order.
@@ -98,18 +79,62 @@ class Pass {
             }
             if (spaces) spaces[i] = space;
         }
+        const size_t rows = job.offsets ? (Grouped ? job.largest_batch : packed(job.largest_batch, parameters)) : 0;
+        X_batch = arena.take<T>(rows * width(0));
+        Y_batch = arena.take<T>(rows * width(depth));
+    }
+
+    // Once, where there is memory.
+    void prepare() {
+        if constexpr (!Grouped)
+            for (size_t space = 0; space < spaces_count; ++space)
+                for (size_t i = parameters * L; i < padded * L; ++i) spaces[space].partial[i] = 0;
+    }
+
+    // Calls f(array, place in it, size, place in `w`, place among all parameters) for W1, b1, W2, ..., piece by piece.
+    template <class F>
+    void for_pieces(const F &f) const {
+        for (int l = 1; l <= job.depth; ++l) {
+            const size_t size = width(l) * width(l - 1);
+            f(2 * (l - 1), 0, size, offset[l], offset[l]);
+            f(2 * (l - 1) + 1, 0, width(l), offset[l] + size, offset[l] + size);
+        }
+    }
+
+    // The losses of all examples: their sums by lane, or each of them.
+    void measure() {
+        this->template go_through<true>(Grouped ? job.X : job.X_lanes, Grouped ? job.Y : job.Y_lanes, job.examples);
+    }
+
+    // The gradients of a batch, of all examples where there is none; then move(place in `w`, gradient) for all.
+    template <class Move>
+    void step(const int32_t *batch, size_t examples, const Move &move) {
+        const T *X = Grouped ? job.X : job.X_lanes, *Y = Grouped ? job.Y : job.Y_lanes;
+        if (batch) {
+            gather(job.X, width(0), batch, examples, X_batch);
+            gather(job.Y, width(job.depth), batch, examples, Y_batch);
+            X = X_batch;
+            Y = Y_batch;
+        }
+        for (size_t i = 0; i < stored; ++i) total[i] = 0;
+        this->template go_through<false>(X, Y, examples);
+        if (stopped()) return;
+        for (size_t i = 0; i < stored; i += L) move(i, load(total + i));
+    }
+
+    // The rows of a batch, in its order: as rows, or packed into lanes.
+    void gather(const T *rows, size_t width, const int32_t *batch, size_t examples, T *out) const {
+        if constexpr (Grouped)
+            for (size_t i = 0; i < examples; ++i)
+                __builtin_memcpy(out + i * width, rows + (size_t)batch[i] * width, width * sizeof(T));
+        else
+            pack_rows([&](size_t i) { return rows + (size_t)batch[i] * width; }, width, examples, parameters, out);
     }
 
     // The most runs that a batch, or all examples, can have.
     size_t most_runs() const {
         const size_t batch = job.offsets && job.largest_batch > job.examples ? job.largest_batch : job.examples;
         return runs_of<T>(batch, parameters);
-    }
-
-    // f(member), by all members of the team at once.
-    template <class F>
-    void together(const F &f) {
-        team->together(team, [](void *context, size_t member) { (*(const F *)context)(member); }, (void *)&f);
     }
 
     // Forward through all examples, block by block; and back, unless only the loss is wanted.
@@ -260,7 +285,7 @@ class Pass {
         typename P::I mask{};
         if (masked)
             for (size_t lane = 0; lane < L; ++lane) mask[lane] = set * L + lane < runs->longer ? -1 : 0;
-        compare<OnlyLoss>(A[depth], Y, columns, masked, mask, set, runs, at);
+        compare_block<OnlyLoss>(A[depth], Y, columns, masked, mask, set, runs, at);
         if constexpr (OnlyLoss) return;
 
         for (int l = depth; l >= 1; --l) {
@@ -282,62 +307,14 @@ class Pass {
 
     // From the logits in Z: each example's loss, or the loss's derivative by the logit, in its place.
     template <bool OnlyLoss>
-    void compare(T *Z, const T *Y, size_t columns, bool masked, typename P::I mask, size_t set, const Runs *runs,
-                 size_t at) {
-        switch (job.loss) {
-            case Loss::binary_cross_entropy:
-                return compare_by<Loss::binary_cross_entropy, OnlyLoss>(Z, Y, columns, masked, mask, set, runs, at);
-            case Loss::squared_error:
-                return compare_by<Loss::squared_error, OnlyLoss>(Z, Y, columns, masked, mask, set, runs, at);
-            case Loss::cross_entropy:
-                return compare_by<Loss::cross_entropy, OnlyLoss>(Z, Y, columns, masked, mask, set, runs, at);
-        }
-    }
-
-    template <Loss kind, bool OnlyLoss>
-    void compare_by(T *Z, const T *Y, size_t columns, bool masked, typename P::I mask, size_t set, const Runs *runs,
-                    size_t at) {
-        const size_t outputs = kind == Loss::binary_cross_entropy ? 1 : width(job.depth), row = capacity * L;
+    void compare_block(T *Z, const T *Y, size_t columns, bool masked, typename P::I mask, size_t set, const Runs *runs,
+                       size_t at) {
+        const size_t outputs = width(job.depth), row = capacity * L;
         for (size_t column = 0; column < columns; ++column) {
             T *z = Z + column * L;
             const T *y = Y + column * outputs * (Grouped ? 1 : L);
             const auto target = [&](size_t o) { return input<T, Grouped, true>(y + o * (Grouped ? 1 : L)); };
-            V loss{};
-            if constexpr (kind == Loss::binary_cross_entropy) {
-                const V logit = load(z);
-                if constexpr (OnlyLoss)
-                    loss = (not_below_zero(logit) - target(0) * logit) +
-                           log_one_plus<T>(exponential_in_range<T>(minus_absolute<T>(logit)));
-                else
-                    store(z, logistic<T>(logit) - target(0));
-            } else if constexpr (kind == Loss::squared_error) {
-                for (size_t o = 0; o < outputs; ++o) {
-                    const V d = load(z + o * row) - target(o);
-                    if constexpr (OnlyLoss)
-                        loss = fma(d, d, loss);
-                    else
-                        store(z + o * row, d);
-                }
-            } else {
-                V top = load(z);
-                for (size_t o = 1; o < outputs; ++o) {
-                    const V logit = load(z + o * row);
-                    top = logit > top ? logit : top;
-                }
-                V sum{}, inner{};
-                for (size_t o = 0; o < outputs; ++o) {
-                    const V shifted = load(z + o * row) - top, e = exponential_in_range<T>(shifted);
-                    sum += e;
-                    if constexpr (OnlyLoss)
-                        inner = fma(target(o), shifted, inner);
-                    else
-                        store(z + o * row, e);
-                }
-                if constexpr (OnlyLoss)
-                    loss = logarithm<T>(sum) - inner;
-                else
-                    for (size_t o = 0; o < outputs; ++o) store(z + o * row, load(z + o * row) / sum - target(o));
-            }
+            const V loss = this->template compare<OnlyLoss>(z, row, target);
             if constexpr (!Grouped && !OnlyLoss)
                 if (masked && column + 1 == columns)
                     for (size_t o = 0; o < outputs; ++o) store(z + o * row, mask ? load(z + o * row) : V{});

@@ -112,10 +112,12 @@ def presets(context: BrowserContext, address: str) -> None:
 def heap(context: BrowserContext, address: str, minutes: float) -> None:
     """The heap after collections, while the classic scene is trained and played again and again."""
     page = whole(context.new_page(), address)
+    page.evaluate("document.querySelectorAll('#controls details').forEach((each) => { each.open = true; })")
     session = context.new_cdp_session(page)
     sizes = []
     for turn in range(round(minutes * 12)):
-        page.locator("#another-seed").click() if turn % 4 == 0 else page.locator("#play").click()
+        control = "another-seed" if turn % 4 == 0 else "play"
+        page.evaluate(f"document.getElementById('{control}').click()")
         page.wait_for_timeout(5000)
         if turn % 12 == 11:
             session.send("HeapProfiler.collectGarbage")

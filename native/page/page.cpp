@@ -98,7 +98,7 @@ Training *training(int depth, const int *widths, int function, double option, in
     job.Y_lanes = made->Y_lanes;
     static const int64_t some_batch[2] = {0, 0};
     if (largest_batch) job.offsets = some_batch;  // scratch has room for batches where there are any
-    made->scratch = take(k.scratch(job, true, 1));
+    made->scratch = take(k.alone.scratch(job, 1));
     return made;
 }
 
@@ -112,7 +112,7 @@ void train(Training *training, double *parameters, int begin, int end, const int
     job.end = end;
     job.offsets = offsets;
     job.indices = indices;
-    kernels().train_alone(job, 0, training->scratch, nullptr);
+    kernels().alone.train(job, 0, 1, training->scratch, nullptr);
 }
 
 GOODINIT_EXPORT(end_training) void end_training(Training *training) {

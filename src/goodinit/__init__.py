@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from goodinit.comparison import Comparison, compare, open_study
     from goodinit.initializers import Initializer
     from goodinit.methods import Method
-    from goodinit.pytorch import Initialization, Rules
+    from goodinit.pytorch import Edit, Initialization, Rules
     from goodinit.recommending import Recommendation, recommend
     from goodinit.transferring import Transfer, transfer
     from goodinit.weights import Weight
@@ -50,6 +50,7 @@ __all__ = [
     "compare",
     "datasets",
     "draw",
+    "edit",
     "initialize",
     "initializers",
     "methods",
@@ -238,3 +239,39 @@ def draw(
         path=path,
         overwrite=overwrite,
     )
+
+
+def edit(model: torch.nn.Module, name: str, *, inputs: Any) -> Edit:
+    """Change what a model computes, as a published start asks where values are not enough; reversible, and announced.
+
+    `rezero`, `skipinit` and `layerscale` put a scale at the end of every residual branch: a parametrization of the
+    weight and bias that end it, or of the norm's or layer's scale through which its output goes; the forward pass
+    stays as it is written. `fixup` adds a number before and behind every layer of a branch and before the readout, by
+    hooks, and multiplies the branch's end. Fill the model first: `goodinit.initialize` gives values, this does not.
+
+    Arguments:
+        model: any `torch.nn.Module` with residual streams; it is changed in place.
+        name: `rezero`, `skipinit`, `skipinit(alpha=root)`, `layerscale(init=0.1)`, `fixup`.
+        inputs: a batch, on which one run shows the streams.
+
+    Returns an Edit: a table of what is computed before and after when printed, `.changes`, `.parameters` (the names of
+    what was added), `.undo()`, and `.fold()`, which keeps what the model computes in its plain parameters. What was
+    added is in the model's state dict; a model that was edited the same way loads it.
+
+    >>> import torch
+    >>> class Residual(torch.nn.Linear):
+    ...     def forward(self, x):
+    ...         return x + super().forward(torch.tanh(x))
+    >>> model = torch.nn.Sequential(Residual(4, 4), Residual(4, 4))
+    >>> done = edit(model, "rezero", inputs=torch.ones(1, 4))
+    >>> bool((model(torch.ones(1, 4)) == 1).all()), done.parameters[0]
+    (True, '0.parametrizations.weight.0.scale')
+    >>> done.undo()
+    >>> list(model.state_dict())
+    ['0.weight', '0.bias', '1.weight', '1.bias']
+
+    Raises GoodinitError where the structure does not allow the edit; the model is then as it was.
+    """
+    from goodinit import pytorch
+
+    return pytorch.edit(model, name, inputs=inputs)

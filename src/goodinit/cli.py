@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from goodinit import cli_advise, cli_audit, cli_check, cli_recommend, cli_transfer
+from goodinit import cli_advise, cli_audit, cli_check, cli_recommend, cli_suite, cli_transfer
 from goodinit.cli_complete import completion, shown_names
 from goodinit.cli_ends import StoppedError, guarded
 from goodinit.cli_progress import ProgressBar
@@ -201,7 +201,7 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer sizes and repetitions: about a minute.")] = False,
     full: Annotated[bool, typer.Option("--full", help="More sizes, up to 100,000 networks: many minutes.")] = False,
     out: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Write bench.md, bench.json and bench.png there.")
+        str | None, typer.Option(metavar="DIR", help="Write bench.md, bench.json and the figures there.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another run in --out.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
@@ -224,7 +224,7 @@ def bench(
     written = folder.save(result) if folder is not None else None
     typer.echo(benchmark.to_json(result) if json else benchmark.markdown(result))
     if written is not None and not json:
-        typer.echo(f"bench.md, bench.json and bench.png are in {written}{os.sep}")
+        typer.echo(f"bench.md, bench.json and the figures are in {written}{os.sep}")
 
 
 @app.command()
@@ -269,6 +269,7 @@ app.command(name="check")(cli_check.check)
 app.command(name="advise")(cli_advise.advise)
 app.command(name="audit")(cli_audit.audit)
 app.command(name="recommend")(cli_recommend.recommend)
+app.command(name="suite")(cli_suite.suite)
 app.command(name="transfer")(cli_transfer.transfer)
 
 

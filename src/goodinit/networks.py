@@ -16,7 +16,7 @@ from goodinit.arguments import is_integer
 from goodinit.errors import GoodinitError, shown
 from goodinit.methods import Assignment, Probing, Start, as_method, assign
 from goodinit.streams import Stream
-from goodinit.structure import LayerCall, Parameter, Role, Structure, Trace
+from goodinit.structure import INPUT, LayerCall, Parameter, Role, SignalForm, Structure, Trace
 from goodinit.trainable import Kind, Loss
 from goodinit.weights import Weight
 
@@ -169,7 +169,13 @@ class MLP:
                     last=not hidden,
                 )
             )
-        return Structure(tuple(parameters), Trace(tuple(calls)), adapts=False, own_start=False)
+        forms = [INPUT, *(self._form(layer) for layer in range(self.depth - 1))]
+        trace = Trace(tuple(calls), forms=tuple(forms))
+        return Structure(tuple(parameters), trace, adapts=False, own_start=False)
+
+    def _form(self, layer: int) -> SignalForm:
+        """What the layer after that one is given."""
+        return SignalForm("activation", (SignalForm("layer", number=layer),), name=self.activation.name)
 
     @property
     def weights(self) -> tuple[Weight, ...]:

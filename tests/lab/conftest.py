@@ -1,4 +1,4 @@
-"""A server of the lab for each file of browser tests."""
+"""A server of the lab for all browser tests of a worker; a calm browser for each file of them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,19 @@ if TYPE_CHECKING:
 SERVE = "from goodinit.lab import serve; serve(0, browser=False, tell=lambda address: print(address, flush=True))"
 
 
-@pytest.fixture(scope="module")
-def address(browser: Browser) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def served() -> Iterator[str]:
+    """The address of a server for all browser tests of a worker."""
     with child([sys.executable, "-c", SERVE], stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         yield server.stdout.readline().strip()
+
+
+@pytest.fixture(scope="module")
+def address(browser: Browser, request: pytest.FixtureRequest) -> str:
+    """The server's address; only where there is a browser is one started."""
+    found: str = request.getfixturevalue("served")
+    return found
 
 
 @pytest.fixture(scope="module")

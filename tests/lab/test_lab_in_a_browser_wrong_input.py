@@ -77,6 +77,23 @@ def test_a_value_that_is_refused_is_told_at_its_control(lab: Lab) -> None:
     lab.refusals_are_expected()
 
 
+def test_a_training_that_an_earlier_request_stopped_is_asked_again(lab: Lab) -> None:
+    lab.open()
+    stopped: list[bool] = []
+
+    def answer(route: Any) -> None:
+        if stopped:
+            route.continue_()
+            return
+        stopped.append(True)
+        route.fulfill(content_type="text/event-stream", body="event: cancelled\ndata: {}\n\n")
+
+    lab.page.route("**/api/train", answer)
+    lab["#another-seed"].click()
+    lab.trained_all()
+    assert [scene["seed"] for scene in lab.trained] == [3, 4, 4]
+
+
 def test_a_server_that_is_gone_is_told(lab: Lab) -> None:
     lab.open()
     lab.page.route("**/api/train", lambda route: route.abort())

@@ -515,6 +515,19 @@ def test_a_file_is_written_where_there_are_no_hard_links(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What safetensors raises on one: its own error, which is no OSError."""
+    import safetensors.torch
+
+    def full(*_: object, **__: object) -> None:
+        raise safetensors.SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
+    with pytest.raises(GoodinitError, match=r"cannot be written .*No space left"):
+        goodinit.draw(nn.Linear(3, 2), seed=0, path=tmp_path / "start.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_others_do_wrong() -> None:
     """The table of PEERS: fans, packed projections, copied layers, half precision."""
     up = nn.ConvTranspose2d(16, 256, 4, stride=2, bias=False)

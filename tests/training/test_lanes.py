@@ -79,7 +79,7 @@ def test_training_agrees_with_the_reference(activation, loss):
         assert_close(run(lanes, task, schedule, layout=layout), run(reference, task, schedule))
 
 
-@pytest.mark.parametrize("layout", ["grouped", "alone"])
+@pytest.mark.parametrize("layout", ["grouped", "alone", "wide"])
 @pytest.mark.parametrize(("activation", "loss"), list(itertools.product(NAMES, LOSSES)))
 def test_gradients_agree_with_autograd(activation, loss, layout):
     torch = pytest.importorskip("torch")
@@ -112,7 +112,7 @@ def test_gradients_agree_with_autograd(activation, loss, layout):
         )
 
 
-@pytest.mark.parametrize("layout", ["grouped", "alone"])
+@pytest.mark.parametrize("layout", ["grouped", "alone", "wide"])
 @pytest.mark.parametrize("hidden", [(), (1,), (17, 4), (11, 8, 6, 3, 2), (70,)])
 def test_odd_widths(hidden, layout):
     for loss in LOSSES:
@@ -121,7 +121,7 @@ def test_odd_widths(hidden, layout):
         assert_close(run(lanes, task, schedule, layout=layout), run(reference, task, schedule))
 
 
-@pytest.mark.parametrize("layout", ["grouped", "alone"])
+@pytest.mark.parametrize("layout", ["grouped", "alone", "wide"])
 @pytest.mark.parametrize("examples", [1, 2, 7, 8, 15, 16, 17, 31, 33, 100, 1001, 2500])
 def test_any_number_of_examples(examples, layout):
     task = problem(networks=2, examples=examples, activation="relu")
@@ -136,11 +136,11 @@ def test_a_network_does_not_depend_on_its_company(networks, dtype):
     schedule = Schedule("adam", 0.02, steps=30, batch_size=23, record_every=7)
     rates = np.linspace(0.01, 0.05, networks)
     whole = run(lanes, task, schedule, dtype=dtype, learning_rates=rates, snapshots=[0, 9, 30])
-    for options in ({"layout": "grouped"}, {"layout": "alone"}, {"threads": 1}, {"threads": 5}):
+    for options in ({"layout": "grouped"}, {"layout": "alone"}, {"layout": "wide"}, {"threads": 1}, {"threads": 5}):
         same = run(lanes, task, schedule, dtype=dtype, learning_rates=rates, snapshots=[0, 9, 30], **options)
         assert_same(same, whole)
     for members in (slice(0, 1), slice(networks // 2, networks), slice(0, networks, 3)):
-        for layout in ("grouped", "alone"):
+        for layout in ("grouped", "alone", "wide"):
             some = run(
                 lanes,
                 part(task, members),
@@ -155,12 +155,12 @@ def test_a_network_does_not_depend_on_its_company(networks, dtype):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("examples", [3, 16, 40, 200, 1500])
-def test_both_layouts_and_all_fused_instruction_sets_give_the_same_bits(examples, dtype, monkeypatch):
+def test_all_layouts_and_all_fused_instruction_sets_give_the_same_bits(examples, dtype, monkeypatch):
     schedule = Schedule("momentum", 0.03, steps=8, record_every=3)
     found = {}
     for activation, loss in (("gelu", "cross_entropy"), ("relu", "binary_cross_entropy"), ("sine", "squared_error")):
         task = problem((9, 6), loss, activation, networks=5, examples=examples)
-        for isa, layout in itertools.product(("avx512", "avx2", "baseline"), ("grouped", "alone")):
+        for isa, layout in itertools.product(("avx512", "avx2", "baseline"), ("grouped", "alone", "wide")):
             monkeypatch.setenv("GOODINIT_ISA", isa)
             if _native.isa() == isa:
                 found[isa, layout] = run(lanes, task, schedule, dtype=dtype, layout=layout)
@@ -216,7 +216,7 @@ def diverging():
     return network, {name: scale * value for name, value in start.items()}, X, Y
 
 
-@pytest.mark.parametrize("layout", ["grouped", "alone"])
+@pytest.mark.parametrize("layout", ["grouped", "alone", "wide"])
 def test_divergence_is_noted_as_the_reference_notes_it(layout):
     rates = np.array([0.01, 0.01, 1e200, 1e160])
     schedule = Schedule(steps=50, record_every=10)

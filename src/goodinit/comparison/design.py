@@ -82,12 +82,15 @@ def design(
     return study
 
 
-def check_starts(task: Task, chosen: Sequence[Start]) -> None:
+def check_starts(task: Task, chosen: Sequence[Start], *, measured: bool = False) -> None:
     """Refuse initializations that cannot fill what the task trains, or be trained as they ask.
 
-    Raises GoodinitError.
+    With `measured`, what they measure of a model is measured too. Raises GoodinitError.
     """
-    (_check_network if task.network.together else check_model)(task, chosen)
+    if task.network.together:
+        _check_network(task, chosen)
+    else:
+        check_model(task, chosen, measured=measured)
 
 
 def _check_network(task: Task, chosen: Sequence[Start]) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from goodinit.pytorch import Initialization
     from goodinit.pytorch.loop import LoopRun
 
-__all__ = ["check_model", "dataset_of", "own_data", "read_factory", "train_models"]
+__all__ = ["check_model", "dataset_of", "model_of", "own_data", "read_factory", "train_models"]
 
 _SHOWN: Final = 32  # examples that the model is run on to learn its activations and to check its start
 
@@ -80,8 +80,18 @@ def own_data(given: str | Callable[[], Any]) -> Dataset:
         return dataset_of(_made(make, text)[1], text)
 
 
-def check_model(task: Task, chosen: Sequence[Start]) -> None:
-    """Refuse initializations that cannot fill the model, before anything is trained."""
+def model_of(task: Task) -> tuple[nn.Module, Any]:
+    """A model of the task, with its own start of seed 0, and a batch of its inputs."""
+    from goodinit.pytorch.loop import seeded
+
+    factory: Any = task.network
+    with seeded(0, "model"):
+        model, _ = _made(factory.make, factory.text)
+    return model, _inputs(model, task.data.X_train[:_SHOWN], "cpu")
+
+
+def check_model(task: Task, chosen: Sequence[Start], *, measured: bool = False) -> None:
+    """Refuse initializations that cannot fill the model, before anything is trained; `measured` tries all they do."""
     from goodinit.pytorch.filling import prepare
     from goodinit.pytorch.loop import seeded
 
@@ -90,7 +100,7 @@ def check_model(task: Task, chosen: Sequence[Start]) -> None:
         model, _ = _made(factory.make, factory.text)
         inputs = _inputs(model, task.data.X_train[:_SHOWN], "cpu")
         for start in chosen:
-            for each in prepare(model, start, 0, inputs, measured=False).made:
+            for each in prepare(model, start, 0, inputs, measured=measured).made:
                 each.said.multipliers(task.schedule.optimizer)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +12,7 @@ import numpy as np
 
 from goodinit.errors import GoodinitError
 from goodinit.lab.catalogue import catalogue
+from goodinit.report.folder import HIDDEN, INCOMPLETE, write_tree
 
 __all__ = ["POLICY", "digits_bytes", "export_page"]
 
@@ -31,11 +31,14 @@ _MADE: Final = "static/catalogue.json"  # by which a folder that was written bef
 def export_page(folder: Path) -> list[Path]:
     """Write the lab's page, which needs no server of its own, into a folder; the files written.
 
+    A new folder appears whole. While an older page is replaced, INCOMPLETE.txt stands beside it; after a kill there,
+    the same command writes it anew.
+
     Raises GoodinitError for a folder that holds something else, or cannot be written.
     """
     source = Path(str(files("goodinit.lab").joinpath("static")))
     try:
-        if folder.exists() and any(folder.iterdir()) and not (folder / _MADE).exists():
+        if folder.exists() and not _is_ours(folder):
             raise GoodinitError(f"{folder} holds files that are not the lab's; give a new or an empty folder")
         written = {name: path.read_bytes() for path, name in _static(source)}
         written |= {
@@ -44,14 +47,16 @@ def export_page(folder: Path) -> list[Path]:
         }
         written["index.html"] = _page((source / "index.html").read_text("utf-8"), sorted(written)).encode()
         written["sw.js"] = _worker(written, (source / "sw.js").read_text("utf-8")).encode()
-        shutil.rmtree(folder / "static", ignore_errors=True)
-        for name, content in written.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+        write_tree(folder, written)
     except OSError as error:
         raise GoodinitError(f"{folder}: the page cannot be written there ({error})") from error
     return [folder / name for name in written]
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether the folder is empty, or holds a page that was written before, or half of one."""
+    known = (folder / _MADE).exists() or (folder / INCOMPLETE).exists()
+    return known or all(each.name.startswith(HIDDEN) for each in folder.iterdir())
 
 
 def _static(source: Path) -> list[tuple[Path, str]]:

@@ -65,23 +65,23 @@ class GradCosine(MeasuringMethod):
         tuned = [name for name, length in probe.lengths(said).items() if length > 0 and name in free]
         adam = GainAdam(tuned, self.rate, self.least)
         first = probe.cosine(said, adam.gains, parts=self.parts).value
-        norms = [probe.norm(said, adam.gains, order=2, parts=self.parts)]
+        norms = [probe.norm(said, adam.gains, order=2, parts=self.parts, slopes=False).value]
         for _ in range(self.steps):
-            if norms[-1].value > self.bound or not math.isfinite(norms[-1].value):
-                adam.step(norms[-1].slopes, constraint=True)
+            if norms[-1] > self.bound or not math.isfinite(norms[-1]):
+                adam.step(probe.norm(said, adam.gains, order=2, parts=self.parts).slopes, constraint=True)
             else:
                 found = probe.cosine(said, adam.gains, parts=self.parts)
                 adam.step({name: -slope for name, slope in found.slopes.items()})
-            norms.append(probe.norm(said, adam.gains, order=2, parts=self.parts))
+            norms.append(probe.norm(said, adam.gains, order=2, parts=self.parts, slopes=False).value)
         last = probe.cosine(said, adam.gains, parts=self.parts).value
-        held, rose = norms[-1].value <= self.bound * 1.05, last >= first
+        held, rose = norms[-1] <= self.bound * 1.05, last >= first
         probe.record(
             Measurement("loss", "gradient cosine", first, last, reached=rose),
-            Measurement("loss", "gradient norm", norms[0].value, norms[-1].value, aim=self.bound, reached=held),
+            Measurement("loss", "gradient norm", norms[0], norms[-1], aim=self.bound, reached=held),
             *(Measurement(name, "gain", 1.0, gain) for name, gain in adam.gains.items()),
         )
         if not held:
-            probe.note(f"the gradient's norm is {norms[-1].value:.4g} after {self.steps} steps, above {self.bound:g}")
+            probe.note(f"the gradient's norm is {norms[-1]:.4g} after {self.steps} steps, above {self.bound:g}")
         if not rose:
             probe.note(f"the gradients' cosine did not rise: {first:.4g} before, {last:.4g} after {self.steps} steps")
         return gained(said, adam.gains)

@@ -67,22 +67,22 @@ class GradInit(MeasuringMethod):
         free, order = probe.free(said), 1 if self.optimizer == "adam" else 2
         tuned = [name for name, length in probe.lengths(said).items() if length > 0 and name in free]
         adam = GainAdam(tuned, self.rate, self.least)
-        norms = [probe.norm(said, adam.gains, order=order)]
+        norms = [probe.norm(said, adam.gains, order=order, slopes=False).value]
         first = probe.after_step(said, adam.gains, rate=self.eta, order=order).value
         for _ in range(self.steps):
-            if norms[-1].value > self.bound or not math.isfinite(norms[-1].value):
-                adam.step(norms[-1].slopes, constraint=True)
+            if norms[-1] > self.bound or not math.isfinite(norms[-1]):
+                adam.step(probe.norm(said, adam.gains, order=order).slopes, constraint=True)
             else:
                 found = probe.after_step(said, adam.gains, rate=self.eta, order=order)
                 adam.step({name: slope / self.eta for name, slope in found.slopes.items()})
-            norms.append(probe.norm(said, adam.gains, order=order))
+            norms.append(probe.norm(said, adam.gains, order=order, slopes=False).value)
         last = probe.after_step(said, adam.gains, rate=self.eta, order=order).value
-        held = norms[-1].value <= self.bound * 1.05
+        held = norms[-1] <= self.bound * 1.05
         probe.record(
-            Measurement("loss", "gradient norm", norms[0].value, norms[-1].value, aim=self.bound, reached=held),
+            Measurement("loss", "gradient norm", norms[0], norms[-1], aim=self.bound, reached=held),
             Measurement("loss", "after one step", first, last, reached=last <= first),
             *(Measurement(name, "gain", 1.0, gain) for name, gain in adam.gains.items()),
         )
         if not held:
-            probe.note(f"the gradient's norm is {norms[-1].value:.4g} after {self.steps} steps, above {self.bound:g}")
+            probe.note(f"the gradient's norm is {norms[-1]:.4g} after {self.steps} steps, above {self.bound:g}")
         return gained(said, adam.gains)

@@ -79,8 +79,7 @@ class MuP(Method):
                 f"{self}: {tied[0]} is the embedding and the readout, which need different rates; untie them, or "
                 f"multiply the logits by base_width / width in forward and use another start"
             )
-        width = self._width(structure)
-        m = width / self.base_width
+        m = self.times(structure)
         made: list[Assignment] = []
         for each in EveryWeight(self.inner).prepare(structure, probe):
             parameter = structure[each.name]
@@ -94,6 +93,17 @@ class MuP(Method):
             else:
                 made.append(replace(each, gradient=_kept(m)))
         return tuple(made)
+
+    def beneath(self, method: Method, structure: Structure, probe: Probe | None = None) -> tuple[Assignment, ...]:
+        """What it says where another method stands on it, which is named in what is refused."""
+        try:
+            return self.prepare(structure, probe)
+        except GoodinitError as error:
+            raise GoodinitError(str(error).replace(f"{self}:", f"{method}:")) from error
+
+    def times(self, structure: Structure) -> float:
+        """How many times as wide as at the base it is. Raises GoodinitError where that cannot be told."""
+        return self._width(structure) / self.base_width
 
     def suits(self, structure: Structure) -> None:
         """No claim: it is for what is tuned at one width and trained at another."""

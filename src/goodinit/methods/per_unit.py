@@ -42,7 +42,7 @@ class UnitScales:
             gains = self.gains[said.name] * factor
             outputs = self.structure[said.name].target
             if gains.size == 1:
-                gains = np.full(outputs.shape[outputs.out_axis], float(gains))
+                gains = np.full(outputs.shape[outputs.out_axis], float(gains.reshape(())))
             initializer = GainByUnit(said.initializer, tuple(map(float, gains)))
         elif said.name in self.shifts:
             initializer = GivenValues(tuple(map(float, self.shifts[said.name])))

@@ -132,10 +132,13 @@ class Probe(Protocol):
         """
         ...
 
-    def norm(self, said: tuple[Assignment, ...], gains: Gains, *, order: int, parts: int | None = None) -> GainSlopes:
+    def norm(
+        self, said: tuple[Assignment, ...], gains: Gains, *, order: int, parts: int | None = None, slopes: bool = True
+    ) -> GainSlopes:
         """The norm of the loss's gradient, of order 1 or 2, on the first two thirds of the batch.
 
-        With `parts` it is the mean of the norms over so many parts of the batch.
+        With `parts` it is the mean of the norms over so many parts of the batch; without `slopes` it has none, and
+        takes no second derivatives.
         """
         ...
 

@@ -11,6 +11,7 @@ except ImportError as error:
     raise GoodinitError("PyTorch is not installed, and a model needs it: pip install 'goodinit[torch]'") from error
 
 from goodinit.pytorch.drawing import draw
+from goodinit.pytorch.editing import Edit, edit
 from goodinit.pytorch.filling import initialize
 from goodinit.pytorch.layers import register_rule
 from goodinit.pytorch.plan import Rules
@@ -22,6 +23,7 @@ from goodinit.structure import ROLES, Meaning, Role
 __all__ = [
     "DEFAULTS",
     "ROLES",
+    "Edit",
     "Filled",
     "Initialization",
     "Meaning",
@@ -29,6 +31,7 @@ __all__ = [
     "Role",
     "Rules",
     "draw",
+    "edit",
     "initialize",
     "read_model",
     "read_structure",

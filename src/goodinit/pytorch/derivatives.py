@@ -13,12 +13,6 @@ from goodinit.methods.probe import Gains, GainSlopes
 __all__ = ["by_gain", "cosine", "norm", "quotient", "slope_of"]
 
 
-def _gradients(total: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """The gradients of those parameters that the loss depends on, which can be differentiated again."""
-    found = torch.autograd.grad(total, list(parameters), create_graph=True, allow_unused=True)
-    return tuple(each for each in found if each is not None)
-
-
 def quotient(total: Tensor, parameters: Sequence[Tensor], epsilon: float) -> Tensor:
     """The gradient quotient of Dauphin and Schoenholz 2019, eq. 1."""
     found = torch.autograd.grad(total, list(parameters), create_graph=True, allow_unused=True)
@@ -33,9 +27,10 @@ def quotient(total: Tensor, parameters: Sequence[Tensor], epsilon: float) -> Ten
     return torch.stack(terms).sum() / sum(tensor.numel() for tensor in own)
 
 
-def norm(total: Tensor, parameters: Sequence[Tensor], order: int) -> Tensor:
-    """The norm of the gradient over all parameters, of order 1 or 2."""
-    gradients = _gradients(total, parameters)
+def norm(total: Tensor, parameters: Sequence[Tensor], order: int, *, again: bool = True) -> Tensor:
+    """The norm of the gradient over all parameters, of order 1 or 2; `again` where it is to be differentiated."""
+    found = torch.autograd.grad(total, list(parameters), create_graph=again, retain_graph=True, allow_unused=True)
+    gradients = [each for each in found if each is not None]
     if order == 1:
         return torch.stack([each.abs().sum() for each in gradients]).sum()
     return torch.stack([each.square().sum() for each in gradients]).sum().sqrt()

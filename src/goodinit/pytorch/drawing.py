@@ -142,6 +142,7 @@ def _place(path: Path, overwrite: bool) -> Path:
 
 def _save(state: Mapping[str, Tensor], path: Path, overwrite: bool, facts: dict[str, str]) -> None:
     """Write the file whole or not at all. A tied tensor is written once, and the metadata name its other names."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     kept: dict[int, str] = {}
@@ -163,8 +164,9 @@ def _save(state: Mapping[str, Tensor], path: Path, overwrite: bool, facts: dict[
                 _name_new(hidden, path)
     except FileExistsError as error:
         raise GoodinitError(f"{path} is there already; choose another path, or say overwrite=True") from error
-    except OSError as error:
-        raise GoodinitError(f"{path}: it cannot be written ({error.strerror or error}); choose another path") from error
+    except (OSError, SafetensorError) as error:  # the second is what a full disk gives
+        why = getattr(error, "strerror", None) or error
+        raise GoodinitError(f"{path}: it cannot be written ({why}); choose another path") from error
 
 
 def _name_new(hidden: Path, path: Path) -> None:

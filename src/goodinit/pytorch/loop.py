@@ -68,7 +68,10 @@ def seeded(seed: int, name: str) -> Iterator[None]:
     started = torch.cuda.is_initialized()
     devices = list(range(torch.cuda.device_count())) if started else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(int(KeyedStream(seed).words(name, 0, 1)[0] >> np.uint64(1)))
+        word = int(KeyedStream(seed).words(name, 0, 1)[0] >> np.uint64(1))
+        torch.default_generator.manual_seed(word)  # torch.manual_seed would seed a GPU that is first used later, too
+        if started:
+            torch.cuda.manual_seed_all(word)
         yield
 
 

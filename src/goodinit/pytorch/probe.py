@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from goodinit.errors import GoodinitError
 from goodinit.methods.assignment import Assignment
@@ -73,6 +74,7 @@ class ModelProbe:
         self._parameters = dict(model.named_parameters())
         self._filled: tuple[Assignment, ...] | None = None
         self._bases: dict[str, Tensor] = {}
+        self._tuned: dict[str, Tensor] = {}
         self._without_grad = True
         first = next((tensor for tensor in tensors_in(batch.inputs) if tensor.dim()), None)
         self.examples = None if first is None else first.shape[0]
@@ -102,24 +104,24 @@ class ModelProbe:
         }
 
     def _fill(self, said: tuple[Assignment, ...]) -> None:
-        if self._filled == said:
+        if self._filled is said:
             return
         made: tuple[Planned, ...] = planned(self._weights, self._finish(said))
         staged = {each.weight.name: stage(self._model, each, self._stream) for each in made if is_staged(each)}
         write(made, staged, self._stream, tensors_of(self._model))
-        self._filled, self._bases = said, {}
+        self._filled, self._bases, self._tuned = said, {}, {}
 
     def _scale(self, said: tuple[Assignment, ...], gains: Gains) -> dict[str, Tensor]:
         """Fill, multiply, and give the tensors that can be multiplied."""
         self._fill(said)
-        tensors = self.scalable(said)
         if not self._bases:
-            self._bases = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+            self._tuned = self.scalable(said)
+            self._bases = {name: tensor.detach().clone() for name, tensor in self._tuned.items()}
         with torch.no_grad():
-            for name, tensor in tensors.items():
-                tensor.copy_(self._bases[name] * gains.get(name, 1.0))
+            for name, tensor in self._tuned.items():
+                torch.mul(self._bases[name], gains.get(name, 1.0), out=tensor)
                 tensor.requires_grad_()
-        return tensors
+        return self._tuned
 
     # --- runs ---
 
@@ -128,8 +130,11 @@ class ModelProbe:
         """Copies of the inputs; the random state is the probe's, and buffers are as before after it."""
         buffers = [(buffer, buffer.detach().clone()) for buffer in self._model.buffers()]
         try:
-            with seeded(self._stream.seed, "probe"), torch.set_grad_enabled(gradients):
+            with seeded(self._stream.seed, "probe"), torch.set_grad_enabled(gradients), _twice(gradients):
                 yield mapped(lambda tensor: tensor.detach().clone(), self.batch.inputs)
+        except RuntimeError as error:
+            text = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
+            raise GoodinitError(f"the model cannot be differentiated as the method asks ({text[:200]})") from error
         finally:
             with torch.no_grad():
                 for buffer, values in buffers:
@@ -168,6 +173,13 @@ class ModelProbe:
         """One run in which each layer call's weight is rescaled before its output goes on."""
         try:
             return self._tried(said, lambda gradients: self._traced(sweep, jacobians, gradients or jacobians))
+        except GoodinitError as error:
+            if jacobians:  # the same run works without
+                raise GoodinitError(
+                    "the Jacobians between layers cannot be taken: the model differentiates inside its own forward, or "
+                    f"changes its layers' outputs where that must be known ({error})"
+                ) from error
+            raise
         finally:
             self._filled = None  # projections inside a function were rescaled where they lie
 
@@ -255,13 +267,15 @@ class ModelProbe:
             total = self.loss(inputs, self.batch.targets)
             return derivatives.slope_of(derivatives.quotient(total, self._differentiated(), epsilon), tensors, gains)
 
-    def norm(self, said: tuple[Assignment, ...], gains: Gains, *, order: int, parts: int | None = None) -> GainSlopes:
+    def norm(
+        self, said: tuple[Assignment, ...], gains: Gains, *, order: int, parts: int | None = None, slopes: bool = True
+    ) -> GainSlopes:
         """The norm of the loss's gradient over two thirds of the batch, or the mean of those over parts of it."""
         tensors, own = self._scale(said, gains), self._differentiated()
         with self._run(True):
             totals = [self.loss(*self.part(0, 2 / 3))] if parts is None else self._losses(parts)
-            norms = torch.stack([derivatives.norm(total, own, order) for total in totals])
-            return derivatives.slope_of(norms.mean(), tensors, gains)
+            norms = torch.stack([derivatives.norm(total, own, order, again=slopes) for total in totals]).mean()
+            return derivatives.slope_of(norms, tensors, gains) if slopes else GainSlopes(float(norms), {})
 
     def after_step(self, said: tuple[Assignment, ...], gains: Gains, *, rate: float, order: int) -> GainSlopes:
         """The loss of the last two thirds of the batch after a step on the first two."""
@@ -320,6 +334,11 @@ class ModelProbe:
     def note(self, text: str) -> None:
         """Keep a sentence."""
         self.notes.append(text)
+
+
+def _twice(gradients: bool) -> AbstractContextManager[Any]:
+    """Attention by its plain formula, which can be differentiated twice, unlike PyTorch's fused kernels."""
+    return sdpa_kernel(SDPBackend.MATH) if gradients else nullcontext()
 
 
 class _Sums(Observer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +16,7 @@ from torch.nn.parameter import is_lazy
 from goodinit.errors import GoodinitError
 from goodinit.pytorch.calling import call_model, mapped
 from goodinit.pytorch.copies import copied
+from goodinit.pytorch.forms import Former
 from goodinit.pytorch.guard import runnable, untouched
 from goodinit.pytorch.uses import UseTracer
 from goodinit.structure import Meaning, Trace
@@ -80,9 +82,7 @@ def traced(model: nn.Module, inputs: Any) -> tuple[Trace | None, Mapping[str, Me
     if any(parameter.device.type == "meta" for parameter in model.parameters()):
         model, inputs = copied(model).to("meta"), mapped(_on_meta, inputs)
         with torch.random.fork_rng(devices=[]), torch.no_grad(), UseTracer(model) as tracer:
-            tracer.feed(inputs)
-            call_model(model, inputs)
-        return tracer.trace(), tracer.meanings()
+            return _followed(tracer, model, inputs)
     try:
         return _run(model, inputs, False)
     except GoodinitError:  # it may take a gradient in `forward`, as energies and forces do
@@ -91,9 +91,16 @@ def traced(model: nn.Module, inputs: Any) -> tuple[Trace | None, Mapping[str, Me
 
 def _run(model: nn.Module, inputs: Any, gradients: bool) -> tuple[Trace, Mapping[str, Meaning]]:
     with untouched(model, inputs) as own, torch.set_grad_enabled(gradients), UseTracer(model) as tracer:
-        tracer.feed(own)
-        call_model(model, own)
-    return tracer.trace(), tracer.meanings()
+        return _followed(tracer, model, own)
+
+
+def _followed(tracer: UseTracer, model: nn.Module, inputs: Any) -> tuple[Trace, Mapping[str, Meaning]]:
+    former = Former()
+    tracer.observer = former
+    former.feed(inputs)
+    tracer.feed(inputs)
+    call_model(model, inputs)
+    return replace(tracer.trace(), forms=tuple(former.forms)), tracer.meanings()
 
 
 def materialized(model: nn.Module, device: torch.device) -> dict[str, nn.Parameter]:

@@ -150,7 +150,7 @@ class Tracer(TorchFunctionMode):
         groups = operands(func, kind, args, kwargs, lambda tensor: self._value(tensor).names)
         if not groups or output is None:  # a product of two signals, as the scores of an attention are
             self._valued([each for each in before if any(value.weighting for _, value in before)])
-            self._heads([each for each in before if each[1].signal])
+            self._heads([each for each in before if each[1].signal], func is not torch.einsum)
             calls = [index for _, value in before if value.signal for index in value.calls]
             scale = math.prod(value.scale for _, value in before if value.signal)
             self._put(result, before, scored=tuple(dict.fromkeys(calls)), scale=scale)
@@ -195,6 +195,7 @@ class Tracer(TorchFunctionMode):
             varied=value.varied,
             first=used.seen and not value.reach,
             after=tuple(sorted(value.reach)) if used.seen else (index - 1,),
+            passed=value.passed,
             stream=value.stream,
         )
         self._open.append(call)
@@ -258,9 +259,8 @@ class Tracer(TorchFunctionMode):
             self._bias(first, before)
             self._put(result, data, **same, plain=first.plain)
         elif what == "product":
-            passed = (*first.passed, *own_names(before))
-            one = [(data[0][0], replace(first, passed=passed))] if len(data) == 1 else data
-            self._product(func, args, one, result)
+            one = [(data[0][0], replace(first, passed=(*first.passed, *own_names(before))))]
+            self._product(func, args, one if len(data) == 1 else data, result)
         elif what == "join":
             calls = tuple(dict.fromkeys(index for _, value in data for index in value.calls))
             activations = {value.activation for _, value in data}
@@ -283,11 +283,12 @@ class Tracer(TorchFunctionMode):
                 units = units_of(tensor, self._open[index]) if len(value.calls) == 1 else ()
                 self._change((index,), attended=True, value_units=units)
 
-    def _heads(self, values: Known) -> None:
-        """Note how wide the heads are of what two products of signals are made of: that of the last axis, by far."""
-        for tensor, value in values:
-            if tensor.dim() > 2:
-                self._change(value.calls, head_size=min(tensor.shape[-1], tensor.shape[-2] * tensor.shape[-1]))
+    def _heads(self, values: Known, product: bool = False) -> None:
+        """Note how many units a head has of what an attention is made of: what a product sums over, or its values'."""
+        weighted = any(value.weighting for _, value in values)
+        for place, (tensor, value) in enumerate(values if len(values) == 2 else ()):
+            axis = -2 if product and place and not weighted else -1
+            self._change(() if value.weighting else value.calls, head_size=tensor.shape[axis])
 
     def _bias(self, value: Value, before: Known) -> None:
         """A bias that `forward` adds by hand belongs to the layer whose output it meets, a table to a look-up."""
@@ -310,20 +311,27 @@ class Tracer(TorchFunctionMode):
                 self._change(branch.calls, residual=True)
                 if total and branch.calls:
                     self.observer.summed(kept, added, branch.calls, total[0], branch.scale)
-                self._branched(branch, stream, inside, data, result)
+                self._put(result, data, stream=self._branched(branch, stream, inside))
                 return
         for branch, stream in ((one, other), (other, one)):
             inside = self._beside_projection(branch, stream)
             if inside is not None:
-                self._branched(branch, Value(stream.node), inside, data, result, projected=True)
+                own = self._branched(branch, Value(stream.node), inside, stream.calls[0])
+                self._put(result, data, stream=own)
                 return
-        calls = tuple(dict.fromkeys((*one.calls, *other.calls)))
-        activation = one.activation if one.activation == other.activation else None
+        calls, same = tuple(dict.fromkeys((*one.calls, *other.calls))), one.activation == other.activation
         places = [index for value in (one, other) for index in self._look_ups(value)]
         self._beside(calls, [(self._open[index].weight, self._scales[index]) for index in places])
         mixed = is_mixed(one) or is_mixed(other)
         facts = {"normed": one.normed and other.normed, "mixed": mixed, "passed": (*one.passed, *other.passed)}
-        self._put(result, data, calls=calls, activation=activation, scored=(*one.scored, *other.scored), **facts)
+        self._put(
+            result,
+            data,
+            calls=calls,
+            activation=one.activation if same else None,
+            scored=(*one.scored, *other.scored),
+            **facts,
+        )
 
     def _look_ups(self, value: Value) -> list[int]:
         """The look-ups of places that a value is, after what each look-up is multiplied by was noted."""
@@ -358,14 +366,12 @@ class Tracer(TorchFunctionMode):
                 return
         self._put(result, data)  # a gate: two signals are multiplied
 
-    def _branched(
-        self, branch: Value, stream: Value, inside: tuple[int, ...], data: Known, result: Any, projected: bool = False
-    ) -> None:
-        """Note the sum of a branch and what it was computed from, or a projection of that."""
+    def _branched(self, branch: Value, stream: Value, inside: tuple[int, ...], shortcut: int | None = None) -> int:
+        """Note the sum of a branch and what it was computed from, or a projection of that, and give its stream."""
         number = len({each.stream for each in self._sums}) if stream.stream is None else stream.stream
-        how = (branch.scale, inside, branch.passed, stream.normed, branch.activation, projected)
+        how = (branch.scale, inside, branch.passed, stream.normed, branch.activation, shortcut)
         self._sums.append(ResidualSum(branch.calls, number, *how))
-        self._put(result, data, stream=number)
+        return number
 
     def _beside_projection(self, branch: Value, stream: Value) -> tuple[int, ...] | None:
         """The layers of a branch whose shortcut is one layer from the same value; None where it is no such sum."""

@@ -5,39 +5,48 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from goodinit import methods
+from goodinit.advising import advise
 from goodinit.comparison.design import check_starts
+from goodinit.comparison.model_tasks import model_of
 from goodinit.comparison.policies import Finished
 from goodinit.errors import GoodinitError
 from goodinit.methods import Start
 from goodinit.recommending.records import Dropped
 from goodinit.results import Finding, Job, Task, Trial
 
-__all__ = ["check_jobs", "checked", "fillable", "severe_findings", "usual_starts"]
+__all__ = ["MOST", "check_jobs", "checked", "fillable", "severe_findings", "usual_starts"]
 
 _OF_NETWORKS = ("he_normal", "glorot_normal", "lecun_normal", "orthogonal", "edge_of_chaos", "pytorch_linear")
-_OF_MODELS = ("he_normal", "glorot_uniform", "lecun_normal", "orthogonal", "edge_of_chaos")
+MOST = 8  # of the usual starts of a model, besides its own
 
 
 def usual_starts(task: Task) -> list[str]:
-    """The starts to race where a person names none: initializers, and for a model every method that needs no option."""
+    """The starts to race where a person names none: for a model those that `advise` finds sound, the best first."""
     if task.network.together:
         return list(_OF_NETWORKS)
-    return [*_OF_MODELS, *(name for name in methods.names() if name != "default")]
+    advice = advise(*model_of(task))
+    return [each.init for each in advice.options if each.init != "default"]
 
 
-def fillable(task: Task, given: Sequence[str | Start], baseline: Start) -> tuple[list[Start], list[Dropped]]:
+def fillable(
+    task: Task, given: Sequence[str | Start], baseline: Start, most: int | None = None
+) -> tuple[list[Start], list[Dropped]]:
     """The baseline and those of the starts that can fill what the task trains, each once; and the others with why not.
+
+    With `most`, the starts after so many are left out.
 
     Raises GoodinitError where the baseline cannot, or a start is not known.
     """
     check_starts(task, [baseline])
     kept, dropped = {str(baseline): baseline}, list[Dropped]()
     for each in given:
+        if most is not None and len(kept) > most:
+            break
         start = methods.get(each)
         if str(start) in kept or str(start) in [one.initialization for one in dropped]:
             continue
         try:
-            check_starts(task, [start])
+            check_starts(task, [start], measured=True)
         except GoodinitError as error:
             dropped.append(Dropped(str(start), f"{error}"))
         else:

@@ -11,12 +11,14 @@ from typing import Final
 
 from goodinit.errors import GoodinitError
 
-__all__ = ["INCOMPLETE", "OutputFolder", "check_new", "mark", "write_file", "write_new"]
+__all__ = ["HIDDEN", "INCOMPLETE", "OutputFolder", "check_new", "mark", "write_file", "write_new", "write_tree"]
 
 FILES: Final = ("result.json", "loss.png", "decision_boundary.png", "fit.png", "phase_diagram.png", "depth_scales.png")
 """Every file that a run may write; one of them in a folder says that another run is kept there."""
 
 
+HIDDEN: Final = ".goodinit-"
+"""How the names begin of what is being written; a kill may leave some, which nothing reads."""
 INCOMPLETE: Final = "INCOMPLETE.txt"
 """Beside files that are being replaced: where it stands, they may be of two runs, since one was stopped meanwhile."""
 
@@ -88,7 +90,7 @@ class OutputFolder:
     def _create(self, files: Mapping[str, bytes]) -> None:
         """Fill a hidden folder beside the place, then give it its name in one step."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        hidden = Path(tempfile.mkdtemp(prefix=".goodinit-", dir=self.path.parent))
+        hidden = Path(tempfile.mkdtemp(prefix=HIDDEN, dir=self.path.parent))
         try:
             for name, content in files.items():
                 (hidden / name).write_bytes(content)
@@ -108,7 +110,7 @@ class OutputFolder:
 
     def _replace(self, files: Mapping[str, bytes]) -> None:
         """Write everything beside its place first; only then replace, marked, and drop what is stale."""
-        hidden = Path(tempfile.mkdtemp(prefix=".goodinit-", dir=self.path))
+        hidden = Path(tempfile.mkdtemp(prefix=HIDDEN, dir=self.path))
         try:
             for name, content in files.items():
                 (hidden / name).write_bytes(content)
@@ -120,6 +122,33 @@ class OutputFolder:
             marker.unlink()
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
+
+
+def write_tree(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder of files, by their names with slashes: in one step where it is new, else marked while it changes.
+
+    All is written beside its place first; then each file or folder at the top of the tree replaces what stands there.
+    """
+    fresh = not folder.exists()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    hidden = Path(tempfile.mkdtemp(prefix=HIDDEN, dir=folder.parent if fresh else folder))
+    try:
+        new = hidden / "new"
+        for name, content in files.items():
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            (new / name).write_bytes(content)
+        if fresh:
+            new.rename(folder)
+            return
+        marker = mark(folder)
+        for each in sorted(new.iterdir()):
+            place = folder / each.name
+            if place.is_dir():
+                place.rename(hidden / f"old-{each.name}")
+            each.replace(place)
+        marker.unlink()
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def check_new(path: str | os.PathLike[str], overwrite: bool, example: str) -> Path:
@@ -154,7 +183,7 @@ def write_file(path: str | Path, content: bytes) -> Path:
     """Write one file, whole or not at all, over what stands there."""
     place = Path(path)
     try:
-        with tempfile.NamedTemporaryFile(dir=place.parent, prefix=".goodinit-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=place.parent, prefix=HIDDEN, delete=False) as file:
             hidden = Path(file.name)
             try:
                 file.write(content)

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from goodinit.structure.branches import Branch, ResidualStream
 from goodinit.structure.calls import LayerCall, ResidualSum, Trace
+from goodinit.structure.forms import INPUT, UNKNOWN, SignalForm
 from goodinit.structure.parameters import Parameter
 from goodinit.structure.roles import MULTIPLYING, ROLES, Meaning, Role
 from goodinit.structure.whole import Structure
 
 __all__ = [
+    "INPUT",
     "MULTIPLYING",
     "ROLES",
+    "UNKNOWN",
     "Branch",
     "LayerCall",
     "Meaning",
@@ -21,6 +24,7 @@ __all__ = [
     "ResidualStream",
     "ResidualSum",
     "Role",
+    "SignalForm",
     "Structure",
     "Trace",
 ]

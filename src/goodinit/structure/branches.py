@@ -25,7 +25,7 @@ class Branch:
     other streams whose outputs it attends to. `norm_before` says that a norm lies before its first layer,
     `norm_inside` that one lies before its end, `norm_at_end` that its output goes through a norm before the sum;
     `passed` names the scales of norms and layers that it goes through there. `activation` is one that its output goes
-    through, and `scale` what it is multiplied by.
+    through, and `scale` what it is multiplied by. `shortcut` is the projection that it is added to, where that is one.
     """
 
     number: int
@@ -40,6 +40,7 @@ class Branch:
     passed: tuple[str, ...]
     activation: str | None
     scale: float
+    shortcut: LayerCall | None = None
 
     @property
     def depth(self) -> int:
@@ -113,6 +114,7 @@ def _stream(number: int, sums: Sequence[ResidualSum], calls: Sequence[LayerCall]
                 passed=each.passed,
                 activation=each.activation,
                 scale=each.scale,
+                shortcut=None if each.shortcut is None else calls[each.shortcut],
             )
         )
     after = [each.normed for each in sums]

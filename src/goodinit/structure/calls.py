@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from goodinit.structure.forms import SignalForm
 
 __all__ = ["LayerCall", "ResidualSum", "Trace"]
 
@@ -27,6 +29,7 @@ class LayerCall:
     and keys too, `value_units` are the ranges of its output units that are values, none where that cannot be told.
     `head_size` is how many units of it one of its heads has. `after` are the calls whose outputs its input was computed
     from with no layer between, through gates and attentions too.
+    `passed` names the parameters of norms and scales that its input came through since the last layer or sum.
     `stream` is the residual stream that the input is, behind norms and views; None where no sum was made of it yet.
     `first` says that it descends from no layer call, and `last` that no layer call descends from the output.
     """
@@ -54,6 +57,7 @@ class LayerCall:
     value_units: tuple[tuple[int, int], ...] = ()
     head_size: int | None = None
     after: tuple[int, ...] = ()
+    passed: tuple[str, ...] = ()
     stream: int | None = None
     first: bool = False
     last: bool = False
@@ -68,7 +72,7 @@ class ResidualSum:
     one. `inside` are all layer calls of the branch, its end included. `passed` names the scales of norms and of layers
     that the end's output goes through before the sum, and `activation` an activation that it does. `normed` says that a
     norm lies on the stream itself between the sum before, or its beginning, and this one: that norms come after sums.
-    `projected` says that what it is added to is a projection of what it was computed from, as where a stage begins.
+    `shortcut` is the layer call whose output it is added to, where that is a projection of what it was computed from.
     """
 
     branch: tuple[int, ...]
@@ -78,16 +82,20 @@ class ResidualSum:
     passed: tuple[str, ...] = ()
     normed: bool = False
     activation: str | None = None
-    projected: bool = False
+    shortcut: int | None = None
 
 
 @dataclass(frozen=True)
 class Trace:
-    """One run: the layer calls and the residual sums in execution order, and the parameters that met no function."""
+    """One run: the layer calls and the residual sums in execution order, and the parameters that met no function.
+
+    `forms` say of each layer call what its input is made of.
+    """
 
     calls: tuple[LayerCall, ...]
     unused: tuple[str, ...] = ()
     sums: tuple[ResidualSum, ...] = ()
+    forms: tuple[SignalForm, ...] = field(default=(), repr=False, compare=False)
 
     def of(self, weight: str) -> tuple[LayerCall, ...]:
         """The calls of that weight."""

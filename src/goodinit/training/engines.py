@@ -23,20 +23,20 @@ __all__ = ["ENGINES", "REGISTRY", "Engine", "EngineName", "choose", "for_models"
 EngineName = str
 """One of `ENGINES`."""
 
-# Time of lanes over that of torch for a full-batch step on 1,347 examples of 64 features (ReLU, 10 classes), by
-# number and width of hidden layers; the best of three turns, one thread each, on an AVX-512 server processor:
+# Time of lanes over that of torch for a step of one network (digits, ReLU, momentum), by number and width of hidden
+# layers and batch; processor time, the best of three turns, one thread each, on a shared AVX-512 server:
 #
-#   hidden layers x width   1x128  1x256  1x512  2x128  2x256  2x512  7x128  7x256  7x512
-#   weights                    9k    19k    38k    26k    84k   300k   108k   412k   1.6M
-#   float32, 1 network        .30    .27    .24    .41    .45    .78    .45    .89   1.05
-#   float32, 16 networks      .30    .20    .14    .27    .34           .29    .70
-#   float64, 1 network        .31    .37    .28    .44    .44   1.10    .49   1.04   1.14
+#   hidden layers x width   30x64  3x256  4x512  4x512  2x1024  2x1024  30x512  2x2048
+#   batch                     128    128    128  1,347     128   1,347     128     128
+#   weights                  124k   150k   824k   824k    1.1M    1.1M    7.6M    4.3M
+#   float32                   .29    .74    .96    .98     .83    1.13    1.04     2.7
+#   float64                   .36    .63    .71   1.09     .75    1.38     .71     1.5
 #
-# and with two threads each, float32, 1 network: .64 .60 .44 .69 .84 1.54 .79 1.33 1.90; with 29 hidden layers of 128
-# (475k) in float64, 1.6. The reference (float64) took 0.8 to 1.1 of torch's time throughout.
-# Somewhere between 108k and 300k weights lanes falls behind.
-LANES_MOST_WEIGHTS: Final = 250_000
+# Of 8 networks of 3x256 at once it is .36.
+LANES_MOST_WEIGHTS: Final = 2_000_000
 """The weights of one network up to which `auto` takes lanes, where it is built, and beyond which torch."""
+GPU_FROM_WEIGHTS: Final = 250_000
+"""The same where PyTorch has a GPU."""
 
 _said: set[str] = set()
 
@@ -137,7 +137,7 @@ class Reference(_Complete):
 
 
 class Lanes(_Complete):
-    """Compiled, one network a SIMD lane."""
+    """Compiled: small networks one a SIMD lane, wide ones as matrix products."""
 
     name = "lanes"
     dtypes: Collection[Dtype] = _BOTH
@@ -175,7 +175,7 @@ class Torch(_Complete):
         return torch_engine.KNOWN
 
     def rank(self, weights: int) -> float:
-        return 0 if weights > LANES_MOST_WEIGHTS else 3
+        return 0 if weights > (GPU_FROM_WEIGHTS if torch_engine.has_gpu() else LANES_MOST_WEIGHTS) else 3
 
     def prepare(self) -> None:
         torch_engine.device()
@@ -207,7 +207,8 @@ def choose(
     """The engine that `auto` stands for: the fastest of those that are there and can train the network so.
 
     That is lanes where it is built, and torch, where it is installed, for networks of more than `LANES_MOST_WEIGHTS`
-    weights, and for float32 where lanes is not built. An engine that lacks the activation is passed over. Where none
+    weights (`GPU_FROM_WEIGHTS` on a machine with a GPU), and for float32 where lanes is not built. An engine that lacks
+    the activation is passed over. Where none
     is left, the reference trains, in float64. It is said once where training will be much slower, or not in float32.
 
     >>> from goodinit import activations

@@ -1,4 +1,4 @@
-"""The lanes engine: an ensemble of small networks in compiled code, one network a SIMD lane.
+"""The lanes engine: an ensemble of networks in compiled code, small ones one a SIMD lane, wide ones as matrix products.
 
 It trains as `reference` does, in float64 or float32, on all processors. A network's result is the same to the bit
 whichever networks are trained beside it, however many threads run and however the ensemble is split: the examples
@@ -65,19 +65,20 @@ def known() -> frozenset[str]:
     return frozenset(native().activations()) if available() else frozenset()
 
 
-def train(call: Call, *, layout: Literal["auto", "grouped", "alone"] = "auto") -> Run:
+def train(call: Call, *, layout: Literal["auto", "grouped", "alone", "wide"] = "auto") -> Run:
     """Train an ensemble as `call` says; the network's activation must be one of `known`.
 
-    `layout` is `grouped`, which fills vectors with networks, or `alone`, with the examples of one network: the same
-    bits. Losses are averaged in float64 whatever the dtype. Ctrl-C stops it within a second.
+    `layout` is `grouped`, which fills vectors with networks, `alone`, with the examples of one network, or `wide`,
+    with the units of one network's layers: the same bits. Losses are averaged in float64 whatever the dtype. Ctrl-C
+    stops it within a second.
 
     Raises GoodinitError for an array that cannot be used, before any compiled code sees it.
     """
     extension = native()
     network, schedule, dtype, watch = call.network, call.schedule, call.dtype, call.watch
     activation = network.activation
-    if layout not in ("auto", "grouped", "alone"):
-        raise GoodinitError(f"layout {shown(layout)} is not known; choose auto, grouped or alone")
+    if layout not in ("auto", "grouped", "alone", "wide"):
+        raise GoodinitError(f"layout {shown(layout)} is not known; choose auto, grouped, alone or wide")
     if activation.family not in known():
         raise GoodinitError(
             f"activation {activation.name!r} is not one of the compiled code's: the lanes engine cannot compute it; "

@@ -162,7 +162,9 @@ class NetworkProbe:
 
         return self._slopes(said, gains, value)
 
-    def norm(self, said: tuple[Assignment, ...], gains: Gains, *, order: int, parts: int | None = None) -> GainSlopes:
+    def norm(
+        self, said: tuple[Assignment, ...], gains: Gains, *, order: int, parts: int | None = None, slopes: bool = True
+    ) -> GainSlopes:
         """The norm of the loss's gradient over two thirds of the examples, or the mean of those over parts of them."""
         cuts = [self._part(0, 2 / 3)] if parts is None else self._cuts(parts)
 
@@ -170,7 +172,7 @@ class NetworkProbe:
             norms = [np.linalg.norm(_flat(self._gradient(values, X, Y)), order) for X, Y in cuts]
             return float(np.mean(norms))
 
-        return self._slopes(said, gains, value)
+        return self._slopes(said, gains, value) if slopes else GainSlopes(value(self._filled(said, gains)), {})
 
     def after_step(self, said: tuple[Assignment, ...], gains: Gains, *, rate: float, order: int) -> GainSlopes:
         """The loss of the last two thirds of the examples after a step on the first two."""

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -24,7 +25,7 @@ from goodinit.training.schedule import BatchIndices, Call, Run, Schedule, check_
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["KNOWN", "available", "device", "train"]
+__all__ = ["KNOWN", "available", "device", "has_gpu", "train"]
 
 _GROUP_BYTES: Final = 1 << 28  # of activations held at a time; a larger ensemble is trained group after group
 
@@ -46,6 +47,11 @@ def available() -> bool:
         return find_spec("torch") is not None
     except (ImportError, ValueError):
         return False
+
+
+def has_gpu() -> bool:
+    """Whether this machine has a GPU that PyTorch may use; it is not imported for the answer."""
+    return available() and any(Path(each).exists() for each in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd"))
 
 
 def device() -> str:

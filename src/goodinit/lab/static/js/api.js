@@ -36,17 +36,29 @@ export async function sendCsv(file) {
   return (await asked(path, { method: "POST", headers: { "Content-Type": "text/csv" }, body: file })).json();
 }
 
-/** Train a scene; `heard(name, data)` is called for every event, in order. Aborting the signal ends the training. */
+const TRIES = 3;
+
+/**
+ * Train a scene; `heard(name, data)` is called for every event, in order. Aborting the signal ends the training.
+ * Where a machine is busy an earlier request may reach the server after a later one and stop it: then it is asked again.
+ */
 export async function train(scene, heard, signal) {
+  for (let tries = 0; tries < TRIES; tries += 1) if ((await listen(scene, heard, signal)) || signal.aborted) return;
+  throw new Refused({ code: "busy", message: "" });
+}
+
+/** Hear one stream to its end; whether the training ended too. */
+async function listen(scene, heard, signal) {
+  let whole = false;
   const answer = await post("api/train", { client: CLIENT, scene }, signal);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
     const { value, done } = await reader.read();
-    if (done) return;
+    if (done) return whole;
     const blocks = (rest + value).split("\n\n");
     rest = blocks.pop();
-    for (const block of blocks) event(block, heard);
+    for (const block of blocks) whole = event(block, heard) === "end" || whole;
   }
 }
 
@@ -57,8 +69,9 @@ function event(block, heard) {
     if (line.startsWith("event: ")) name = line.slice(7);
     else if (line.startsWith("data: ")) data += line.slice(6);
   }
-  if (!name) return;
+  if (!name) return name;
   const told = JSON.parse(data || "{}");
   if (name === "error") throw new Refused(told.error);
   heard(name, told);
+  return name;
 }

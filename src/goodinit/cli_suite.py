@@ -1,0 +1,60 @@
+"""The command `goodinit suite`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from goodinit.cli_ends import StoppedError
+from goodinit.cli_progress import ProgressBar
+from goodinit.errors import GoodinitError
+
+__all__ = ["suite"]
+
+
+def suite(
+    task: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A registered task; repeat for several. All without.")
+    ] = None,
+    table: Annotated[bool, typer.Option("--table", help="Print the results that ship, and run nothing.")] = False,
+    results: Annotated[
+        str | None, typer.Option(metavar="FILE", help="With --table: print these results instead.")
+    ] = None,
+    study: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Keep every trial there; the same command goes on from it.")
+    ] = None,
+    out: Annotated[str | None, typer.Option(metavar="FILE", help="Write the results, a JSON file.")] = None,
+    cluster: Annotated[str | None, typer.Option(metavar="auto|ADDRESS|local", help="Train on a Ray cluster.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Run the suite, the registered benchmark of initializations, or print its results.
+
+    Every start is tuned with 1, 3 and 10 learning rates on seeds of their own, and judged once on paired seeds.
+    """
+    from rich.console import Console
+
+    from goodinit.report import write_file
+    from goodinit.suite import read_result, run_suite, suite_table
+
+    if results is not None and not table:
+        raise GoodinitError("--results goes with --table; say both")
+    if table:
+        found = read_result(results)
+    else:
+        with ProgressBar(hidden=quiet) as progress, redirect_stdout(sys.stderr):
+            try:
+                found = run_suite(tasks=task, study=study, cluster=cluster, progress=progress)
+            except KeyboardInterrupt:
+                kept = f"the same command goes on from what {study} holds" if study else "nothing was written"
+                raise StoppedError(kept) from None
+    if out is not None:
+        write_file(Path(out), (found.to_json() + "\n").encode())
+    if json:
+        typer.echo(found.to_json())
+    else:
+        Console(width=None if sys.stdout.isatty() else 140).print(suite_table(found))
