@@ -82,6 +82,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--races", type=int, default=200)
     parser.add_argument("--rule", action="store_true")
+    parser.add_argument("--first", type=int, default=0, help="the first race's seed, to share the races out")
     given = parser.parse_args()
     if given.rule:
         for rivals in (1, 2, 3):
@@ -89,7 +90,7 @@ def main():
             print(f"rule, {rivals} rivals, 50 seeds: {false} of {given.races}: {wilson(false, given.races)}")
         return
     began, false, counts = time.time(), 0, []
-    for seed in range(given.races):
+    for seed in range(given.first, given.first + given.races):
         better, seeds, finals = race(seed)
         false += better
         counts.append((seeds, finals))

@@ -83,6 +83,11 @@ FAMILIES: dict[str, tuple[str, str, dict[str, Any], Any]] = {
         {**_PAIR, "d_kv": 16, "d_ff": 128, "num_layers": 3, "num_heads": 4},
         _BOTH,
     ),
+    "mamba": (
+        *("MambaForCausalLM", "MambaConfig"),
+        {"vocab_size": 500, "hidden_size": 64, "num_hidden_layers": 3, "state_size": 8, **_MARKS},
+        _WORDS,
+    ),
     "whisper": (
         *("WhisperForConditionalGeneration", "WhisperConfig"),
         _SPEECH,

@@ -201,7 +201,7 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer sizes and repetitions: about a minute.")] = False,
     full: Annotated[bool, typer.Option("--full", help="More sizes, up to 100,000 networks: many minutes.")] = False,
     out: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Write bench.md, bench.json and bench.png there.")
+        str | None, typer.Option(metavar="DIR", help="Write bench.md, bench.json and the figures there.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another run in --out.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
@@ -224,7 +224,7 @@ def bench(
     written = folder.save(result) if folder is not None else None
     typer.echo(benchmark.to_json(result) if json else benchmark.markdown(result))
     if written is not None and not json:
-        typer.echo(f"bench.md, bench.json and bench.png are in {written}{os.sep}")
+        typer.echo(f"bench.md, bench.json and the figures are in {written}{os.sep}")
 
 
 @app.command()

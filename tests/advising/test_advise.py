@@ -61,6 +61,15 @@ def test_options_can_be_applied_and_come_in_the_order_of_the_evidence(models, ad
         goodinit.initialize(models[name](), advice.options[0].init, seed=0, inputs=BATCH)
 
 
+def test_the_docs_have_the_evidence():
+    docs = (EXAMPLES.parents[1] / "docs" / "advise.md").read_text(encoding="utf-8")
+    kinds = [kind for kind in KINDS if evidence(kind).accuracies]
+    assert {"plain relu", "residual"} <= set(kinds)
+    for kind in kinds:
+        row = next(line for line in docs.splitlines() if line.startswith(f"| {kind} |"))
+        assert all(f"`{init}` {accuracy:.3f}" in row for init, accuracy in evidence(kind).accuracies.items())
+
+
 def test_a_start_that_is_at_fault_is_no_option(advices):
     deep = advices["plain relu"]  # twenty layers from PyTorch's own start, which vanishes
     assert not deep.healthy

@@ -192,6 +192,9 @@ NAMES = {  # of transformers, torchtitan, OLMo-core, litgpt, Megatron-LM and tim
     "bert.encoder.layer.0.output.dense.weight": "mlp_out",
     "encoder.block.0.layer.1.DenseReluDense.wo.weight": "mlp_out",
     "embedding.word_embeddings.weight": "embedding",
+    "backbone.layers.0.mixer.in_proj.weight": "mixer_in",
+    "backbone.layers.0.mixer.out_proj.weight": "mixer_out",
+    "backbone.layers.0.mixer.dt_proj.bias": "step_bias",
 }
 
 

@@ -10,7 +10,20 @@ import numpy as np
 import pytest
 
 from goodinit import bench, cli
-from goodinit.bench import Bench, BenchFolder, Contest, Entry, Growth, Sizes, Timing, clock, conduct, trainers, weights
+from goodinit.bench import (
+    Bench,
+    BenchFolder,
+    Contest,
+    Entry,
+    GridCell,
+    Growth,
+    Sizes,
+    Timing,
+    clock,
+    conduct,
+    trainers,
+    weights,
+)
 from goodinit.training import lanes
 
 TINY = Sizes(
@@ -28,6 +41,9 @@ TINY = Sizes(
     growth_seconds=0.001,
     growth_repeats=1,
     growth_networks=2,
+    grid_widths=(3, 20),
+    grid_depths=(1,),
+    grid_networks=(1, 2),
 )
 
 
@@ -78,6 +94,16 @@ def test_the_tables_say_it():
     assert "can exceed 160 networks/s, which is 32 times the best peer." in text
     assert ["8", "1,000,000 (4 GFLOP/s)", ""] in rows
     assert "- JAX vmap did not take part: jax is not installed." in text
+
+
+def test_the_grid_holds_goodinit_against_its_best_peer():
+    rates = {"PyTorch eager": 50.0, "JAX vmap": 200.0, "goodinit auto": 300.0}
+    cells = (GridCell(64, 2, 8, rates, 2e9), GridCell(128, 2, 8, {"goodinit auto": 10.0}, 2e9))
+    assert (cells[0].ratio, cells[0].best_peer, cells[1].ratio) == (1.5, "JAX vmap", None)
+    text = bench.markdown(Bench({}, {}, (contest(),), (), cells))
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    assert ["64", "2", "8", "1.5 x", "50", "200", "300", "600"] in rows
+    assert ["128", "2", "8", "", "", "", "10", "20"] in rows
 
 
 def test_the_json_says_it():
@@ -164,7 +190,7 @@ def test_the_command_prints_and_writes(tiny, monkeypatch, tmp_path, capsys):
     assert command(monkeypatch, "--quick", "--out", str(tmp_path / "speed")) in (0, None)
     printed = capsys.readouterr().out
     assert printed.index("How many times as fast") < printed.index("Each contest") < printed.index("Growth")
-    assert sorted(p.name for p in (tmp_path / "speed").iterdir()) == ["bench.json", "bench.md", "bench.png"]
+    assert sorted(p.name for p in (tmp_path / "speed").iterdir()) == ["bench.json", "bench.md", "bench.png", "grid.png"]
     assert (tmp_path / "speed" / "bench.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "speed" / "bench.md").read_text() in printed
     assert command(monkeypatch, "--quick", "--out", str(tmp_path / "speed")) == 2

@@ -36,6 +36,10 @@ class Attention(nn.Module):
         elif self.how == "einsum":
             scores = torch.einsum("bhid,bhjd->bhij", q / self.scale, k)
             y = torch.einsum("bhij,bhjd->bhid", scores.softmax(self.axis), v)
+        elif self.how == "biased":
+            bias = x.new_zeros(n * HEADS, 1, PLACES)
+            scores = bias.baddbmm(batch1=q.flatten(0, 1), batch2=k.flatten(0, 1).mT, alpha=1 / self.scale)
+            y = scores.view(n, HEADS, PLACES, PLACES).softmax(self.axis) @ v
         else:
             y = (q @ k.transpose(-2, -1) / self.scale).softmax(self.axis) @ v
         return self.out(y.transpose(1, 2).reshape(n, PLACES, WIDTH).mean(1))
@@ -46,7 +50,7 @@ def found(model):
     return checkup, {each.code: each for each in checkup.findings if each.code.startswith("attention")}
 
 
-@pytest.mark.parametrize("how", ["written", "fused", "einsum"])
+@pytest.mark.parametrize("how", ["written", "fused", "einsum", "biased"])
 def test_what_is_measured_is_what_the_scores_are(how):
     model = Attention(how)
     checkup, findings = found(model)
@@ -62,7 +66,7 @@ def test_what_is_measured_is_what_the_scores_are(how):
     assert seen.entropy == pytest.approx(float(entropy), rel=1e-4)
 
 
-@pytest.mark.parametrize("how", ["written", "fused", "einsum"])
+@pytest.mark.parametrize("how", ["written", "fused", "einsum", "biased"])
 def test_scores_without_a_scale_are_found_with_their_line(how):
     _, findings = found(Attention(how, scale=1.0))
     assert list(findings) == ["attention-not-scaled"]
@@ -72,7 +76,7 @@ def test_scores_without_a_scale_are_found_with_their_line(how):
     assert "test_model_attention.py:" in finding.change()
 
 
-@pytest.mark.parametrize("how", ["written", "fused", "einsum"])
+@pytest.mark.parametrize("how", ["written", "fused", "einsum", "biased"])
 def test_a_saturated_softmax_is_found_and_its_remedy_helps(how):
     _, findings = found(Attention(how, gain=6))
     assert findings["attention-saturated"].severity == "severe"

@@ -76,7 +76,7 @@ def test_the_constants_of_deepnorm():
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
 def test_deepnorm_trains_as_the_model_that_is_edited(optimizer):
     """50 steps of LN(x + f / a) with the method's groups, and of LN(a x + f) with one rate: the same loss each step."""
-    layers, X = 2, torch.from_numpy(KeyedStream(0).uniform("x", 0, 48) * 11).long().reshape(8, 6)
+    layers, X = 1, torch.from_numpy(KeyedStream(0).uniform("x", 0, 48) * 11).long().reshape(8, 6)
     y, a = (X + 1) % 11, (2 * layers) ** 0.25
     ours = Transformer(layers, "after").double()
     done = goodinit.initialize(ours, "deepnorm", seed=1, inputs=X)

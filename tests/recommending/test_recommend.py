@@ -132,7 +132,7 @@ def test_a_model_with_data_as_arrays_gets_code_to_paste(tmp_path):
             torch.nn.init.normal_(layer.weight, std=1e-4)  # gradients of 1e-12, below Adam's epsilon
         return torch.nn.Sequential(*layers)
 
-    options = {"candidates": ["glorot_normal"], "learning_rates": [3e-3, 1e-2], "steps": 25, "budget": 30}
+    options = {"candidates": ["glorot_normal"], "learning_rates": [3e-3, 1e-2], "steps": 25, "budget": 40}
     found = goodinit.recommend(make, (X, y), **options)
     assert found.baseline == "default"
     assert found.verdict == "better"

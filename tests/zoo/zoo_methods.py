@@ -81,7 +81,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         )
         most = refused.most_common(1)[0] if refused else ("", 0)
         count = sum(text.startswith("refused") for text in told)
-        lines.append(f"| `{name}` | {told.count('applied')} | {count} | {most[1] or ''} {most[0]} |")
+        lines.append(f"| {name} | {told.count('applied')} | {count} | {most[1] or ''} {most[0]} |")
     return "\n".join(lines)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from goodinit import methods, recipes
+from goodinit import methods
 from goodinit.advising.evidence import evidence
 from goodinit.advising.records import Advice, Advised
 from goodinit.advising.starts import STARTS
 from goodinit.checkup.model_check import check
 from goodinit.errors import GoodinitError
-from goodinit.methods.every import EveryWeight
+from goodinit.methods import Method
 from goodinit.methods.traits import Traits, traits
 from goodinit.structure import Structure
 
@@ -52,7 +52,7 @@ def advise(
     >>> advice.structure
     'plain tanh: 13 layers, tanh'
     >>> [each.init for each in advice.options][:1]
-    ['orthogonal']
+    ['orthogonal(gain=1.05)']
 
     Raises GoodinitError where the model cannot be run on the inputs.
     """
@@ -63,7 +63,7 @@ def advise(
     own = check(model, inputs, targets, loss=loss)
     measured = evidence(found.kind)
     options, left_out = [], []
-    for init, reason in _candidates(structure, found, own.healthy, set(measured.accuracies)):
+    for init, reason in _candidates(structure, found, own.healthy, tuple(measured.accuracies)):
         accuracy = measured.accuracies.get(init)
         if accuracy is not None and accuracy < measured.best - _BEHIND and init != "default":
             continue
@@ -76,16 +76,19 @@ def advise(
     return Advice(found.text, found.kind, tuple(options), own.findings, tuple(left_out), measured.setting)
 
 
-def _candidates(structure: Structure, found: Traits, healthy: bool, measured: set[str]) -> Iterator[tuple[str, str]]:
-    """What suits, with why. Of recipes those that were measured on such a model."""
+def _candidates(
+    structure: Structure, found: Traits, healthy: bool, measured: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """What suits, with why: initializers, and methods that were measured there or speak of structures themselves."""
     for init, suits in STARTS.items():
         if (reason := suits(found)) is not None:
             yield str(methods.get(init)), reason
-    names = [*methods.names(), *(name for name in recipes.names() if name in measured)]
-    for name in names:
-        method = methods.as_method(name)
-        if not isinstance(method, EveryWeight) and (reason := method.suits(structure)) is not None:
-            yield name, reason
+    for init in dict.fromkeys([*methods.names(), *measured]):
+        method = methods.get(init)
+        if not isinstance(method, Method) or (init not in measured and type(method).suits is Method.suits):
+            continue
+        if (reason := method.suits(structure)) is not None:
+            yield init, reason
     if healthy:
         yield "default", "its own start, in which nothing severe was found"
 

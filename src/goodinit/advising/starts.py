@@ -55,6 +55,12 @@ def _tanh(found: Traits) -> str | None:
     return None
 
 
+def _calm(found: Traits) -> str | None:
+    if found.kind == "plain tanh":
+        return f"a gain a little above 1 keeps {found.layers} layers at the edge between fading and chaos"
+    return None
+
+
 def _gelu(found: Traits) -> str | None:
     if found.kind == "plain gelu" and found.activation == "gelu":
         return f"{found.layers} layers of gelu on the critical line, which its gain alone does not hold"
@@ -70,6 +76,7 @@ def _siren(found: Traits) -> str | None:
 STARTS: Final[Mapping[str, Callable[[Traits], str | None]]] = {
     "siren": _siren,
     "orthogonal": _orthogonal,
+    "orthogonal(gain=1.05)": _calm,
     "he_normal": _he,
     "lecun_normal": _lecun,
     "glorot_uniform": _glorot,

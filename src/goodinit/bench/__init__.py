@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from goodinit.bench.conduct import FULL, QUICK, USUAL, Sizes, bench
 from goodinit.bench.folder import BenchFolder, to_json
-from goodinit.bench.records import Bench, Contest, Entry, Growth, Timing
+from goodinit.bench.records import Bench, Contest, Entry, GridCell, Growth, Timing
 from goodinit.bench.tables import markdown
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "BenchFolder",
     "Contest",
     "Entry",
+    "GridCell",
     "Growth",
     "Sizes",
     "Timing",

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import metadata
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from goodinit.bench.clock import calibrated, interleaved
-from goodinit.bench.records import Bench, Contest, Entry, Growth, Timing
+from goodinit.bench.records import Bench, Contest, Entry, GridCell, Growth, Timing
 from goodinit.bench.trainers import TRAINERS, Problem, classic, digits, disagreement, missing
 from goodinit.bench.weights import DISTRIBUTIONS, drawers
 from goodinit.streams import processors
@@ -25,6 +26,9 @@ CLASSIC_STEPS: Final = 15_000
 _MOST_BYTES: Final = 1 << 30  # of activations: a peer that keeps more of them at once is not asked to
 _BY_ALL: Final = ("NumPy loop", "PyTorch eager", "JAX vmap", "goodinit lanes", "goodinit torch")
 _GROWING: Final = ("PyTorch eager", "JAX vmap", "goodinit auto")
+_GRID: Final = ("PyTorch eager", "torch.func vmap", "JAX vmap", "goodinit auto")
+_GRID_BATCH: Final = 128
+_GRID_MOST: Final = 1e11  # operations of a step of all networks: larger cells are left out
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,9 @@ class Sizes:
     growth_seconds: float = 0.1
     growth_repeats: int = 3
     growth_networks: int = 16
+    grid_widths: tuple[int, ...] = (16, 64, 256, 512, 1024)
+    grid_depths: tuple[int, ...] = (2, 8)
+    grid_networks: tuple[int, ...] = (1, 8)
 
 
 USUAL: Final = Sizes()
@@ -60,6 +67,8 @@ QUICK: Final = Sizes(
     drawn=(1 << 10, 1 << 16, 1 << 22),
     growth_seconds=0.06,
     growth_repeats=3,
+    grid_widths=(64, 256, 512),
+    grid_depths=(2,),
 )
 FULL: Final = Sizes(
     seconds=1.0,
@@ -69,6 +78,9 @@ FULL: Final = Sizes(
     samples=(30, 100, 300, 1000, 3000, 10_000, 30_000),
     drawn=(1 << 10, 1 << 14, 1 << 18, 1 << 22, 1 << 25, 1 << 27),
     growth_seconds=0.5,
+    grid_widths=(16, 32, 64, 128, 256, 512, 1024, 2048),
+    grid_depths=(2, 4, 8, 30),
+    grid_networks=(1, 8, 64),
 )
 
 
@@ -98,7 +110,7 @@ def bench(sizes: Sizes = USUAL, progress: Callable[[str], None] = lambda text: N
         progress(f"weights, {distribution}")
         contests.append(_drawing(distribution, sizes, absent))
     growths = _growths(sizes, able, progress)
-    return Bench(_machine(), asdict(sizes), tuple(contests), tuple(growths))
+    return Bench(_machine(), asdict(sizes), tuple(contests), tuple(growths), tuple(_grid(sizes, able, progress)))
 
 
 def _able() -> tuple[dict[str, set[Dtype]], dict[str, str]]:
@@ -235,6 +247,19 @@ def _growths(sizes: Sizes, able: Mapping[str, set[Dtype]], progress: Callable[[s
         kept = {name: tuple(each) for name, each in rates.items()}
         growths.append(Growth(axis, "network steps/s", values, kept, operations, f"{note}, float32"))
     return [*growths, _drawn(sizes, progress)]
+
+
+def _grid(sizes: Sizes, able: Mapping[str, set[Dtype]], progress: Callable[[str], None]) -> Iterator[GridCell]:
+    """Every width, depth and number of networks, on one batch of digits."""
+    names = [name for name in _GRID if "float32" in able.get(name, ())]
+    if "goodinit auto" not in names:
+        return
+    for width, depth, networks in product(sizes.grid_widths, sizes.grid_depths, sizes.grid_networks):
+        task = digits(width, depth + 1, _GRID_BATCH)
+        if task.operations * networks > _GRID_MOST:
+            continue
+        progress(f"grid: width {width:,}, {depth} hidden layers, {networks} at once")
+        yield GridCell(width, depth, networks, _rates(task, networks, names, sizes), task.operations)
 
 
 def _rates(task: Problem, networks: int, names: list[str], sizes: Sizes) -> dict[str, float]:

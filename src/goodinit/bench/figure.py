@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from goodinit.bench.records import Bench, Contest, Growth
+import numpy as np
+
+from goodinit.bench.records import Bench, Contest, GridCell, Growth
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["png"]
+__all__ = ["heat_map", "png"]
 
 _GOODINIT: Final = "#0072B2"  # Okabe & Ito 2008
 _PEERS: Final = ("#D55E00", "#009E73", "#CC79A7", "#E69F00")
@@ -26,6 +29,36 @@ def png(result: Bench) -> bytes:
     _bars(panels[0], result.contests[0])
     for axes, growth in zip(panels[1:], result.growths, strict=False):
         _lines(axes, growth)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DPI)
+    return buffer.getvalue()
+
+
+def heat_map(cells: Sequence[GridCell]) -> bytes:
+    """How many times as fast as the best peer, over width, depth and number, as a PNG file; red where it is slower."""
+    from matplotlib.colors import TwoSlopeNorm
+    from matplotlib.figure import Figure
+
+    widths = sorted({cell.width for cell in cells})
+    rows = sorted({(cell.depth, cell.networks) for cell in cells})
+    ratios = np.full((len(rows), len(widths)), np.nan)
+    for cell in cells:
+        if cell.ratio is not None:
+            ratios[rows.index((cell.depth, cell.networks)), widths.index(cell.width)] = cell.ratio
+    figure = Figure(figsize=(2.5 + len(widths), 1.5 + 0.5 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    bound = max(1.0, float(np.nanmax(np.abs(np.log2(ratios)), initial=0)))
+    image = axes.imshow(np.log2(ratios), cmap="RdBu", norm=TwoSlopeNorm(0, -bound, bound), aspect="auto")
+    for (row, column), ratio in np.ndenumerate(ratios):
+        if np.isfinite(ratio):
+            dark = abs(np.log2(ratio)) > 0.6 * bound
+            axes.text(column, row, f"{ratio:.2g}", ha="center", va="center", color="white" if dark else "black")
+    axes.set_xticks(range(len(widths)), [f"{width:,}" for width in widths])
+    axes.set_yticks(range(len(rows)), [f"{depth} x {networks}" for depth, networks in rows])
+    axes.set_xlabel("width")
+    axes.set_ylabel("hidden layers x networks")
+    axes.set_title("goodinit over the best peer, times as fast", fontsize=10)
+    figure.colorbar(image, ax=axes, label="log2 of the ratio")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI)
     return buffer.getvalue()

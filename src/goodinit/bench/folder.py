@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from goodinit import report
-from goodinit.bench.figure import png
+from goodinit.bench.figure import heat_map, png
 from goodinit.bench.records import Bench
 from goodinit.bench.tables import markdown
 from goodinit.errors import GoodinitError
 
 __all__ = ["BenchFolder", "to_json"]
 
-FILES: Final = ("bench.md", "bench.json", "bench.png")
+FILES: Final = ("bench.md", "bench.json", "bench.png", "grid.png")
 
 
 class BenchFolder(report.OutputFolder):
@@ -31,9 +31,12 @@ class BenchFolder(report.OutputFolder):
         super()._check()
 
     def save(self, result: Bench) -> Path:
-        """Write bench.md, bench.json and bench.png, and return the folder."""
+        """Write bench.md, bench.json and the figures, and return the folder."""
         contents = (markdown(result).encode(), to_json(result).encode() + b"\n", png(result))
-        return self.write(dict(zip(FILES, contents, strict=True)))
+        files = dict(zip(FILES, contents, strict=False))
+        if any(cell.ratio is not None for cell in result.grid):
+            files[FILES[-1]] = heat_map(result.grid)
+        return self.write(files)
 
 
 def to_json(result: Bench) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Bench", "Contest", "Entry", "Growth", "Timing"]
+__all__ = ["Bench", "Contest", "Entry", "GridCell", "Growth", "Timing"]
 
 TrainerKind = Literal["goodinit", "peer", "loop"]
 
@@ -126,6 +126,36 @@ class Growth:
 
 
 @dataclass(frozen=True)
+class GridCell:
+    """Networks of one width and depth (hidden layers), so many at once: network steps a second of each contestant.
+
+    `operations` are those of one step of one network.
+    """
+
+    width: int
+    depth: int
+    networks: int
+    rates: Mapping[str, float]
+    operations: float
+
+    @property
+    def ours(self) -> float:
+        """Network steps a second of goodinit."""
+        return max(rate for name, rate in self.rates.items() if name.startswith("goodinit"))
+
+    @property
+    def best_peer(self) -> str | None:
+        """The fastest of the others; None where there are none."""
+        peers = {name: rate for name, rate in self.rates.items() if not name.startswith("goodinit")}
+        return max(peers, key=peers.__getitem__, default=None)
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as fast as the best peer goodinit is."""
+        return None if self.best_peer is None else self.ours / self.rates[self.best_peer]
+
+
+@dataclass(frozen=True)
 class Bench:
     """All that `goodinit bench` measured, and on what machine."""
 
@@ -133,6 +163,7 @@ class Bench:
     settings: Mapping[str, Any]
     contests: tuple[Contest, ...]
     growths: tuple[Growth, ...]
+    grid: tuple[GridCell, ...] = ()
 
     @property
     def absent(self) -> dict[str, str]:
@@ -156,6 +187,17 @@ class Bench:
                     "note": growth.note,
                 }
                 for growth in self.growths
+            ],
+            "grid": [
+                {
+                    "width": cell.width,
+                    "depth": cell.depth,
+                    "networks": cell.networks,
+                    "network_steps_per_second": dict(cell.rates),
+                    "times_best_peer": cell.ratio,
+                    "gflops": cell.ours * cell.operations / 1e9,
+                }
+                for cell in self.grid
             ],
         }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from goodinit.bench.records import Bench, Contest, Growth
+from goodinit.bench.records import Bench, Contest, GridCell, Growth
 
 __all__ = ["markdown"]
 
@@ -22,6 +22,8 @@ def markdown(result: Bench) -> str:
     parts.append("## Growth")
     for growth in result.growths:
         parts += [f"### {growth.axis}", f"{growth.note[:1].upper()}{growth.note[1:]}; {growth.unit}.", _growth(growth)]
+    if result.grid:
+        parts += ["## Grid", _GRID, _grid(result.grid)]
     parts += ["## The machine", _table(("what", "is"), result.machine.items())]
     return "\n\n".join(parts) + "\n"
 
@@ -34,6 +36,12 @@ _READING = (
     "operations are the multiplications and additions of a network's matrix products alone. The peak is that of fused "
     "multiplications and additions on registers, on all processors at once, which no program exceeds. Each contestant "
     "has the threads it takes by itself."
+)
+
+
+_GRID = (
+    "Network steps a second on one batch of 128 digits, float32, by the width and the number of hidden layers and the "
+    "networks trained at once."
 )
 
 
@@ -100,6 +108,16 @@ def _growth(growth: Growth) -> str:
                 )
         rows.append(tuple(row))
     return _table((growth.axis, *growth.rates), rows)
+
+
+def _grid(cells: Sequence[GridCell]) -> str:
+    names = list(cells[0].rates)
+    rows = []
+    for cell in cells:
+        rates = [_short(cell.rates[name]) if name in cell.rates else "" for name in names]
+        size = (f"{cell.width:,}", str(cell.depth), str(cell.networks))
+        rows.append((*size, _times(cell.ratio), *rates, _short(cell.ours * cell.operations / 1e9)))
+    return _table(("width", "depth", "networks", "over the best peer", *names, "goodinit's GFLOP/s"), rows)
 
 
 def _times(ratio: float | None) -> str:

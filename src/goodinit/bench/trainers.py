@@ -78,11 +78,11 @@ def classic(hidden: tuple[int, ...] = (10, 5), samples: int | None = None) -> Pr
     return Problem(network, np.ascontiguousarray(data.X_train.T[:, taken]), data.targets[:, taken])
 
 
-def digits(width: int = 128, depth: int = 3) -> Problem:
-    """The handwritten digits, and a network of that many layers."""
+def digits(width: int = 128, depth: int = 3, samples: int | None = None) -> Problem:
+    """The handwritten digits, or the first of them, and a network of that many layers."""
     data = datasets.load("digits")
     network = MLP((64, *[width] * (depth - 1), 10), activations.get("relu"), "cross_entropy")
-    return Problem(network, np.ascontiguousarray(data.X_train.T), data.targets)
+    return Problem(network, np.ascontiguousarray(data.X_train[:samples].T), data.targets[:, :samples])
 
 
 def _engine(engine: EngineName) -> Ready:
@@ -165,6 +165,39 @@ def _pytorch(task: Problem, networks: int, dtype: Dtype) -> Work:
     return work
 
 
+def _torch_func(task: Problem, networks: int, dtype: Dtype) -> Work:
+    """One network's step by `torch.func.grad` under `torch.func.vmap`, as its tutorial on ensembles has it."""
+    import torch
+    from torch.nn import functional
+
+    kind = getattr(torch, dtype)
+    begin = {name: torch.tensor(value, dtype=kind) for name, value in task.start(networks).items()}
+    X, Y = (torch.tensor(array, dtype=kind) for array in (task.X, task.Y))
+    depth, labels, binary = task.network.depth, Y.argmax(dim=0), task.network.loss == "binary_cross_entropy"
+
+    def loss(parameters: dict[str, Any]) -> Any:
+        A: Any = X
+        for layer in range(1, depth + 1):
+            A = parameters[f"W{layer}"] @ A + parameters[f"b{layer}"]
+            A = torch.relu(A) if layer < depth else A
+        if binary:
+            return functional.binary_cross_entropy_with_logits(A, Y)
+        return functional.cross_entropy(A.T, labels)
+
+    gradients, losses = torch.func.vmap(torch.func.grad(loss)), torch.func.vmap(loss)
+
+    def work(steps: int) -> Losses:
+        parameters = {name: p.clone() for name, p in begin.items()}
+        with torch.no_grad():
+            first = losses(parameters).numpy()
+            for _ in range(steps):
+                for name, gradient in gradients(parameters).items():
+                    parameters[name].sub_(gradient, alpha=task.learning_rate)
+            return first, losses(parameters).numpy()
+
+    return work
+
+
 def _jax(task: Problem, networks: int, dtype: Dtype) -> Work:
     """One network's step under vmap, all steps in one fori_loop, under jit, compiled here."""
     import jax
@@ -209,6 +242,7 @@ TRAINERS: Final = {
     for trainer in (
         Trainer("NumPy loop", "loop", None, _numpy_loop),
         Trainer("PyTorch eager", "peer", "torch", _pytorch),
+        Trainer("torch.func vmap", "peer", "torch", _torch_func),
         Trainer("JAX vmap", "peer", "jax", _jax),
         *(
             Trainer(f"goodinit {name}", "goodinit", next(iter(engine.packages), None), _engine(name))

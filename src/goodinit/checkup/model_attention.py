@@ -45,6 +45,7 @@ class AttentionSignals:
         self._call, self._value = call, value
         self._measured: list[_Measured] = []
         self._size: int | None = None  # of the last product of two signals, should a softmax follow
+        self._alpha = 1.0  # what that product was multiplied by as it was made
         # Weights that sum to 1 along another axis than the last.
         self._weights: dict[int, tuple[weakref.ref[Tensor], tuple[int, ...]]] = {}
 
@@ -62,7 +63,10 @@ class AttentionSignals:
             if scores is not None:
                 self._measure(self._value(result[0]).calls, scores)
         elif LAYERS.get(function) == "matmul":
-            self._size = _contracted(args)
+            added = getattr(function, "__name__", "") in ("baddbmm", "addbmm", "addmm")  # a bias and alpha products
+            first = argument(args, kwargs, 1, "batch1") if added else None
+            self._size = _contracted((first,) if added else args)
+            self._alpha = float(kwargs.get("alpha", 1)) if added else 1.0
             self._used(args)
         elif what == "dropout" and isinstance(result, Tensor) and args and id(args[0]) in self._weights:
             self._weights[id(result)] = (weakref.ref(result), self._weights[id(args[0])][1])
@@ -88,7 +92,7 @@ class AttentionSignals:
         if axis % given.dim() == given.dim() - 1:
             scores = given.detach()[:_EXAMPLES]
             step = max(1, -(-scores.shape[-2] // _QUERIES))
-            self._measure(value.scored, Scores(scores[..., ::step, :], value.scale, self._size or 0))
+            self._measure(value.scored, Scores(scores[..., ::step, :], value.scale * self._alpha, self._size or 0))
         else:
             self._weights[id(result)] = (weakref.ref(result), value.scored)
 

@@ -15,10 +15,13 @@ __all__ = ["inputs_of"]
 _FEWEST: Final = 8  # examples, below which a feature's size says little
 
 
-def inputs_of(inputs: Any) -> tuple[InputStart, ...]:
-    """A record for every input of finite real numbers with an axis of examples and one of features."""
+def inputs_of(inputs: Any, last: bool = False) -> tuple[InputStart, ...]:
+    """A record for every input of finite real numbers with an axis of examples and one of features.
+
+    `last` says that the model's first layer sums over the last axis, which then has the features of sequences.
+    """
     return tuple(
-        _measured(name, tensor.detach())
+        _measured(name, tensor.detach(), last)
         for name, tensor in _named(inputs, "inputs")
         if tensor.dtype.is_floating_point
         and tensor.dim() > 1
@@ -40,11 +43,14 @@ def _named(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
             yield from _named(each, f"{name}[{place}]")
 
 
-def _measured(name: str, tensor: Tensor) -> InputStart:
-    """Columns are features, and the channels of images; of what has three axes any may be, so that it counts whole."""
+def _measured(name: str, tensor: Tensor, last: bool) -> InputStart:
+    """Columns are features, and the channels of images; of what has three axes any may be, where it is not told."""
     wide = tensor.double()
+    sequences = last and tensor.dim() == 3
     columns = wide.flatten(2).transpose(1, 2).flatten(0, 1) if tensor.dim() > 3 else wide.reshape(len(wide), -1)
-    by = "channel" if tensor.dim() > 3 else "feature" if tensor.dim() == 2 else None
+    columns = wide.flatten(0, 1) if sequences else columns
+    by = "channel" if tensor.dim() > 3 else "feature" if tensor.dim() == 2 or sequences else None
+    alike = bool((wide == wide[:1]).all())
     sizes, means = columns.square().mean(0).sqrt(), columns.mean(0)
     deviations = columns.std(0, correction=0)
     moving = deviations > 1e-6 * sizes
@@ -62,5 +68,5 @@ def _measured(name: str, tensor: Tensor) -> InputStart:
         largest=largest if by == "feature" else None,
         uneven=float(sizes.max() / usual) if by == "feature" else None,
         offset=float(away.median()) if len(away) else None,
-        moving=float(moving.double().mean()),
+        moving=0.0 if alike else float(moving.double().mean()),
     )

@@ -29,6 +29,6 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("severe", "warning", "info")
 def model_findings(start: ModelStart) -> tuple[Finding, ...]:
     """What every rule finds, the most severe first; of a batch at fault nothing that the fault brings about."""
     found = [finding for rule in RULES for finding in rule(start)]
-    if any(finding.severity == "severe" for rule in batch.CAUSES for finding in rule(start)):
+    if batch.at_fault(start):
         found = [finding for finding in found if finding.code not in batch.CONSEQUENCES]
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))

@@ -18,7 +18,7 @@ from goodinit.checkup.model_signals import FEWEST_FEATURES, FirstNotFinite, Sign
 from goodinit.checkup.model_weights import parameters_of
 from goodinit.checkup.step import Step
 from goodinit.errors import GoodinitError
-from goodinit.model_records import GateStart, ModelStart, NormStart
+from goodinit.model_records import GateStart, LayerStart, ModelStart, NormStart
 from goodinit.pytorch.calling import call_model, mapped, tensors_in
 from goodinit.pytorch.guard import runnable, untouched
 from goodinit.pytorch.losses import LossFunction, total_loss
@@ -108,7 +108,7 @@ class _Run:
             backward_failure=self.failure,
             learning_rate=step.learning_rate,
             optimizer=step.optimizer,
-            inputs=inputs_of(self.inputs),
+            inputs=inputs_of(self.inputs, _sums_last_axis(layers)),
             norms=tuple(
                 NormStart(f"batch norm {number}", float(offset), float(scale))
                 for number, (offset, scale) in enumerate(signals.norms, 1)
@@ -225,6 +225,12 @@ def _reentrant(total: Tensor) -> bool:
 def _spoiled(values: Tensor) -> bool:
     """Whether an input holds what no mask does: nan, or plus infinity."""
     return bool((torch.isnan(values) | (values == torch.inf)).any())
+
+
+def _sums_last_axis(layers: Sequence[LayerStart]) -> bool:
+    """Whether the first layer that meets the inputs sums over their last axis."""
+    first = next((layer for layer in layers if layer.varied), None)
+    return first is not None and first.kind in ("linear", "recurrent")
 
 
 def _dtype(model: torch.nn.Module) -> str:

@@ -71,9 +71,10 @@ class Remedies:
         if any(each.severity == "severe" and each.code not in known for each in found):
             return None
         several = sum(each.code == finding.code for each in self.found) > 1
-        left = [e.severity for e in found if e.code == finding.code and (not several or e.where == finding.where)]
-        worst = min(left, key=SEVERITIES.index, default=None)
-        if worst is not None and SEVERITIES.index(worst) <= SEVERITIES.index(finding.severity):
+        left = [each for each in found if each.code == finding.code and (not several or each.where == finding.where)]
+        remains = min(left, key=lambda each: SEVERITIES.index(each.severity), default=None)
+        worst = None if remains is None else remains.severity
+        if remains is not None and not _milder(finding, remains):
             return None
         scaled = "loss_scale" in code  # the two losses are then not of one size
         losses = (None, None) if scaled else (_first_loss(self.start), _first_loss(after))
@@ -119,6 +120,22 @@ class Remedies:
             else finding
             for finding in self.found
         )
+
+
+def _milder(before: Finding, after: Finding) -> bool:
+    """Whether a finding is less severe than it was, or as severe but twice as near to what is expected, in powers."""
+    if after.severity != before.severity:
+        return SEVERITIES.index(after.severity) > SEVERITIES.index(before.severity)
+    away = [_away(before), _away(after)]
+    return all(map(math.isfinite, away)) and away[1] <= away[0] / 2
+
+
+def _away(finding: Finding) -> float:
+    """How far the number that decided is from what it should be near, in powers of e; nan where that says nothing."""
+    measured, expected = finding.measured, finding.expected
+    if measured is None or expected is None or not measured > 0 or not expected > 0 or not math.isfinite(measured):
+        return math.nan
+    return abs(math.log(measured / expected))
 
 
 def _scaled(loss: LossFunction | None, factor: float) -> LossFunction | None:

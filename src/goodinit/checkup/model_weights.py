@@ -19,6 +19,7 @@ from goodinit.structure import Trace
 __all__ = ["parameters_of"]
 
 _NEAR: Final = 1e-4  # relative: gradients of duplicates as near as this are the same but for rounding
+_KEPT: Final = 0.1  # of the mean square, from which a difference from it has the digits of both
 _SAME_HASH: Final = 1e-5  # relative to a row's norm: rows farther apart are not looked at
 
 
@@ -79,7 +80,7 @@ def _measured(values: Tensor, weight: ModelWeight | None, gradient: Tensor | Non
         wide = torch.view_as_real(wide)
     mean = float(wide.mean()) if total else 0.0
     low, high = torch.aminmax(wide) if total else (wide.new_zeros(()), wide.new_zeros(()))
-    std = 0.0 if bool(low == high) else float(size(wide - mean))  # a constant's mean is off by rounding
+    std = 0.0 if bool(low == high) else _deviation(wide, mean)  # a constant's mean is off by rounding
     known = None if weight is None else weight.weight
     rms = math.hypot(mean, std)
     gradient_rms = None if gradient is None else float(size(gradient.detach()))
@@ -88,7 +89,7 @@ def _measured(values: Tensor, weight: ModelWeight | None, gradient: Tensor | Non
     part_std: tuple[float, ...] = ()
     if len(parts) > 1 and total:
         part_std = tuple(float(size(part - part.mean())) for part in torch.split(wide, list(parts), dim=out_axis))
-    units, duplicates, duplicate_gradients = _duplicates(wide, weight, gradient)
+    units, duplicates, duplicate_gradients = _duplicates(wide, torch.maximum(low.abs(), high.abs()), weight, gradient)
     return {
         "role": "unknown" if weight is None else weight.role,
         "kind": "" if weight is None else weight.kind,
@@ -107,8 +108,15 @@ def _measured(values: Tensor, weight: ModelWeight | None, gradient: Tensor | Non
     }
 
 
+def _deviation(values: Tensor, mean: float) -> float:
+    """The standard deviation, from the mean square where that keeps its digits."""
+    square = float(size(values)) ** 2
+    variance = square - mean * mean
+    return math.sqrt(variance) if variance > _KEPT * square else float(size(values - mean))
+
+
 def _duplicates(
-    values: Tensor, weight: ModelWeight | None, gradient: Tensor | None
+    values: Tensor, largest: Tensor, weight: ModelWeight | None, gradient: Tensor | None
 ) -> tuple[int | None, int | None, bool | None]:
     """How many output units there are, how many have the weights of another, and whether those get its gradients."""
     known = None if weight is None else weight.weight
@@ -121,7 +129,7 @@ def _duplicates(
     generator = torch.Generator().manual_seed(0)  # one of our own: the global one stays as it is
     direction = torch.randn(rows.shape[1], generator=generator).to(rows)
     mixed, order = (rows @ direction).sort()
-    reach = _SAME_HASH * torch.linalg.vector_norm(direction) * rows.abs().amax()
+    reach = _SAME_HASH * torch.linalg.vector_norm(direction) * largest
     near = torch.nonzero(mixed.diff().abs() <= reach).reshape(-1)
     if not len(near):
         return units, 0, None

@@ -39,6 +39,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
     # A squared error is 1 + r^2 times the targets' variance for outputs r times their deviation, and r is 1 or 2 in
     # sound starts.
     "loss-above-chance/numbers": Limit(10, 100),
+    "loss-above-chance/offset": Limit(4, 4),  # the outputs' mean 1.7 deviations off: 1 is usual in a sound start
     # Half of a deep ReLU layer's units are off for all examples by chance where the inputs have become alike.
     "dead-units": Limit(0.75, 0.95),
     "saturated-units": Limit(0.25, 0.5),  # of what standard normal inputs would not saturate

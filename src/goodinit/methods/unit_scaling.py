@@ -55,11 +55,10 @@ class UnitScaling(Method):
 
     def prepare(self, structure: Structure, probe: Probe | None = None) -> tuple[Assignment, ...]:
         """The values of AutoInit, and the rates of the unit weights behind them."""
-        if self.ran(structure).streams:
-            where = structure.streams[0].branches[0].ends[0].module
+        trace = self.ran(structure).trace
+        if trace is not None and trace.sums:
             raise GoodinitError(
-                f"{self}: it weighs the sums of residual streams, as that behind {where}, which changes the model; "
-                "autoinit is for those"
+                f"{self}: it weighs the sums of residual streams anew, which changes the model; autoinit is for those"
             )
         found = input_moments(structure)
         made = []

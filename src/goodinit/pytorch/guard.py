@@ -6,7 +6,7 @@ import copy
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from goodinit.pytorch.calling import mapped
 from goodinit.pytorch.copies import copied
 
 __all__ = ["plain_model", "runnable", "untouched"]
+
+_WHOLE: Final = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""By the bytes of an element, an integer of as many, whose values are equal where every bit is."""
 
 
 def plain_model(model: Any) -> torch.nn.Module:
@@ -133,7 +136,8 @@ def _same_bits(one: Tensor, other: Tensor) -> bool:
         one, other = torch.view_as_real(one), torch.view_as_real(other)
     if one.dim() == 0:
         one, other = one.reshape(1), other.reshape(1)
-    return bool(torch.equal(one.view(torch.uint8), other.view(torch.uint8)))
+    whole = _WHOLE.get(one.element_size(), torch.uint8)
+    return bool(torch.equal(one.view(whole), other.view(whole)))
 
 
 def _random_state() -> tuple[Any, ...]:

@@ -15,7 +15,14 @@ from typing import Final
 __all__ = ["Place", "places"]
 
 _NUMBER: Final = re.compile(r"\.(\d+)(?=\.)")
-_INTO: Final = ("attention_out", "mlp_out", "expert_out")  # their outputs have the width, their inputs need not
+_INTO: Final = (
+    "attention_out",
+    "mlp_out",
+    "expert_out",
+    "mixer_out",
+)  # their outputs have the width, their inputs need not
+_WHOLE: Final = ("patch", "mixer_conv", "mixer_step")  # their inputs are all axes but the first
+_BIASES: Final = {"patch": "patch_bias", "mixer_step": "step_bias"}  # of these roles' weights
 _NORM: Final = re.compile(
     r"(^|[._])(norm|ln|layernorm|rmsnorm|rms_norm|layer_norm)|norm\d*(\.|$)|(^|\.)ln[_\d]", re.IGNORECASE
 )
@@ -48,7 +55,7 @@ class Place:
             return 1
         experts = self.shape[0] if len(self.shape) == 3 and self.role.startswith("expert") else 1
         size = math.prod(self.shape) // experts
-        if self.role == "patch":
+        if self.role in _WHOLE:
             return math.prod(self.shape[1:])
         return max(1, size // self.width) if self.role in _INTO else self.width
 
@@ -114,7 +121,9 @@ def role_of(name: str, shape: tuple[int, ...]) -> str:
         owner = name.rpartition(".")[0]
         if _NORM.search(owner):
             return "norm_bias"
-        return "patch_bias" if _named(f"{owner}.weight") == "patch" else "bias"
+        return _BIASES.get(_named(f"{owner}.weight"), "bias")
+    if name.endswith("mixer.D"):
+        return "state_skip"
     if len(shape) <= 1:
         return "norm_scale" if _NORM.search(name) else "other"
     return _named(name)

@@ -94,7 +94,7 @@ def _taken(
     if chosen is not None:
         return chosen.initialization, chosen.learning_rate
     if finals:
-        return base, finals[0].learning_rate
+        return base, _own(finals).learning_rate
     for rung in reversed(rungs):
         for each in rung.standings:
             if each.initialization == base and math.isfinite(each.value):
@@ -115,7 +115,7 @@ def _answer(
 ) -> str:
     begun = "Stopped early; the best so far: " if stopped else ""
     if chosen is not None:
-        own = finals[0]
+        own = _own(finals)
         assert chosen.share is not None
         said = (
             f"{chosen.initialization} at a learning rate of {chosen.learning_rate:g} is better than {base} at "
@@ -125,23 +125,29 @@ def _answer(
         )
         if task.metric.score == "accuracy":
             said += f", test accuracy {100 * chosen.score:.4g} % against {100 * own.score:.4g} %"
-        others = [each.initialization for each in better if each is not chosen]
-        if others:
-            are = "is better than it too" if len(others) == 1 else "are better than it too"
-            said += f". {listed(others)} {are}; which of them is best was not tested"
+        also = [each.initialization for each in better if each is not chosen]
+        if also:
+            are = "is better than it too" if len(also) == 1 else "are better than it too"
+            said += f". {listed(also)} {are}; which of them is best was not tested"
         return begun + said
     keep = f"keep {base}, at a learning rate of {rate:g}"
-    if len(finals) == 1:
+    rivals = [each for each in finals if each.share is not None]
+    if finals and not rivals:
         return _begun(begun, f"no other start came to the finals: {keep}")
     if not finals or seeds == 0:
         why = "the race had not come to its finals" if stopped else "the time was out before the finals"
         return f"{begun}{keep}; {why}, so that nothing can be told"
-    rivals, on = count(len(finals) - 1, "finalist"), count(seeds, "fresh seed")
-    return _begun(begun, f"none of {rivals} is separable from {base} on {on}: {keep}")
+    others, on = count(len(rivals), "finalist"), count(seeds, "fresh seed")
+    return _begun(begun, f"none of {others} is separable from {base} on {on}: {keep}")
 
 
 def _begun(begun: str, sentence: str) -> str:
     return begun + sentence if begun else sentence[0].upper() + sentence[1:]
+
+
+def _own(finals: Sequence[FinalResult]) -> FinalResult:
+    """The baseline at the rate that is best on the fresh seeds; that of the tuning before any has ended."""
+    return min((each for each in finals if each.share is None), key=lambda each: (each.median, 0.0))
 
 
 def _number(found: FinalResult, criterion: str) -> str:
@@ -158,11 +164,11 @@ def _further(
     stopped: bool,
 ) -> str:
     """What it would take to tell more."""
-    if chosen is not None or len(finals) == 1:
+    if chosen is not None or (finals and all(each.share is None for each in finals)):
         return ""
     if not finals or seeds == 0:
         return "Run the same again with the same study, or with more time." if stopped else "Give it more time."
-    others = [each for each in finals[1:] if each.more is not None]
+    others = [each for each in finals if each.more is not None]
     if not others:
         return f"More seeds will hardly change that: no finalist wins more seeds against {base} than it loses."
     near = min(others, key=lambda each: each.more or 0)

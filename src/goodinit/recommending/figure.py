@@ -48,7 +48,8 @@ def drawing(found: RaceFacts) -> Drawing:
     caption = (
         f"Left: each line is a start at one learning rate; its height is the median {CRITERIA[found.criterion]} on the "
         "seeds of a rung, lower for better; lines that end dropped out. Middle: the finals, a point a fresh seed, with "
-        f"the median. Right: how strongly the seeds so far say that a finalist is better than {found.baseline}; from "
+        f"the median. Right: how strongly the seeds so far say that a finalist is better than {found.baseline}, "
+        "at its best rate and at the finalist's own; from "
         f"{1 / ERROR:.0f} (dashed) on, after correction for the number of finalists, it is called better."
     )
     return Drawing("race", "The race", caption, figure)

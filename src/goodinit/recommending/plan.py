@@ -87,7 +87,7 @@ def make_plan(
     race, with the one that would do.
     """
     full = cost(steps)
-    finalists = next((k for k, seeds in _FINALISTS if budget * (1 - SCREENING) >= full * (k + 1) * seeds), 0)
+    finalists = next((k for k, seeds in _FINALISTS if budget * (1 - SCREENING) >= full * (k + 2) * seeds), 0)
     least = math.inf
     for grid in _grids(rates):
         for fractions in _FRACTIONS:
@@ -102,7 +102,7 @@ def make_plan(
                 least = min(least, spent)
                 if finalists and spent <= budget * SCREENING:
                     return RacePlan(grid, rungs, finalists)
-    needed = max(least / SCREENING, full * 2 * 6 / (1 - SCREENING))
+    needed = max(least / SCREENING, full * 3 * 6 / (1 - SCREENING))
     raise TooSmallError(budget, needed)
 
 

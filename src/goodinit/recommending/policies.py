@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
 
@@ -139,9 +139,12 @@ class SuccessiveHalving:
 
 @dataclass(frozen=True)
 class Finals:
-    """The finalists, the baseline first, on fresh paired seeds, some at a time, until one leads and can be told.
+    """The finalists on fresh paired seeds, some at a time, until one leads and can be told.
 
-    The race may end after any seed, and go on another day: the evidence holds its error at every moment.
+    The first arm is the baseline at its best rate; the baseline is there at every rival's rate too. A rival is called
+    better where it is better than both: tuning chooses rates from few runs, and a rival that is better than a
+    baseline at a worse rate says nothing of starts. The race may end after any seed, and go on another day: the
+    evidence holds its error at every moment.
     """
 
     study: Study
@@ -149,6 +152,14 @@ class Finals:
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
     at_once: int = 1
+
+    @classmethod
+    def entered(cls, finalists: Sequence[Arm]) -> tuple[Arm, ...]:
+        """The arms of the finals of these finalists, the baseline's first, with the baseline at their rates."""
+        own = finalists[0]
+        known = {arm.key for arm in finalists}
+        rates = dict.fromkeys(arm.rate for arm in finalists[1:])
+        return (*finalists, *(Arm(own.start, rate) for rate in rates if (own.key[0], rate) not in known))
 
     def waves(self, finished: Finished) -> Iterator[Wave]:
         """A wave for every `at_once` seeds, until the finals are decided."""
@@ -173,71 +184,91 @@ class Finals:
         }
 
     def decided(self, finished: Finished) -> bool:
-        """Whether the finalist that leads is better than the baseline, or after 20 seeds none wins more than it loses.
+        """Whether the rival that leads is better than the baseline, or after 20 seeds none wins more than it loses.
 
         A baseline that leads goes on: another may come to be told from it.
         """
         found = self.results(finished)
-        if len(found) < 2:
+        others = [each for each in found if each.share is not None]
+        if not others:
             return True
-        others = found[1:]
         if len(found[0].values) >= _ENOUGH and all(each.wins <= each.losses for each in others):
             return True
         leader = min(others, key=_lead)
-        return leader.better and leader.median <= found[0].median
+        return leader.better and all(leader.median <= each.median for each in found if each.share is None)
 
     def results(self, finished: Finished) -> tuple[FinalResult, ...]:
-        """What the fresh seeds say of each finalist."""
+        """What the fresh seeds say of each arm, in their order."""
         rows = list(self.paired(finished).values())
         values = np.array([[criterion_value(trial, self.study.criterion) for trial in row] for row in rows])
         values = values.reshape(len(rows), len(self.arms))
-        paths = [_signs(values[:, at], values[:, 0]) for at in range(1, len(self.arms))]
-        adjusted = adjust_evidence([path[-1][-1] if path else 1.0 for path in paths])
+        own = self.arms[0].key[0]
+        bases = {arm.rate: at for at, arm in enumerate(self.arms) if arm.key[0] == own}
+        paths = {
+            at: _hardest(values[:, at], [values[:, base] for base in {0, bases[arm.rate]}])
+            for at, arm in enumerate(self.arms)
+            if arm.key[0] != own
+        }
+        last = [path[-1].evidence if path else 1.0 for path in paths.values()]
+        adjusted = dict(zip(paths, adjust_evidence(last).tolist(), strict=True))
         found = []
         for at, arm in enumerate(self.arms):
-            own = [row[at] for row in rows]
-            scores = [trial.test_score for trial in own]
+            trials = [row[at] for row in rows]
+            scores = [trial.test_score for trial in trials]
             plain = FinalResult(
                 *arm.key,
                 values=tuple(values[:, at].tolist()),
                 median=float(np.median(values[:, at])) if rows else math.nan,
                 score=float(np.median(scores)) if scores else math.nan,
-                diverged=sum(trial.diverged or trial.failure is not None for trial in own),
+                diverged=sum(trial.diverged or trial.failure is not None for trial in trials),
             )
-            found.append(plain if at == 0 else self._against(plain, paths[at - 1], float(adjusted[at - 1])))
+            found.append(_against(plain, paths[at], adjusted[at], len(paths)) if at in paths else plain)
         return tuple(found)
 
-    def _against(self, plain: FinalResult, path: Sequence[tuple[int, int, float]], adjusted: float) -> FinalResult:
-        wins, losses = path[-1][:2] if path else (0, 0)
-        better = adjusted >= 1 / ERROR - 1e-9
-        return FinalResult(
-            plain.initialization,
-            plain.learning_rate,
-            plain.values,
-            plain.median,
-            plain.score,
-            plain.diverged,
-            wins=wins,
-            ties=len(path) - wins - losses,
-            losses=losses,
-            share=share_at_least(wins, losses),
-            evidence=tuple(evidence for *_, evidence in path),
-            adjusted=adjusted,
-            better=better,
-            more=0 if better else pairs_needed(wins, losses, comparisons=len(self.arms) - 1, level=1 - ERROR),
-        )
+
+def _against(plain: FinalResult, path: Sequence[_Signs], adjusted: float, rivals: int) -> FinalResult:
+    """The result with what the seeds say against the baseline; `rivals` are told at once."""
+    last = path[-1] if path else _Signs(0, 0, 1.0)
+    better = adjusted >= 1 / ERROR - 1e-9
+    more = 0 if better else pairs_needed(last.wins, last.losses, comparisons=rivals, level=1 - ERROR)
+    return replace(
+        plain,
+        wins=last.wins,
+        ties=len(path) - last.wins - last.losses,
+        losses=last.losses,
+        share=share_at_least(last.wins, last.losses),
+        evidence=tuple(each.evidence for each in path),
+        adjusted=adjusted,
+        better=better,
+        more=more,
+    )
 
 
 def _lead(found: FinalResult) -> tuple[float, float]:
     return (found.median if not math.isnan(found.median) else math.inf, -float(found.wins))
 
 
-def _signs(own: np.ndarray, base: np.ndarray) -> list[tuple[int, int, float]]:
+@dataclass(frozen=True)
+class _Signs:
+    """Wins and losses after a seed, and the evidence that they are."""
+
+    wins: int
+    losses: int
+    evidence: float
+
+
+def _hardest(own: np.ndarray, bases: Sequence[np.ndarray]) -> list[_Signs]:
+    """After each seed the weakest evidence against any of the baseline's rows, which has the error of each of them."""
+    paths = [_signs(own, base) for base in bases]
+    return [min(each, key=lambda signs: (signs.evidence, signs.wins)) for each in zip(*paths, strict=True)]
+
+
+def _signs(own: np.ndarray, base: np.ndarray) -> list[_Signs]:
     """Wins, losses and the e-value after each seed; a pair of diverged runs is a tie."""
-    wins, losses, path = 0, 0, list[tuple[int, int, float]]()
+    wins, losses, path = 0, 0, list[_Signs]()
     for a, b in zip(own.tolist(), base.tolist(), strict=True):
         wins, losses = wins + (a < b), losses + (a > b)
-        path.append((wins, losses, sign_evidence(wins, losses)))
+        path.append(_Signs(wins, losses, sign_evidence(wins, losses)))
     return path
 
 

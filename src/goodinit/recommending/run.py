@@ -61,10 +61,10 @@ def recommend(
     Every candidate is checked first: one with a severe finding that the model's own start does not have drops out.
     The others are raced, each at every learning rate, by successive halving: briefly on seeds of their own, judged on a
     quarter of the training examples that is held out; a third goes on for longer. The best starts, and the baseline at
-    its best rate, are then trained on fresh seeds and judged on the test examples, paired by seed. A start is called
-    better where the e-value of its wins, corrected for the number of finalists, reaches 20: over the whole race,
-    however often it is looked at and whenever it stops, a start that wins at most half of the seeds is called better
-    with a chance of at most 5 %.
+    its best rate and at theirs, are then trained on fresh seeds and judged on the test examples, paired by seed. A
+    start is called better where it is better than both: where the smaller e-value of its wins, corrected for the number
+    of finalists, reaches 20. Over the whole race, however often it is looked at and whenever it stops, a start that
+    wins at most half of the seeds is called better with a chance of at most 5 %.
 
     Arguments:
         make: a function that gives a new model, or (model, data), as itself, `MODULE:FUNCTION` or `file.py:FUNCTION`;
@@ -282,7 +282,7 @@ class _Runner:
         state.halving = SuccessiveHalving(self.study, arms, rungs, str(self.race.own), self._late)
         if known is None:
             yield from state.halving.waves(finished)
-            finalists = state.halving.finalists(finished, self.plan.finalists)
+            finalists = Finals.entered(state.halving.finalists(finished, self.plan.finalists))
             remember(finalists)
         else:
             by_name = {str(start): start for start in self.race.starts}

@@ -11,7 +11,7 @@ from goodinit.findings import Limit, Severity
 from goodinit.model_records import InputStart, ModelStart
 from goodinit.results import Finding
 
-__all__ = ["CAUSES", "CONSEQUENCES", "RULES"]
+__all__ = ["CONSEQUENCES", "RULES", "at_fault"]
 
 # (warning, severe): times the size 1 that every rule of initial weights is made for, or away from it.
 LARGE: Final = (5.0, 30.0)
@@ -66,7 +66,7 @@ def _severity(value: float, ends: tuple[float, float]) -> Severity | None:
 def _standardized(each: InputStart) -> str:
     if each.moving == 0:
         return ""
-    axes = "(0, *range(2, inputs.dim()))" if each.by == "channel" else "0"
+    axes = "(0, *range(2, inputs.dim()))" if each.by == "channel" else "(0, 1)" if len(each.shape) > 2 else "0"
     lines = f"mean, std = inputs.mean({axes}, keepdim=True), inputs.std({axes}, keepdim=True).clamp_min(1e-12)"
     if each.by is None:
         lines = "mean, std = inputs.mean(), inputs.std().clamp_min(1e-12)"
@@ -179,5 +179,13 @@ def silent_norm(start: ModelStart) -> Iterator[Finding]:
         )
 
 
-CAUSES: Final = (inputs, targets, scores)
-RULES: Final = (*CAUSES, modes, silent_norm)
+RULES: Final = (inputs, targets, scores, modes, silent_norm)
+
+CAUSES: Final = frozenset({"stale-statistics"})
+"""Warnings that bring those consequences about too, beside what is severe of the inputs, targets and scores."""
+
+
+def at_fault(start: ModelStart) -> bool:
+    """Whether the batch, or the mode that it is run in, is at fault for what is found behind it."""
+    severe = any(finding.severity == "severe" for rule in (inputs, targets, scores) for finding in rule(start))
+    return severe or any(finding.code in CAUSES for finding in modes(start))

@@ -54,10 +54,10 @@ def loss_above_chance(loss: float, chance: float, numbers: bool, offset: bool = 
     Where the loss is an `offset` of the outputs' mean, which the last bias mends, it is a warning at most.
     """
     ratio = loss / chance
-    severity = LIMITS["loss-above-chance/numbers" if numbers and not offset else "loss-above-chance"].severity(ratio)
+    case = "offset" if offset else "numbers" if numbers else None
+    severity = LIMITS["/".join(part for part in ("loss-above-chance", case) if part)].severity(ratio)
     if severity is None:
         return None
-    case = "offset" if offset else "numbers" if numbers else None
     values = {"case": case, "loss": loss, "ratio": ratio, "chance": chance}
     return Finding("loss-above-chance", "warning" if offset else severity, None, values, loss, chance)
 

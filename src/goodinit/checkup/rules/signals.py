@@ -73,7 +73,7 @@ def not_finite(start: ModelStart) -> Iterator[Finding]:
 def signal_size(start: ModelStart) -> Iterator[Finding]:
     """Outputs that shrink or grow by a factor of a hundred from the first layers to the last."""
     layers = [layer for layer in hidden(start) if layer.finite and layer.rms > 0 and math.isfinite(layer.rms)]
-    layers = [layer for layer in layers if not layer.norm_after]  # a norm makes up for its size
+    layers = [e for e in layers if not (e.norm_after or e.scoring)]  # a norm, or a softmax, makes up for its size
     if len(layers) < 2:
         return
     first, last = ends([layer.rms for layer in layers])
@@ -164,7 +164,8 @@ def collapsed(start: ModelStart) -> Iterator[Finding]:
     """Different inputs that become the same, which the size of the outputs does not show."""
     if _scaled_down(start):
         return  # a class token that most branches leave as it is
-    spreads = [(layer, layer.spread) for layer in hidden(start) if layer.spread is not None]
+    zero = {each.name for each in start.parameters if each.rms == 0}  # a branch's end may start so, and moves
+    spreads = [(e, e.spread) for e in hidden(start) if e.spread is not None and e.weight not in zero]
     if len(spreads) < 2 or (start.input_spread is not None and start.input_spread < LOST):
         return
     first = start.input_spread if start.input_spread is not None else spreads[0][1]
