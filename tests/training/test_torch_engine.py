@@ -199,6 +199,9 @@ def test_auto_takes_torch_for_wide_networks_only(monkeypatch):
     monkeypatch.setattr(engines.lanes, "available", lambda: True)
     monkeypatch.setattr(engines.torch_engine, "available", lambda: True)
     assert engines.choose(wide(8)) == "lanes"
+    assert engines.choose(wide(1024)) == "lanes"
+    assert engines.choose(wide(2048)) == "torch"
+    monkeypatch.setattr(engines.torch_engine, "has_gpu", lambda: True)
     assert engines.choose(wide(1024)) == "torch"
     monkeypatch.setattr(engines.torch_engine, "available", lambda: False)
-    assert engines.choose(wide(1024)) in ("lanes", "reference")
+    assert engines.choose(wide(2048)) in ("lanes", "reference")

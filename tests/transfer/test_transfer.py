@@ -251,7 +251,7 @@ def test_the_command(models, tmp_path, monkeypatch, capsys):
     assert "The rate transfers" in page.read_text()
     assert figure.read_text().startswith("<?xml")
     (tmp_path / "wrong.py").write_text(
-        f"import sys\nsys.path.insert(0, {str(file.parent)!r})\nfrom models import mlp\n"
+        f"import runpy\nmlp = runpy.run_path({str(file)!r})['mlp']\n"
         "def make(width):\n    return mlp(width, 'hidden rate')\n"
     )
     monkeypatch.setattr("sys.argv", ["goodinit", "transfer", f"{tmp_path / 'wrong.py'}:make", *command[3:]])
