@@ -61,8 +61,8 @@ print([name for name, p in model.named_parameters() if p.isnan().any()])
 # the weights and biases of every Conv1D: ['transformer.h.0.attn.c_attn.weight', ...]
 ```
 
-So for nine more of the base models, in their default configurations: the names that hold NaN are those of the audit, and of
-`GroupViTModel` one more, `logit_scale`, which is made where PyTorch tells nobody.
+So for nine more of the base models, in their default configurations: the names that hold NaN are those of the audit,
+and of `GroupViTModel` one more, `logit_scale`, which is made where PyTorch tells nobody.
 
 ```python
 import torch
@@ -70,7 +70,7 @@ from timm.layers import trunc_normal_
 
 torch.manual_seed(1001)
 print(trunc_normal_(torch.empty(30_000_000), std=0.02).abs().max())
-# 2.0, a hundred standard deviations: of 2**24 uniform numbers one is -1, whose inverse error function is infinite
+# 2.0, a hundred standard deviations: of 2**24 uniform numbers one is -1, of which the inverse error function is infinite
 ```
 
 The `outliers` of timm are this: drawn anew they lie in other models. PyTorch 2.13's own `trunc_normal_` is free of it (none in 3
