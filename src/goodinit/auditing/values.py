@@ -69,13 +69,15 @@ def _moments(flat: torch.Tensor, known: bool) -> Values:
     size = flat.numel()
     parts = flat.split(_CHUNK) if flat.dtype in (torch.float32, torch.float64) else flat.float().split(_CHUNK)
     mean = sum(float(part.sum()) for part in parts) / size
-    squares = sum(float(torch.linalg.vector_norm(part - mean)) ** 2 for part in parts)
+    variance = sum(float(torch.linalg.vector_norm(part)) ** 2 for part in parts) / size - mean**2
+    if variance < mean**2:  # where the difference of the two loses digits
+        variance = sum(float(torch.linalg.vector_norm(part - mean)) ** 2 for part in parts) / size
     middle = 0.0
     if not known:
         some = flat[:: max(1, size // _SOME)].double().sort().values
         middle = float(some[3 * len(some) // 4] - some[len(some) // 4]) / 1.349
     eps = torch.finfo(flat.dtype).eps
-    return Values(size, True, mean, math.sqrt(squares / size), low, high, middle, eps)
+    return Values(size, True, mean, math.sqrt(variance), low, high, middle, eps)
 
 
 def judged(name: str, values: Values, law: DrawnLaw | None, *, matrix: bool, buffer: bool) -> Finding | None:
