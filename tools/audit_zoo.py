@@ -73,8 +73,8 @@ print(trunc_normal_(torch.empty(30_000_000), std=0.02).abs().max())
 # 2.0, a hundred standard deviations: of 2**24 uniform numbers one is -1, whose erfinv is infinite
 ```
 
-The `outliers` of timm are this: drawn anew they lie in other models. PyTorch 2.13's own `trunc_normal_` is free of it (none in
-3 billion numbers).
+The `outliers` of timm are this: drawn anew they lie in other models. PyTorch 2.13's own `trunc_normal_` is free of it
+(none in 3 billion numbers).
 """
 SECONDS = 300  # for one model
 MEMORY = 12 * 2**30
