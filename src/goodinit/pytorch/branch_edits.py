@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -126,14 +127,14 @@ def _shared_elsewhere(structure: Structure, target: ModelWeight, ends: set[int],
             raise GoodinitError(f"{what}: {target.module} ends a branch and is called elsewhere too, unscaled there")
 
 
-class _OfBranches:
+class _OfBranches(ABC):
     """What the three have in common: a scale at the end of every residual branch."""
 
     name: ClassVar[str]
 
+    @abstractmethod
     def start(self, stream: ResidualStream) -> float:
         """What the scales of a stream start from."""
-        raise NotImplementedError
 
     def size(self, target: ModelWeight) -> int:
         """How many numbers a scale has."""

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from goodinit.errors import GoodinitError
 from goodinit.recommending.policies import ERROR
 from goodinit.recommending.records import RaceFacts, Standing
 from goodinit.recommending.table import CRITERIA
 from goodinit.report.colours import COLOURS, STYLES
-from goodinit.report.lettering import as_written, plain_number
+from goodinit.report.figure_file import without_box, write_drawn
+from goodinit.report.lettering import plain_number
 from goodinit.report.study_figures import Drawing
 from goodinit.wording import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["drawing", "write_figure"]
 
-_KINDS: Final = ("svg", "pdf", "png")
 _FADED: Final = 0.22
 _RANGE: Final = 50  # times the best value: what is above is drawn at the top
 
@@ -105,7 +102,7 @@ def _rungs(axes: Axes, found: RaceFacts, look: Styles) -> None:
     axes.set_xlim(-0.15, max(len(found.rungs) - 1, 0.4) + 0.25)
     axes.set_ylabel(f"median {CRITERIA[found.criterion]}, held out")
     axes.set_title("Halving: start x learning rate", fontsize=10)
-    _tidy(axes)
+    without_box(axes)
 
 
 def _finals(axes: Axes, found: RaceFacts, look: Styles) -> None:
@@ -128,7 +125,7 @@ def _finals(axes: Axes, found: RaceFacts, look: Styles) -> None:
     where = "" if found.criterion in ("final_loss", "area") else ", test examples"
     axes.set_ylabel(f"{CRITERIA[found.criterion]}{where}")
     axes.set_title("Finals: fresh seeds", fontsize=10)
-    _tidy(axes)
+    without_box(axes)
 
 
 def _evidence(axes: Axes, found: RaceFacts, look: Styles) -> None:
@@ -148,7 +145,7 @@ def _evidence(axes: Axes, found: RaceFacts, look: Styles) -> None:
     axes.set_xlabel("fresh seeds")
     axes.set_ylabel(f"e-value: better than {shorten(found.baseline, 18)}")
     axes.set_title("Evidence", fontsize=10)
-    _tidy(axes)
+    without_box(axes)
 
 
 def _nothing(axes: Axes, why: str) -> None:
@@ -156,23 +153,9 @@ def _nothing(axes: Axes, why: str) -> None:
     axes.set_axis_off()
 
 
-def _tidy(axes: Axes) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-
-
 def write_figure(found: RaceFacts, path: str | os.PathLike[str]) -> Path:
     """Write the figure as SVG, PDF or PNG.
 
     Raises GoodinitError for another ending, or where it cannot be written.
     """
-    from goodinit.report.folder import write_file
-
-    place = Path(path)
-    kind = place.suffix.lower().removeprefix(".")
-    if kind not in _KINDS:
-        raise GoodinitError(f"{place}: a figure is written as {', '.join(_KINDS)}; give a name that ends so")
-    figure: Figure = as_written(drawing(found).figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else None)
-    return write_file(place, buffer.getvalue())
+    return write_drawn(drawing(found).figure, path)

@@ -10,6 +10,7 @@ import numpy as np
 
 from goodinit.model_records import Histogram, LayerStart, ModelStart
 from goodinit.report.colours import COLOURS
+from goodinit.report.figure_file import without_box
 from goodinit.report.study_figures import Drawing
 from goodinit.wording import shorten
 
@@ -72,7 +73,7 @@ def _sizes(axes: Axes, layers: Sequence[LayerStart], measured: Pick, expected: P
         middle = math.sqrt(max(values) * min(values))
         axes.set_ylim(middle / 10, middle * 10)
     axes.grid(axis="y", color="0.5", alpha=0.25, linewidth=0.7)
-    _tidy(axes)
+    without_box(axes)
 
 
 def _points(layers: Sequence[LayerStart], pick: Pick) -> tuple[list[int], list[float]]:
@@ -89,7 +90,7 @@ def _likeness(axes: Axes, layers: Sequence[LayerStart]) -> None:
     axes.axhline(1, color="0.5", linewidth=1, linestyle=":")
     axes.set_ylim(min(-0.1, *(value for _, value in pairs)), 1.1)
     axes.set_ylabel("cosine of\ntwo inputs")
-    _tidy(axes)
+    without_box(axes)
 
 
 def _name_layers(axes: Axes, layers: Sequence[LayerStart]) -> None:
@@ -98,11 +99,6 @@ def _name_layers(axes: Axes, layers: Sequence[LayerStart]) -> None:
     names = [shorten(layers[place].title, 28, 0.6) for place in places]
     axes.set_xticks(places, names, rotation=90 if len(places) > 8 or max(map(len, names)) > 10 else 0, fontsize=8)
     axes.set_xlim(-0.6, len(layers) - 0.4)
-
-
-def _tidy(axes: Axes) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
 
 
 def spark(histogram: Histogram | None, label: str) -> str:

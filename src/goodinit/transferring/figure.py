@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 from pathlib import Path
@@ -10,22 +9,20 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from goodinit.errors import GoodinitError
 from goodinit.report.colours import COLOURS, STYLES
-from goodinit.report.lettering import as_written, plain_number
+from goodinit.report.figure_file import without_box, write_drawn
+from goodinit.report.lettering import plain_number
 from goodinit.report.study_figures import Drawing
 from goodinit.transferring.records import LayerRow, TransferFacts
 from goodinit.wording import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from goodinit.transferring.proof import Proof
 
 __all__ = ["drawing", "write_figure"]
 
-_KINDS: Final = ("svg", "pdf", "png")
 _MOST: Final = 28  # rows of exponents
 _LINES: Final = 12
 _LEVEL: Final = 50.0
@@ -77,7 +74,7 @@ def _changes(axes: Axes, found: TransferFacts, rows: list[LayerRow]) -> None:
         axes.set_ylim(middle / math.sqrt(_LEVEL), middle * math.sqrt(_LEVEL))
     axes.yaxis.set_major_formatter(plain_number)
     axes.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3)
-    _tidy(axes)
+    without_box(axes)
 
 
 def _exponents(axes: Axes, found: TransferFacts, rows: list[LayerRow]) -> None:
@@ -92,7 +89,7 @@ def _exponents(axes: Axes, found: TransferFacts, rows: list[LayerRow]) -> None:
     reach = max([1.0, *(abs(row.coordinates["change"].slope.value) * 1.3 for row in rows)])
     axes.set_xlim(-reach, reach)
     axes.set_xlabel(f"exponent of the change over {found.axis}")
-    _tidy(axes)
+    without_box(axes)
 
 
 def _losses(axes: Axes, proof: Proof) -> None:
@@ -110,12 +107,7 @@ def _losses(axes: Axes, proof: Proof) -> None:
     axes.yaxis.set_minor_formatter(plain_number)
     axes.tick_params(axis="y", which="both", labelsize=7)
     axes.legend(fontsize=8, frameon=False)
-    _tidy(axes)
-
-
-def _tidy(axes: Axes) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    without_box(axes)
 
 
 def write_figure(found: TransferFacts, path: str | os.PathLike[str]) -> Path:
@@ -123,13 +115,4 @@ def write_figure(found: TransferFacts, path: str | os.PathLike[str]) -> Path:
 
     Raises GoodinitError for another ending, or where it cannot be written.
     """
-    from goodinit.report.folder import write_file
-
-    place = Path(path)
-    kind = place.suffix.lower().removeprefix(".")
-    if kind not in _KINDS:
-        raise GoodinitError(f"{place}: a figure is written as {', '.join(_KINDS)}; give a name that ends so")
-    figure: Figure = as_written(drawing(found).figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else None)
-    return write_file(place, buffer.getvalue())
+    return write_drawn(drawing(found).figure, path)
