@@ -98,9 +98,9 @@ def check_model(task: Task, chosen: Sequence[Start], *, measured: bool = False) 
     factory: Any = task.network
     with seeded(0, "model"):
         model, _ = _made(factory.make, factory.text)
-        inputs = _inputs(model, task.data.X_train[:_SHOWN], "cpu")
         for start in chosen:
-            for each in prepare(model, start, 0, inputs, measured=measured).made:
+            given = _batch(model, task.data, start, factory.loss)
+            for each in prepare(model, start, 0, measured=measured, **given).made:
                 each.said.multipliers(task.schedule.optimizer)
 
 
@@ -202,19 +202,21 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
     if any(torch.nn.parameter.is_lazy(each) for each in model.parameters()) and as_method(job.initializer).base is None:
         with seeded(job.seed, "model/lazy"), torch.no_grad():
             model(shown[:1])  # its own code draws what is kept
-    done = pytorch.initialize(model, job.initializer, seed=job.seed, **_batch(model, data, job, factory.loss))
+    done = pytorch.initialize(
+        model, job.initializer, seed=job.seed, **_batch(model, data, job.initializer, factory.loss)
+    )
     examples = min(task.schedule.batch_size or len(data.X_train), len(data.X_train))
     with torch_threads(3 * operations_of(model, shown) * examples):  # of a step, forward and backward
         return _run(task, job, data, model, shown, done, progress)
 
 
-def _batch(model: nn.Module, data: Dataset, job: Job, kind: str) -> dict[str, Any]:
+def _batch(model: nn.Module, data: Dataset, start: Start, kind: str) -> dict[str, Any]:
     """What the start is told of the data: more examples, targets and the loss where it measures them."""
     import torch
 
     from goodinit.pytorch.loop import loss_of, rows
 
-    if not as_method(job.initializer).measures:
+    if not as_method(start).measures:
         return {"inputs": _inputs(model, data.X_train[:_SHOWN], "cpu")}
     targets = torch.from_numpy(np.ascontiguousarray(data.y_train[:MEASURED]))
     return {
