@@ -245,15 +245,10 @@ def test_the_loss_of_an_output_counts():
 @pytest.mark.parametrize("name", ["metainit(steps=1)", "gradinit(steps=1)", "grad_cosine(steps=1)"])
 def test_methods_of_gradients_are_tried_with_the_loss_before_a_race(name):
     """What `recommend` and the suite ask of a start before any training: the loss and the targets of the task."""
-    from goodinit.comparison.design import check_starts, make_study
+    from goodinit.comparison.design import check_starts, design
 
-    study = make_study(
-        [name],
-        model=lambda: nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1)),
-        data="moons",
-        steps=1,
-        seeds="0",
-    )
+    made = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
+    study = design(name, model=lambda: copy.deepcopy(made), data="moons", steps=1, seeds="0", learning_rate=0.1)
     check_starts(study.tasks[0], [methods.get(name)], measured=True)
 
 

@@ -109,7 +109,7 @@ class Handed(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads, self.norm = heads, nn.LayerNorm(width)
-        self.packed, self.shift = nn.Parameter(torch.zeros(width, 3 * width)), nn.Parameter(torch.zeros(3 * width))
+        self.packed, self.shift = nn.Parameter(torch.ones(width, 3 * width)), nn.Parameter(torch.zeros(3 * width))
         self.proj = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
