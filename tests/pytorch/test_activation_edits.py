@@ -76,9 +76,7 @@ def test_a_shaped_chain_keeps_its_signal_and_is_taken_back(text, activation):
     hidden = x
     for layer in model[:-1]:
         hidden = layer(hidden)
-    assert (
-        0.4 < float(hidden.detach().square().mean()) < 2.5
-    )  # of finite width: without it 0.03 for tanh, 1e-9 for relu
+    assert 0.2 < float(hidden.detach().square().mean()) < 3  # unshaped 0.02, 2e-10, 2e-18
     assert torch.equal(copy.deepcopy(model)(x), model(x))
     with pytest.raises(GoodinitError, match="cannot be folded"):
         done.fold()
