@@ -59,7 +59,7 @@ class ShapeStep:
         if name == "leaky_relu":
             self.inplace = getattr(self.module, "inplace", None)
             if self.inplace:
-                self.module.inplace = False  # the input is needed once more
+                vars(self.module)["inplace"] = False  # the input is needed once more
             hook = partial(_leaky, float(options["slope"]), self.shaped.output_scale)
             self.handles.append(self.module.register_forward_hook(hook))
             return
@@ -72,7 +72,7 @@ class ShapeStep:
             handle.remove()
         self.handles.clear()
         if self.inplace:
-            self.module.inplace = True
+            vars(self.module)["inplace"] = True
 
     def fold(self) -> None:
         """Values cannot express it; `Edit.fold` says so before."""
