@@ -18,8 +18,6 @@ from goodinit.lab import export_page
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 class Files(http.server.SimpleHTTPRequestHandler):
     """A host of files that says nothing."""
