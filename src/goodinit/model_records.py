@@ -37,7 +37,8 @@ class InputStart:
 
     `by` says what is counted as a feature: the columns of a table, the channels of images (`channel`), or None where
     that is not known. `largest` is the feature of the largest rms, `uneven` its rms over the median feature's, `offset`
-    the median of |mean| / standard deviation over the features that are not constant, `moving` the share of those.
+    the median of |mean| / standard deviation over the features that are not constant, `moving` the share of those. All
+    are told as the first layer meets it, behind arithmetic in `forward`; `norm_after` says that a norm follows there.
     """
 
     name: str
@@ -51,6 +52,7 @@ class InputStart:
     uneven: float | None
     offset: float | None
     moving: float
+    norm_after: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""

@@ -11,14 +11,13 @@ import torch
 from torch import Tensor
 
 from goodinit.checkup import model_extras as extras
-from goodinit.checkup.model_data import inputs_of
 from goodinit.checkup.model_layers import layers_of, sums_of
 from goodinit.checkup.model_recurrent import gates_of
 from goodinit.checkup.model_signals import FEWEST_FEATURES, FirstNotFinite, Signals, spread
 from goodinit.checkup.model_weights import parameters_of
 from goodinit.checkup.step import Step
 from goodinit.errors import GoodinitError
-from goodinit.model_records import GateStart, LayerStart, ModelStart, NormStart
+from goodinit.model_records import GateStart, ModelStart, NormStart
 from goodinit.pytorch.calling import call_model, mapped, tensors_in
 from goodinit.pytorch.guard import runnable, untouched
 from goodinit.pytorch.losses import LossFunction, total_loss
@@ -81,6 +80,7 @@ class _Run:
             with tracer:
                 tracer.feed(self.inputs)
                 output = call_model(model, self.inputs)
+                signals.ended = tracer.ended = True
                 total = total_loss(output, self.targets, self.loss)
             if total is None and self.loss is None and self.targets is not None:
                 raise GoodinitError(
@@ -108,7 +108,7 @@ class _Run:
             backward_failure=self.failure,
             learning_rate=step.learning_rate,
             optimizer=step.optimizer,
-            inputs=inputs_of(self.inputs, _sums_last_axis(layers)),
+            inputs=signals.inputs.start(self.inputs, trace),
             norms=tuple(
                 NormStart(f"batch norm {number}", float(offset), float(scale))
                 for number, (offset, scale) in enumerate(signals.norms, 1)
@@ -224,13 +224,9 @@ def _reentrant(total: Tensor) -> bool:
 
 def _spoiled(values: Tensor) -> bool:
     """Whether an input holds what no mask does: nan, or plus infinity."""
+    values = values.coalesce().values() if values.layout == torch.sparse_coo else values
+    values = values.values() if values.layout not in (torch.strided, torch.sparse_coo) else values
     return bool((torch.isnan(values) | (values == torch.inf)).any())
-
-
-def _sums_last_axis(layers: Sequence[LayerStart]) -> bool:
-    """Whether the first layer that meets the inputs sums over their last axis."""
-    first = next((layer for layer in layers if layer.varied), None)
-    return first is not None and first.kind in ("linear", "recurrent")
 
 
 def _dtype(model: torch.nn.Module) -> str:

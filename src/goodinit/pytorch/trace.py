@@ -26,6 +26,7 @@ from goodinit.pytorch.operands import Operands, operands
 from goodinit.pytorch.owners import Owners
 from goodinit.pytorch.values import (
     Descent,
+    Given,
     Known,
     Value,
     drops_nothing,
@@ -51,6 +52,7 @@ class Tracer(TorchFunctionMode):
         super().__init__()
         self.owners = Owners(model)
         self.observer = observer or Observer()
+        self.ended = False  # the model has given its output: an activation in the loss is none of a layer
         self._values: dict[int, tuple[weakref.ref[Tensor], Value]] = {}
         self._descent = Descent()
         self._open: list[LayerCall] = []
@@ -82,7 +84,8 @@ class Tracer(TorchFunctionMode):
     def feed(self, inputs: Any) -> None:
         """Say what the model's inputs are, before it is called with them."""
         for tensor in tensors_in(inputs):
-            self._keep(tensor, Value(self._descent.node(()), signal=True, varied=True))
+            given = Given(tensor, tensor)
+            self._keep(tensor, Value(self._descent.node(()), signal=True, varied=True, given=given))
 
     def __torch_function__(
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -216,7 +219,7 @@ class Tracer(TorchFunctionMode):
             return
         if name == "sine" and value.scale != 1:
             name = format_spec("sine", {"frequency": value.scale})
-        first = value.calls if value.activation is None else ()
+        first = value.calls if value.activation is None and not self.ended else ()
         first = tuple(index for index in first if self._open[index].activation is None)
         self._change(first, activation=name)
         plain = value.plain and value.activation is None and name != "glu"
@@ -239,7 +242,7 @@ class Tracer(TorchFunctionMode):
             idle = result is data[0][0] or drops_nothing(args, kwargs)
             self._put(result, data, **same, plain=first.plain and idle)
         elif what == "pass" and len(data) == 1:
-            self._put(result, data, **same)
+            self._put(result, data, **(same if _as_many_axes(result, data) else same | {"given": None}))
         elif what == "norm":
             self._normed(replace(first, passed=(*first.passed, *own_names(before))), data, result)
         elif what == "divisor":
@@ -257,7 +260,7 @@ class Tracer(TorchFunctionMode):
             self._sum(data, result)
         elif what == "sum":
             self._bias(first, before)
-            self._put(result, data, **same, plain=first.plain)
+            self._put(result, data, **same | {"given": _in_new_units(first, result)}, plain=first.plain)
         elif what == "product":
             one = [(data[0][0], replace(first, passed=(*first.passed, *own_names(before))))]
             self._product(func, args, one if len(data) == 1 else data, result)
@@ -266,14 +269,16 @@ class Tracer(TorchFunctionMode):
             activations = {value.activation for _, value in data}
             activation = activations.pop() if len(activations) == 1 else None
             normed, mixed = all(value.normed for _, value in data), any(is_mixed(value) for _, value in data)
-            self._put(result, data, calls=calls, activation=activation, normed=normed, mixed=mixed)
+            given = next((value.given for _, value in data if value.given is not None), None)
+            facts = {"normed": normed, "mixed": mixed, "given": given}
+            self._put(result, data, calls=calls, activation=activation, **facts)
         else:
             self._put(result, data)
 
     def _normed(self, value: Value, data: Known, result: Any) -> None:
         if value.activation is None:
             self._change(value.calls, norm_after=True)
-        same = same_facts(value) | {"normed": True, "scale": 1.0, "divisor_of": ()}
+        same = same_facts(value) | {"normed": True, "scale": 1.0, "divisor_of": (), "given": None}
         self._put(result, data, **same)
 
     def _valued(self, values: Known) -> None:
@@ -357,6 +362,7 @@ class Tracer(TorchFunctionMode):
             factor = multiplied(func, args, data[0][0], lambda tensor: self._value(tensor).names)
             if factor is not None:
                 same["scale"] = first.scale * factor
+            same["given"] = _in_new_units(first, result)
             self._put(result, data, **same, plain=first.plain and factor is not None)
             return
         second = data[1][1]
@@ -380,6 +386,16 @@ class Tracer(TorchFunctionMode):
             return None
         inside = self._descent.between(branch.node, self._met[shortcut])
         return inside if inside is not None and len(inside) > 1 and shortcut not in inside else None
+
+
+def _in_new_units(value: Value, result: Any) -> Given | None:
+    """An input that something was added to, or that was multiplied; None where its shape is another by that."""
+    same = value.given is not None and isinstance(result, Tensor) and result.shape == value.given.form.shape
+    return Given(value.given.source, result) if same and value.given is not None else None
+
+
+def _as_many_axes(result: Any, data: Known) -> bool:
+    return isinstance(result, Tensor) and result.dim() == data[0][0].dim()
 
 
 def trace(model: torch.nn.Module, inputs: Any) -> Trace:

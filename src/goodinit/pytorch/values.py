@@ -15,6 +15,7 @@ _MOST_STEPS_BACK: Final = 4096  # of the search for a skip connection: longer br
 
 __all__ = [
     "Descent",
+    "Given",
     "Known",
     "Value",
     "drops_nothing",
@@ -24,6 +25,14 @@ __all__ = [
     "same_facts",
     "units_of",
 ]
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """An input of the model, behind what changes its place or its units only: `form` has its shape and those units."""
+
+    source: Tensor
+    form: Tensor
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class Value:
     `stream` is the residual stream that it is, `reach` are the calls whose outputs it was computed from with no layer
     between. `passed` names the scales of norms and of layers that it went through since its calls, or since the last
     sum of its stream. `weighting` says that it is what an attention weights its values by, `changed` that it
-    is a function of parameters that need not be 0 where they are.
+    is a function of parameters that need not be 0 where they are. `given` is the model's input that it still is.
     """
 
     node: int
@@ -57,6 +66,7 @@ class Value:
     passed: tuple[str, ...] = ()
     weighting: bool = False
     changed: bool = False
+    given: Given | None = None
 
 
 Known = list[tuple[Tensor, Value]]
@@ -120,6 +130,7 @@ def same_facts(value: Value) -> dict[str, Any]:
         "stream": value.stream,
         "passed": value.passed,
         "weighting": value.weighting,
+        "given": value.given,
     }
 
 
