@@ -164,6 +164,7 @@ class LayerStart:
         underflow_share: gradients, other than 0, that float16 would round to 0.
         outputs: how the outputs lie.
         gradients: how the gradients lie, as powers of ten of their size.
+        beside: the learned tables of places that are added to a look-up, each with its rms over what the look-up adds.
     """
 
     name: str
@@ -201,6 +202,7 @@ class LayerStart:
     underflow_share: float | None
     outputs: Histogram | None
     gradients: Histogram | None
+    beside: tuple[tuple[str, float], ...] = ()
 
     @property
     def correlation(self) -> float | None:

@@ -25,15 +25,16 @@ class InputSignals:
     def __init__(self) -> None:
         self._met: dict[int, tuple[int, InputStart]] = {}  # by the input, the layer call that met it first
 
-    def meets(self, index: int, used: Operands, given: Given | None) -> None:
-        """Measure an input that a layer call was given; what it is only looked up by has no size."""
-        if given is None or used.kind == "embedding" or not used.seen or id(given.source) in self._met:
-            return
-        whole = used.input.dim() == given.form.dim() and len(used.input) == len(given.form)
-        tensor = (used.input if whole else given.form).detach()
-        if _measurable(tensor):
-            last = used.kind in ("linear", "recurrent")
-            self._met[id(given.source)] = (index, _measured("", tensor, last))
+    def meets(self, index: int, used: Operands, given: tuple[Given, ...]) -> None:
+        """Measure the inputs that a layer call was given; what it is only looked up by has no size."""
+        for each in given if used.kind != "embedding" and used.seen else ():
+            if id(each.source) in self._met:
+                continue
+            whole = len(given) == 1 and used.input.dim() == each.form.dim() and len(used.input) == len(each.form)
+            tensor = (used.input if whole else each.form).detach()
+            if _measurable(tensor):
+                last = used.kind in ("linear", "recurrent")
+                self._met[id(each.source)] = (index, _measured("", tensor, last))
 
     def start(self, inputs: Any, trace: Trace) -> tuple[InputStart, ...]:
         """The records of what the model was called with; of a model that cannot be seen inside, as it was given."""

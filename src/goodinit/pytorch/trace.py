@@ -84,7 +84,7 @@ class Tracer(TorchFunctionMode):
     def feed(self, inputs: Any) -> None:
         """Say what the model's inputs are, before it is called with them."""
         for tensor in tensors_in(inputs):
-            given = Given(tensor, tensor)
+            given = (Given(tensor, tensor),)
             self._keep(tensor, Value(self._descent.node(()), signal=True, varied=True, given=given))
 
     def __torch_function__(
@@ -224,6 +224,7 @@ class Tracer(TorchFunctionMode):
         self._change(first, activation=name)
         plain = value.plain and value.activation is None and name != "glu"
         scale = 1.0 if name.startswith("sine") else value.scale
+        kept |= {"scored": value.scored} if name == "tanh" else {}  # scores that a tanh holds below a cap
         self._put(result, before, **kept, activation=name, plain=plain, scale=scale)
         outputs = tensors_in(result)
         if outputs and first:
@@ -242,7 +243,7 @@ class Tracer(TorchFunctionMode):
             idle = result is data[0][0] or drops_nothing(args, kwargs)
             self._put(result, data, **same, plain=first.plain and idle)
         elif what == "pass" and len(data) == 1:
-            self._put(result, data, **(same if _as_many_axes(result, data) else same | {"given": None}))
+            self._put(result, data, **(same if _as_many_axes(result, data) else same | {"given": ()}))
         elif what == "norm":
             self._normed(replace(first, passed=(*first.passed, *own_names(before))), data, result)
         elif what == "divisor":
@@ -269,8 +270,7 @@ class Tracer(TorchFunctionMode):
             activations = {value.activation for _, value in data}
             activation = activations.pop() if len(activations) == 1 else None
             normed, mixed = all(value.normed for _, value in data), any(is_mixed(value) for _, value in data)
-            given = next((value.given for _, value in data if value.given is not None), None)
-            facts = {"normed": normed, "mixed": mixed, "given": given}
+            facts = {"normed": normed, "mixed": mixed, "given": _inputs_in(data)}
             self._put(result, data, calls=calls, activation=activation, **facts)
         else:
             self._put(result, data)
@@ -278,7 +278,7 @@ class Tracer(TorchFunctionMode):
     def _normed(self, value: Value, data: Known, result: Any) -> None:
         if value.activation is None:
             self._change(value.calls, norm_after=True)
-        same = same_facts(value) | {"normed": True, "scale": 1.0, "divisor_of": (), "given": None}
+        same = same_facts(value) | {"normed": True, "scale": 1.0, "divisor_of": (), "given": ()}
         self._put(result, data, **same)
 
     def _valued(self, values: Known) -> None:
@@ -335,6 +335,10 @@ class Tracer(TorchFunctionMode):
             calls=calls,
             activation=one.activation if same else None,
             scored=(*one.scored, *other.scored),
+            scale=next(
+                (value.scale for value in (one, other) if value.scored), 1.0
+            ),  # of scores beside a bias of places
+            given=_inputs_in(data),
             **facts,
         )
 
@@ -388,10 +392,15 @@ class Tracer(TorchFunctionMode):
         return inside if inside is not None and len(inside) > 1 and shortcut not in inside else None
 
 
-def _in_new_units(value: Value, result: Any) -> Given | None:
-    """An input that something was added to, or that was multiplied; None where its shape is another by that."""
-    same = value.given is not None and isinstance(result, Tensor) and result.shape == value.given.form.shape
-    return Given(value.given.source, result) if same and value.given is not None else None
+def _in_new_units(value: Value, result: Any) -> tuple[Given, ...]:
+    """An input that something was added to, or that was multiplied; none where its shape is another by that."""
+    same = len(value.given) == 1 and isinstance(result, Tensor) and result.shape == value.given[0].form.shape
+    return (Given(value.given[0].source, result),) if same else ()
+
+
+def _inputs_in(data: Known) -> tuple[Given, ...]:
+    """The inputs in signals that are put beside each other, or added."""
+    return tuple({id(each.source): each for _, value in data for each in value.given}.values())
 
 
 def _as_many_axes(result: Any, data: Known) -> bool:

@@ -45,7 +45,8 @@ class Value:
     `stream` is the residual stream that it is, `reach` are the calls whose outputs it was computed from with no layer
     between. `passed` names the scales of norms and of layers that it went through since its calls, or since the last
     sum of its stream. `weighting` says that it is what an attention weights its values by, `changed` that it
-    is a function of parameters that need not be 0 where they are. `given` is the model's input that it still is.
+    is a function of parameters that need not be 0 where they are. `given` are the model's inputs that
+    it still is, or is a sum of.
     """
 
     node: int
@@ -66,7 +67,7 @@ class Value:
     passed: tuple[str, ...] = ()
     weighting: bool = False
     changed: bool = False
-    given: Given | None = None
+    given: tuple[Given, ...] = ()
 
 
 Known = list[tuple[Tensor, Value]]
