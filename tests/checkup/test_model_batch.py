@@ -316,8 +316,57 @@ def test_a_sharded_model_is_checked_as_far_as_it_is_seen() -> None:
         assert checkup.start.notes[0].startswith("the model is sharded")
         assert all(each.gradient_rms for each in checkup.start.parameters)
         assert all(parameter.grad is None for parameter in model.parameters())
+        from torch.distributed.fsdp import FullyShardedDataParallel
+
+        whole = fill(mlp(3), he)
+        own = goodinit.check(whole, X, Y, loss=CE).start.parameters
+        model = FullyShardedDataParallel(whole, use_orig_params=True, device_id=torch.device("cpu"))
+        checkup = goodinit.check(model, X, Y, loss=CE)
+        assert checkup.healthy
+        assert checkup.start.notes[0].startswith("FSDP keeps the parameters in flat pieces")
+        flat = [each.gradient_rms for each in checkup.start.parameters]
+        assert flat == pytest.approx([each.gradient_rms for each in own])
+        assert all(parameter.grad is None for parameter in model.parameters())
     finally:
         dist.destroy_process_group()
+
+
+class Recomputed(torch.autograd.Function):
+    """A layer that is computed again on the way back, and fills `.grad` itself, as reversible blocks do."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: nn.Module) -> Tensor:
+        ctx.layer = layer
+        ctx.save_for_backward(x)
+        return layer(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None]:
+        (x,) = ctx.saved_tensors
+        x = x.detach().requires_grad_()
+        with torch.enable_grad():
+            torch.autograd.backward(ctx.layer(x), gradient)
+        return x.grad, None
+
+
+def test_blocks_that_fill_their_gradients_themselves_are_not_cut_off() -> None:
+    model = fill(mlp(3), he)
+
+    class Reversible(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList(model)
+
+        def forward(self, x: Tensor) -> Tensor:
+            for layer in self.layers:
+                x = Recomputed.apply(x, layer) if x.requires_grad else layer(x)
+            return x
+
+    plain, same = (goodinit.check(each, X, Y, loss=CE) for each in (model, Reversible()))
+    assert not [each for each in same.findings if each.severity != "info"]
+    found, wanted = ([each.gradient_rms for each in checkup.start.parameters] for checkup in (same, plain))
+    assert found == pytest.approx(wanted)
+    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 class Scaled(nn.Module):

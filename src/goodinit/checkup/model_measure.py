@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -52,8 +53,13 @@ def measure_model(
     if closed:
         more = f", and {len(closed) - 1} modules more" if len(closed) > 1 else ""
         notes.append(f"{closed[0]}{more}: what it does inside was not seen")
-    if any(hasattr(parameter, "full_tensor") for parameter in model.parameters()):
+    if _sharded(model):
         notes.append("the model is sharded: its parameters and gradients were measured, and none of its layers")
+    elif _flattened(model):
+        notes.append(
+            "FSDP keeps the parameters in flat pieces: this process's were measured, and none of the layers; check the "
+            "model before it is wrapped"
+        )
     with torch.inference_mode(False), untouched(model, inputs) as own:
         targets = mapped(lambda tensor: tensor.detach().clone(), targets)
         return _Run(model, own, targets, loss).start(step, expensive, notes)
@@ -143,10 +149,8 @@ class _Run:
         own = {name: each for name, each in self.model.named_parameters() if each.requires_grad}
         gradients: Sequence[Tensor | None]
         try:
-            sharded = any(hasattr(each, "full_tensor") for each in own.values())
-            if sharded or _reentrant(
-                total
-            ):  # gradients of parts cannot be taken through it; `untouched` keeps every `.grad`
+            # Gradients of parts cannot be taken through these; `untouched` keeps every `.grad`.
+            if _sharded(self.model) or _flattened(self.model) or _own_backward(total):
                 total.backward()
                 gradients = [each.grad for each in own.values()]
             else:
@@ -208,14 +212,29 @@ class _Run:
         return replace(start, notes=tuple(note for note in notes if note), **facts)
 
 
-def _reentrant(total: Tensor) -> bool:
-    """Whether a reentrant checkpoint lies in the graph of the loss."""
+def _sharded(model: torch.nn.Module) -> bool:
+    """Whether parameters are pieces of tensors that several processes hold."""
+    return any(hasattr(parameter, "full_tensor") for parameter in model.parameters())
+
+
+def _flattened(model: torch.nn.Module) -> bool:
+    """Whether PyTorch's first FSDP is around it, or within: what it calls layers with are views of its own."""
+    fsdp = sys.modules.get("torch.distributed.fsdp.fully_sharded_data_parallel")  # of a model of it, it was imported
+    wrapper = getattr(fsdp, "FullyShardedDataParallel", None)
+    return wrapper is not None and any(isinstance(module, wrapper) for module in model.modules())
+
+
+def _own_backward(total: Tensor) -> bool:
+    """Whether a function with a `backward` of its own lies in the graph of the loss.
+
+    It may fill `.grad` itself, as reentrant checkpoints and reversible blocks do.
+    """
     waiting, seen = [total.grad_fn], set()
     while waiting:
         node = waiting.pop()
         if node is None or node in seen:
             continue
-        if node.name() == "CheckpointFunctionBackward":
+        if isinstance(node, torch.autograd.function.BackwardCFunction):
             return True
         seen.add(node)
         waiting += [each for each, _ in node.next_functions]

@@ -29,7 +29,10 @@ from goodinit.pytorch.values import (
     Given,
     Known,
     Value,
+    as_many_axes,
     drops_nothing,
+    in_new_units,
+    inputs_in,
     is_mixed,
     multiplied,
     own_names,
@@ -243,7 +246,7 @@ class Tracer(TorchFunctionMode):
             idle = result is data[0][0] or drops_nothing(args, kwargs)
             self._put(result, data, **same, plain=first.plain and idle)
         elif what == "pass" and len(data) == 1:
-            self._put(result, data, **(same if _as_many_axes(result, data) else same | {"given": ()}))
+            self._put(result, data, **(same if as_many_axes(result, data) else same | {"given": ()}))
         elif what == "norm":
             self._normed(replace(first, passed=(*first.passed, *own_names(before))), data, result)
         elif what == "divisor":
@@ -261,7 +264,7 @@ class Tracer(TorchFunctionMode):
             self._sum(data, result)
         elif what == "sum":
             self._bias(first, before)
-            self._put(result, data, **same | {"given": _in_new_units(first, result)}, plain=first.plain)
+            self._put(result, data, **same | {"given": in_new_units(first, result)}, plain=first.plain)
         elif what == "product":
             one = [(data[0][0], replace(first, passed=(*first.passed, *own_names(before))))]
             self._product(func, args, one if len(data) == 1 else data, result)
@@ -270,7 +273,7 @@ class Tracer(TorchFunctionMode):
             activations = {value.activation for _, value in data}
             activation = activations.pop() if len(activations) == 1 else None
             normed, mixed = all(value.normed for _, value in data), any(is_mixed(value) for _, value in data)
-            facts = {"normed": normed, "mixed": mixed, "given": _inputs_in(data)}
+            facts = {"normed": normed, "mixed": mixed, "given": inputs_in(data)}
             self._put(result, data, calls=calls, activation=activation, **facts)
         else:
             self._put(result, data)
@@ -338,7 +341,7 @@ class Tracer(TorchFunctionMode):
             scale=next(
                 (value.scale for value in (one, other) if value.scored), 1.0
             ),  # of scores beside a bias of places
-            given=_inputs_in(data),
+            given=inputs_in(data),
             **facts,
         )
 
@@ -366,7 +369,7 @@ class Tracer(TorchFunctionMode):
             factor = multiplied(func, args, data[0][0], lambda tensor: self._value(tensor).names)
             if factor is not None:
                 same["scale"] = first.scale * factor
-            same["given"] = _in_new_units(first, result)
+            same["given"] = in_new_units(first, result)
             self._put(result, data, **same, plain=first.plain and factor is not None)
             return
         second = data[1][1]
@@ -390,21 +393,6 @@ class Tracer(TorchFunctionMode):
             return None
         inside = self._descent.between(branch.node, self._met[shortcut])
         return inside if inside is not None and len(inside) > 1 and shortcut not in inside else None
-
-
-def _in_new_units(value: Value, result: Any) -> tuple[Given, ...]:
-    """An input that something was added to, or that was multiplied; none where its shape is another by that."""
-    same = len(value.given) == 1 and isinstance(result, Tensor) and result.shape == value.given[0].form.shape
-    return (Given(value.given[0].source, result),) if same else ()
-
-
-def _inputs_in(data: Known) -> tuple[Given, ...]:
-    """The inputs in signals that are put beside each other, or added."""
-    return tuple({id(each.source): each for _, value in data for each in value.given}.values())
-
-
-def _as_many_axes(result: Any, data: Known) -> bool:
-    return isinstance(result, Tensor) and result.dim() == data[0][0].dim()
 
 
 def trace(model: torch.nn.Module, inputs: Any) -> Trace:

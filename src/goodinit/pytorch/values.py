@@ -18,7 +18,10 @@ __all__ = [
     "Given",
     "Known",
     "Value",
+    "as_many_axes",
     "drops_nothing",
+    "in_new_units",
+    "inputs_in",
     "is_mixed",
     "multiplied",
     "own_names",
@@ -158,6 +161,22 @@ def multiplied(
         if factor is not None:
             return 1 / factor if divides and factor else factor
     return None
+
+
+def in_new_units(value: Value, result: Any) -> tuple[Given, ...]:
+    """An input that something was added to, or that was multiplied; none where its shape is another by that."""
+    same = len(value.given) == 1 and isinstance(result, Tensor) and result.shape == value.given[0].form.shape
+    return (Given(value.given[0].source, result),) if same else ()
+
+
+def inputs_in(data: Known) -> tuple[Given, ...]:
+    """The inputs in signals that are put beside each other, or added."""
+    return tuple({id(each.source): each for _, value in data for each in value.given}.values())
+
+
+def as_many_axes(result: Any, data: Known) -> bool:
+    """Whether a result has as many axes as the signal that it was made of."""
+    return isinstance(result, Tensor) and result.dim() == data[0][0].dim()
 
 
 def is_mixed(value: Value) -> bool:
