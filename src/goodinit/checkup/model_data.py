@@ -11,7 +11,7 @@ from torch import Tensor
 
 from goodinit.model_records import InputStart
 from goodinit.pytorch.operands import Operands
-from goodinit.pytorch.values import Given
+from goodinit.pytorch.values import ModelInput
 from goodinit.structure import Trace
 
 __all__ = ["InputSignals"]
@@ -25,7 +25,7 @@ class InputSignals:
     def __init__(self) -> None:
         self._met: dict[int, tuple[int, InputStart]] = {}  # by the input, the layer call that met it first
 
-    def meets(self, index: int, used: Operands, given: tuple[Given, ...]) -> None:
+    def meets(self, index: int, used: Operands, given: tuple[ModelInput, ...]) -> None:
         """Measure the inputs that a layer call was given; what it is only looked up by has no size."""
         for each in given if used.kind != "embedding" and used.seen else ():
             if id(each.source) in self._met:

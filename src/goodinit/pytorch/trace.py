@@ -26,7 +26,7 @@ from goodinit.pytorch.operands import Operands, operands
 from goodinit.pytorch.owners import Owners
 from goodinit.pytorch.values import (
     Descent,
-    Given,
+    ModelInput,
     Known,
     Value,
     as_many_axes,
@@ -87,7 +87,7 @@ class Tracer(TorchFunctionMode):
     def feed(self, inputs: Any) -> None:
         """Say what the model's inputs are, before it is called with them."""
         for tensor in tensors_in(inputs):
-            given = (Given(tensor, tensor),)
+            given = (ModelInput(tensor, tensor),)
             self._keep(tensor, Value(self._descent.node(()), signal=True, varied=True, given=given))
 
     def __torch_function__(

@@ -15,7 +15,7 @@ _MOST_STEPS_BACK: Final = 4096  # of the search for a skip connection: longer br
 
 __all__ = [
     "Descent",
-    "Given",
+    "ModelInput",
     "Known",
     "Value",
     "as_many_axes",
@@ -31,7 +31,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class ModelInput:
     """An input of the model, behind what changes its place or its units only: `form` has its shape and those units."""
 
     source: Tensor
@@ -70,7 +70,7 @@ class Value:
     passed: tuple[str, ...] = ()
     weighting: bool = False
     changed: bool = False
-    given: tuple[Given, ...] = ()
+    given: tuple[ModelInput, ...] = ()
 
 
 Known = list[tuple[Tensor, Value]]
@@ -163,13 +163,13 @@ def multiplied(
     return None
 
 
-def in_new_units(value: Value, result: Any) -> tuple[Given, ...]:
+def in_new_units(value: Value, result: Any) -> tuple[ModelInput, ...]:
     """An input that something was added to, or that was multiplied; none where its shape is another by that."""
     same = len(value.given) == 1 and isinstance(result, Tensor) and result.shape == value.given[0].form.shape
-    return (Given(value.given[0].source, result),) if same else ()
+    return (ModelInput(value.given[0].source, result),) if same else ()
 
 
-def inputs_in(data: Known) -> tuple[Given, ...]:
+def inputs_in(data: Known) -> tuple[ModelInput, ...]:
     """The inputs in signals that are put beside each other, or added."""
     return tuple({id(each.source): each for _, value in data for each in value.given}.values())
 
