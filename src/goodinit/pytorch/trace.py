@@ -26,8 +26,8 @@ from goodinit.pytorch.operands import Operands, operands
 from goodinit.pytorch.owners import Owners
 from goodinit.pytorch.values import (
     Descent,
-    ModelInput,
     Known,
+    ModelInput,
     Value,
     as_many_axes,
     drops_nothing,

@@ -15,8 +15,8 @@ _MOST_STEPS_BACK: Final = 4096  # of the search for a skip connection: longer br
 
 __all__ = [
     "Descent",
-    "ModelInput",
     "Known",
+    "ModelInput",
     "Value",
     "as_many_axes",
     "drops_nothing",
