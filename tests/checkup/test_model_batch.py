@@ -484,3 +484,33 @@ def test_a_table_of_places_that_drowns_the_tokens() -> None:
     assert found["positions-too-large"].where == "place.weight"
     assert found["positions-too-large"].effect is not None
     assert found["positions-too-large"].effect.gone
+
+
+class Product(nn.Module):
+    """Branches that multiply two small signals, as FocalNet's do."""
+
+    def __init__(self, residual: bool) -> None:
+        super().__init__()
+        self.stem, self.last, self.head = nn.Linear(64, 64), nn.Linear(64, 64), nn.Linear(64, 10)
+        self.branches = nn.ModuleList(nn.ModuleList(nn.Linear(64, 64) for _ in range(3)) for _ in range(4))
+        self.residual = residual
+        for one, two, _ in self.branches:
+            nn.init.normal_(one.weight, std=2e-4)
+            nn.init.normal_(two.weight, std=2e-4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for one, two, end in self.branches:
+            y = functional.layer_norm(x, (64,))
+            x = x + end(one(y) * two(y)) if self.residual else end(one(y) * two(y))
+        return self.head(self.last(x).relu())
+
+
+def test_gradients_that_are_small_inside_of_branches_alone_are_milder() -> None:
+    severities = []
+    for residual in (True, False):
+        torch.manual_seed(0)
+        findings = goodinit.check(Product(residual), X, Y, loss=CE, remedies=False).findings
+        severities.append({each.code: each.severity for each in findings}.get("vanishing-gradient"))
+    assert severities[0] in ("warning", "info")
+    assert severities[1] == "severe"
