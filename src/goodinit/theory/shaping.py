@@ -43,7 +43,7 @@ def kernel_shaped(activation: str, depth: int, slope: float = 1.5) -> ShapedActi
 
     >>> shaped = kernel_shaped("tanh", 10)
     >>> round(shaped.input_scale, 4), round(shaped.output_scale, 4)
-    (0.2262, 4.6254)
+    (0.2967, 4.9646)
 
     Raises GoodinitError for an activation that no such numbers are found for, as for ReLU.
 
