@@ -97,9 +97,8 @@ def test_a_name_is_no_formula_in_a_table_that_a_spreadsheet_opens(tmp_path):
     names = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1"]
     study = goodinit.compare(
         "he_normal",
-        tasks=[{"name": name} for name in names],
+        tasks=[{"name": name, "steps": 1 + place} for place, name in enumerate(names)],
         data="moons(points=8)",
-        steps=1,
         seeds="0-1",
         perturbations=0,
     )
