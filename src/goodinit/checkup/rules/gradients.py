@@ -36,7 +36,7 @@ def gradient_size(start: ModelStart) -> Iterator[Finding]:
         return
     first, last = ends([norm for _, norm in known])
     ratio = first / last
-    severity = LIMITS["vanishing-gradient"].severity(max(ratio, 1 / ratio))
+    severity: Severity | None = LIMITS["vanishing-gradient"].severity(max(ratio, 1 / ratio))
     if severity is None:
         return
     if ratio < 1 and _stream_carries(start):
