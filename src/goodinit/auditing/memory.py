@@ -38,7 +38,7 @@ class Memory:
     def read(self, path: str, file: str | None, line: int | None) -> None:
         """Take it as holding what a file held, read by a line of code."""
         self.writes = [Write("load", (path,), file, line)]
-        self.full, self.law, self.checkpoint, self.source = True, UNKNOWN, True, path
+        self.full, self.law, self.checkpoint, self.source, self.elsewhere = True, UNKNOWN, True, path, False
 
     def lose(self) -> None:
         """Take all that was written as lost."""
