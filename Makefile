@@ -19,9 +19,11 @@ SETUP  := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 demo: $(VENV)/.demo
 	@$(BIN)/goodinit compare
 
-# As many workers as processors, so one thread of linear algebra each: more of them wait for each other.
+# As many workers as processors, so one thread of linear algebra each: more of them wait for each other. A worker takes
+# whole files, in the order of tests/conftest.py. Hundreds of processes import the package: it is compiled once.
 test: lint
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses auto --dist loadgroup
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= \
+	  $(BIN)/python -m pytest --quiet --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .
@@ -69,6 +71,7 @@ fuzz: $(VENV)/.test
 # Needs root for disks of its own; without it full and read-only ones are not tried.
 faults: $(VENV)/.test
 	@OMP_NUM_THREADS=1 $(BIN)/python tools/faults/run.py --kills 100
+	@OMP_NUM_THREADS=1 $(BIN)/python tools/faults/studies.py --kills 100
 	@OMP_NUM_THREADS=1 $(BIN)/python tools/faults/flips.py --flips 1000
 
 # ARM is tried where g++-aarch64-linux-gnu and qemu-user are installed.
