@@ -20,6 +20,9 @@ def suite(
     task: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A registered task; repeat for several. All without.")
     ] = None,
+    which: Annotated[
+        str, typer.Option("--set", metavar="NAME", help="What is registered: small, full or claims.")
+    ] = "small",
     table: Annotated[bool, typer.Option("--table", help="Print the results that ship, and run nothing.")] = False,
     results: Annotated[
         str | None, typer.Option(metavar="FILE", help="With --table: print these results instead.")
@@ -39,7 +42,7 @@ def suite(
     from rich.console import Console
 
     from goodinit.report import write_file
-    from goodinit.suite import read_result, run_suite, suite_table
+    from goodinit.suite import read_result, registered, run_suite, suite_table
 
     if results is not None and not table:
         raise GoodinitError("--results goes with --table; say both")
@@ -48,7 +51,9 @@ def suite(
     else:
         with ProgressBar(hidden=quiet) as progress, redirect_stdout(sys.stderr):
             try:
-                found = run_suite(tasks=task, study=study, cluster=cluster, progress=progress)
+                found = run_suite(
+                    tasks=task, study=study, cluster=cluster, protocol=registered(which), progress=progress
+                )
             except KeyboardInterrupt:
                 kept = f"the same command goes on from what {study} holds" if study else "nothing was written"
                 raise StoppedError(kept) from None

@@ -98,9 +98,9 @@ def check_model(task: Task, chosen: Sequence[Start], *, measured: bool = False) 
     factory: Any = task.network
     with seeded(0, "model"):
         model, _ = _made(factory.make, factory.text)
-        inputs = _inputs(model, task.data.X_train[:_SHOWN], "cpu")
         for start in chosen:
-            for each in prepare(model, start, 0, inputs, measured=measured).made:
+            batch = _batch(model, task.data, start, factory.loss)
+            for each in prepare(model, start, 0, measured=measured, **batch).made:
                 each.said.multipliers(task.schedule.optimizer)
 
 
@@ -202,19 +202,21 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
     if any(torch.nn.parameter.is_lazy(each) for each in model.parameters()) and as_method(job.initializer).base is None:
         with seeded(job.seed, "model/lazy"), torch.no_grad():
             model(shown[:1])  # its own code draws what is kept
-    done = pytorch.initialize(model, job.initializer, seed=job.seed, **_batch(model, data, job, factory.loss))
+    done = pytorch.initialize(
+        model, job.initializer, seed=job.seed, **_batch(model, data, job.initializer, factory.loss)
+    )
     examples = min(task.schedule.batch_size or len(data.X_train), len(data.X_train))
     with torch_threads(3 * operations_of(model, shown) * examples):  # of a step, forward and backward
         return _run(task, job, data, model, shown, done, progress)
 
 
-def _batch(model: nn.Module, data: Dataset, job: Job, kind: str) -> dict[str, Any]:
+def _batch(model: nn.Module, data: Dataset, start: Start, kind: str) -> dict[str, Any]:
     """What the start is told of the data: more examples, targets and the loss where it measures them."""
     import torch
 
     from goodinit.pytorch.loop import loss_of, rows
 
-    if not as_method(job.initializer).measures:
+    if not as_method(start).measures:
         return {"inputs": _inputs(model, data.X_train[:_SHOWN], "cpu")}
     targets = torch.from_numpy(np.ascontiguousarray(data.y_train[:MEASURED]))
     return {
@@ -243,8 +245,7 @@ def _run(
     model.to(device)
     X, X_test = (_inputs(model, points, factory.device) for points in (data.X_train, data.X_test))
     targets, answers = (torch.from_numpy(np.ascontiguousarray(each)).to(device) for each in (data.y_train, data.y_test))
-    found = _findings(model, shown.to(device), targets[: len(shown)], factory.loss)
-    first = float(loss_of(factory.loss, all_outputs(model, X), targets))
+    found = _findings(model, shown.to(device), targets[: len(shown)], factory.loss) if factory.checked else ()
     order = batches(len(X), task.schedule, KeyedStream(job.seed))
     with seeded(job.seed, "training"):
         run = train_model(
@@ -261,10 +262,8 @@ def _run(
             multipliers=done.multipliers(task.schedule.optimizer),
         )
     outputs = all_outputs(model, X_test)
-    scores = [score_of(factory.loss, all_outputs(model, X), targets), score_of(factory.loss, outputs, answers)]
-    return replace(
-        _trial(task, job, run, first, found, scores), test_loss=float(loss_of(factory.loss, outputs, answers))
-    )
+    scores = [score_of(factory.loss, run.outputs, targets), score_of(factory.loss, outputs, answers)]
+    return replace(_trial(task, job, run, found, scores), test_loss=float(loss_of(factory.loss, outputs, answers)))
 
 
 def _findings(model: nn.Module, inputs: Any, targets: Any, kind: str) -> tuple[Finding, ...]:
@@ -275,10 +274,10 @@ def _findings(model: nn.Module, inputs: Any, targets: Any, kind: str) -> tuple[F
     return checked.findings
 
 
-def _trial(
-    task: Task, job: Job, run: LoopRun, first: float, found: tuple[Finding, ...], scores: Sequence[float]
-) -> Trial:
-    chance = task.chance_loss
+def _trial(task: Task, job: Job, run: LoopRun, found: tuple[Finding, ...], scores: Sequence[float]) -> Trial:
+    first, chance = run.losses[0], task.chance_loss
+    factory: Any = task.network
+    found_nothing = "the checkup finds nothing severe; " if factory.checked else ""
     diverged = has_diverged(run.diverged_by, run.final_loss, first, chance)
     return finished(
         task,
@@ -289,17 +288,24 @@ def _trial(
         diverged=diverged,
         diverged_by=run.diverged_by,
         findings=found,
-        why=_why(run, first, chance, found, f"{task.metric.test} {scores[1]:.4g}", diverged, job.learning_rate),
+        why=_why(run, chance, found, found_nothing, f"{task.metric.test} {scores[1]:.4g}", diverged, job.learning_rate),
     )
 
 
 def _why(
-    run: LoopRun, first: float, chance: float, found: Sequence[Finding], score: str, diverged: bool, rate: float
+    run: LoopRun,
+    chance: float,
+    found: Sequence[Finding],
+    found_nothing: str,
+    score: str,
+    diverged: bool,
+    rate: float,
 ) -> str:
     """What stood out at the start, then where training led: each part of it measured."""
+    first = run.losses[0]
     severe = [finding.message for finding in found if finding.severity == "severe" and finding.code != "diverged"]
     near = "near" if chance / 2 < first < 2 * chance else "held against"
-    cause = "; ".join(severe[:2]) or f"the checkup finds nothing severe; the first loss, {first:.4g}, is {near} the "
+    cause = "; ".join(severe[:2]) or f"{found_nothing}the first loss, {first:.4g}, is {near} the "
     if not severe:
         cause += f"{chance:.4g} of guessing"
     if run.diverged_by is not None:

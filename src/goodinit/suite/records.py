@@ -22,7 +22,7 @@ class StartResult:
 
     `losses` and `scores` are those on the test examples, a seed each, infinite and nan where a run diverged. `verdict`
     is against the model's own start: better, worse, not separable, or empty for that itself; `p_value` is corrected for
-    the starts of the task.
+    the starts of the task. `stands_for` is the start that a name such as `advise` stands for on the task.
     """
 
     start: str
@@ -33,6 +33,7 @@ class StartResult:
     diverged: int
     p_value: float | None
     verdict: str
+    stands_for: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
