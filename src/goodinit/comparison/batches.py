@@ -39,9 +39,9 @@ def batched(study: Study, jobs: Iterable[Job]) -> list[Batch]:
 
 
 def _largest(task: Task) -> int:
-    """How many networks of a task make a batch; one where each is trained by itself."""
+    """How many networks of a task make a batch, or models, which are one where each is trained by itself."""
     if not task.network.together:
-        return 1
+        return task.network.at_once
     wanted = max(FULL, int(BATCH_WORK / operations(task)) // FULL * FULL)
     return max(1, min(wanted, BATCH_NUMBERS // task.network.size))
 

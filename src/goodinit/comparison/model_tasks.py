@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -25,7 +26,7 @@ from goodinit.training import batches
 from goodinit.weights import Weight
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from goodinit.pytorch import Initialization
     from goodinit.pytorch.loop import LoopRun
@@ -184,7 +185,9 @@ def _check_device(device: str) -> None:
 
 
 def train_models(batch: Batch, progress: Callable[[int], None] = lambda step: None) -> list[Trial]:
-    """The trials of a batch's jobs, one model after the other."""
+    """The trials of a batch's jobs: one model after the other, or as one ensemble where their task has it so."""
+    if len(batch.jobs) > 1 and batch.task.network.at_once > 1:
+        return _train_at_once(batch.task, batch.jobs, progress)
     return [_train(batch.task, job, progress) for job in batch.jobs]
 
 
@@ -202,12 +205,60 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
     if any(torch.nn.parameter.is_lazy(each) for each in model.parameters()) and as_method(job.initializer).base is None:
         with seeded(job.seed, "model/lazy"), torch.no_grad():
             model(shown[:1])  # its own code draws what is kept
-    done = pytorch.initialize(
-        model, job.initializer, seed=job.seed, **_batch(model, data, job.initializer, factory.loss)
-    )
+    batch = _batch(model, data, job.initializer, factory.loss)
+    done = pytorch.initialize(model, job.initializer, seed=job.seed, **batch)
     examples = min(task.schedule.batch_size or len(data.X_train), len(data.X_train))
     with torch_threads(3 * operations_of(model, shown) * examples):  # of a step, forward and backward
         return _run(task, job, data, model, shown, done, progress)
+
+
+def _train_at_once(task: Task, jobs: Sequence[Job], progress: Callable[[int], None]) -> list[Trial]:
+    """The trials of jobs of one seed as an ensemble; what differs only in its learning rate is started once."""
+    import torch
+
+    from goodinit import pytorch
+    from goodinit.pytorch.ensemble import train_ensemble
+    from goodinit.pytorch.loop import all_outputs, operations_of, seeded
+
+    factory: Any = task.network
+    seed, optimizer = jobs[0].seed, task.schedule.optimizer
+    data = task.source.dataset(seed)
+    started: dict[str, tuple[nn.Module, Any, tuple[Finding, ...]]] = {}
+    targets, answers = (torch.from_numpy(np.ascontiguousarray(each)) for each in (data.y_train, data.y_test))
+    for job in jobs:
+        if str(job.initializer) in started:
+            continue
+        with seeded(seed, "model"):
+            model, _ = _made(factory.make, factory.text)
+        batch = _batch(model, data, job.initializer, factory.loss)
+        done = pytorch.initialize(model, job.initializer, seed=seed, **batch)
+        shown = _inputs(model, data.X_train[:_SHOWN], "cpu")
+        found = _findings(model, shown, targets[: len(shown)], factory.loss) if factory.checked else ()
+        started[str(job.initializer)] = model, done.multipliers(optimizer), found
+    models = [copy.deepcopy(started[str(job.initializer)][0]).train().to(factory.device) for job in jobs]
+    X, X_test = (_inputs(models[0], points, factory.device) for points in (data.X_train, data.X_test))
+    targets, answers = targets.to(factory.device), answers.to(factory.device)
+    examples = min(task.schedule.batch_size or len(X), len(X))
+    work = 3 * operations_of(models[0], X[:1]) * examples * len(models)
+    with torch_threads(work), seeded(seed, "training"):
+        runs = train_ensemble(
+            models,
+            X,
+            targets,
+            factory.loss,
+            optimizer=optimizer,
+            learning_rates=[job.learning_rate for job in jobs],
+            steps=task.schedule.steps,
+            record_every=task.schedule.record_every,
+            batches=batches(len(X), task.schedule, KeyedStream(seed)),
+            progress=progress,
+            multipliers=[started[str(job.initializer)][1] for job in jobs],
+        )
+        tested = [all_outputs(model, X_test) for model in models]
+    return [
+        _measured(task, job, run, started[str(job.initializer)][2], targets, answers, outputs)
+        for job, run, outputs in zip(jobs, runs, tested, strict=True)
+    ]
 
 
 def _batch(model: nn.Module, data: Dataset, start: Start, kind: str) -> dict[str, Any]:
@@ -238,7 +289,7 @@ def _run(
     """The trial of a model that has its start; it is checked on the examples `shown`."""
     import torch
 
-    from goodinit.pytorch.loop import all_outputs, loss_of, score_of, seeded, train_model
+    from goodinit.pytorch.loop import all_outputs, seeded, train_model
 
     factory: Any = task.network
     device = torch.device(factory.device)
@@ -261,9 +312,18 @@ def _run(
             progress=progress,
             multipliers=done.multipliers(task.schedule.optimizer),
         )
-    outputs = all_outputs(model, X_test)
-    scores = [score_of(factory.loss, run.outputs, targets), score_of(factory.loss, outputs, answers)]
-    return replace(_trial(task, job, run, found, scores), test_loss=float(loss_of(factory.loss, outputs, answers)))
+    return _measured(task, job, run, found, targets, answers, all_outputs(model, X_test))
+
+
+def _measured(
+    task: Task, job: Job, run: LoopRun, found: tuple[Finding, ...], targets: Tensor, answers: Tensor, tested: Tensor
+) -> Trial:
+    """The trial of a run, its scores, and the loss on the test examples, by the outputs for these."""
+    from goodinit.pytorch.loop import loss_of, score_of
+
+    kind = task.network.loss
+    scores = [score_of(kind, run.outputs, targets), score_of(kind, tested, answers)]
+    return replace(_trial(task, job, run, found, scores), test_loss=float(loss_of(kind, tested, answers)))
 
 
 def _findings(model: nn.Module, inputs: Any, targets: Any, kind: str) -> tuple[Finding, ...]:

@@ -83,7 +83,7 @@ def to_tensor(array: NDArray[Any], device: torch.device, dtype: torch.dtype) -> 
     return tensor.to(device, dtype if tensor.is_floating_point() else torch.int64)
 
 
-def outputs_of(model: nn.Module, X: Tensor) -> Tensor:
+def outputs_of(model: Callable[[Tensor], Any], X: Tensor) -> Tensor:
     """What the model gives for the inputs, a row an example."""
     return rows(model(X), len(X))
 

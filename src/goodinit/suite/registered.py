@@ -21,6 +21,9 @@ __all__ = ["SETS", "Registered", "SuiteProtocol", "registered"]
 SETS: Final[Mapping[str, str]] = {"small": "tasks.toml", "full": "full.toml", "claims": "claims.toml"}
 """The sets by name, and their files."""
 
+AT_ONCE: Final = 64
+ALONE: Final = ("recurrent",)  # PyTorch's recurrent layers cannot be stacked
+
 
 @dataclass(frozen=True)
 class Registered:
@@ -59,7 +62,8 @@ class Registered:
             batch_size=self.batch_size,
             record_every=self.steps,
         ).tasks[0]
-        return replace(task, network=replace(cast(ModelFactory, task.network), checked=False))
+        at_once = 1 if self.model["kind"] in ALONE else AT_ONCE
+        return replace(task, network=replace(cast(ModelFactory, task.network), checked=False, at_once=at_once))
 
     def _factory(self, data: Any, options: Mapping[str, Any]) -> Callable[[], Any]:
         from goodinit.suite.models import build
