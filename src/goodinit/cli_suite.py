@@ -25,13 +25,16 @@ def suite(
     ] = "small",
     table: Annotated[bool, typer.Option("--table", help="Print the results that ship, and run nothing.")] = False,
     results: Annotated[
-        str | None, typer.Option(metavar="FILE", help="With --table: print these results instead.")
+        list[str] | None, typer.Option(metavar="FILE", help="With --table: these results instead; repeat to join.")
     ] = None,
     study: Annotated[
         str | None, typer.Option(metavar="FILE", help="Keep every trial there; the same command goes on from it.")
     ] = None,
     out: Annotated[str | None, typer.Option(metavar="FILE", help="Write the results, a JSON file.")] = None,
     cluster: Annotated[str | None, typer.Option(metavar="auto|ADDRESS|local", help="Train on a Ray cluster.")] = None,
+    report: Annotated[str | None, typer.Option(metavar="FILE", help="Write the page, with plots.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the page.")] = False,
+    figure: Annotated[str | None, typer.Option(metavar="FILE", help="Draw the ranks: .svg, .pdf or .png.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
@@ -42,12 +45,15 @@ def suite(
     from rich.console import Console
 
     from goodinit.report import write_file
+    from goodinit.report.folder import check_new
     from goodinit.suite import read_result, registered, run_suite, suite_table
 
-    if results is not None and not table:
+    if results and not table:
         raise GoodinitError("--results goes with --table; say both")
+    if report is not None:
+        check_new(report, overwrite, "suite.html")
     if table:
-        found = read_result(results)
+        found = read_result(*(results or ()), name=which)
     else:
         with ProgressBar(hidden=quiet) as progress, redirect_stdout(sys.stderr):
             try:
@@ -59,6 +65,10 @@ def suite(
                 raise StoppedError(kept) from None
     if out is not None:
         write_file(Path(out), (found.to_json() + "\n").encode())
+    if report is not None:
+        found.report(report, overwrite=overwrite)
+    if figure is not None:
+        found.figure(figure)
     if json:
         typer.echo(found.to_json())
     else:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from goodinit.methods import Multipliers
 from goodinit.pytorch.loop import LoopRun, outputs_of
@@ -164,13 +165,18 @@ class _Ensemble:
     def _column(row: Sequence[float], like: Tensor) -> Tensor:
         return torch.tensor(row, dtype=like.dtype, device=like.device).reshape(-1, *(1,) * (like.dim() - 1))
 
+    def _all(self, X: Tensor) -> Tensor:
+        with sdpa_kernel(SDPBackend.MATH):  # the other kernels of attention would run the models one after the other
+            outputs: Tensor = self.run(self.parameters, self.buffers, X)
+        return outputs
+
     def _one(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], X: Tensor) -> Tensor:
         return outputs_of(_Called(self.base, {**parameters, **buffers}), X)
 
     def step(self, X: Tensor, targets: Tensor, kind: str, step: int) -> None:
         """One step of every model."""
         self.base.train()
-        loss = _losses(kind, self.run(self.parameters, self.buffers, X), targets).sum()
+        loss = _losses(kind, self._all(X), targets).sum()
         values = [self.parameters[name] for name in self.trained]
         grads = torch.autograd.grad(loss, values, allow_unused=True)
         with torch.no_grad():
@@ -183,7 +189,7 @@ class _Ensemble:
         """Those of every model in evaluation mode: (models, examples, outputs)."""
         self.base.eval()
         size = max(1, _ROWS // len(self.models))
-        parts = [self.run(self.parameters, self.buffers, X[at : at + size]) for at in range(0, len(X), size)]
+        parts = [self._all(X[at : at + size]) for at in range(0, len(X), size)]
         return torch.cat(parts, dim=1)
 
     @torch.no_grad()

@@ -80,7 +80,10 @@ class Registered:
 
 @dataclass(frozen=True)
 class SuiteProtocol:
-    """The whole of what was registered. `rates` holds for each optimizer the learning rates of each tuning budget."""
+    """The whole of what was registered as the set `name`.
+
+    `rates` holds for each optimizer the learning rates of each tuning budget.
+    """
 
     tasks: tuple[Registered, ...]
     starts: tuple[str, ...]
@@ -88,6 +91,7 @@ class SuiteProtocol:
     seeds: tuple[int, ...]
     criterion: str
     rates: Mapping[str, Mapping[int, tuple[float, ...]]]
+    name: str = "small"
 
     def chosen(self, names: Sequence[str] | None) -> tuple[Registered, ...]:
         """The tasks of those names, all without any. Raises GoodinitError for a name that is not registered."""
@@ -122,4 +126,5 @@ def registered(name: str = "small") -> SuiteProtocol:
             optimizer: {int(budget): tuple(map(float, rates)) for budget, rates in budgets.items()}
             for optimizer, budgets in protocol["rates"].items()
         },
+        name,
     )

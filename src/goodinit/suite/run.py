@@ -93,7 +93,7 @@ def run_suite(
         for trial in trials:
             if trial.origin is not None:
                 origins = {name: value for name, value in trial.origin.to_dict().items() if name != "processor"}
-    return SuiteResult(tuple(found), origins)
+    return SuiteResult(tuple(found), origins, plan.name)
 
 
 def _run(

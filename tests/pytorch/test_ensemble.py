@@ -1,0 +1,68 @@
+"""Models trained as one ensemble: each as if alone, but for rounding."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from goodinit.comparison.batches import Batch, batched
+from goodinit.comparison.model_tasks import train_models
+from goodinit.methods import get
+from goodinit.results import Job, Study
+from goodinit.suite import registered
+
+torch = pytest.importorskip("torch")
+
+
+def a_task(name, **changes):
+    (found,) = registered("full").chosen([name])
+    return replace(found, steps=3, **changes).task()
+
+
+def alone(task):
+    return replace(task, network=replace(task.network, at_once=1))
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer"),
+    [
+        ("plain relu, small", "gradient_descent"),
+        ("plain relu, momentum", "momentum"),
+        ("residual convolutions, batch norm, small", "adam"),
+        ("majority, post-norm, small", "adamw"),
+        ("hypernetwork", "adam"),
+    ],
+)
+def test_an_ensemble_trains_each_model_as_alone(name, optimizer):
+    """The same losses to 1e-5, starts and rates of their own, also where a method multiplies the rates."""
+    task = a_task(name, optimizer=optimizer)
+    starts = [get("default"), get("mup(base_width=4)")]
+    jobs = tuple(Job(0, start, rate, 5) for start in starts for rate in (1e-3, 1e-2))
+    together = train_models(Batch(task, jobs))
+    for found, job in zip(together, jobs, strict=True):
+        (wanted,) = train_models(Batch(alone(task), (job,)))
+        assert found.initialization == wanted.initialization
+        np.testing.assert_allclose(found.loss_values, wanted.loss_values, rtol=1e-6)
+        assert found.final_loss == pytest.approx(wanted.final_loss, rel=1e-5)
+        assert found.test_loss == pytest.approx(wanted.test_loss, rel=1e-5)
+        assert (found.train_score, found.test_score) == pytest.approx((wanted.train_score, wanted.test_score), abs=0.01)
+
+
+def test_a_model_that_diverges_harms_no_other():
+    task = a_task("plain relu, small")
+    start = get("default")
+    calm, wild = train_models(Batch(task, (Job(0, start, 1e-3, 5), Job(0, start, 1e30, 5))))
+    (wanted,) = train_models(Batch(alone(task), (Job(0, start, 1e30, 5),)))
+    assert not calm.diverged
+    assert wild.diverged
+    assert (wild.diverged_by, math.isnan(wild.final_loss)) == (wanted.diverged_by, math.isnan(wanted.final_loss))
+
+
+def test_batches_hold_models_of_one_seed():
+    task = a_task("plain relu, small")
+    study = Study((task,), (get("default"), get("lsuv")), (1e-3, 1e-2), (1, 2), (8, 9), "validation_loss")
+    found = batched(study, study.tuning_jobs())
+    assert [{job.seed for job in batch.jobs} for batch in found] == [{8}, {9}]
+    assert all(len(batch.jobs) == 4 for batch in found)
+    assert {len(batch.jobs) for batch in batched(replace(study, tasks=(alone(task),)), study.tuning_jobs())} == {1}
