@@ -85,7 +85,7 @@ def standings(found: SuiteResult, budget: int) -> list[Standing]:
     for start in names:
         rows = [row for task in found.tasks for row in task.of(budget) if row.start == start]
         verdicts = [row.verdict for row in rows]
-        counts = [verdicts.count(each) for each in ("better", "worse", "not separable")]
+        better, worse, alike = (verdicts.count(each) for each in ("better", "worse", "not separable"))
         own = ranks.get(start, [])
         some = len(own) > 1
         limits = bootstrap(own, "mean") if some else None
@@ -98,7 +98,9 @@ def standings(found: SuiteResult, budget: int) -> list[Standing]:
                 limits.low if limits else None,
                 limits.high if limits else None,
                 (min(left), max(left)) if left else None,
-                *counts,
+                better,
+                worse,
+                alike,
                 sum(row.diverged for row in rows),
                 tuple(_mean_of(found, own, family) for family in families(found)) if own else (),
             )
