@@ -38,7 +38,7 @@ def test_an_ensemble_trains_each_model_as_alone(name, optimizer):
     """The same losses to 1e-5, starts and rates of their own, also where a method multiplies the rates."""
     task = a_task(name, optimizer=optimizer)
     starts = [get("default"), get("mup(base_width=4)")]
-    jobs = tuple(Job(0, start, rate, 5) for start in starts for rate in (1e-3, 1e-2))
+    jobs = tuple(Job(0, start, rate, seed) for start, seed in zip(starts, (5, 6), strict=True) for rate in (1e-3, 1e-2))
     together = train_models(Batch(task, jobs))
     for found, job in zip(together, jobs, strict=True):
         (wanted,) = train_models(Batch(alone(task), (job,)))
@@ -59,12 +59,14 @@ def test_a_model_that_diverges_harms_no_other():
     assert (wild.diverged_by, math.isnan(wild.final_loss)) == (wanted.diverged_by, math.isnan(wanted.final_loss))
 
 
-def test_batches_hold_models_of_one_seed():
+def test_models_of_all_seeds_are_one_batch_also_with_held_out_examples():
     task = a_task("plain relu, small")
-    study = Study((task,), (get("default"), get("lsuv")), (1e-3, 1e-2), (1, 2), (8, 9), "validation_loss")
-    found = batched(study, study.tuning_jobs())
-    assert [{job.seed for job in batch.jobs} for batch in found] == [{8}, {9}]
-    assert all(len(batch.jobs) == 4 for batch in found)
+    study = Study((task,), (get("default"),), (1e-3, 1e-2), (1, 2), (8, 9), "validation_loss")
+    (batch,) = batched(study, study.tuning_jobs())
+    assert [job.seed for job in batch.jobs] == [8, 8, 9, 9]
+    for found, job in zip(train_models(batch), batch.jobs, strict=True):
+        (wanted,) = train_models(Batch(alone(batch.task), (job,)))
+        assert found.test_loss == pytest.approx(wanted.test_loss, rel=1e-5)
     assert {len(batch.jobs) for batch in batched(replace(study, tasks=(alone(task),)), study.tuning_jobs())} == {1}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -213,52 +213,83 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
 
 
 def _train_at_once(task: Task, jobs: Sequence[Job], progress: Callable[[int], None]) -> list[Trial]:
-    """The trials of jobs of one seed as an ensemble; what differs only in its learning rate is started once."""
-    import torch
+    """The trials of jobs as an ensemble; what differs only in its learning rate is started once."""
 
-    from goodinit import pytorch
-    from goodinit.pytorch.ensemble import train_ensemble
-    from goodinit.pytorch.loop import all_outputs, operations_of, seeded
+    from goodinit.pytorch.ensemble import Examples, train_ensemble
+    from goodinit.pytorch.loop import all_outputs, operations_of
 
     factory: Any = task.network
-    seed, optimizer = jobs[0].seed, task.schedule.optimizer
-    data = task.source.dataset(seed)
-    started: dict[str, tuple[nn.Module, Any, tuple[Finding, ...]]] = {}
-    targets, answers = (torch.from_numpy(np.ascontiguousarray(each)) for each in (data.y_train, data.y_test))
+    optimizer, schedule = task.schedule.optimizer, task.schedule
+    started: dict[tuple[str, int], _Started] = {}
     for job in jobs:
-        if str(job.initializer) in started:
-            continue
-        with seeded(seed, "model"):
-            model, _ = _made(factory.make, factory.text)
-        batch = _batch(model, data, job.initializer, factory.loss)
-        done = pytorch.initialize(model, job.initializer, seed=seed, **batch)
-        shown = _inputs(model, data.X_train[:_SHOWN], "cpu")
-        found = _findings(model, shown, targets[: len(shown)], factory.loss) if factory.checked else ()
-        started[str(job.initializer)] = model, done.multipliers(optimizer), found
-    models = [copy.deepcopy(started[str(job.initializer)][0]).train().to(factory.device) for job in jobs]
-    X, X_test = (_inputs(models[0], points, factory.device) for points in (data.X_train, data.X_test))
-    targets, answers = targets.to(factory.device), answers.to(factory.device)
-    examples = min(task.schedule.batch_size or len(X), len(X))
-    work = 3 * operations_of(models[0], X[:1]) * examples * len(models)
-    with torch_threads(work), seeded(seed, "training"):
+        if (str(job.initializer), job.seed) not in started:
+            started[str(job.initializer), job.seed] = _started(task, job)
+    own = [started[str(job.initializer), job.seed] for job in jobs]
+    models = [copy.deepcopy(each.model).train().to(factory.device) for each in own]
+    sets = {job.seed: _tensors(models[0], task.source.dataset(job.seed), factory.device) for job in jobs}
+    examples = {
+        seed: Examples(X, y, batches(len(X), schedule, KeyedStream(seed))) for seed, (X, y, _, _) in sets.items()
+    }
+    X = sets[jobs[0].seed][0]
+    work = 3 * operations_of(models[0], X[:1]) * min(schedule.batch_size or len(X), len(X)) * len(models)
+    with torch_threads(work):
         runs = train_ensemble(
             models,
-            X,
-            targets,
+            [job.seed for job in jobs],
+            examples,
             factory.loss,
             optimizer=optimizer,
             learning_rates=[job.learning_rate for job in jobs],
-            steps=task.schedule.steps,
-            record_every=task.schedule.record_every,
-            batches=batches(len(X), task.schedule, KeyedStream(seed)),
+            steps=schedule.steps,
+            record_every=schedule.record_every,
             progress=progress,
-            multipliers=[started[str(job.initializer)][1] for job in jobs],
+            multipliers=[each.multipliers for each in own],
         )
-        tested = [all_outputs(model, X_test) for model in models]
-    return [
-        _measured(task, job, run, started[str(job.initializer)][2], targets, answers, outputs)
-        for job, run, outputs in zip(jobs, runs, tested, strict=True)
-    ]
+        return [
+            _measured(
+                task, job, run, each.found, sets[job.seed][1], sets[job.seed][3], all_outputs(model, sets[job.seed][2])
+            )
+            for job, run, model, each in zip(jobs, runs, models, own, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class _Started:
+    """A model that has its start, what its rates are multiplied by, and what its checkup found."""
+
+    model: nn.Module
+    multipliers: Any
+    found: tuple[Finding, ...]
+
+
+def _started(task: Task, job: Job) -> _Started:
+    import torch
+
+    from goodinit import pytorch
+    from goodinit.pytorch.loop import seeded
+
+    factory: Any = task.network
+    data = task.source.dataset(job.seed)
+    with seeded(job.seed, "model"):
+        model, _ = _made(factory.make, factory.text)
+    batch = _batch(model, data, job.initializer, factory.loss)
+    done = pytorch.initialize(model, job.initializer, seed=job.seed, **batch)
+    found: tuple[Finding, ...] = ()
+    if factory.checked:
+        targets = torch.from_numpy(np.ascontiguousarray(data.y_train[:_SHOWN]))
+        found = _findings(model, _inputs(model, data.X_train[:_SHOWN], "cpu"), targets, factory.loss)
+    return _Started(model, done.multipliers(task.schedule.optimizer), found)
+
+
+def _tensors(model: nn.Module, data: Dataset, device: str) -> tuple[Tensor, ...]:
+    """Inputs and targets to train on, and to test on."""
+    import torch
+
+    def targets(y: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(y)).to(device)
+
+    X, X_test = (_inputs(model, points, device) for points in (data.X_train, data.X_test))
+    return X, targets(data.y_train), X_test, targets(data.y_test)
 
 
 def _batch(model: nn.Module, data: Dataset, start: Start, kind: str) -> dict[str, Any]:

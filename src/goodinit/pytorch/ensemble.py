@@ -1,6 +1,6 @@
 """Many models of one architecture trained at once, each by its own learning rate, as stacked arrays.
 
-Every model takes the same examples in the same order. One call of `torch.func.vmap` runs all of them, and the
+Every model takes the examples of its seed in the order of its seed. One call of `torch.func.vmap` runs all, and the
 optimizer's steps are those of PyTorch's, written for stacked parameters: a model's numbers are those of training it
 alone but for rounding, since products of stacked arrays may add in another order. Layers that `vmap` does not know,
 such as PyTorch's recurrent ones, are refused by it with a RuntimeError.
@@ -23,7 +23,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from goodinit.methods import Multipliers
 from goodinit.pytorch.loop import LoopRun, outputs_of
 
-__all__ = ["STACKED", "train_ensemble"]
+__all__ = ["STACKED", "Examples", "train_ensemble"]
 
 _ROWS: Final = 2**15  # outputs measured at a time, over all models
 
@@ -84,33 +84,51 @@ STACKED: Final[Mapping[str, Callable[[], _Update]]] = {
 """The optimizers of `loop.TORCH_OPTIMIZERS` for stacked parameters."""
 
 
+@dataclass(frozen=True)
+class Examples:
+    """What the models of a seed are trained on: inputs, an example a row, targets, and the examples of each step."""
+
+    X: Tensor
+    targets: Tensor
+    batches: Iterable[Any]
+
+
 def train_ensemble(
     models: Sequence[nn.Module],
-    X: Tensor,
-    targets: Tensor,
+    seeds: Sequence[int],
+    examples: Mapping[int, Examples],
     kind: str,
     *,
     optimizer: str,
     learning_rates: Sequence[float],
     steps: int,
     record_every: int,
-    batches: Iterable[Any],
     progress: Callable[[int], None] = lambda step: None,
     multipliers: Sequence[Mapping[str, Multipliers]] = (),
 ) -> list[LoopRun]:
     """Train the models, which share their architecture, and put what was trained into them; a run for each.
 
-    The arguments are those of `loop.train_model`, with a learning rate, and multipliers by a parameter's name, for each
-    model. What a model draws while it trains, such as dropout, is refused.
+    Arguments:
+        models: on the device of the inputs.
+        seeds: of each model; `examples` has as many for every seed, in batches of the same sizes.
+        kind, optimizer, steps, record_every, progress: as for `loop.train_model`.
+        learning_rates: of each model, and `multipliers` by a parameter's name for each.
+
+    Raises RuntimeError for layers that cannot be stacked, and for what a model draws while it trains, such as dropout.
     """
     ensemble = _Ensemble(models, learning_rates, multipliers or [{}] * len(models), STACKED[optimizer]())
+    kept = list(dict.fromkeys(seeds))
+    place = torch.tensor([kept.index(seed) for seed in seeds])
+    X, targets = (torch.stack([getattr(examples[seed], name) for seed in kept]) for name in ("X", "targets"))
+    orders = [iter(examples[seed].batches) for seed in kept]
+    place = place.to(X.device)
     losses: list[list[float]] = [[] for _ in models]
     ended: dict[int, tuple[int, Tensor]] = {}
     often = max(1, steps // 100)
 
     def record(step: int) -> Tensor:
-        outputs = ensemble.outputs(X)
-        values = _losses(kind, outputs, targets)
+        outputs = ensemble.outputs(X, place)
+        values = _losses(kind, outputs, targets[place])
         finite = values.isfinite() & ensemble.finite()
         for at, (value, whole) in enumerate(zip(values.tolist(), finite.tolist(), strict=True)):
             if not whole:
@@ -118,11 +136,14 @@ def train_ensemble(
             losses[at].append(math.nan if at in ended else value)
         return outputs
 
-    for step, batch in zip(range(steps), batches, strict=False):
+    for step in range(steps):
         if step % record_every == 0:
             record(step)
-        chosen = batch if isinstance(batch, slice) else torch.from_numpy(batch).to(X.device)
-        ensemble.step(X[chosen], targets[chosen], kind, step + 1)
+        chosen = [next(order) for order in orders]
+        part, wanted = (
+            torch.stack([each[rows] for each, rows in zip(all_, chosen, strict=True)]) for all_ in (X, targets)
+        )
+        ensemble.step(part[place], wanted[place], kind, step + 1)
         if (step + 1) % often == 0:
             progress(step + 1)
     progress(steps)
@@ -159,7 +180,7 @@ class _Ensemble:
                 [each.decay for each in own],
             )
             self.factors[name] = _Factors(*(self._column(row, self.parameters[name]) for row in rows))
-        self.run = vmap(self._one, in_dims=(0, 0, None), randomness="error")
+        self.run = vmap(self._one, in_dims=(0, 0, 0), randomness="error")
 
     @staticmethod
     def _column(row: Sequence[float], like: Tensor) -> Tensor:
@@ -185,11 +206,11 @@ class _Ensemble:
                     self.update(name, value, grad, step, self.factors[name])
 
     @torch.no_grad()
-    def outputs(self, X: Tensor) -> Tensor:
-        """Those of every model in evaluation mode: (models, examples, outputs)."""
+    def outputs(self, X: Tensor, place: Tensor) -> Tensor:
+        """Those of every model in evaluation mode for the inputs at its place: (models, examples, outputs)."""
         self.base.eval()
         size = max(1, _ROWS // len(self.models))
-        parts = [self._all(X[at : at + size]) for at in range(0, len(X), size)]
+        parts = [self._all(X[:, at : at + size][place]) for at in range(0, X.shape[1], size)]
         return torch.cat(parts, dim=1)
 
     @torch.no_grad()
@@ -217,12 +238,11 @@ class _Called:
 
 
 def _losses(kind: str, outputs: Tensor, targets: Tensor) -> Tensor:
-    """The mean loss of each model, as `loop.loss_of`; outputs are (models, examples, outputs)."""
-    models, examples = outputs.shape[:2]
+    """The mean loss of each model, as `loop.loss_of`, by (models, examples, outputs) and (models, examples)."""
     if kind == "cross_entropy":
-        each = functional.cross_entropy(outputs.flatten(0, 1), targets.repeat(models), reduction="none")
-        return each.view(models, examples).mean(dim=1)
-    wanted = targets.to(outputs.dtype).expand(models, -1)
+        each = functional.cross_entropy(outputs.flatten(0, 1), targets.flatten(), reduction="none")
+        return each.view(targets.shape).mean(dim=1)
+    wanted = targets.to(outputs.dtype)
     if kind == "binary_cross_entropy":
         each = functional.binary_cross_entropy_with_logits(outputs[..., 0], wanted, reduction="none")
         return each.mean(dim=1)

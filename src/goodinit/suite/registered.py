@@ -21,7 +21,7 @@ __all__ = ["SETS", "Registered", "SuiteProtocol", "registered"]
 SETS: Final[Mapping[str, str]] = {"small": "tasks.toml", "full": "full.toml", "claims": "claims.toml"}
 """The sets by name, and their files."""
 
-AT_ONCE: Final = 64
+AT_ONCE: Final = 80
 ALONE: Final = ("recurrent",)  # PyTorch's recurrent layers cannot be stacked
 
 
