@@ -45,7 +45,7 @@ def suite_html(found: SuiteResult) -> str:
 
     figures = []
     for at, drawn in enumerate(drawings(found)):
-        picture = svg.inline(render(drawn)[1], f"f{at}", drawn.heading)
+        picture = svg.inline(render(drawn)["svg"], f"f{at}", drawn.heading)
         # Safe: our own drawing, in which foreign text is shapes of letters.
         figures.append(
             {"heading": drawn.heading, "caption": drawn.caption, "svg": Markup(picture), "light": drawn.light}
