@@ -47,6 +47,8 @@ def suite(
     from goodinit.report import write_file
     from goodinit.report.folder import check_new
     from goodinit.suite import read_result, registered, run_suite, suite_table
+    from goodinit.suite.figure import write_figure
+    from goodinit.suite.page import write_page
 
     if results and not table:
         raise GoodinitError("--results goes with --table; say both")
@@ -66,9 +68,9 @@ def suite(
     if out is not None:
         write_file(Path(out), (found.to_json() + "\n").encode())
     if report is not None:
-        found.report(report, overwrite=overwrite)
+        write_page(found, report, overwrite)
     if figure is not None:
-        found.figure(figure)
+        write_figure(found, figure)
     if json:
         typer.echo(found.to_json())
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -84,24 +83,6 @@ class SuiteResult:
         facts = self.to_dict()
         tasks = ",\n".join(map(_lines, facts.pop("tasks")))
         return f'{json.dumps(facts, allow_nan=False)[:-1]}, "tasks": [\n{tasks}\n]}}'
-
-    def report(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the page of these results, with its figures drawn in it.
-
-        Raises GoodinitError where it exists and `overwrite` is not set, or cannot be written.
-        """
-        from goodinit.suite.page import write_page
-
-        return write_page(self, path, overwrite)
-
-    def figure(self, path: str | os.PathLike[str]) -> Path:
-        """Write the ranks and profiles, or of claims their ratios, as `.svg`, `.pdf` or `.png`, by the name's ending.
-
-        Raises GoodinitError for another ending, or where it cannot be written.
-        """
-        from goodinit.suite.figure import write_figure
-
-        return write_figure(self, path)
 
 
 def joined(found: Sequence[SuiteResult]) -> SuiteResult:
