@@ -21,7 +21,7 @@ from goodinit.wording import count
 
 __all__ = [
     "CLAIM_COLUMNS",
-    "Standing",
+    "SuiteRank",
     "budgets_of",
     "claim_cells",
     "claims_note",
@@ -51,7 +51,7 @@ def mean_ranks(tasks: Sequence[SuiteTask], budget: int) -> dict[str, list[float]
 
 
 @dataclass(frozen=True)
-class Standing:
+class SuiteRank:
     """A start over tasks. The mean rank is among the starts that all tasks have, None for one that some tasks refuse.
 
     `low` and `high` are its bootstrap interval over the tasks, `without` its range with each task left out, `tasks` how
@@ -77,7 +77,7 @@ def families(found: SuiteResult) -> list[str]:
     return list(dict.fromkeys(task.family for task in found.tasks))
 
 
-def standings(found: SuiteResult, budget: int) -> list[Standing]:
+def standings(found: SuiteResult, budget: int) -> list[SuiteRank]:
     """The starts at a tuning budget, those of the lowest mean rank first, then those that some tasks refuse."""
     ranks = mean_ranks(found.tasks, budget)
     names = list(dict.fromkeys(row.start for task in found.tasks for row in task.of(budget)))
@@ -91,7 +91,7 @@ def standings(found: SuiteResult, budget: int) -> list[Standing]:
         limits = bootstrap(own, "mean") if some else None
         left = [float(np.mean(own[:at] + own[at + 1 :])) for at in range(len(own))] if some else []
         made.append(
-            Standing(
+            SuiteRank(
                 start,
                 len(rows),
                 float(np.mean(own)) if own else None,
@@ -186,7 +186,7 @@ def _overall(found: SuiteResult, budget: int) -> Table:
     return made
 
 
-def standing_cells(each: Standing) -> tuple[str, ...]:
+def standing_cells(each: SuiteRank) -> tuple[str, ...]:
     """The row of a start."""
     rank = "" if each.rank is None else f"{each.rank:.2f}"
     if each.low is not None:
