@@ -42,9 +42,8 @@ def suite(
 
     Every start is tuned with 1, 3 and 10 learning rates on seeds of their own, and judged once on paired seeds.
     """
-    from rich.console import Console
-
-    from goodinit.report import write_file
+    from goodinit.cli_console import console as terminal
+    from goodinit.report import check_place, write_file
     from goodinit.report.folder import check_new
     from goodinit.suite import read_result, registered, run_suite, suite_table
     from goodinit.suite.figure import write_figure
@@ -54,6 +53,10 @@ def suite(
         raise GoodinitError("--results goes with --table; say both")
     if report is not None:
         check_new(report, overwrite, "suite.html")
+    if out is not None:
+        check_place(out)
+    if figure is not None:
+        check_place(figure)
     if table:
         found = read_result(*(results or ()), name=which)
     else:
@@ -74,4 +77,4 @@ def suite(
     if json:
         typer.echo(found.to_json())
     else:
-        Console(width=None if sys.stdout.isatty() else 140).print(suite_table(found))
+        terminal(140).print(suite_table(found))

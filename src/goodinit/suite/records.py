@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from goodinit.errors import GoodinitError
-from goodinit.jsonable import json_fields
+from goodinit.errors import GoodinitError, is_finite, shown
+from goodinit.jsonable import json_fields, read_json
 
-__all__ = ["StartResult", "SuiteResult", "SuiteTask", "joined", "read_result"]
+__all__ = ["VERDICTS", "StartResult", "SuiteResult", "SuiteTask", "joined", "read_result"]
+
+VERDICTS: Final = ("better", "worse", "not separable", "")
+"""What a start is against the model's own; empty for that itself."""
 
 
 @dataclass(frozen=True)
@@ -115,13 +118,16 @@ def read_result(*paths: str | Path, name: str = "small") -> SuiteResult:
 
 def _read(file: Traversable, name: str) -> SuiteResult:
     try:
-        facts = json.loads(file.read_text("utf-8"))
-        return SuiteResult(tuple(_task(each) for each in facts["tasks"]), facts["origin"], facts["name"])
+        facts = read_json(file) if isinstance(file, Path) else json.loads(file.read_text("utf-8"))
+        named, origin = facts.get("name", "small"), facts["origin"]
+        if not isinstance(named, str) or not isinstance(origin, dict):
+            raise ValueError("a value of another type")
+        return SuiteResult(tuple(_task(each) for each in facts["tasks"]), origin, named)
     except OSError as error:
         raise GoodinitError(f"{name}: it cannot be read ({error.strerror}); give a file of results") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise GoodinitError(
-            f"{name}: these are no results of the suite ({error}); goodinit suite --out FILE makes some"
+            f"{name}: these are no results of the suite ({shown(str(error))}); goodinit suite --out FILE makes some"
         ) from error
 
 
@@ -141,4 +147,21 @@ def _task(facts: Mapping[str, Any]) -> SuiteTask:
         scores = tuple(math.nan if value is None else value for value in each["scores"])
         results.append(StartResult(**{**each, "losses": losses, "scores": scores}))
     left_out = tuple((name, why) for name, why in facts["left_out"])
-    return SuiteTask(**{**facts, "results": tuple(results), "left_out": left_out, "seeds": tuple(facts["seeds"])})
+    task = SuiteTask(**{**facts, "results": tuple(results), "left_out": left_out, "seeds": tuple(facts["seeds"])})
+    texts = [task.name, task.family, task.score, *(text for pair in left_out for text in pair)]
+    if not all(isinstance(text, str) for text in texts) or not all(map(_is_result, results)):
+        raise ValueError("a value of another type")
+    return task
+
+
+def _is_result(found: StartResult) -> bool:
+    """Whether every value is of its type, and there are some."""
+    numbers = (found.learning_rate, found.p_value or 0.0, *found.losses, *found.scores)
+    return (
+        isinstance(found.start, str)
+        and isinstance(found.stands_for, str | None)
+        and found.verdict in VERDICTS
+        and all(isinstance(number, int) and abs(number) < 2**31 for number in (found.budget, found.diverged))
+        and all(isinstance(number, float) or (isinstance(number, int) and is_finite(number)) for number in numbers)
+        and len(found.losses) == len(found.scores) > 0
+    )

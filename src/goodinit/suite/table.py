@@ -180,9 +180,9 @@ def _overall(found: SuiteResult, budget: int) -> Table:
     made = Table(title=f"{count(budget, 'learning rate')} to tune on", box=None, padding=(0, 1), header_style="dim")
     heads = ("start", "tasks", "mean rank", "without one task", "better", "worse", "=", "diverged", *families(found))
     for head in heads:
-        made.add_column(head, justify="left" if head == "start" else "right")
+        made.add_column(Text(head), justify="left" if head == "start" else "right")
     for each in standings(found, budget):
-        made.add_row(*standing_cells(each))
+        made.add_row(*map(Text, standing_cells(each)))
     return made
 
 
@@ -201,7 +201,7 @@ def _tasks(found: SuiteResult, budget: int) -> Table:
     made = Table(box=None, padding=(0, 1), header_style="dim")
     made.add_column("median test loss (rate)")
     for start in starts:
-        made.add_column(start, justify="right")
+        made.add_column(Text(start), justify="right")
     for task in found.tasks:
         rows = {row.start: row for row in task.of(budget)}
         cells = []
@@ -211,7 +211,7 @@ def _tasks(found: SuiteResult, budget: int) -> Table:
                 cells.append("")
                 continue
             cells.append(task_cell(row))
-        made.add_row(task.name, *cells)
+        made.add_row(Text(task.name), *cells)
     return made
 
 
