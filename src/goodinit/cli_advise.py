@@ -7,14 +7,14 @@ from contextlib import redirect_stdout
 
 import typer
 
-from goodinit.cli_options import Data, Factory, FileLoss, JsonOnly, Seed, Target
+from goodinit.cli_options import Factory, FileLoss, JsonOnly, ModelData, Seed, Target
 
 __all__ = ["advise"]
 
 
 def advise(
     factory: Factory,
-    data: Data = None,
+    data: ModelData = None,
     target: Target = None,
     loss: FileLoss = None,
     seed: Seed = 0,

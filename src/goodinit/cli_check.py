@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from goodinit.cli_ends import StoppedError
-from goodinit.cli_options import Data, Factory, FileLoss, JsonOnly, Overwrite, Seed, Target
+from goodinit.cli_options import Factory, FileLoss, JsonOnly, ModelData, Overwrite, Seed, Target
 from goodinit.cli_read import number
 from goodinit.errors import GoodinitError
 
@@ -20,7 +20,7 @@ __all__ = ["check"]
 
 def check(
     factory: Factory,
-    data: Data = None,
+    data: ModelData = None,
     target: Target = None,
     loss: FileLoss = None,
     learning_rate: Annotated[

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["ClusterAt", "Data", "Factory", "FileLoss", "JsonOnly", "Kept", "Overwrite", "Quiet", "Seed", "Target"]
+__all__ = ["ClusterAt", "Factory", "FileLoss", "JsonOnly", "Kept", "ModelData", "Overwrite", "Quiet", "Seed", "Target"]
 
 Factory = Annotated[
     str, typer.Argument(metavar="MODULE:FACTORY", help="A function that returns (model, inputs, targets, loss).")
 ]
-Data = Annotated[
+ModelData = Annotated[
     str | None, typer.Option(metavar="NAME|PATH", help="Data for a model that comes without: as for compare.")
 ]
 Target = Annotated[str | None, typer.Option(metavar="COLUMN", help="The label column of a file.")]
