@@ -21,7 +21,7 @@ CHAOS_RATE: Final = 1.05  # a layer
 LONG: Final = 10  # layers
 ROUNDING: Final = 1e3
 CUT_OFF: Final = 0.5
-_MILDER: Final[dict[Severity, Severity]] = {"severe": "warning", "warning": "info", "info": "info"}
+_MILDER: Final[dict[Severity, Severity]] = {"severe": "warning", "warning": "info"}
 
 
 def gradient_size(start: ModelStart) -> Iterator[Finding]:
@@ -39,11 +39,10 @@ def gradient_size(start: ModelStart) -> Iterator[Finding]:
     severity = LIMITS["vanishing-gradient"].severity(max(ratio, 1 / ratio))
     if severity is None:
         return
-    if ratio < 1 and _stream_carries(start):
-        severity = _MILDER[severity]
+    judged: Severity = _MILDER[severity] if ratio < 1 and _stream_carries(start) else severity
     yield Finding(
         "vanishing-gradient" if ratio < 1 else "exploding-gradient",
-        severity,
+        judged,
         known[0][0].title,
         {"last": known[-1][0].title, "last_norm": last, "first_norm": first},
         ratio,
