@@ -21,7 +21,7 @@ CHAOS_RATE: Final = 1.05  # a layer
 LONG: Final = 10  # layers
 ROUNDING: Final = 1e3
 CUT_OFF: Final = 0.5
-_MILDER: Final[dict[Severity, Severity]] = {"severe": "warning", "warning": "info"}
+_MILDER: Final[dict[Severity, Severity]] = {"severe": "warning", "warning": "info", "info": "info"}
 
 
 def gradient_size(start: ModelStart) -> Iterator[Finding]:
@@ -36,13 +36,13 @@ def gradient_size(start: ModelStart) -> Iterator[Finding]:
         return
     first, last = ends([norm for _, norm in known])
     ratio = first / last
-    severity = LIMITS["vanishing-gradient"].severity(max(ratio, 1 / ratio))
-    if severity is None:
+    reached = LIMITS["vanishing-gradient"].severity(max(ratio, 1 / ratio))
+    if reached is None:
         return
-    judged: Severity = _MILDER[severity] if ratio < 1 and _stream_carries(start) else severity
+    severity = _MILDER[reached] if ratio < 1 and _stream_carries(start) else reached
     yield Finding(
         "vanishing-gradient" if ratio < 1 else "exploding-gradient",
-        judged,
+        severity,
         known[0][0].title,
         {"last": known[-1][0].title, "last_norm": last, "first_norm": first},
         ratio,
