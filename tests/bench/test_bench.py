@@ -44,6 +44,9 @@ TINY = Sizes(
     grid_widths=(3, 20),
     grid_depths=(1,),
     grid_networks=(1, 2),
+    model_trials=1,
+    model_steps=2,
+    compiles=False,
 )
 
 
