@@ -13,7 +13,7 @@ __all__ = ["calibrated", "interleaved"]
 def interleaved(
     contestants: Mapping[str, Callable[[], object]], repeats: int, timer: Callable[[], float] | None = None
 ) -> dict[str, Timing]:
-    """Time each contestant `repeats` times, in turns: A B C, A B C, ... `timer` gives seconds; None: those that pass."""
+    """Time each contestant `repeats` times, in turns: A B C, A B C, ... None is the clock of the seconds that pass."""
     timer = timer or time.perf_counter
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(repeats):

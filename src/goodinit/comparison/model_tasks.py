@@ -244,7 +244,6 @@ def _run(
     X, X_test = (_inputs(model, points, factory.device) for points in (data.X_train, data.X_test))
     targets, answers = (torch.from_numpy(np.ascontiguousarray(each)).to(device) for each in (data.y_train, data.y_test))
     found = _findings(model, shown.to(device), targets[: len(shown)], factory.loss)
-    first = float(loss_of(factory.loss, all_outputs(model, X), targets))
     order = batches(len(X), task.schedule, KeyedStream(job.seed))
     with seeded(job.seed, "training"):
         run = train_model(
@@ -261,24 +260,24 @@ def _run(
             multipliers=done.multipliers(task.schedule.optimizer),
         )
     outputs = all_outputs(model, X_test)
-    scores = [score_of(factory.loss, all_outputs(model, X), targets), score_of(factory.loss, outputs, answers)]
-    return replace(
-        _trial(task, job, run, first, found, scores), test_loss=float(loss_of(factory.loss, outputs, answers))
-    )
+    trained = all_outputs(model, X) if run.outputs is None else run.outputs
+    scores = [score_of(factory.loss, trained, targets), score_of(factory.loss, outputs, answers)]
+    return replace(_trial(task, job, run, found, scores), test_loss=float(loss_of(factory.loss, outputs, answers)))
 
 
 def _findings(model: nn.Module, inputs: Any, targets: Any, kind: str) -> tuple[Finding, ...]:
-    """What the checkup of the model's start finds on some examples."""
+    """What the checkup of the model's start finds on some examples; remedies are named, and not tried."""
     from goodinit.pytorch.loop import loss_of, rows
 
-    checked = check(model, inputs, targets, loss=lambda output, y: loss_of(kind, rows(output, len(y)), y))
+    def loss(output: Any, y: Any) -> Any:
+        return loss_of(kind, rows(output, len(y)), y)
+
+    checked = check(model, inputs, targets, loss=loss, remedies=False)
     return checked.findings
 
 
-def _trial(
-    task: Task, job: Job, run: LoopRun, first: float, found: tuple[Finding, ...], scores: Sequence[float]
-) -> Trial:
-    chance = task.chance_loss
+def _trial(task: Task, job: Job, run: LoopRun, found: tuple[Finding, ...], scores: Sequence[float]) -> Trial:
+    first, chance = run.losses[0], task.chance_loss
     diverged = has_diverged(run.diverged_by, run.final_loss, first, chance)
     return finished(
         task,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -55,11 +55,13 @@ class LoopRun:
     """One training run: the loss at each recorded step (nan from where it diverged), and at the end.
 
     `diverged_by` is the recorded step at which the loss or a parameter was no longer finite, None where none was.
+    `outputs` are the model's at the end for all training examples, None where training ended before.
     """
 
     losses: tuple[float, ...]
     final_loss: float
     diverged_by: int | None
+    outputs: Tensor | None = field(default=None, repr=False, compare=False)
 
 
 @contextmanager
@@ -174,14 +176,14 @@ def train_model(
     losses: list[float] = []
     often = max(1, steps // 100)
 
-    def measured() -> float:
-        value = float(loss_of(kind, all_outputs(model, X), targets))
+    def measured(outputs: Tensor) -> float:
+        value = float(loss_of(kind, outputs, targets))
         finite = math.isfinite(value) and all(bool(torch.isfinite(p).all()) for p in model.parameters())
         return value if finite else math.nan
 
     for step, batch in zip(range(steps), batches, strict=False):
         if step % record_every == 0:
-            losses.append(measured())
+            losses.append(measured(all_outputs(model, X)))
             if math.isnan(losses[-1]):
                 places = len(range(0, steps, record_every))
                 return LoopRun((*losses, *(math.nan,) * (places - len(losses))), math.nan, step)
@@ -193,5 +195,6 @@ def train_model(
         if (step + 1) % often == 0:
             progress(step + 1)
     progress(steps)
-    final = measured()
-    return LoopRun(tuple(losses), final, steps if math.isnan(final) else None)
+    outputs = all_outputs(model, X)
+    final = measured(outputs)
+    return LoopRun(tuple(losses), final, steps if math.isnan(final) else None, outputs)
