@@ -36,7 +36,7 @@ _READING = (
     "operations are the multiplications and additions of a network's matrix products alone. The peak is that of fused "
     "multiplications and additions on registers, on all processors at once, which no program exceeds. Each contestant "
     "has the threads it takes by itself. A model's trial is its start, its training and ten recorded losses; that of "
-    "goodinit has also a checkup and scores. The loop is NumPy's for networks and PyTorch's for models, one after the other."
+    "goodinit has also a checkup and scores. The loop is NumPy's for networks and PyTorch's for models, one by one."
 )
 
 
