@@ -36,11 +36,10 @@ def gradient_size(start: ModelStart) -> Iterator[Finding]:
         return
     first, last = ends([norm for _, norm in known])
     ratio = first / last
-    severity = LIMITS["vanishing-gradient"].severity(max(ratio, 1 / ratio))
-    if severity is None:
+    reached = LIMITS["vanishing-gradient"].severity(max(ratio, 1 / ratio))
+    if reached is None:
         return
-    if ratio < 1 and _stream_carries(start):
-        severity = _MILDER[severity]
+    severity = _MILDER[reached] if ratio < 1 and _stream_carries(start) else reached
     yield Finding(
         "vanishing-gradient" if ratio < 1 else "exploding-gradient",
         severity,
