@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MODELS", "ModelProblem", "contestants", "model_contest"]
 
-Data = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
-Losses = NDArray[np.float64]
-Work = Callable[[], Losses]
+ModelArrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
+Curves = NDArray[np.float64]
+CurvesOf = Callable[[], Curves]
 RATE: Final = 0.05
 _AGREE: Final = 1e-3  # relative
 
@@ -85,7 +85,7 @@ class ModelProblem:
         return Schedule("momentum", RATE, self.steps, 32, max(1, self.steps // 10))
 
     @property
-    def data(self) -> Data:
+    def data(self) -> ModelArrays:
         """Training inputs and labels, and those of the test."""
         digits = datasets.load("digits")
         return digits.X_train.astype(np.float32), digits.y_train, digits.X_test.astype(np.float32), digits.y_test
@@ -102,12 +102,12 @@ class ModelProblem:
         return list(batches(len(self.data[1]), self.schedule, KeyedStream(seed)))
 
 
-def contestants(task: ModelProblem, *, compiles: bool) -> dict[str, tuple[TrainerKind, Work]]:
+def contestants(task: ModelProblem, *, compiles: bool) -> dict[str, tuple[TrainerKind, CurvesOf]]:
     """Who takes part: each gives the losses of every trial before its recorded steps, (trials, records).
 
     `compiles` is for torch.compile, which takes a part of a minute, once, where there is a C++ compiler.
     """
-    found: dict[str, tuple[TrainerKind, Work]] = {
+    found: dict[str, tuple[TrainerKind, CurvesOf]] = {
         "goodinit compare": ("goodinit", partial(_compare, task)),
         "plain loop": ("loop", partial(_plain, task, lambda model: model)),
         f"torch.func vmap ({task.trials})": ("peer", partial(_together, task)),
@@ -139,7 +139,7 @@ def model_contest(
     return Contest(title, "trials/s", entries, absent=absent)
 
 
-def _compare(task: ModelProblem) -> Losses:
+def _compare(task: ModelProblem) -> Curves:
     schedule = task.schedule
     result = compare(
         "default",
@@ -155,7 +155,7 @@ def _compare(task: ModelProblem) -> Losses:
     return np.array([trial.loss_values for trial in result.trials])
 
 
-def _plain(task: ModelProblem, ready: Callable[[nn.Module], Any]) -> Losses:
+def _plain(task: ModelProblem, ready: Callable[[nn.Module], Any]) -> Curves:
     """The loop of PyTorch's tutorials, one model after the other."""
     import torch
     from torch.nn import functional
@@ -178,7 +178,7 @@ def _plain(task: ModelProblem, ready: Callable[[nn.Module], Any]) -> Losses:
     return losses
 
 
-def _together(task: ModelProblem) -> Losses:
+def _together(task: ModelProblem) -> Curves:
     """All of them at once by `torch.func`, as its tutorial on ensembles has it."""
     import torch
     from torch.func import functional_call, grad, stack_module_state, vmap
