@@ -14,6 +14,55 @@ namespace goodinit {
 namespace GOODINIT_ISA {
 namespace {
 
+// Row i, element j and row j, element i change places.
+#if defined(__AVX512F__)
+template <class T>
+GOODINIT_INLINE void turned(Vec<T> (&rows)[lanes_of<T>]) {
+    transpose<T>(rows);
+}
+#elif defined(__AVX2__)
+template <class T>
+GOODINIT_INLINE void turned(Vec<T> (&rows)[lanes_of<T>]) {
+    using V = Vec<T>;
+    if constexpr (sizeof(T) == 8) {
+        __m256d pairs[4];
+        GOODINIT_EACH(i, 4) {
+            const __m256d a = (__m256d)rows[i / 2 * 2], b = (__m256d)rows[i / 2 * 2 + 1];
+            pairs[i] = i % 2 ? _mm256_unpackhi_pd(a, b) : _mm256_unpacklo_pd(a, b);
+        }
+        GOODINIT_EACH(i, 2) {
+            rows[i] = (V)_mm256_permute2f128_pd(pairs[i], pairs[i + 2], 0x20);
+            rows[i + 2] = (V)_mm256_permute2f128_pd(pairs[i], pairs[i + 2], 0x31);
+        }
+    } else {
+        __m256 pairs[8], fours[8];
+        GOODINIT_EACH(i, 8) {
+            const __m256 a = (__m256)rows[i / 2 * 2], b = (__m256)rows[i / 2 * 2 + 1];
+            pairs[i] = i % 2 ? _mm256_unpackhi_ps(a, b) : _mm256_unpacklo_ps(a, b);
+        }
+        GOODINIT_EACH(i, 4) {
+            const __m256 a = pairs[i / 2 * 4 + i % 2], b = pairs[i / 2 * 4 + i % 2 + 2];
+            fours[i / 2 * 4 + i % 2 * 2] = _mm256_shuffle_ps(a, b, 0x44);
+            fours[i / 2 * 4 + i % 2 * 2 + 1] = _mm256_shuffle_ps(a, b, 0xee);
+        }
+        GOODINIT_EACH(i, 4) {
+            rows[i] = (V)_mm256_permute2f128_ps(fours[i], fours[i + 4], 0x20);
+            rows[i + 4] = (V)_mm256_permute2f128_ps(fours[i], fours[i + 4], 0x31);
+        }
+    }
+}
+#else
+template <class T>
+GOODINIT_INLINE void turned(Vec<T> (&rows)[lanes_of<T>]) {
+    for (size_t i = 0; i < lanes_of<T>; ++i)
+        for (size_t j = 0; j < i; ++j) {
+            const T kept = rows[i][j];
+            rows[i][j] = rows[j][i];
+            rows[j][i] = kept;
+        }
+}
+#endif
+
 // A matrix in panels over its columns. The last panel may be narrower; its columns are whole vectors.
 template <class T>
 struct Panels {
@@ -89,22 +138,22 @@ void wide_tile(const WideProduct<T> &p, size_t panel, size_t row, size_t begin, 
 constexpr int wide_rows = 6;
 constexpr size_t wide_cache = 32 * 1024;  // of a panel, read again for every tile of rows
 
-// Rows begin to end of the product.
+// Rows begin to end of the product, a number of inputs at a time: those of all rows stay near while the panels pass.
 template <class T>
 void wide_product(const WideProduct<T> &p, size_t begin, size_t end) {
     constexpr int vectors = (int)Panels<T>::vectors;
     constexpr size_t deep = wide_cache / (Panels<T>::most * sizeof(T)) / Panels<T>::most * Panels<T>::most;
-    for (size_t panel = 0; panel < p.out.count(); ++panel)
-        with_number<vectors>(p.out.width(panel) / lanes_of<T>, [&](auto columns) GOODINIT_INLINE_LAMBDA {
-            for (size_t k = 0; k < p.w.rows; k += deep) {
-                const size_t last = p.w.rows - k < deep ? p.w.rows : k + deep;
+    for (size_t k = 0; k < p.w.rows; k += deep) {
+        const size_t last = p.w.rows - k < deep ? p.w.rows : k + deep;
+        for (size_t panel = 0; panel < p.out.count(); ++panel)
+            with_number<vectors>(p.out.width(panel) / lanes_of<T>, [&](auto columns) GOODINIT_INLINE_LAMBDA {
                 in_parts(end - begin, wide_rows, [&](size_t size, size_t row) GOODINIT_INLINE_LAMBDA {
                     with_number<wide_rows>(size, [&](auto rows) GOODINIT_INLINE_LAMBDA {
                         wide_tile<T, decltype(rows)::value, decltype(columns)::value>(p, panel, begin + row, k, last);
                     });
                 });
-            }
-        });
+            });
+    }
 }
 
 // total[k][o] += the sum over the examples of each run, run after run, of in[e][k] d[e][o]
@@ -145,7 +194,8 @@ class Wide : protected Common<T, false> {
     using Base::team, Base::together, Base::w, Base::width;
 
     static constexpr size_t block = 96;             // rows that go through all layers one after the other
-    static constexpr size_t part = Matrix::most / 2;  // inputs whose gradients are made at once
+    static constexpr size_t most_rows = 144;        // a step's share up to which it goes through in one
+    static constexpr size_t part = many_registers ? Matrix::most / 2 : Matrix::most;  // inputs of a gradient's tile
     static constexpr size_t near = 64;              // examples of the runs that a cache holds
 
     // What a layer has: weights (inputs x outputs) and their copy (outputs x inputs), what comes out of it, the
@@ -230,7 +280,7 @@ class Wide : protected Common<T, false> {
 
     template <class Move>
     void step(const int32_t *batch, size_t examples, const Move &move) {
-        const size_t share = (examples + workers - 1) / workers, rows = share < block ? share : block;
+        const size_t share = (examples + workers - 1) / workers, rows = share <= most_rows ? share : block;
         by_all([&](size_t worker) {
             size_t piece;
             while ((piece = taken()) * rows < examples) {
@@ -245,8 +295,8 @@ class Wide : protected Common<T, false> {
         by_all([&](size_t worker) {
             size_t wanted = taken(), number = 0;
             for (int l = job.depth; l >= 1; --l)
-                for (size_t k = 0; k < width(l - 1); k += part)
-                    for (size_t panel = 0; panel < layers[l].w.count(); ++panel, ++number)
+                for (size_t panel = 0; panel < layers[l].w.count(); ++panel)
+                    for (size_t k = 0; k < width(l - 1); k += part, ++number)
                         if (number == wanted) {
                             gradient(l, panel, k, runs, totals + worker * part * Matrix::most, move);
                             wanted = taken();
@@ -273,15 +323,10 @@ class Wide : protected Common<T, false> {
             const size_t step = layer.w.width(panel), rows = inputs - k < L ? inputs - k : L, columns = outputs - o < L ? outputs - o : L;
             T *to = layer.back.element(o, k);
             const size_t to_step = layer.back.width(k / Matrix::most);
-#if defined(__AVX512F__)
             V row[L];
-            for (size_t i = 0; i < L; ++i) row[i] = i < rows ? load(from + i * step) : V{};
-            transpose<T>(row);
-            for (size_t i = 0; i < columns; ++i) store(to + i * to_step, row[i]);
-#else
-            for (size_t i = 0; i < columns; ++i)
-                for (size_t j = 0; j < L; ++j) to[i * to_step + j] = j < rows ? from[j * step + i] : T(0);
-#endif
+            GOODINIT_EACH(i, (int)L) row[i] = (size_t)i < rows ? load(from + i * step) : V{};
+            turned<T>(row);
+            GOODINIT_EACH(i, (int)L) if ((size_t)i < columns) store(to + i * to_step, row[i]);
         }
     }
 
@@ -344,6 +389,12 @@ class Wide : protected Common<T, false> {
         const size_t step = d.width(panel), left = width(l - 1) - k, inputs = left < part ? left : part;
         const size_t number = runs_in(runs);
         for (size_t i = 0; i < inputs * step; i += L) store(total + i, V{});
+        const size_t at = layer.at + (size_t)(layer.w.at(panel, k) - layer.w.values);
+        const char *moved = (const char *)(w + at), *turned_to = l > 1 ? (const char *)layer.back.at(k / Matrix::most, panel * Matrix::most) : moved;
+        for (size_t byte = 0; byte < inputs * step * sizeof(T); byte += 64) {  // what is written below
+            __builtin_prefetch(moved + byte, 1);
+            __builtin_prefetch(turned_to + byte, 1);
+        }
         const T *first = in.at(k / Matrix::most, 0) + k % Matrix::most;
         const size_t in_step = in.width(k / Matrix::most);
         for (size_t run = 0; run < number;) {
@@ -359,7 +410,6 @@ class Wide : protected Common<T, false> {
             });
             run = last;
         }
-        const size_t at = layer.at + (size_t)(layer.w.at(panel, k) - layer.w.values);
         for (size_t i = 0; i < inputs * step; i += L) move(at + i, load(total + i));
         for (size_t i = 0; l > 1 && i < inputs; i += L) turn(layer, panel, k + i);
         if (k > 0) return;

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from dataclasses import replace
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -213,6 +214,9 @@ def show(
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer sizes and repetitions: about a minute.")] = False,
     full: Annotated[bool, typer.Option("--full", help="More sizes, up to 100,000 networks: many minutes.")] = False,
+    processor_time: Annotated[
+        bool, typer.Option("--processor-time", help="Count the processor's seconds: for a busy machine.")
+    ] = False,
     out: Annotated[
         str | None, typer.Option(metavar="DIR", help="Write bench.md, bench.json and the figures there.")
     ] = None,
@@ -233,6 +237,7 @@ def bench(
     console = Console(stderr=True)
     with console.status("measuring", spinner="line") as status:
         sizes = benchmark.QUICK if quick else benchmark.FULL if full else benchmark.USUAL
+        sizes = replace(sizes, processor_time=processor_time)
         result = benchmark.bench(sizes, lambda text: status.update(f"measuring: {text}"))
     written = folder.save(result) if folder is not None else None
     typer.echo(benchmark.to_json(result) if json else benchmark.markdown(result))

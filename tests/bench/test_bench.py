@@ -3,6 +3,7 @@
 import itertools
 import json
 import sys
+import time
 from importlib.util import find_spec
 
 import numpy as np
@@ -21,6 +22,7 @@ from goodinit.bench import (
     Timing,
     clock,
     conduct,
+    models,
     trainers,
     weights,
 )
@@ -44,6 +46,9 @@ TINY = Sizes(
     grid_widths=(3, 20),
     grid_depths=(1,),
     grid_networks=(1, 2),
+    model_trials=1,
+    model_steps=2,
+    compiles=False,
 )
 
 
@@ -155,9 +160,36 @@ def test_one_that_computes_something_else_is_not_timed(monkeypatch):
 
     cheat = trainers.Trainer("cheat", "peer", None, faster)
     monkeypatch.setattr(conduct, "TRAINERS", {"NumPy loop": loop, "cheat": cheat})
-    able, absent = conduct._able()
+    able, absent = conduct._able(TINY)
     assert set(able) == {"NumPy loop"}
     assert "computes something else" in absent["cheat"]
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_models_are_trained_alike_by_all(name):
+    pytest.importorskip("torch")
+    found = models.model_contest(name, 2, 3, 1, time.process_time, compiles=False)
+    assert not found.absent
+    assert [entry.kind for entry in found.entries] == ["goodinit", "loop", "peer"]
+    assert found.unit == "trials/s"
+
+
+def test_a_model_trained_otherwise_is_not_timed(monkeypatch):
+    pytest.importorskip("torch")
+
+    def losses(factor):
+        return lambda: np.array([[2.3, 2.2]]) * factor
+
+    able = {"plain loop": ("loop", losses(1)), "cheat": ("peer", losses(1.01)), "fails": ("peer", losses(np.nan))}
+    monkeypatch.setattr(models, "contestants", lambda task, *, compiles: dict(able))
+    found = models.model_contest("small transformer", 1, 2, 1, time.process_time, compiles=False)
+    assert [entry.name for entry in found.entries] == ["plain loop"]
+    assert set(found.absent) == {"cheat", "fails"}
+
+
+def test_the_clock_is_the_processors_where_that_is_asked_for():
+    assert TINY.timer is time.perf_counter
+    assert Sizes(processor_time=True).timer is time.process_time
 
 
 def test_the_operations_of_the_classic_network():

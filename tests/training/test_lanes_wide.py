@@ -11,7 +11,7 @@ from goodinit.streams import KeyedStream
 from goodinit.training import Call, Schedule, batches, lanes, reference
 
 EXAMPLES = 70
-WIDTHS = (5, 150, 300, 3)  # several panels, the last ones narrower, and sums that pause while others are made
+WIDTHS = (5, 530, 75, 3)  # several panels, the last ones narrower, and sums that pause while others are made
 
 
 def trained(engine, activation, optimizer, loss="cross_entropy", **options):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -14,8 +16,9 @@ from typing import Any, Final
 import numpy as np
 
 from goodinit.bench.clock import calibrated, interleaved
+from goodinit.bench.models import MODELS, model_contest
 from goodinit.bench.records import Bench, Contest, Entry, GridCell, Growth, Timing
-from goodinit.bench.trainers import TRAINERS, Problem, classic, digits, disagreement, missing
+from goodinit.bench.trainers import COMPILED, TRAINERS, Problem, Trainer, classic, digits, disagreement, missing
 from goodinit.bench.weights import DISTRIBUTIONS, drawers
 from goodinit.streams import processors
 from goodinit.training import REGISTRY, Dtype, lanes
@@ -26,14 +29,18 @@ CLASSIC_STEPS: Final = 15_000
 _MOST_BYTES: Final = 1 << 30  # of activations: a peer that keeps more of them at once is not asked to
 _BY_ALL: Final = ("NumPy loop", "PyTorch eager", "JAX vmap", "goodinit lanes", "goodinit torch")
 _GROWING: Final = ("PyTorch eager", "JAX vmap", "goodinit auto")
-_GRID: Final = ("PyTorch eager", "torch.func vmap", "JAX vmap", "goodinit auto")
+_GRID: Final = ("PyTorch eager", COMPILED.name, "torch.func vmap", "JAX vmap", "goodinit auto")
 _GRID_BATCH: Final = 128
 _GRID_MOST: Final = 1e11  # operations of a step of all networks: larger cells are left out
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured: seconds aimed at for a repetition, repetitions, and the sizes along each axis."""
+    """How much is measured: seconds aimed at for a repetition, repetitions, and the sizes along each axis.
+
+    `compiles` lets torch.compile take part with models, `compiles_grid` also in every cell of the grid. With
+    `processor_time` seconds are the processor's, of all threads together: for a machine that is busy with other work.
+    """
 
     seconds: float = 0.4  # a virtual machine may take a tenth of one to give each thread a core of its own
     repeats: int = 5
@@ -52,6 +59,16 @@ class Sizes:
     grid_widths: tuple[int, ...] = (16, 64, 256, 512, 1024)
     grid_depths: tuple[int, ...] = (2, 8)
     grid_networks: tuple[int, ...] = (1, 8)
+    model_trials: int = 4
+    model_steps: int = 100
+    compiles: bool = True
+    compiles_grid: bool = False
+    processor_time: bool = False
+
+    @property
+    def timer(self) -> Callable[[], float]:
+        """The clock."""
+        return time.process_time if self.processor_time else time.perf_counter
 
 
 USUAL: Final = Sizes()
@@ -69,6 +86,8 @@ QUICK: Final = Sizes(
     growth_repeats=3,
     grid_widths=(64, 256, 512),
     grid_depths=(2,),
+    model_steps=40,
+    compiles=False,
 )
 FULL: Final = Sizes(
     seconds=1.0,
@@ -81,6 +100,7 @@ FULL: Final = Sizes(
     grid_widths=(16, 32, 64, 128, 256, 512, 1024, 2048),
     grid_depths=(2, 4, 8, 30),
     grid_networks=(1, 8, 64),
+    compiles_grid=True,
 )
 
 
@@ -90,7 +110,7 @@ def bench(sizes: Sizes = USUAL, progress: Callable[[str], None] = lambda text: N
     `progress` is told what is being measured. Raises nothing for a peer that is missing: the result says so.
     """
     progress("checking that all compute the same")
-    able, absent = _able()
+    able, absent = _able(sizes)
     contests: list[Contest] = []
     for dtype in ("float32", "float64"):
         progress(f"the classic experiment, {dtype}")
@@ -109,15 +129,21 @@ def bench(sizes: Sizes = USUAL, progress: Callable[[str], None] = lambda text: N
     for distribution in DISTRIBUTIONS:
         progress(f"weights, {distribution}")
         contests.append(_drawing(distribution, sizes, absent))
+    for name in MODELS:
+        progress(name)
+        options = {"compiles": sizes.compiles}
+        contests.append(
+            model_contest(name, sizes.model_trials, sizes.model_steps, sizes.repeats, sizes.timer, **options)
+        )
     growths = _growths(sizes, able, progress)
     return Bench(_machine(), asdict(sizes), tuple(contests), tuple(growths), tuple(_grid(sizes, able, progress)))
 
 
-def _able() -> tuple[dict[str, set[Dtype]], dict[str, str]]:
+def _able(sizes: Sizes) -> tuple[dict[str, set[Dtype]], dict[str, str]]:
     """The contestants that can take part, with the precisions they know, and why others cannot."""
     able: dict[str, set[Dtype]] = {}
     absent: dict[str, str] = {}
-    for name, trainer in TRAINERS.items():
+    for name, trainer in _trainers(sizes).items():
         why = missing(trainer)
         dtypes: tuple[Dtype, ...] = ("float32", "float64")
         if name == "goodinit auto" and not any("float32" in e.dtypes and e.available() for e in REGISTRY.values()):
@@ -131,6 +157,11 @@ def _able() -> tuple[dict[str, set[Dtype]], dict[str, str]]:
         else:
             absent[name] = why
     return able, absent
+
+
+def _trainers(sizes: Sizes) -> dict[str, Trainer]:
+    compiler = any(map(shutil.which, ("g++", "clang++")))
+    return {**TRAINERS, **({COMPILED.name: COMPILED} if sizes.compiles_grid and compiler else {})}
 
 
 def _training(
@@ -147,20 +178,20 @@ def _training(
     done: dict[str, tuple[str, int, int]] = {}
     single = ensembles == (1,)
     for name in able:
-        if dtype not in able[name] or (name == "goodinit auto" and task.network.widths[0] == 2):
+        if name not in TRAINERS or dtype not in able[name] or (name == "goodinit auto" and task.network.widths[0] == 2):
             continue
         loop = TRAINERS[name].kind == "loop"
         for networks in (1,) if loop else ensembles:
             ready = TRAINERS[name].ready(task, networks, dtype)
-            steps = calibrated(ready, sizes.seconds, CLASSIC_STEPS)
+            steps = calibrated(ready, sizes.seconds, CLASSIC_STEPS, sizes.timer)
             label = name if loop or single else f"{name} ({networks:,})"
             work[label], done[label] = partial(ready, steps), (name, networks, steps)
-    product, operations = _product(sizes.product, dtype, sizes.seconds)
+    product, operations = _product(sizes.product, dtype, sizes.seconds, sizes.timer)
     work["matrix product"] = product
     peak_operations = 0.0
     if lanes.available():
-        work["peak"], peak_operations = _peak(dtype, 2 * sizes.seconds)
-    timings = interleaved(work, sizes.repeats)
+        work["peak"], peak_operations = _peak(dtype, 2 * sizes.seconds, sizes.timer)
+    timings = interleaved(work, sizes.repeats, sizes.timer)
     entries = tuple(
         Entry(
             label,
@@ -184,7 +215,7 @@ def _training(
     )
 
 
-def _product(size: int, dtype: Dtype, seconds: float) -> tuple[Callable[[], object], float]:
+def _product(size: int, dtype: Dtype, seconds: float, timer: Callable[[], float]) -> tuple[Callable[[], object], float]:
     """Square matrix products of NumPy's library for about that time, and how many operations they are."""
     A = np.random.Generator(np.random.Philox(0)).random((size, size)).astype(dtype)
     out = np.empty_like(A)
@@ -193,18 +224,18 @@ def _product(size: int, dtype: Dtype, seconds: float) -> tuple[Callable[[], obje
         for _ in range(count):
             np.matmul(A, A, out=out)
 
-    count = calibrated(products, seconds, 10_000)
+    count = calibrated(products, seconds, 10_000, timer)
     return partial(products, count), 2.0 * size**3 * count
 
 
-def _peak(dtype: Dtype, seconds: float) -> tuple[Callable[[], object], float]:
+def _peak(dtype: Dtype, seconds: float, timer: Callable[[], float]) -> tuple[Callable[[], object], float]:
     """Fused operations on registers, on all processors, for about that time, and how many they are."""
     size, threads = np.dtype(dtype).itemsize, processors()
 
     def turns(count: int) -> float:
         return float(lanes.native().peak(element_size=size, turns=1000 * count, threads=threads))
 
-    count = calibrated(turns, seconds, 1_000_000)
+    count = calibrated(turns, seconds, 1_000_000, timer)
     return partial(turns, count), turns(count)
 
 
@@ -220,7 +251,8 @@ def _drawing(distribution: str, sizes: Sizes, absent: Mapping[str, str]) -> Cont
             absent[name] = f"its {distribution} weights have another mean or deviation"
         else:
             contestants[name] = (kind, draw)
-    timings = interleaved({name: draw for name, (_, draw) in contestants.items()}, 2 * sizes.repeats)
+    drawing = {name: draw for name, (_, draw) in contestants.items()}
+    timings = interleaved(drawing, 2 * sizes.repeats, sizes.timer)
     entries = tuple(Entry(name, contestants[name][0], timing, sizes.elements / 1e6) for name, timing in timings.items())
     return Contest(f"{distribution} weights, float32", "million weights/s", entries, absent=absent)
 
@@ -265,14 +297,14 @@ def _grid(sizes: Sizes, able: Mapping[str, set[Dtype]], progress: Callable[[str]
 def _rates(task: Problem, networks: int, names: list[str], sizes: Sizes) -> dict[str, float]:
     """Network steps a second of each contestant; of those that keep all activations at once, only where they fit."""
     held = 12 * networks * task.X.shape[1] * sum(task.network.widths)
-    work, steps = {}, {}
+    work, steps, trainers = {}, {}, _trainers(sizes)
     for name in names:
-        if held > _MOST_BYTES and TRAINERS[name].kind == "peer":
+        if held > _MOST_BYTES and trainers[name].kind == "peer":
             continue
-        ready = TRAINERS[name].ready(task, networks, "float32")
-        steps[name] = calibrated(ready, sizes.growth_seconds, CLASSIC_STEPS)
+        ready = trainers[name].ready(task, networks, "float32")
+        steps[name] = calibrated(ready, sizes.growth_seconds, CLASSIC_STEPS, sizes.timer)
         work[name] = partial(ready, steps[name])
-    timings = interleaved(work, sizes.growth_repeats)
+    timings = interleaved(work, sizes.growth_repeats, sizes.timer)
     return {name: networks * steps[name] / timing.median for name, timing in timings.items()}
 
 
@@ -284,7 +316,7 @@ def _drawn(sizes: Sizes, progress: Callable[[str], None]) -> Growth:
         again = max(1, (1 << 20) // elements)
         work = {name: partial(_again, draw, again) for name, (_, draw) in drawers("normal", elements).items()}
         interleaved(work, 1)
-        timings: dict[str, Timing] = interleaved(work, sizes.growth_repeats)
+        timings: dict[str, Timing] = interleaved(work, sizes.growth_repeats, sizes.timer)
         for name, timing in timings.items():
             rates.setdefault(name, []).append(again * elements / timing.median / 1e6)
     kept = {name: tuple(each) for name, each in rates.items()}

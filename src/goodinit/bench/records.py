@@ -37,7 +37,7 @@ class Timing:
 class Entry:
     """One contestant of a contest: `work` units were done in each repetition, each of `operations` (0: not counted).
 
-    `kind` is `goodinit`, `peer`, or `loop` for the NumPy loop over single networks.
+    `kind` is `goodinit`, `peer`, or `loop` for one network or model after the other.
     """
 
     name: str

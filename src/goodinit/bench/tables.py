@@ -35,7 +35,8 @@ _READING = (
     "counted. The share is of this machine's own matrix products at the same precision, measured in the same turns; "
     "operations are the multiplications and additions of a network's matrix products alone. The peak is that of fused "
     "multiplications and additions on registers, on all processors at once, which no program exceeds. Each contestant "
-    "has the threads it takes by itself."
+    "has the threads it takes by itself. A model's trial is its start, its training and ten recorded losses; that of "
+    "goodinit has also a checkup and scores. The loop is NumPy's for networks and PyTorch's for models, one by one."
 )
 
 
@@ -59,7 +60,7 @@ def _metrics(contest: Contest) -> str:
 
 
 def ratios(contests: Sequence[Contest]) -> str:
-    """One line a contest: goodinit's fastest entry against the fastest peer's and the NumPy loop."""
+    """One line a contest: goodinit's fastest entry against the fastest peer's and the loop's."""
     rows = []
     for contest in contests:
         ours, peer = contest.best("goodinit"), contest.best("peer")
@@ -77,7 +78,7 @@ def ratios(contests: Sequence[Contest]) -> str:
                 f"{peak:.0%}" if peak is not None else "",
             )
         )
-    head = ("what", "over the best peer", "which is", "over the NumPy loop", "goodinit", "of matrix products")
+    head = ("what", "over the best peer", "which is", "over the loop", "goodinit", "of matrix products")
     return _table((*head, "of the peak"), rows)
 
 

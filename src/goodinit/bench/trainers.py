@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any, Final
@@ -22,7 +23,7 @@ from goodinit.networks import MLP, Parameters, stack
 from goodinit.streams import KeyedStream
 from goodinit.training import REGISTRY, Call, Dtype, EngineName, Schedule, reference, train
 
-__all__ = ["TRAINERS", "Problem", "Trainer", "classic", "digits", "disagreement", "missing"]
+__all__ = ["COMPILED", "TRAINERS", "Problem", "Trainer", "classic", "digits", "disagreement", "missing"]
 
 Losses = tuple[NDArray[Any], NDArray[Any]]
 Work = Callable[[int], Losses]
@@ -126,8 +127,8 @@ def _numpy_loop(task: Problem, networks: int, dtype: Dtype) -> Work:
     return work
 
 
-def _pytorch(task: Problem, networks: int, dtype: Dtype) -> Work:
-    """Batched matrix products over the leading axis, gradients by autograd, eager."""
+def _pytorch(task: Problem, networks: int, dtype: Dtype, *, compiled: bool = False) -> Work:
+    """Batched matrix products over the leading axis, gradients by autograd; eager, or the loss by torch.compile."""
     import torch
     from torch.nn import functional
 
@@ -149,6 +150,9 @@ def _pytorch(task: Problem, networks: int, dtype: Dtype) -> Work:
         else:
             each = functional.cross_entropy(A, labels, reduction="none")
         return each.reshape(networks, -1).sum(dim=1) / examples
+
+    if compiled:
+        losses = torch.compile(losses, dynamic=False)
 
     def work(steps: int) -> Losses:
         parameters = [p.clone().requires_grad_() for p in begin]
@@ -252,6 +256,10 @@ TRAINERS: Final = {
         Trainer("goodinit auto", "goodinit", None, _engine("auto")),
     )
 }
+
+
+COMPILED: Final = Trainer("torch.compile", "peer", "torch", partial(_pytorch, compiled=True))
+"""Where it is asked for: it takes a part of a minute to compile, for every size."""
 
 
 def missing(trainer: Trainer) -> str | None:
