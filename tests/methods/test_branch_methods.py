@@ -162,7 +162,8 @@ class Mixture(nn.Module):
         gates, chosen = torch.softmax(self.router(y), -1).topk(1)
         total = torch.zeros_like(x)
         for number, (up, down) in enumerate(zip(self.up, self.down, strict=True)):
-            rows = (chosen[:, 0] == number).nonzero()[:, 0]
+            order = chosen[:, 0].sort()  # rows that descend from the router, as JetMoe's do
+            rows = order.indices[order.values == number]
             made = down(torch.relu(up(y[rows]))) * gates[rows]
             total = total.index_add_(0, rows, made) if self.in_place else total.index_add(0, rows, made)
         return x + total

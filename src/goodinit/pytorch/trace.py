@@ -289,9 +289,8 @@ class Tracer(TorchFunctionMode):
         elif what == "product":
             one = [(data[0][0], replace(first, passed=(*first.passed, *own_names(before))))]
             self._product(func, args, one if len(data) == 1 else data, result)
-        elif what == "gathered" and len(data) == 1:
-            self._put(result, data, **same)
         elif what in ("join", "gathered"):
+            data = [each for each in data if each[0].dtype.is_floating_point] or data  # not where they are put
             calls = tuple(dict.fromkeys(index for _, value in data for index in value.calls))
             activations = {value.activation for _, value in data}
             activation = activations.pop() if len(activations) == 1 else None
