@@ -18,7 +18,7 @@ export function readInitializer(table, text, field = "inits") {
   const name = parsed.name.toLowerCase().replaceAll("-", "_");
   const kind = table.initializers.find((each) => each.name === name || each.aliases.includes(name));
   if (!kind) refuse(`initializer '${parsed.name}' is not known`);
-  if (!kind.law) refuse(`${kind.name} needs goodinit itself: start goodinit lab on your machine`, "needs-server");
+  if (!kind.law && !table.served) refuse(`${kind.name} needs goodinit itself: start goodinit lab on your machine`, "needs-server");
   const options = Object.fromEntries(kind.options.map((option) => [option.name, option.default]));
   for (const [option, given] of Object.entries(parsed.options)) {
     const known = kind.options.find((each) => each.name === option);
@@ -26,8 +26,15 @@ export function readInitializer(table, text, field = "inits") {
     options[option] = optionValue(known, given, refuse, kind);
   }
   checkTogether(kind.name, options, refuse);
-  checkCritical(kind, options, refuse);
+  if (!table.served) checkCritical(kind, options, refuse);
   return { kind, options, text };
+}
+
+/** Whether goodinit draws it where there is a server: what the page does not, and what ends in the last bits of LAPACK. */
+export function needsServer(table, text) {
+  const { kind, options } = readInitializer(table, text);
+  const critical = kind.law?.scale?.critical_of;
+  return !kind.law || kind.law.kind === "orthogonal" || (critical && (options.bias_variance !== 0 || critical[options.activation] === undefined));
 }
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
@@ -65,7 +72,7 @@ function checkCritical({ name, law }, options, refuse) {
   if (known[options.activation] === undefined) refuse(`${name}: ${options.activation} has no critical point without biases, or it is not known here`);
 }
 
-/** A start: {parameters, means, variances, biasVariance}; parameters are W1, b1, W2, ... one after another. */
+/** A start: {parameters, means, variances, biasVariances}; parameters are W1, b1, W2, ... one after another. */
 export function drawStart(core, table, network, choice, seed, streamKind) {
   const initializer = readInitializer(table, choice.spec);
   const stream = streamOf(core, streamKind, seed);
@@ -86,7 +93,7 @@ export function drawStart(core, table, network, choice, seed, streamKind) {
     if (biasVariance) parameters.set(stream.normal(`b${layer}`, weight.outputs).map((value) => Math.sqrt(biasVariance) * value), at);
     at += weight.outputs;
   }
-  return { parameters, means, variances, biasVariance };
+  return { parameters, means, variances, biasVariances: means.map(() => biasVariance) };
 }
 
 const filled = (weight, kind, law, mean, variance) => ({ draw: (stream) => stream.fill(weight.name, kind, weight.size, law), mean, variance });
