@@ -98,8 +98,8 @@ function checkedPoints(given, limits) {
     counts.set(label, (counts.get(label) ?? 0) + 1);
   });
   if (counts.size < 2 || Math.min(...counts.values()) < 2) {
-    const told = [...counts].sort().map(([label, count]) => `${count} of class ${label}`).join(", ");
-    refuse("bad-data", "data.own", `there are ${told}; give two classes or more, with two points each at least`, told);
+    const told = [...counts].sort().map(([label, count]) => `${label}: ${count}`).join(", ");
+    throw new Refused({ code: "bad-data", field: "data.own", given: told, say: ["refused.own", { told }] });
   }
   return given;
 }

@@ -153,7 +153,7 @@ function trainings(id, used, signal) {
 const SHARES = { low: 0.1, middle: 0.5, high: 0.9 };
 
 /** The seeds at a tenth, the middle and nine tenths of all, at each moment; a loss that is not finite counts as the largest. */
-function bandsOf(seeds) {
+export function bandsOf(seeds) {
   const places = Object.entries(SHARES).map(([name, share]) => [name, Math.min(seeds.length - 1, Math.max(0, Math.ceil(share * seeds.length) - 1))]);
   const band = (name) => {
     const made = Object.fromEntries(places.map(([place]) => [place, []]));

@@ -41,8 +41,7 @@ async function work({ id, scene, k, files }) {
     tell("done", null);
   } catch (error) {
     if (error instanceof Cancelled || current !== id) return;
-    const facts = error instanceof Refused ? error : { code: "internal", message: String(error.message) };
-    tell("error", { code: facts.code, field: facts.field ?? null, given: facts.given ?? null, allowed: facts.allowed ?? null, message: facts.message });
+    tell("error", (error instanceof Refused ? error : new Refused({ code: "internal", message: String(error.message) })).facts);
     if (!(error instanceof Refused)) console.error(error);
   }
 }

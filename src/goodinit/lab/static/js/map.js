@@ -1,7 +1,7 @@
 // The decision map of one start: what it predicts over the plane, the data on top, misclassified points marked.
 
 import { fitted } from "./dom.js";
-import { figure, percent, t } from "./i18n.js";
+import { classNames, figure, percent, t } from "./i18n.js";
 import { colour, ramp, rgb } from "./theme.js";
 
 const FINE = 192; // pixels of the picture in each direction, whatever was sent
@@ -31,7 +31,8 @@ export class DecisionMap {
   read(x, y) {
     if (!this.shown) return null;
     const { run, frame, size } = this.shown;
-    const { features, classes } = run.data;
+    const { features } = run.data;
+    const classes = classNames(run);
     const lines = [this.coordinates(x, y, size).map((value, axis) => `${features[axis]} = ${figure(value, 3)}`).join(t("list.comma"))];
     if (frame.map) {
       const pixel = (value) => Math.min(run.mapSize - 1, Math.max(0, Math.floor((value / size) * run.mapSize)));
@@ -58,7 +59,8 @@ export class DecisionMap {
     }
     if (!found) return null;
     const { name, i } = found;
-    const values = { label: run.data.classes[run.data[name].labels[i]], said: run.data.classes[frame.predicted[name][i]] };
+    const classes = classNames(run);
+    const values = { label: classes[run.data[name].labels[i]], said: classes[frame.predicted[name][i]] };
     return t(name === "train" ? "probe.train" : "probe.test", values);
   }
 

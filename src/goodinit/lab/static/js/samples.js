@@ -1,7 +1,7 @@
 // Test examples that are not points of a plane: images as they are, others as a cell; each with what the network says of it.
 
 import { fitted } from "./dom.js";
-import { percent, t } from "./i18n.js";
+import { classNames, percent, t } from "./i18n.js";
 import { shape } from "./map.js";
 import { colour, rgb } from "./theme.js";
 
@@ -17,7 +17,8 @@ export class SamplePicture {
   read(x, y) {
     if (!this.shown) return null;
     const { run, frame, wide, tall } = this.shown;
-    const { samples, classes } = run.data;
+    const { samples } = run.data;
+    const classes = classNames(run);
     const i = Math.floor(y / tall) * ACROSS + Math.floor(x / wide);
     if (i >= samples.count) return null;
     const values = {
@@ -41,7 +42,8 @@ export class SamplePicture {
   draw(run, frame, size, view) {
     this.shown = null;
     const context = fitted(this.canvas, size, size);
-    const { samples, image, classes } = run.data;
+    const { samples, image } = run.data;
+    const classes = classNames(run);
     const said = frame.samples && frame.samples.class;
     if (!samples || !said) {
       context.fillStyle = colour("muted");
