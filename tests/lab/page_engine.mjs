@@ -32,7 +32,8 @@ for (const scene of asked.scenes) {
       const start = { parameters: await film.start(told.seed, film.network), frames: [], seeds: [] };
       if (!asked.startsOnly) {
         await film.run((event, facts) => (event === "frame" ? start.frames.push(facts) : (start[event] = facts)));
-        await film.seeds((event, facts) => start.seeds.push(facts.curves));
+        await film.seeds((event, facts) => start.seeds.push(facts));
+        if (told.seeds > 1) start.bands = bandsOf(start.seeds);
       }
       starts.push(start);
     }

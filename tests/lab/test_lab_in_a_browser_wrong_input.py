@@ -14,7 +14,7 @@ from lab_page import DROP, Lab, expect
     [
         ("", "empty"),
         ("a,b,label\n1,2\n3,4,x\n5,6,y\n", "row 1"),
-        ("a,<img src=x onerror=alert(1)>,label\n1,nope,x\n2,3,y\n", "nope"),
+        ("a,<img src=x onerror=alert(1)>,label\n1,nope,x\n2,3,y\n3,4,x\n", "nope"),
         ("\x00\x01\x02", ""),
     ],
 )

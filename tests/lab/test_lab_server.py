@@ -481,7 +481,7 @@ def test_the_command_serves_and_ends_on_ctrl_c(command):
     process.send_signal(signal.SIGINT)
     with contextlib.suppress(httpx.HTTPError, AssertionError):
         list(stream)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert errors == ""
 
@@ -493,7 +493,7 @@ def test_a_port_that_is_taken_is_told():
             [*GOODINIT, "lab", "--no-browser", "--port", str(port)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
     assert done.returncode == 2

@@ -22,7 +22,7 @@ from goodinit.lab.message import Kind
 def served():
     with serving() as (address, lab):
         list(records(address))  # everything is imported
-        httpx.get(f"{address}/api/catalogue", timeout=60)
+        httpx.get(f"{address}/api/catalogue", timeout=120)
         yield address, lab
 
 
@@ -218,7 +218,7 @@ def test_broken_http_is_survived(address):
 def test_a_failure_of_ours_shows_no_traceback(served, monkeypatch, caplog):
     address, _ = served
 
-    def broken(*_):
+    def broken(*_, **__):
         raise RuntimeError("secret detail")
 
     with monkeypatch.context() as patch:

@@ -89,6 +89,7 @@ def read_message(body: bytes) -> Message:
         batch_size=None if size is None else fields.whole(size, "batch_size", 1, LIMITS["csv_rows"]),
         record_every=fields.whole(task.get("record_every"), "record_every", 1, steps),
     )
+    seed = fields.whole(task.get("seed"), "seed", *LIMITS["seed"])
     moments = _moments(task.get("moments"), steps)
     taken = min(schedule.batch_size or examples, examples)
     _bounded("values of units over examples", sum(network.widths) * examples * networks, 4 * LIMITS["values"])
@@ -100,7 +101,7 @@ def read_message(body: bytes) -> Message:
         X=np.ascontiguousarray(X.T),
         Y=np.ascontiguousarray(Y.T),
         schedule=schedule,
-        seed=fields.whole(task.get("seed"), "seed", *LIMITS["seed"]),
+        seed=seed,
         moments=moments,
     )
 
