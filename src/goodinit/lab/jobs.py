@@ -44,18 +44,22 @@ class PageJob:
         with self.changed:
             room = self.changed.wait_for(lambda: self.cancelled or self.held < HELD, STALLED)
             if not room or self.cancelled:
-                self.cancelled, self.held = True, 0
-                self.messages.clear()
+                self._drop()
                 raise Cancelled
             self.messages.append(message)
             self.held += len(message)
         self._tell()
 
     def cancel(self) -> None:
-        """Stop the training at its next sign of progress."""
+        """Stop the training at its next sign of progress; what waits to be read is dropped."""
         with self.changed:
-            self.cancelled = True
+            self._drop()
             self.changed.notify_all()
+        self._tell()
+
+    def _drop(self) -> None:
+        self.cancelled, self.held = True, 0
+        self.messages.clear()
 
     def end(self, message: bytes = b"") -> None:
         """Say that nothing more will come, after a last message."""
@@ -86,7 +90,7 @@ class PageJob:
                 message = self._take()
                 if message is not None:
                     yield message
-                elif ended:
+                elif ended or self.cancelled:
                     return
                 else:
                     try:
