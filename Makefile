@@ -19,9 +19,11 @@ SETUP  := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 demo: $(VENV)/.demo
 	@$(BIN)/goodinit compare
 
-# As many workers as processors, so one thread of linear algebra each: more of them wait for each other.
+# As many workers as processors, so one thread of linear algebra each: more of them wait for each other. A worker takes
+# whole files, in the order of tests/conftest.py. Hundreds of processes import the package: it is compiled once.
 test: lint
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses auto --dist loadgroup
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= \
+	  $(BIN)/python -m pytest --quiet --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .

@@ -230,6 +230,19 @@ GOODINIT_INLINE Both<T> gelu(Vec<T> z) {
     return {z * below, fma(z * density, broadcast(T(0.39894228040143267794)), below)};
 }
 
+// erf(z) = 2 Phi(sqrt(2) z) - 1; its slope is 2 / sqrt(pi) exp(-z^2).
+template <class T>
+GOODINIT_INLINE Both<T> error_function(Vec<T> z) {
+    constexpr T root = T(1.41421356237309504880), far = sizeof(T) == 4 ? T(10.6) : T(27.5);  // beyond, the slope is 0
+    Vec<T> x = absolute<T>(z);
+    x = x > far ? broadcast(far) : x;
+    const Vec<T> square = x * x, y = x * root;
+    const Vec<T> density = exponential_in_range<T>(-square) * (T(1) - square_rest<T>(x, square));
+    const Vec<T> tail = density * normal_series((y - T(5.3)) / (y + T(5.3))) / fma(x, broadcast(T(2)), broadcast(T(1)));
+    const Vec<T> outer = T(1) - (tail + tail), inner = (x + x) * root * central_series(square + square);
+    return {with_sign_of<T>(y < T(0.5) ? inner : outer, z), density * T(1.12837916709551257390)};
+}
+
 template <class T>
 GOODINIT_INLINE Both<T> silu(Vec<T> z) {
     const Vec<T> e = exponential_in_range<T>(minus_absolute<T>(z)), one = broadcast(T(1));

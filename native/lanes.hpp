@@ -16,7 +16,7 @@ namespace goodinit {
 // The activations, by the names of activations.py: one line here and a branch of apply() in lanes_activations.hpp.
 #define GOODINIT_ACTIVATIONS(each)                                                                                 \
     each(linear) each(relu) each(relu6) each(leaky_relu) each(elu) each(selu) each(gelu) each(silu) each(mish)     \
-    each(softplus) each(sigmoid) each(tanh) each(hard_tanh) each(softsign) each(sine)
+    each(softplus) each(sigmoid) each(tanh) each(erf) each(hard_tanh) each(softsign) each(sine)
 
 #define GOODINIT_NAME(name) name,
 enum class Function { GOODINIT_ACTIVATIONS(GOODINIT_NAME) };

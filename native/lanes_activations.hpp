@@ -34,6 +34,7 @@ GOODINIT_INLINE Both<T> apply(Vec<T> z, T option) {
     if constexpr (F == Function::softplus) return {softplus<T>(z), logistic<T>(z)};
     if constexpr (F == Function::sigmoid) return sigmoid<T>(z);
     if constexpr (F == Function::tanh) return hyperbolic_tangent<T>(z);
+    if constexpr (F == Function::erf) return error_function<T>(z);
     if constexpr (F == Function::hard_tanh) {
         const V low = z < T(-1) ? -one : z;
         return {low > T(1) ? one : low, absolute<T>(z) < T(1) ? one : zero};

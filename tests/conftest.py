@@ -16,6 +16,33 @@ if TYPE_CHECKING:
 CHROMIUM = Path("/usr/bin/chromium")
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
+LONGEST = (  # files of many seconds, by processor time: a worker that is given one last ends alone
+    "lab/test_lab_in_a_browser.py",
+    "test_cluster.py",
+    "lab/test_exported_page_in_a_browser.py",
+    "report/test_page.py",
+    "lab/test_lab_in_a_browser_wrong_input.py",
+    "lab/test_page_engine.py",
+    "transfer/test_transfer.py",
+    "test_course.py",
+    "lab/test_lab_server.py",
+    "auditing/test_audit.py",
+    "checkup/test_model_findings.py",
+    "transfer/test_sharded.py",
+    "checkup/test_model_seen.py",
+    "test_fuzz.py",
+    "recommending/test_recommend.py",
+    "initializers/test_peers_fans.py",
+)
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; with `--dist loadfile` a worker runs a whole file, and makes its fixtures once."""
+    order = {TESTS / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
 # Tests that run in a shell's background inherit an ignored SIGINT, and so would the commands that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

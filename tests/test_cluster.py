@@ -28,10 +28,9 @@ from goodinit.initializers import HeNormal
 
 ray = pytest.importorskip("ray")
 
-pytestmark = [
-    pytest.mark.xdist_group("ray"),  # one cluster for all of them, in one process
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning", "ignore::DeprecationWarning:ray"),
-]
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::FutureWarning", "ignore::DeprecationWarning:ray"
+)
 
 SIZE = {"num_cpus": 1, "object_store_memory": 100_000_000}
 COMMAND = [*GOODINIT, "compare"]

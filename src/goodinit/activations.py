@@ -154,6 +154,17 @@ def _tanh() -> Activation:
     return Activation("tanh", np.tanh, lambda z: 1 - np.tanh(z) ** 2, "Tanh", saturation=(-1.0, 1.0))
 
 
+def _erf() -> Activation:
+    """The error function, whose expectations over normals have closed forms (Williams 1998, Saad & Solla 1995)."""
+    return Activation(
+        "erf",
+        lambda z: _special().erf(z),
+        lambda z: (2 / np.sqrt(np.pi) * np.exp(-z * z)).astype(z.dtype),
+        None,
+        saturation=(-1.0, 1.0),
+    )
+
+
 def _hard_tanh() -> Activation:
     return Activation(
         "hard_tanh",
@@ -239,6 +250,7 @@ _TABLE: dict[str, Callable[..., Activation]] = {
     "softplus": _softplus,
     "sigmoid": _sigmoid,
     "tanh": _tanh,
+    "erf": _erf,
     "hard_tanh": _hard_tanh,
     "softsign": _softsign,
     "sine": _sine,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.machinery
 import importlib.util
 import inspect
 import sys
@@ -96,8 +97,8 @@ class ModelFactory:
 def load_factory(given: str | Callable[[], Any]) -> tuple[str, Callable[[], Any]]:
     """The name and the function that `MODULE:FUNCTION` or `file.py:FUNCTION` stands for.
 
-    A function comes back as it is. A module is looked for where Python does, and in the current folder. Its code runs,
-    as with `import`.
+    A function comes back as it is. A module is looked for where Python does, and in the current folder; another one of
+    that name that this process has imported is left alone. Its code runs, as with `import`.
 
     Raises GoodinitError where there is no such module or function, or the module fails.
     """
@@ -125,13 +126,23 @@ def _by_name(name: str) -> Any:
     here = str(Path.cwd())
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)  # as `python -m` has it: a command that is installed does not
-    return importlib.import_module(name)
+    importlib.invalidate_caches()
+    top = name.partition(".")[0]
+    known = getattr(sys.modules.get(top), "__file__", None)
+    spec = importlib.machinery.PathFinder.find_spec(top)
+    found = spec.origin if spec is not None and spec.has_location else None
+    if spec is None or known is None or found is None or Path(known).resolve() == Path(found).resolve():
+        return importlib.import_module(name)
+    if name != top or spec.submodule_search_locations is not None:
+        raise GoodinitError(f"model: this process has imported {top} from {known}, and it is now {found}: start anew")
+    return _from_file(Path(found))
 
 
 def _from_file(path: Path) -> Any:
     if not path.is_file():
         raise GoodinitError(f"model: there is no file {path}")
-    name = f"{_OF_A_FILE}{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    version = hashlib.sha256(str(path.resolve()).encode() + path.read_bytes())  # so that an edited file runs anew
+    name = f"{_OF_A_FILE}{version.hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

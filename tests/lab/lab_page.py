@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-SMALL = "#data=moons&hidden=4&steps=60&init=he_normal&init=zeros"  # a scene that trains in a moment
+SMALL = "#data=moons&hidden=4&steps=8&init=he_normal&init=zeros"  # few steps: each draws all pictures anew
 PATIENCE = 180_000  # milliseconds, on a machine that does much else
 
 CSV = "width,height,kind\n" + "".join(

@@ -18,8 +18,6 @@ from goodinit.lab import export_page
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 class Files(http.server.SimpleHTTPRequestHandler):
     """A host of files that says nothing."""
@@ -60,19 +58,19 @@ def test_controls_points_and_files_train_in_the_page(lab: Lab) -> None:
     expect(lab["#status"]).to_contain_text("60")
     lab.trained_all()
     assert lab.page.evaluate("document.querySelector('#starts').classList.contains('stale')") is False
-    lab.page.goto(f"{lab.address}#data=own&own=0,0,0;1,1,1;0,1,1;1,0,0;2,0,0;2,2,1&steps=30&init=zeros")
+    lab.page.goto(f"{lab.address}#data=own&own=0,0,0;1,1,1;0,1,1;1,0,0;2,0,0;2,2,1&steps=6&init=zeros")
     lab.trained_all()
     assert lab.figure(0, "loss") == "0.6931"
 
 
 def test_a_refused_scene_is_named_and_the_rest_kept(lab: Lab) -> None:
-    lab.open("#steps=40&init=zero_hadamard&init=zeros&hidden=3")
+    lab.open("#steps=4&init=zero_hadamard&init=zeros&hidden=3")
     assert "needs goodinit itself" in lab[".message.error"].inner_text()
     assert lab[".start"].count() == 1
 
 
 def test_bands_over_seeds(lab: Lab) -> None:
-    lab.open("#data=moons&hidden=3&steps=40&seeds=5&init=he_normal&init=lecun_normal")
+    lab.open("#data=moons&hidden=3&steps=6&seeds=5&init=he_normal&init=lecun_normal")
     expect(lab["#status"]).to_contain_text("5 seeds")
 
 
@@ -102,7 +100,7 @@ def test_nothing_moves_while_it_opens_and_plays(browser: Browser, address: str, 
 
 def test_the_end_is_told_at_the_end_and_a_link_copied_while_it_plays_plays(browser: Browser, address: str) -> None:
     context = browser.new_context(locale="en")
-    lab = Lab(context.new_page(), address).open("#data=moons&hidden=4&steps=400&init=he_normal&activation=tanh")
+    lab = Lab(context.new_page(), address).open("#data=moons&hidden=4&steps=100&init=he_normal&activation=tanh")
     lab["#reset"].click()
     expect(lab[".outcome"]).to_contain_text("play to its end")
     expect(lab[".mismatch"]).to_have_text("Made for relu; the network has tanh.")
@@ -142,7 +140,7 @@ def test_it_opens_without_a_network_after_the_first_visit(calm: BrowserContext, 
 
 
 def test_values_under_the_pointer_and_under_the_keys(lab: Lab) -> None:
-    lab.open("#hidden=4&steps=60&init=he_normal&axes=own")
+    lab.open("#hidden=4&steps=8&init=he_normal&axes=own")
     lab.page.set_viewport_size({"width": 1440, "height": 2400})
     tip, spoken = lab[".tip"], lab.page.locator("p[role=status]").last
     for picture, told in (
@@ -156,7 +154,7 @@ def test_values_under_the_pointer_and_under_the_keys(lab: Lab) -> None:
         lab.page.keyboard.press("ArrowDown")
         before = spoken.inner_text()
         lab.page.keyboard.press("ArrowRight")
-        assert lab["#clock"].inner_text() == "step 60 of 60", "the arrows read the picture that has the focus"
+        assert lab["#clock"].inner_text() == "step 8 of 8", "the arrows read the picture that has the focus"
         expect(tip).to_have_text(re.compile(told.replace("\\n", "")))
         assert spoken.inner_text() != before or picture == "canvas.layer-strips"
         lab.page.keyboard.press("Escape")
@@ -170,7 +168,7 @@ def test_values_under_the_pointer_and_under_the_keys(lab: Lab) -> None:
 
 
 def test_a_unit_of_zeros_is_said_to_be_0_for_every_example(lab: Lab) -> None:
-    lab.open("#hidden=1&steps=20&init=zeros")
+    lab.open("#hidden=1&steps=4&init=zeros")
     canvas = lab["canvas.net"]
     canvas.focus()
     for _ in range(3):
@@ -181,7 +179,7 @@ def test_a_unit_of_zeros_is_said_to_be_0_for_every_example(lab: Lab) -> None:
 
 def test_the_bar_on_top_trains_and_all_controls_are_seen(browser: Browser, address: str) -> None:
     context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en", reduced_motion="reduce")
-    lab = Lab(context.new_page(), address).open("#steps=60")
+    lab = Lab(context.new_page(), address).open("#steps=5&init=he_normal")
     tops = lab["#controls .group > summary"].evaluate_all("all => all.map(each => each.getBoundingClientRect().bottom)")
     assert max(tops) <= 900
     for act, part in (

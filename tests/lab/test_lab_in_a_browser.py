@@ -102,7 +102,7 @@ def test_every_control_sends_what_it_says_and_the_link_brings_it_back(lab: Lab, 
         (lambda: lab.number("#c-learning_rate", 0.03), "learning_rate", 0.03),
         (lambda: slide("#c-learning_rate-slider"), "learning_rate", 10),
         (lambda: lab["#c-optimizer"].select_option("adam"), "optimizer", "adam"),
-        (lambda: lab.number("#c-steps", 50), "steps", 50),
+        (lambda: lab.number("#c-steps", 9), "steps", 9),
         (lambda: lab.number("#c-batch_size", 16), "batch_size", 16),
         (lambda: lab.number("#c-seed", 11), "seed", 11),
         (lab["#another-seed"].click, "seed", 12),
@@ -128,14 +128,14 @@ def test_every_control_sends_what_it_says_and_the_link_brings_it_back(lab: Lab, 
     assert other["#c-activation-slope"].input_value() == "0.2"
     assert [other[f"#start-{k}"].input_value() for k in range(3)] == ["normal", "he_normal", "glorot_normal"]
     assert [other[f"#c-{name}"].input_value() for name in ("hidden", "steps", "batch_size", "seed")] == [
-        "3x6", "50", "16", "12",
+        "3x6", "9", "16", "12",
     ]  # fmt: skip
     assert [other.figure(k, "loss") for k in range(3)] == [lab.figure(k, "loss") for k in range(3)]
     other.page.close()
 
 
 def test_four_starts_at_most_and_one_at_least(lab: Lab) -> None:
-    lab.open("#hidden=4&steps=20&init=ones")
+    lab.open("#hidden=4&steps=4&init=ones")
     assert lab["#remove-start-0"].is_disabled()
     for _ in range(3):
         lab.does(lab["#add-start"].click)
@@ -149,7 +149,7 @@ def test_playing(browser: Browser, address: str) -> None:
     """Play, pause, one step, reset, the slider, the speed and the keys; a page opened plays by itself."""
     context = browser.new_context(viewport={"width": 1600, "height": 1000}, locale="en")
     lab = Lab(context.new_page(), address)
-    lab.page.goto(address + SMALL)
+    lab.page.goto(address + SMALL.replace("steps=8", "steps=60"))
     expect(lab["#play"]).to_have_attribute("aria-label", "Pause (space)")
     lab.trained_all()
     lab["#speed"].select_option("4")
@@ -203,20 +203,20 @@ def test_playing(browser: Browser, address: str) -> None:
 
 
 def test_back_and_an_edited_link(lab: Lab) -> None:
-    lab.open("#hidden=4&steps=30")
+    lab.open("#hidden=4&steps=6")
     lab.does(lab["#preset-dead"].click)
     lab.trained_all()
     lab.does(lab.page.go_back)
     lab.trained_all()
     assert lab["#c-hidden"].input_value() == "4"
     assert lab["#preset-dead"].get_attribute("aria-pressed") == "false"
-    lab.does(lambda: lab.page.evaluate("location.hash = 'hidden=7&steps=30'"))
+    lab.does(lambda: lab.page.evaluate("location.hash = 'hidden=7&steps=6'"))
     lab.trained_all()
     assert lab["#c-hidden"].input_value() == "7"
 
 
 def test_how_it_is_shown(lab: Lab) -> None:
-    lab.open("#data=moons&hidden=4&steps=60&rate=0.5&init=he_normal&init=zeros")
+    lab.open("#data=moons&hidden=4&steps=8&rate=5&init=he_normal&init=zeros")
     lab.page.set_viewport_size({"width": 1600, "height": 3000})
     lab["#c-scale"].wait_for()
     for act, selector, in_url in (
@@ -345,10 +345,10 @@ def test_a_picture_and_a_report_are_saved(lab: Lab) -> None:
 def test_both_languages(browser: Browser, address: str) -> None:
     """Chinese by the browser's language, English by the switch, which lasts; nothing is left in the other language."""
     context = browser.new_context(viewport={"width": 1600, "height": 1000}, locale="zh-CN", reduced_motion="reduce")
-    lab = Lab(context.new_page(), address).open("#steps=60&colour=red")
+    lab = Lab(context.new_page(), address).open("#steps=8&colour=red")
     assert lab["html"].get_attribute("lang") == "zh-CN"
     assert lab.page.title() == "goodinit 实验室"
-    expect(lab["#clock"]).to_have_text("第 60 / 60 步")
+    expect(lab["#clock"]).to_have_text("第 8 / 8 步")
     expect(lab[".start >> nth=0"]).to_contain_text("重复的单元永远不会分开")
     english = lab["body"].evaluate(
         """body => {
@@ -367,7 +367,7 @@ def test_both_languages(browser: Browser, address: str) -> None:
     expect(lab["#messages .error"]).to_have_text(re.compile("链接中的 colour 不是"))
     lab["#lang-en"].click()
     expect(lab["#messages .error"]).to_have_text(re.compile("The link names colour"))
-    expect(lab["#clock"]).to_have_text("step 60 of 60")
+    expect(lab["#clock"]).to_have_text("step 8 of 8")
     assert not re.search("[\u4e00-\u9fff]", lab["#pictures"].inner_text() + lab["#controls"].inner_text())
     lab.page.reload()
     lab.trained_all()

@@ -16,6 +16,7 @@ import goodinit
 from goodinit import GoodinitError, activations, comparison, initializers
 from goodinit.cli import app
 from goodinit.datasets import load
+from goodinit.factories import load_factory
 from goodinit.networks import MLP, stack
 from goodinit.pytorch.loop import TORCH_OPTIMIZERS, score_of, train_model
 from goodinit.streams import KeyedStream
@@ -131,8 +132,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write(folder: Path, width: int, activation: str = "ReLU") -> None:
     (folder / "mine.py").write_text(SOURCE.replace("WIDTH", str(width)).replace("ReLU", activation))
-    for name in [name for name in sys.modules if name == "mine" or name.startswith("goodinit_factory_")]:
-        del sys.modules[name]
+    sys.modules.pop("mine", None)
 
 
 def run(**options):  # type: ignore[no-untyped-def]
@@ -190,6 +190,37 @@ def test_a_study_goes_on_and_refuses_a_changed_model(models: Path) -> None:
     write(models, 8, "ELU")
     with pytest.raises(GoodinitError, match="fingerprint"):  # the same shapes, another function
         run(study=path)
+
+
+def test_a_module_of_the_same_name_elsewhere_is_another(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that has imported `mine` gets the `mine` of the folder in which it now is, and keeps its own."""
+    other = models / "other"
+    other.mkdir()
+    (other / "mine.py").write_text("def make():\n    return 'the other'\n")
+    here, first = load_factory("mine:make")
+    assert load_factory("mine:make")[1] is first
+    before = sys.modules["mine"]
+    monkeypatch.chdir(other)
+    monkeypatch.setattr(sys, "path", [str(other), *sys.path])
+    assert load_factory("mine:make")[0] == here
+    assert load_factory("mine:make")[1]() == "the other"
+    assert sys.modules["mine"] is before
+    (models / "packed").mkdir()
+    (models / "packed" / "__init__.py").write_text("def make():\n    return 'a package'\n")
+    assert load_factory("packed:make")[1]() == "a package"
+    (other / "packed.py").write_text("def make():\n    return 'a module'\n")
+    assert load_factory("packed:make")[1]() == "a module"
+    (other / "packed.py").unlink()
+    (models / "packed").rename(other / "packed")
+    with pytest.raises(GoodinitError, match="this process has imported packed from"):
+        load_factory("packed:make")
+
+
+def test_an_edited_file_runs_anew(models: Path) -> None:
+    (models / "edited.py").write_text("def make():\n    return 1\n")
+    assert load_factory("edited.py:make")[1]() == 1
+    (models / "edited.py").write_text("def make():\n    return 2\n")
+    assert load_factory("edited.py:make")[1]() == 2
 
 
 def test_a_factory_may_bring_its_data_and_a_lazy_model(models: Path) -> None:

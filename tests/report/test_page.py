@@ -21,6 +21,7 @@ from goodinit import report
 from goodinit.comparison import Comparison, design
 from goodinit.comparison.rerun import format_seeds, rerun
 from goodinit.datasets import Dataset
+from goodinit.report import ranking_latex
 from goodinit.report.study_figures import shorten
 from goodinit.results import Trial
 
@@ -86,15 +87,16 @@ def check_alone(text: str, page: Page) -> None:
 
 def check_figures(folder: Path) -> list[str]:
     """Every figure is there as a PNG and an SVG that can be read; the names without their endings."""
-    names = sorted({file.stem for file in folder.iterdir()})
-    assert sorted(file.name for file in folder.iterdir()) == sorted(
-        f"{n}.{kind}" for n in names for kind in ("png", "svg")
+    names = sorted({file.stem for file in folder.iterdir() if file.suffix != ".tex"})
+    assert sorted(file.name for file in folder.iterdir() if file.suffix != ".tex") == sorted(
+        f"{n}.{kind}" for n in names for kind in ("png", "svg", "pdf")
     )
     for name in names:
         with Image.open(folder / f"{name}.png") as picture:
             picture.load()
             assert min(picture.size) > 200
         assert ET.parse(folder / f"{name}.svg").getroot().tag.endswith("svg")
+        assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF")
     return names
 
 
@@ -180,6 +182,24 @@ def test_the_page_says_what_was_run_and_what_came_of_it(small: Comparison, page:
         assert f"{pair.wins} / {pair.ties} / {pair.losses}" in parts.text
     assert figures == ["decision-boundaries", "final-results", "learning-curves"]
     assert text.startswith("<!DOCTYPE html>")
+
+
+def test_the_ranking_is_a_latex_table_of_the_numbers_on_the_page(small: Comparison) -> None:
+    text = small.to_latex()
+    body = text.split(r"\midrule")[1].split(r"\bottomrule")[0]
+    rows = [re.split(r"(?<!\\)&", row.removesuffix(r" \\")) for row in body.strip().splitlines()]
+    assert [row[1].strip() for row in rows] == [
+        rf"\texttt{{{name.replace('_', chr(92) + '_')}}}" for name in small.ranking().names
+    ]
+    for row, group in zip(rows, small.ranking().groups, strict=True):
+        assert row[0].strip() == str(group.rank)
+        assert row[2].strip().startswith(f"{group.summary.iqm.value:.3f} ")
+        assert f"{group.summary.iqm.low:.3f} to {group.summary.iqm.high:.3f}" in row[2]
+    assert {len(row) for row in rows} == {text.split(r"\toprule")[1].split(r"\midrule")[0].count("&") + 1}
+    assert re.sub(r"\\.", "", text).count("%") == 1  # the line that says what the table needs
+    odd = replace(small.task, name="50% of $x_1$ & ~y^2 {z} #1\\")
+    caption = next(line for line in ranking_latex(odd, small.summaries[0]).splitlines() if r"\caption" in line)
+    assert r"50\% of \$x\_1\$ \& \textasciitilde{}y\textasciicircum{}2 \{z\} \#1\textbackslash{}," in caption
 
 
 def test_failed_runs_are_listed_and_their_reason_is_escaped(page: tuple[str, Page, list[str]]) -> None:

@@ -7,7 +7,7 @@ import math
 import mpmath as mp
 import numpy as np
 import pytest
-from scipy import integrate, optimize, special
+from scipy import integrate, optimize
 
 from goodinit import activations
 from goodinit.activations import Activation
@@ -23,7 +23,7 @@ from goodinit.theory import (
 from goodinit.theory.pairs import half_square_difference
 from goodinit.theory.quadrature import singular_points
 
-ERF = Activation("erf", special.erf, lambda z: 2 / math.sqrt(math.pi) * np.exp(-z * z), None)
+ERF = activations.get("erf")
 
 
 def cho_saul(c):

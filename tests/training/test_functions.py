@@ -28,13 +28,14 @@ EXACT = {
     "softplus": (lambda z: mpmath.log1p(mpmath.exp(z)), lambda z: expit(z)),
     "sigmoid": (lambda z: expit(z), lambda z: expit(z) * expit(-z)),
     "tanh": (mpmath.tanh, lambda z: mpmath.sech(z) ** 2),
+    "erf": (mpmath.erf, lambda z: 2 / mpmath.sqrt(mpmath.pi) * mpmath.exp(-z * z)),
     "hard_tanh": (lambda z: min(max(z, -1), 1), lambda z: mpmath.mpf(abs(z) < 1)),
     "softsign": (lambda z: z / (1 + abs(z)), lambda z: 1 / (1 + abs(z)) ** 2),
     "sine": (lambda z: mpmath.sin(3 * z), lambda z: 3 * mpmath.cos(3 * z)),
 }
 OPTION = {"leaky_relu": 0.25, "elu": 1.5, "sine": 3.0}
 # In units in the last place: one function within 2.5; what is composed of several, as most slopes are, within 5.
-WITHIN = {"silu": 5, "mish": 5, "gelu": 5}
+WITHIN = {"silu": 5, "mish": 5, "gelu": 5, "erf": 3.5}
 
 
 def expit(z):

@@ -208,6 +208,15 @@ class Comparison(_Table):
         """`to_dict` as the text of one JSON object."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
+    def to_latex(self, task: str | None = None) -> str:
+        """The ranking of a task, the first one unless it is named, as a LaTeX table (package booktabs).
+
+        Raises what `ranking` raises.
+        """
+        self.ranking(task)
+        at = 0 if task is None else [each.name for each in self.study.tasks].index(task)
+        return report.ranking_latex(self.study.tasks[at], self.summaries[at])
+
     def save(self, out: str | Path | report.OutputFolder, overwrite: bool = False) -> Path:
         """Write the figures and `result.json` into a folder, all of them or none, and return the folder.
 
@@ -220,8 +229,8 @@ class Comparison(_Table):
     def report(self, path: str | Path, overwrite: bool = False) -> Path:
         """Write one self-contained HTML page, and return its path.
 
-        `Comparison.report("x/report.html")` also writes the folder `x/report-figures` with every figure as PNG and
-        SVG; all of it is written, or nothing.
+        `Comparison.report("x/report.html")` also writes the folder `x/report-figures` with every figure as PNG, SVG
+        and PDF, and each task's ranking as a LaTeX table; all of it is written, or nothing.
 
         Raises GoodinitError where the page or the folder exists and `overwrite` is not set, where the folder holds
         anything but figures, or where they cannot be written.

@@ -390,7 +390,7 @@ OPTIONS: Final[dict[str, Option]] = {
             "FILE",
             in_file=False,
             python=False,
-            meaning="the report, one HTML page, with its figures beside it",
+            meaning="the report, one HTML page, with its figures (PNG, SVG, PDF) and rankings (LaTeX) beside it",
         ),
         Option(
             "json",

@@ -81,6 +81,7 @@ _ACTIVATIONS_BY_NAME: Final[dict[str, Callable[..., str | None]]] = {
     "softplus": _named("softplus"),
     "sigmoid sigmoid_ expit": _named("sigmoid"),
     "tanh tanh_": _named("tanh"),
+    "erf erf_": _named("erf"),
     "hardtanh hardtanh_": _hard_tanh,
     "softsign": _named("softsign"),
     "clamp clamp_ clip clip_": _clamp,

@@ -31,7 +31,7 @@ def recommendation_html(found: RaceFacts) -> str:
     from markupsafe import Markup
 
     drawn = drawing(found)
-    picture = svg.inline(render(drawn)[1], "f0", drawn.heading)
+    picture = svg.inline(render(drawn)["svg"], "f0", drawn.heading)
     # Safe: our own drawing, in which foreign text is shapes of letters.
     figure = {"heading": drawn.heading, "caption": drawn.caption, "svg": Markup(picture)}
     return (

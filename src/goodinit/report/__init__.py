@@ -7,6 +7,7 @@ from goodinit.report.checkup_page import checkup_html, write_checkup
 from goodinit.report.checkup_tables import MAX_ROWS, CheckupTable
 from goodinit.report.figures import decision_boundaries, figures, loss_curves
 from goodinit.report.folder import OutputFolder, write_file
+from goodinit.report.latex import ranking_latex
 from goodinit.report.page import check_page, notebook_html, page_html, write_page
 from goodinit.report.phases import depth_scales, phase_diagram, theory_figures
 from goodinit.report.study_result import Rerun, StudyResult
@@ -31,6 +32,7 @@ __all__ = [
     "notebook_html",
     "page_html",
     "phase_diagram",
+    "ranking_latex",
     "recipe",
     "summary",
     "text",

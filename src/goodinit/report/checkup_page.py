@@ -49,7 +49,7 @@ def _page(start: ModelStart, findings: Sequence[Finding]) -> str:
     figure = None
     if start.layers:
         drawing = profile(start)
-        picture = svg.inline(render(drawing)[1], "f0", drawing.heading)
+        picture = svg.inline(render(drawing)["svg"], "f0", drawing.heading)
         # Safe: our own drawing, in which foreign text is shapes of letters.
         figure = {"heading": drawing.heading, "caption": drawing.caption, "svg": Markup(picture)}
     return (

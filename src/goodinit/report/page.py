@@ -1,4 +1,4 @@
-"""The page of a comparison: one HTML file that asks for nothing else, and its figures as PNG and SVG beside it."""
+"""The page of a comparison: one HTML file that asks for nothing else; its figures and tables as files beside it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from goodinit.report import page_parts as parts
 from goodinit.report import study_figures as draw
 from goodinit.report import svg
 from goodinit.report.folder import INCOMPLETE, mark, write_file
+from goodinit.report.latex import ranking_latex
 from goodinit.report.page_figures import drawings
 from goodinit.report.study_figures import Drawing
 from goodinit.report.study_result import StudyResult
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_page", "notebook_html", "page_html", "template_environment", "write_page"]
 
-_FIGURE_KINDS: Final = (".png", ".svg")
+_TABLE: Final = ".tex"
+_KINDS: Final = (*(f".{kind}" for kind in draw.FIGURE_KINDS), _TABLE)
 
 
 def write_page(result: StudyResult, path: str | Path, overwrite: bool = False) -> Path:
@@ -37,11 +39,10 @@ def write_page(result: StudyResult, path: str | Path, overwrite: bool = False) -
     folder = place.with_name(f"{place.stem}-figures")
     _check(place, folder, overwrite)
     drawn = drawings(result)
-    rendered = {drawing.name: draw.render(drawing) for drawing in drawn}
-    files = {
-        f"{name}{kind}": file for name, both in rendered.items() for kind, file in zip(_FIGURE_KINDS, both, strict=True)
-    }
-    page = _page(result, drawn, {name: both[1] for name, both in rendered.items()}, folder.name)
+    rendered = {drawing.name: draw.render(drawing, draw.FIGURE_KINDS) for drawing in drawn}
+    files = {f"{name}.{kind}": file for name, kinds in rendered.items() for kind, file in kinds.items()}
+    files |= _tables(result)
+    page = _page(result, drawn, {name: kinds["svg"] for name, kinds in rendered.items()}, folder.name)
     _check(place, folder, overwrite)  # again: another may have been written meanwhile
     try:
         _write(place, page.encode("utf-8", "replace"), folder, files)
@@ -50,10 +51,18 @@ def write_page(result: StudyResult, path: str | Path, overwrite: bool = False) -
     return place
 
 
+def _tables(result: StudyResult) -> dict[str, bytes]:
+    """The ranking of each task as LaTeX, by the file's name."""
+    ranked = zip(result.study.tasks, result.summaries, strict=True)
+    texts = [ranking_latex(task, summary) for task, summary in ranked]
+    names = [f"ranking{'' if len(texts) == 1 else f'-{number}'}{_TABLE}" for number in range(1, len(texts) + 1)]
+    return {name: text.encode() for name, text in zip(names, texts, strict=True) if text}
+
+
 def page_html(result: StudyResult) -> str:
     """The page alone, for a browser to keep: it names no files beside it."""
     drawn = drawings(result)
-    return _page(result, drawn, {drawing.name: draw.render(drawing)[1] for drawing in drawn}, None)
+    return _page(result, drawn, {drawing.name: draw.render(drawing)["svg"] for drawing in drawn}, None)
 
 
 def notebook_html(result: StudyResult) -> str:
@@ -129,7 +138,7 @@ def _look(place: Path, folder: Path, overwrite: bool) -> None:
 
 
 def _is_ours(file: Path) -> bool:
-    return file.suffix in _FIGURE_KINDS or file.name == INCOMPLETE
+    return file.suffix in _KINDS or file.name == INCOMPLETE
 
 
 def _unwritable(place: Path, error: OSError) -> GoodinitError:

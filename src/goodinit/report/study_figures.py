@@ -9,7 +9,7 @@ import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "FIGURE_KINDS",
     "Drawing",
+    "FigureKind",
     "final_results",
     "learned",
     "learning_curves",
@@ -41,6 +43,11 @@ Groups = Mapping[str, Sequence[Trial]]
 """The trials of each group of a task, in the order of the seeds."""
 
 _DPI: Final = 150
+_METADATA: Final[Mapping[str, dict[str, None]]] = {  # nothing that changes from run to run
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 _MANY: Final = 3000  # points from which they are drawn as a picture, not one by one
 _THRESHOLDS: Final = 201
 _PROFILE_RESAMPLES: Final = 1000
@@ -63,18 +70,24 @@ class Drawing:
     task: str = ""
 
 
-def render(drawing: Drawing) -> tuple[bytes, bytes]:
-    """The figure as PNG and as SVG; text is taken as it is, never as mathematics."""
+FigureKind = Literal["png", "svg", "pdf"]
+"""What a figure is written as."""
+FIGURE_KINDS: Final[tuple[FigureKind, ...]] = get_args(FigureKind)
+
+
+def render(drawing: Drawing, kinds: Sequence[FigureKind] = ("svg",)) -> dict[FigureKind, bytes]:
+    """The figure as files of these kinds; text is taken as it is, never as mathematics."""
     as_written(drawing.figure)
-    files = []
+    files = {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")  # drawn as a box
-        for kind in ("png", "svg"):
+        for kind in kinds:
             buffer = io.BytesIO()
-            metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-            drawing.figure.savefig(buffer, format=kind, dpi=_DPI, metadata=metadata)
-            files.append(buffer.getvalue())
-    return files[0], re.sub(rb"<!--.*?-->\s*", b"", files[1], flags=re.DOTALL)  # comments repeat each text
+            drawing.figure.savefig(buffer, format=kind, dpi=_DPI, metadata=_METADATA[kind])
+            files[kind] = buffer.getvalue()
+    if "svg" in files:
+        files["svg"] = re.sub(rb"<!--.*?-->\s*", b"", files["svg"], flags=re.DOTALL)  # comments repeat each text
+    return files
 
 
 def lost(trial: Trial) -> bool:

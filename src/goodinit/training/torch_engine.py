@@ -308,6 +308,7 @@ def _forms(
         "softplus": (softplus, lambda z, a: torch.sigmoid(z)),
         "sigmoid": (lambda z: torch.sigmoid(z), lambda z, a: a * torch.sigmoid(-z)),
         "tanh": (lambda z: torch.tanh(z), lambda z, a: 1 - a * a),
+        "erf": (lambda z: torch.erf(z), lambda z, a: 2 / math.sqrt(math.pi) * torch.exp(-z * z)),
         "hard_tanh": (lambda z: z.clamp(-1, 1), lambda z, a: z.abs() < 1),
         "softsign": (lambda z: z / (1 + z.abs()), lambda z, a: (1 + z.abs()) ** -2),
         "sine": (lambda z: torch.sin(parameter * z), lambda z, a: parameter * torch.cos(parameter * z)),

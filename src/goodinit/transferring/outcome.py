@@ -40,9 +40,6 @@ class Transfer(TransferFacts):
         return table(self)
 
     def __str__(self) -> str:
-        from rich.console import Console
+        from goodinit.report import text
 
-        console = Console(width=120, color_system=None)
-        with console.capture() as capture:
-            console.print(self)
-        return capture.get()
+        return text(table(self), width=120)

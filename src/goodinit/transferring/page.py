@@ -35,7 +35,7 @@ def transfer_html(found: TransferFacts) -> str:
     from markupsafe import Markup
 
     drawn = drawing(found)
-    picture = svg.inline(render(drawn)[1], "f0", drawn.heading)
+    picture = svg.inline(render(drawn)["svg"], "f0", drawn.heading)
     # Safe: our own drawing, in which foreign text is shapes of letters.
     figure = {"heading": drawn.heading, "caption": drawn.caption, "svg": Markup(picture)}
     return (

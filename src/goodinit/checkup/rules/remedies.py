@@ -12,7 +12,7 @@ from goodinit.model_records import LayerStart, ModelStart, ParameterStart
 
 __all__ = ["alternatives", "biases_of", "expression", "initialize", "redraw", "scale", "wrapped"]
 
-_BOUNDED = ("tanh", "softsign", "hard_tanh", "sigmoid")
+_BOUNDED = ("tanh", "erf", "softsign", "hard_tanh", "sigmoid")
 _SMOOTH = ("gelu", "silu", "mish")
 _DEEP = 20  # layers
 _MOST_ENDS = 5
