@@ -14,7 +14,7 @@ import threadpoolctl
 import uvicorn
 
 from goodinit.lab.app import Lab
-from goodinit.lab.message import Kind
+from goodinit.lab.message import Tells
 from goodinit.lab.server import CONNECTIONS, Patient
 
 TASK = {
@@ -99,8 +99,8 @@ def records(address, body=None):
             while len(held) >= 8 and len(held) >= 8 + struct.unpack_from("<I", held, 4)[0]:
                 kind, size = struct.unpack_from("<II", held)
                 told, held = held[8 : 8 + size], held[8 + size :]
-                if kind != Kind.ALIVE:
-                    yield kind, json.loads(told)["error"] if kind == Kind.ERROR else np.frombuffer(told)
+                if kind != Tells.ALIVE:
+                    yield kind, json.loads(told)["error"] if kind == Tells.ERROR else np.frombuffer(told)
         assert held == b""
 
 
