@@ -71,6 +71,7 @@ fuzz: $(VENV)/.test
 # Needs root for disks of its own; without it full and read-only ones are not tried.
 faults: $(VENV)/.test
 	@OMP_NUM_THREADS=1 $(BIN)/python tools/faults/run.py --kills 100
+	@OMP_NUM_THREADS=1 $(BIN)/python tools/faults/studies.py --kills 100
 	@OMP_NUM_THREADS=1 $(BIN)/python tools/faults/flips.py --flips 1000
 
 # ARM is tried where g++-aarch64-linux-gnu and qemu-user are installed.

@@ -12,7 +12,7 @@ import pytest
 import goodinit
 from children import GOODINIT, training
 from goodinit import __main__ as command_line
-from goodinit import initializers
+from goodinit import initializers, report
 
 FAST = ["--steps", "40", "--perturbations", "0"]
 
@@ -95,7 +95,8 @@ def test_stopped_in_the_middle_it_leaves_nothing(tmp_path, how):
     with training("compare", steps=10_000_000, cwd=tmp_path) as command:
         command.begin()
         _, errors = command.end(how)
-    assert command.process.returncode == (130 if how == signal.SIGINT else -how)
+    assert command.process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}.get(how, -how)
+    assert ("stopped; nothing was written" in errors) == (how != signal.SIGKILL)
     assert "Traceback" not in errors
     assert list(tmp_path.iterdir()) == []
 
@@ -169,4 +170,20 @@ def test_ctrl_c_before_the_command_begins_is_no_traceback(monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         command_line.main()
     assert end.value.code == 130
+    assert capsys.readouterr().err == "goodinit: stopped\n"
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_anywhere_in_a_command_is_told_and_given_back(monkeypatch, capsys, how, code):
+    """Typer ends with codes of its own, and says nothing."""
+    monkeypatch.setattr(report, "catalogue", lambda *_: os.kill(os.getpid(), how) or pytest.fail("it went on"))
+    monkeypatch.setattr(sys, "argv", ["goodinit", "show"])
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with pytest.raises(SystemExit) as end:
+            command_line.main()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert end.value.code == code
     assert capsys.readouterr().err == "goodinit: stopped\n"

@@ -278,3 +278,10 @@ def test_learned_and_the_steps_to_learn_are_one_thing(values, final, steps):
         assert group.summary.success.value == (steps < math.inf)
         assert group.summary.steps.median.value == steps
         assert group.summary.steps.reached == (2 if steps < math.inf else 0)
+
+
+def test_two_tasks_that_differ_in_name_alone_are_refused():
+    """Their trials would have the same keys; a named task and one that is like it are no different."""
+    for tasks in ([{"name": "a"}, {"name": "b"}], ["spirals", {"name": "mine", "like": "spirals"}]):
+        with pytest.raises(GoodinitError, match=r"are the same but for their names; leave one out"):
+            goodinit.compare("he_normal", tasks=tasks, steps=1)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from goodinit import cli_advise, cli_audit, cli_check, cli_recommend, cli_suite, cli_transfer
 from goodinit.cli_complete import completion, shown_names
@@ -23,7 +24,20 @@ from goodinit.options import DEFAULT_OUT, OPTIONS, Option
 
 __all__ = ["app", "main", "with_options"]
 
+
+class _Commands(TyperGroup):
+    """Commands that Ctrl-C ends as `guarded` says; Typer itself would end them with a code of its own."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # Typer's own type is click's, which it hides
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise StoppedError from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     add_completion=True,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -102,9 +116,8 @@ def compare(
 
     With no option: the classic experiment, two circles of points and three starts, with seed 3 and then with 50.
     """
-    from rich.console import Console
-
     from goodinit import comparison, report
+    from goodinit.cli_console import console as terminal
 
     options = comparison.load_study(study_toml) if study_toml is not None else {}
     for option in OPTIONS.values():
@@ -132,7 +145,7 @@ def compare(
     if given["json"]:
         typer.echo(result.to_json())
     elif not given["quiet"]:
-        console = Console(width=None if sys.stdout.isatty() else 110)
+        console = terminal()
         console.print(report.summary(result.task, result.shown, result.summaries, result.across_tasks))
         if not result.task.data.regression and len(result.task.data.features) != 2:
             console.print("No decision boundary is drawn: it needs data with two features.", markup=False)
@@ -168,12 +181,11 @@ def show(
     With --widths: what it does in that network, layer by layer. With an activation's name: its gains, critical line
     and depth scales.
     """
-    from rich.console import Console
-
     from goodinit import activations, checkup, initializers, methods, networks, recipes, report, theory
+    from goodinit.cli_console import console as terminal
     from goodinit.spec import parse_spec
 
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = terminal()
     if name is None:
         known = [recipes.get(each) for each in recipes.names()]
         console.print(report.catalogue(initializers.catalogue(), known, methods.catalogue()))
@@ -274,5 +286,5 @@ app.command(name="transfer")(cli_transfer.transfer)
 
 
 def main() -> None:
-    """Run the command line: exit code 0, 2 for a wrong input or a full disk, 130 after Ctrl-C."""
+    """Run the command line: exit code 0, 2 for a wrong input or a full disk, 130 after Ctrl-C, 143 after SIGTERM."""
     guarded(app)

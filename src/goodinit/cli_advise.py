@@ -34,10 +34,11 @@ def advise(
     """
     from json import dumps
 
-    from rich.console import Console
+    from rich.text import Text
 
     from goodinit.advising import advise as ask
     from goodinit.checkup.model_given import ask_factory
+    from goodinit.cli_console import console as terminal
 
     with redirect_stdout(sys.stderr):  # what the factory and the model print is not the advice
         found = ask_factory(factory, ask, data, target, loss=loss, seed=seed)
@@ -45,8 +46,8 @@ def advise(
         facts = {name: advice.to_dict() for name, advice in found.items()}
         typer.echo(dumps(facts[""] if list(facts) == [""] else facts, indent=2, allow_nan=False))
         return
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = terminal()
     for name, advice in found.items():
         if name:
-            console.rule(name)
+            console.rule(Text(name))
         console.print(advice)

@@ -41,15 +41,18 @@ def audit(
     filled, where its values are not those of its writes or of the recipe, or where something changed since the
     baseline.
     """
-    from rich.console import Console
-
     from goodinit.auditing import audit as run
     from goodinit.auditing.result import read_baseline
-    from goodinit.report import write_file
+    from goodinit.cli_console import console as terminal
+    from goodinit.report import check_new, check_place, write_file
 
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = terminal()
     file = Path(baseline) if baseline is not None else None
     before = read_baseline(file) if file is not None and os.path.lexists(file) else None
+    if file is not None and before is None:
+        check_place(file)
+    if report_page is not None:
+        check_new(report_page, overwrite, "audit.html")
     with redirect_stdout(sys.stderr):  # what the factory prints is not the audit's
         found = run(factory, init, recipe, device=device)
     changed = found.since(before) if before is not None else None
@@ -59,7 +62,7 @@ def audit(
     if json:
         typer.echo(found.to_json())
     elif changed is not None:
-        typer.echo(str(changed))
+        console.print(f"{changed}", markup=False, highlight=False, emoji=False, soft_wrap=True)
     else:
         console.print(found)
         for each in found.findings[:_SHOWN]:

@@ -63,14 +63,19 @@ def check(
     """
     from json import dumps
 
-    from rich.console import Console
+    from rich.text import Text
 
     from goodinit.checkup.model_changes import read_checkups, worse
     from goodinit.checkup.model_given import check_factory
-    from goodinit.report import write_file
+    from goodinit.cli_console import console as terminal
+    from goodinit.report import check_new, check_place, write_file
 
     file = Path(baseline) if baseline is not None else None
     before = read_checkups(file) if file is not None and os.path.lexists(file) else None
+    if file is not None and before is None:
+        check_place(file)
+    if report_page is not None:
+        check_new(report_page, overwrite, "checkup.html")
     options = {
         "learning_rate": learning_rate,
         "optimizer": optimizer,
@@ -89,7 +94,7 @@ def check(
     facts = {name: checkup.to_dict() for name, checkup in checkups.items()}
     if file is not None and before is None:
         write_file(file, f"{dumps({'checkups': facts}, indent=2, allow_nan=False)}\n".encode())
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = terminal()
     if json:
         typer.echo(dumps(facts[""] if list(facts) == [""] else facts, indent=2, allow_nan=False))
     elif before is not None:
@@ -98,7 +103,7 @@ def check(
     else:
         for name, checkup in checkups.items():
             if name:
-                console.rule(name)
+                console.rule(Text(name))
             console.print(checkup.table() if max_rows is None else checkup.table(max_rows))
     if page is not None and not json:
         console.print(f"The page is {page}", markup=False, highlight=False)

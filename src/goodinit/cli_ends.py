@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Final
 
 from goodinit.errors import GoodinitError
@@ -17,14 +20,38 @@ _DISK: Final = frozenset((errno.EBADF, errno.EDQUOT, errno.EIO, errno.ENOSPC))
 """A disk that takes no more, or standard output that takes nothing."""
 
 
+_stopped = 130  # the exit code of what was stopped, as shells have it: 128 and the signal's number
+
+
 class StoppedError(Exception):
-    """Ctrl-C; the message says what was kept."""
+    """Ctrl-C or SIGTERM; the message, where there is one, says what was kept."""
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, as batch systems send it before they kill: what Ctrl-C tidies, it tidies."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Within the block SIGTERM raises as Ctrl-C does, where nobody has said otherwise."""
+    global _stopped
+    ours = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and current_thread() is main_thread()
+    if ours:
+        _stopped = 130
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@_terminable()
 def guarded(command: Callable[[], object]) -> None:
     """Run a command and write its output to the last byte.
 
-    It ends with 2 for a wrong input, a full disk or too little memory, 130 after Ctrl-C, and with what it says itself.
+    It ends with 2 for a wrong input, a full disk or too little memory, 130 after Ctrl-C, 143 after SIGTERM, and with
+    what it says itself.
     """
     if sys.stderr is None:  # it was closed; Python then has none
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for as long as the process runs
@@ -38,9 +65,9 @@ def guarded(command: Callable[[], object]) -> None:
     except GoodinitError as error:
         _end(2, f"{error}")
     except StoppedError as stop:
-        _end(130, f"stopped; {stop}")
+        _end(_stopped, f"stopped; {stop}" if f"{stop}" else "stopped")
     except KeyboardInterrupt:  # before the command began: while its modules are imported
-        _end(130, "stopped")
+        _end(_stopped, "stopped")
     except BrokenPipeError:  # the reader, such as head, has seen enough
         _silence()
         sys.exit(0)
@@ -52,6 +79,13 @@ def guarded(command: Callable[[], object]) -> None:
         _end(2, f"{place}what was asked for is not whole ({error.strerror}); make room, or write elsewhere")
     except MemoryError as error:
         _end(2, f"there is not the memory for it ({error}); use less data or smaller layers")
+
+
+def _terminate(*_: object) -> None:
+    global _stopped
+    _stopped = 143
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends it at once
+    raise _Terminated
 
 
 def _end(code: int, message: str) -> None:

@@ -69,13 +69,14 @@ def recommend(
     against the model's own start on fresh seeds. A start that is no better is called better in at most 5 % of races.
     Ctrl-C ends the race with the best so far; the exit code is then 130.
     """
-    from rich.console import Console
-
+    from goodinit.cli_console import console as terminal
     from goodinit.recommending import recommend as run
-    from goodinit.report.folder import check_new
+    from goodinit.report import check_drawn, check_new
 
     if report_page is not None:
         check_new(report_page, overwrite, "race.html")
+    if figure is not None:
+        check_drawn(figure)
     with ProgressBar(hidden=quiet) as progress, redirect_stdout(sys.stderr):  # what the factory prints is no answer
         try:
             found = run(
@@ -105,7 +106,7 @@ def recommend(
     if json:
         typer.echo(found.to_json())
     else:
-        console = Console(width=None if sys.stdout.isatty() else 110)
+        console = terminal()
         console.print(found)
         if page is not None:
             console.print(f"The page is {page}", markup=False, highlight=False)

@@ -36,13 +36,14 @@ def suite(
 
     Every start is tuned with 1, 3 and 10 learning rates on seeds of their own, and judged once on paired seeds.
     """
-    from rich.console import Console
-
-    from goodinit.report import write_file
+    from goodinit.cli_console import console as terminal
+    from goodinit.report import check_place, write_file
     from goodinit.suite import read_result, run_suite, suite_table
 
     if results is not None and not table:
         raise GoodinitError("--results goes with --table; say both")
+    if out is not None:
+        check_place(out)
     if table:
         found = read_result(results)
     else:
@@ -57,4 +58,4 @@ def suite(
     if json:
         typer.echo(found.to_json())
     else:
-        Console(width=None if sys.stdout.isatty() else 140).print(suite_table(found))
+        terminal(140).print(suite_table(found))

@@ -47,10 +47,14 @@ def transfer(
     A few steps at each size, measured layer by layer. The exit code is 1 where the rate does not transfer, or where
     there is not enough data to tell.
     """
-    from rich.console import Console
-
+    from goodinit.cli_console import console as terminal
+    from goodinit.report import check_drawn, check_new
     from goodinit.transferring import transfer as run
 
+    if report_page is not None:
+        check_new(report_page, overwrite, "transfer.html")
+    if figure is not None:
+        check_drawn(figure)
     with redirect_stdout(sys.stderr):  # what the factory prints is not the check's
         found = run(
             factory,
@@ -71,7 +75,7 @@ def transfer(
     if json:
         typer.echo(found.to_json())
     else:
-        console = Console(width=None if sys.stdout.isatty() else 120)
+        console = terminal(120)
         console.print(found)
         if page is not None:
             console.print(f"The page is {page}", markup=False, highlight=False)

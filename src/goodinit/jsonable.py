@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
-__all__ = ["finite_or_none", "json_fields", "json_value"]
+__all__ = ["finite_or_none", "json_fields", "json_value", "read_json"]
+
+_LARGEST: Final = 2**28  # bytes of a file that is read
+
+
+def read_json(path: str | Path) -> Any:
+    """The value that a JSON file holds.
+
+    Raises OSError where there is no file that can be read, and ValueError where it is no JSON, larger than 256 MiB, or
+    nested beyond what Python reads.
+    """
+    place = Path(path)
+    if place.exists() and not place.is_file():
+        raise OSError(errno.EINVAL, "it is not a file", str(place))
+    with place.open("rb") as file:
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise ValueError("it is larger than 256 MiB")
+    try:
+        return json.loads(content.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def finite_or_none(value: float | None) -> float | None:

@@ -37,7 +37,8 @@ class InputStart:
 
     `by` says what is counted as a feature: the columns of a table, the channels of images (`channel`), or None where
     that is not known. `largest` is the feature of the largest rms, `uneven` its rms over the median feature's, `offset`
-    the median of |mean| / standard deviation over the features that are not constant, `moving` the share of those.
+    the median of |mean| / standard deviation over the features that are not constant, `moving` the share of those. All
+    are told as the first layer meets it, behind arithmetic in `forward`; `norm_after` says that a norm follows there.
     """
 
     name: str
@@ -51,6 +52,7 @@ class InputStart:
     uneven: float | None
     offset: float | None
     moving: float
+    norm_after: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -162,6 +164,7 @@ class LayerStart:
         underflow_share: gradients, other than 0, that float16 would round to 0.
         outputs: how the outputs lie.
         gradients: how the gradients lie, as powers of ten of their size.
+        beside: the learned tables of places that are added to a look-up, each with its rms over what the look-up adds.
     """
 
     name: str
@@ -199,6 +202,7 @@ class LayerStart:
     underflow_share: float | None
     outputs: Histogram | None
     gradients: Histogram | None
+    beside: tuple[tuple[str, float], ...] = ()
 
     @property
     def correlation(self) -> float | None:

@@ -12,6 +12,7 @@ import goodinit
 from goodinit.pytorch.trace import trace
 
 WIDTH, HEADS, PLACES = 128, 2, 12
+WAYS = ["written", "fused", "einsum", "biased", "masked"]
 X = torch.randn(16, PLACES, WIDTH, generator=torch.Generator().manual_seed(0))
 Y = batch(16)[1]
 
@@ -36,6 +37,12 @@ class Attention(nn.Module):
         elif self.how == "einsum":
             scores = torch.einsum("bhid,bhjd->bhij", q / self.scale, k)
             y = torch.einsum("bhij,bhjd->bhid", scores.softmax(self.axis), v)
+        elif self.how == "masked":
+            scores = (q / self.scale) @ k.transpose(-2, -1) + x.new_zeros(PLACES, PLACES)
+            y = scores.softmax(self.axis) @ v
+        elif self.how == "capped":
+            scores = 50.0 * torch.tanh(q @ k.transpose(-2, -1) / self.scale / 50.0)
+            y = scores.softmax(self.axis) @ v
         elif self.how == "biased":
             bias = x.new_zeros(n * HEADS, 1, PLACES)
             scores = bias.baddbmm(batch1=q.flatten(0, 1), batch2=k.flatten(0, 1).mT, alpha=1 / self.scale)
@@ -50,7 +57,7 @@ def found(model):
     return checkup, {each.code: each for each in checkup.findings if each.code.startswith("attention")}
 
 
-@pytest.mark.parametrize("how", ["written", "fused", "einsum", "biased"])
+@pytest.mark.parametrize("how", WAYS)
 def test_what_is_measured_is_what_the_scores_are(how):
     model = Attention(how)
     checkup, findings = found(model)
@@ -66,7 +73,7 @@ def test_what_is_measured_is_what_the_scores_are(how):
     assert seen.entropy == pytest.approx(float(entropy), rel=1e-4)
 
 
-@pytest.mark.parametrize("how", ["written", "fused", "einsum", "biased"])
+@pytest.mark.parametrize("how", WAYS)
 def test_scores_without_a_scale_are_found_with_their_line(how):
     _, findings = found(Attention(how, scale=1.0))
     assert list(findings) == ["attention-not-scaled"]
@@ -76,7 +83,7 @@ def test_scores_without_a_scale_are_found_with_their_line(how):
     assert "test_model_attention.py:" in finding.change()
 
 
-@pytest.mark.parametrize("how", ["written", "fused", "einsum", "biased"])
+@pytest.mark.parametrize("how", WAYS)
 def test_a_saturated_softmax_is_found_and_its_remedy_helps(how):
     _, findings = found(Attention(how, gain=6))
     assert findings["attention-saturated"].severity == "severe"
@@ -128,3 +135,11 @@ def test_a_quotient_is_a_product_with_the_inverse():
             return x + self.second(x) * torch.tensor(0.5)
 
     assert [each.scale for each in trace(Quotient(), torch.ones(2, 4)).sums] == [0.25, 0.5]
+
+
+def test_scores_below_a_cap_are_measured():
+    (capped,), (plain,) = (found(Attention(how))[0].start.attentions for how in ("capped", "written"))
+    assert capped.factor == pytest.approx(plain.factor)
+    assert capped.head_size == plain.head_size
+    assert capped.scores_rms == pytest.approx(plain.scores_rms, rel=1e-2)
+    assert list(found(Attention("capped", scale=1.0))[1]) == ["attention-not-scaled"]

@@ -64,6 +64,50 @@ def test_inputs_are_judged_before_weights(case: str) -> None:
     assert goodinit.check(model, space["inputs"], Y, loss=CE).healthy
 
 
+class Within(nn.Module):
+    """Brings its inputs into their units itself, and has a second one that no layer meets."""
+
+    def __init__(self, model: nn.Module, shift: float = 0.0, times: float = 1.0) -> None:
+        super().__init__()
+        self.model, self.times = model, times
+        self.register_buffer("shift", torch.tensor(shift))
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        x = self.model((x.float() - self.shift) * self.times)
+        return x if mask is None else x.where(mask.sum(1, keepdim=True) > 0, x)
+
+
+def test_inputs_are_judged_as_the_first_layer_meets_them() -> None:
+    pixels, model = (X.sigmoid() * 255).round(), fill(mlp(5), he)
+    codes = {"inputs-not-scaled", "inputs-not-centred"}
+
+    def found(model: nn.Module, inputs: Any) -> set[str]:
+        return codes & {each.code for each in goodinit.check(model, inputs, Y, loss=CE).findings}
+
+    assert not found(Within(model, 128.0, 1 / 64), pixels)
+    assert not found(Within(model, times=1 / 255), pixels)
+    assert not found(Within(model, times=1 / 255), pixels.to(torch.uint8))
+    assert found(Within(model), pixels.to(torch.uint8)) == {"inputs-not-scaled"}
+    assert found(Within(model, times=1000.0), X) == {"inputs-not-scaled"}
+    assert not found(Within(model), (X, 1e4 * X.abs()))
+    assert not found(nn.Sequential(nn.BatchNorm1d(64), *model), pixels)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+def test_a_sparse_input_is_taken() -> None:
+    class Graph(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(64, 10)
+
+        def forward(self, x: Tensor, near: Tensor) -> Tensor:
+            return torch.sparse.mm(near, self.layer(x))
+
+    near = torch.eye(64).to_sparse()
+    for each in (near, near.to_sparse_csr()):
+        assert goodinit.check(Graph(), (X, each), Y, loss=CE).healthy
+
+
 def test_images_are_judged_channel_by_channel_and_a_norm_makes_up() -> None:
     pictures, classes = images() * 50 + 120, torch.arange(16) % 10
     plain = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10))
@@ -272,8 +316,57 @@ def test_a_sharded_model_is_checked_as_far_as_it_is_seen() -> None:
         assert checkup.start.notes[0].startswith("the model is sharded")
         assert all(each.gradient_rms for each in checkup.start.parameters)
         assert all(parameter.grad is None for parameter in model.parameters())
+        from torch.distributed.fsdp import FullyShardedDataParallel
+
+        whole = fill(mlp(3), he)
+        own = goodinit.check(whole, X, Y, loss=CE).start.parameters
+        model = FullyShardedDataParallel(whole, use_orig_params=True, device_id=torch.device("cpu"))
+        checkup = goodinit.check(model, X, Y, loss=CE)
+        assert checkup.healthy
+        assert checkup.start.notes[0].startswith("FSDP keeps the parameters in flat pieces")
+        flat = [each.gradient_rms for each in checkup.start.parameters]
+        assert flat == pytest.approx([each.gradient_rms for each in own])
+        assert all(parameter.grad is None for parameter in model.parameters())
     finally:
         dist.destroy_process_group()
+
+
+class Recomputed(torch.autograd.Function):
+    """A layer that is computed again on the way back, and fills `.grad` itself, as reversible blocks do."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: nn.Module) -> Tensor:
+        ctx.layer = layer
+        ctx.save_for_backward(x)
+        return layer(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None]:
+        (x,) = ctx.saved_tensors
+        x = x.detach().requires_grad_()
+        with torch.enable_grad():
+            torch.autograd.backward(ctx.layer(x), gradient)
+        return x.grad, None
+
+
+def test_blocks_that_fill_their_gradients_themselves_are_not_cut_off() -> None:
+    model = fill(mlp(3), he)
+
+    class Reversible(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList(model)
+
+        def forward(self, x: Tensor) -> Tensor:
+            for layer in self.layers:
+                x = Recomputed.apply(x, layer) if x.requires_grad else layer(x)
+            return x
+
+    plain, same = (goodinit.check(each, X, Y, loss=CE) for each in (model, Reversible()))
+    assert not [each for each in same.findings if each.severity != "info"]
+    found, wanted = ([each.gradient_rms for each in checkup.start.parameters] for checkup in (same, plain))
+    assert found == pytest.approx(wanted)
+    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 class Scaled(nn.Module):
@@ -320,3 +413,104 @@ def test_the_loss_of_guessing_knows_how_few_examples_tell_the_mean(examples: int
     loss = goodinit.check(nn.Linear(64, 4096), X[:examples], targets, loss=functional.mse_loss).start.loss
     assert loss.chance == pytest.approx(1, abs=0.05)  # the variance that the targets were drawn with
     assert loss.offset == pytest.approx(0, abs=0.4)
+
+
+def test_scores_that_lie_between_0_and_1_are_not_taken_for_probabilities() -> None:
+    """A sigmoid is seen where it is called."""
+    model, targets = nn.Linear(64, 1), (X[:, :1] > 0).float()
+    with torch.no_grad():
+        model.weight.mul_(0.1)
+        model.bias.fill_(0.5)
+    assert 0 < float(model(X).min().detach()) < float(model(X).max().detach()) < 1
+    for made, wrong in ((model, False), (nn.Sequential(model, nn.Sigmoid()), True)):
+        found = goodinit.check(made, X, targets, loss=nn.functional.binary_cross_entropy_with_logits).findings
+        assert ("probabilities-as-scores" in {each.code for each in found}) == wrong
+
+
+def test_what_the_loss_does_with_the_outputs_is_no_activation_of_the_last_layer() -> None:
+    """A head that begins at a small probability, as focal losses ask for."""
+    model, targets = nn.Linear(64, 10), (X[:, :10] > 2).float()
+    nn.init.constant_(model.bias, -math.log(99))
+
+    def focal(scores: Tensor, wanted: Tensor) -> Tensor:
+        p = scores.sigmoid()
+        return -(wanted * (1 - p) ** 2 * p.log() + (1 - wanted) * p**2 * (1 - p).log()).mean()
+
+    checkup = goodinit.check(model, X, targets, loss=focal)
+    assert checkup.layers[-1].activation is None
+    assert not [each for each in checkup.findings if each.severity != "info"]
+
+
+def test_what_is_frozen_on_purpose_is_a_remark() -> None:
+    """Adapters that begin at zero, a copy, and weights that no initializer draws."""
+
+    class Adapter(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.base = nn.Linear(64, 10).requires_grad_(False)
+            self.down, self.up = nn.Linear(64, 4), nn.Linear(4, 10)
+            nn.init.zeros_(self.up.weight)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.base(x) + self.up(self.down(x))
+
+    trained = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+    trained[0].requires_grad_(False)
+    severities = []
+    for model in (trained, Adapter()):
+        found = {each.code: each.severity for each in goodinit.check(model, X, Y, loss=CE).findings}
+        severities.append(found["no-gradient"])
+    with torch.no_grad():
+        trained[0].weight.mul_(1.21)
+    found = {each.code: each.severity for each in goodinit.check(trained, X, Y, loss=CE).findings}
+    assert [*severities, found["no-gradient"]] == ["warning", "info", "info"]
+
+
+def test_a_table_of_places_that_drowns_the_tokens() -> None:
+    class Tokens(nn.Module):
+        def __init__(self, times: float) -> None:
+            super().__init__()
+            self.token, self.place, self.head = nn.Embedding(50, 32), nn.Embedding(8, 32), nn.Linear(32, 50)
+            nn.init.normal_(self.token.weight, std=0.02)
+            nn.init.normal_(self.place.weight, std=0.02 * times)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(nn.functional.layer_norm(self.token(x) + self.place(torch.arange(8)), (32,)))
+
+    tokens = torch.randint(0, 50, (16, 8), generator=torch.Generator().manual_seed(0))
+    for times, wrong in ((1.0, False), (100.0, True)):
+        found = {each.code: each for each in goodinit.check(Tokens(times), tokens).findings}
+        assert ("positions-too-large" in found) == wrong
+    assert found["positions-too-large"].where == "place.weight"
+    assert found["positions-too-large"].effect is not None
+    assert found["positions-too-large"].effect.gone
+
+
+class Product(nn.Module):
+    """Branches that multiply two small signals, as FocalNet's do."""
+
+    def __init__(self, residual: bool) -> None:
+        super().__init__()
+        self.stem, self.last, self.head = nn.Linear(64, 64), nn.Linear(64, 64), nn.Linear(64, 10)
+        self.branches = nn.ModuleList(nn.ModuleList(nn.Linear(64, 64) for _ in range(3)) for _ in range(4))
+        self.residual = residual
+        for one, two, _ in self.branches:
+            nn.init.normal_(one.weight, std=2e-4)
+            nn.init.normal_(two.weight, std=2e-4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for one, two, end in self.branches:
+            y = functional.layer_norm(x, (64,))
+            x = x + end(one(y) * two(y)) if self.residual else end(one(y) * two(y))
+        return self.head(self.last(x).relu())
+
+
+def test_gradients_that_are_small_inside_of_branches_alone_are_milder() -> None:
+    severities = []
+    for residual in (True, False):
+        torch.manual_seed(0)
+        findings = goodinit.check(Product(residual), X, Y, loss=CE, remedies=False).findings
+        severities.append({each.code: each.severity for each in findings}.get("vanishing-gradient"))
+    assert severities[0] in ("warning", "info")
+    assert severities[1] == "severe"

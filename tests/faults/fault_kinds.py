@@ -120,18 +120,13 @@ def planted() -> None:
     )
     fault("frozen token table", pre, "no-gradient")(lambda c: c.model.token.requires_grad_(False))
     fault("all weights 0", pre, *ZERO)(lambda c: every(c.model, nn.init.zeros_))
-    fault("positions 100 times the tokens", pre, "embedding-too-large", "collapsed")(
-        lambda c: c.model.place.weight.mul_(100)
-    )
+    fault("positions 100 times the tokens", pre, "positions-too-large")(lambda c: c.model.place.weight.mul_(100))
     fault("learning rate of 0.3, Adam", pre, "update-too-large")(
         lambda c: c.options.update(learning_rate=0.3, optimizer="adam")
     )
     post = "transformer, post-norm"
     fault("layers are copies", post, "identical-layers")(
         lambda c: [a.load_state_dict(c.model.layers[0].state_dict()) for a in c.model.layers]
-    )
-    fault("Glorot's rule on query, key and value as one", post, "packed-projection-too-small")(
-        lambda c: [nn.init.xavier_uniform_(a.self_attn.in_proj_weight) for a in c.model.layers]
     )
     fault("queries and keys 8 times too large", post, "attention-saturated")(
         lambda c: [a.self_attn.in_proj_weight[:128].mul_(8) for a in c.model.layers]

@@ -14,7 +14,7 @@ import threadpoolctl
 import uvicorn
 
 from goodinit.lab.app import Lab
-from goodinit.lab.message import Tells
+from goodinit.lab.message import RecordKind
 from goodinit.lab.server import CONNECTIONS, Patient
 
 TASK = {
@@ -99,8 +99,8 @@ def records(address, body=None):
             while len(held) >= 8 and len(held) >= 8 + struct.unpack_from("<I", held, 4)[0]:
                 kind, size = struct.unpack_from("<II", held)
                 told, held = held[8 : 8 + size], held[8 + size :]
-                if kind != Tells.ALIVE:
-                    yield kind, json.loads(told)["error"] if kind == Tells.ERROR else np.frombuffer(told)
+                if kind != RecordKind.ALIVE:
+                    yield kind, json.loads(told)["error"] if kind == RecordKind.ERROR else np.frombuffer(told)
         assert held == b""
 
 

@@ -26,7 +26,7 @@ from goodinit.lab import fields
 from goodinit.lab.catalogue import catalogue, served_catalogue
 from goodinit.lab.errors import LabError
 from goodinit.lab.limits import LIMITS
-from goodinit.lab.message import Tells, read_message
+from goodinit.lab.message import RecordKind, read_message
 from goodinit.lab.scene import Scene, read_file, read_scene
 from goodinit.networks import MLP, stack
 from goodinit.streams import KeyedStream, as_stream
@@ -236,7 +236,7 @@ def test_a_message_is_answered_by_goodinits_own_training(address, batch_size):
     }  # fmt: skip
     body = json.dumps(task).encode() + b"\n" + b"".join(each.tobytes() for each in (X, Y, *starts))
     told = list(records(address, body))
-    assert [kind for kind, _ in told] == [Tells.PARAMETERS] * 4 + [Tells.END]
+    assert [kind for kind, _ in told] == [RecordKind.PARAMETERS] * 4 + [RecordKind.END]
     for (_, numbers), step in zip(told, moments, strict=False):
         assert numbers[0] == step
         for k, row in enumerate(numbers[1:].reshape(2, -1)):
@@ -248,7 +248,7 @@ def test_a_message_is_answered_by_goodinits_own_training(address, batch_size):
 def test_a_training_that_diverges_says_when(address):
     network = {"widths": [2, 3, 1], "activation": "linear", "loss": "squared_error"}
     kind, numbers = list(records(address, message(network=network, learning_rate=1e4, steps=500)))[-1]
-    assert kind == Tells.END
+    assert kind == RecordKind.END
     assert not np.isfinite(numbers[0])
     assert 0 < numbers[1] <= 500
 
@@ -475,9 +475,9 @@ def test_an_interrupt_that_is_ignored_does_not_end_it():
 
 def test_the_command_serves_and_ends_on_ctrl_c(command):
     process, address = command
-    assert ended(address) == Tells.END
+    assert ended(address) == RecordKind.END
     stream = records(address, long())
-    assert next(stream)[0] == Tells.PARAMETERS
+    assert next(stream)[0] == RecordKind.PARAMETERS
     process.send_signal(signal.SIGINT)
     with contextlib.suppress(httpx.HTTPError, AssertionError):
         list(stream)
@@ -514,6 +514,6 @@ def test_without_the_extra_the_error_names_it(monkeypatch):
 def test_all_threads_end_with_the_server():
     before = set(threading.enumerate())
     with serving() as (address, _):
-        assert ended(address) == Tells.END
+        assert ended(address) == RecordKind.END
         assert len(set(threading.enumerate()) - before) <= 5
     wait_for(lambda: not {thread for thread in threading.enumerate() if thread not in before})

@@ -15,7 +15,7 @@ from serving import ended, long, message, post, records, serving, wait_for
 
 from goodinit.lab import jobs, server
 from goodinit.lab.limits import LIMITS
-from goodinit.lab.message import Tells
+from goodinit.lab.message import RecordKind
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +224,7 @@ def test_a_failure_of_ours_shows_no_traceback(served, monkeypatch, caplog):
     with monkeypatch.context() as patch:
         patch.setattr("goodinit.lab.work.train", broken)
         told = list(records(address))
-    assert told[-1][0] == Tells.ERROR
+    assert told[-1][0] == RecordKind.ERROR
     assert told[-1][1]["code"] == "internal"
     assert "secret" not in json.dumps(told[-1][1])
     assert "secret detail" in caplog.text  # the terminal says it
@@ -270,7 +270,7 @@ def test_a_crowd_is_served_or_told_that_the_lab_is_busy(served, lab):
     assert threads <= before + 2  # the watcher, and what asyncio looks up names with
     assert running <= jobs.RUNNING
     assert waiting <= jobs.WAITING
-    assert ended(address) == Tells.END
+    assert ended(address) == RecordKind.END
 
 
 def test_a_cut_connection_stops_its_training(served, lab):
@@ -374,7 +374,7 @@ def test_a_page_is_served_while_many_streams_are_not_read(served, lab, monkeypat
             connection.sendall(request)
             unread.append(connection)
         wait_for(lambda: len(lab.jobs.running) == jobs.RUNNING)
-        assert ended(address) == Tells.END
+        assert ended(address) == RecordKind.END
     finally:
         for connection in unread:
             connection.close()

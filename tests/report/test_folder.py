@@ -1,11 +1,13 @@
 """A kill at every step of writing: what is there is the old run, the new one, or marked as neither."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from goodinit import cli
 from goodinit.errors import GoodinitError
 from goodinit.report import folder as writing
 from goodinit.report import page
@@ -102,3 +104,49 @@ def test_one_file_is_the_old_or_the_new(tmp_path: Path) -> None:
         if not killed:
             break
     assert not killed
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["check", "models:never", "--report"],
+        ["check", "models:never", "--baseline"],
+        ["audit", "models:never", "--report"],
+        ["audit", "models:never", "--baseline"],
+        ["transfer", "models:never", "--widths", "4,8", "--report"],
+        ["transfer", "models:never", "--widths", "4,8", "--figure"],
+        ["recommend", "models:never", "--data", "moons", "--report"],
+        ["recommend", "models:never", "--data", "moons", "--figure"],
+        ["suite", "--out"],
+        ["compare", "--report"],
+    ],
+    ids=" ".join,
+)
+def test_a_place_that_cannot_be_written_is_said_before_the_work(tmp_path, monkeypatch, capsys, command):
+    """The factory ends the test's process if it is called; a study of the suite would take minutes."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models.py").write_text("import os\ndef never():\n    os._exit(7)\n")
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("sys.argv", ["goodinit", *command, "file/below.png"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_file_is_written_into_a_folder_that_is_still_to_be_made(tmp_path):
+    place = tmp_path / "new" / "er" / "a.json"
+    assert writing.check_place(place) == place
+    assert not place.parent.exists()  # looked at, and not touched
+    assert writing.write_file(place, b"{}").read_bytes() == b"{}"
+    with pytest.raises(GoodinitError, match="this is a folder"):
+        writing.check_place(place.parent)
+
+
+def test_a_disk_that_takes_nothing_is_said_before_the_work(tmp_path, monkeypatch):
+    def refuse(**_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(writing.tempfile, "TemporaryFile", refuse)
+    with pytest.raises(GoodinitError, match="Read-only file system"):
+        writing.check_place(tmp_path / "a.json")

@@ -18,6 +18,9 @@ __all__ = ["JOBS", "Job", "leftovers"]
 MODELS: Final = """
 import torch
 
+def plain():
+    return torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+
 def make():
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
@@ -34,6 +37,11 @@ def sized(width):
 COMPARE: Final = ["compare", "--data", "moons(points=40)", "--init", "he_normal", "--init", "zeros", "--steps", "60"]
 QUIET: Final = ["--record-every", "20", "--perturbations", "0", "--quiet"]
 
+RECOMMEND: Final = [
+    "recommend", "moons", "--budget", "40", "--steps", "20", "--seeds", "6", "--candidate", "he_normal",
+    "--candidate", "glorot_uniform", "--learning-rate", "0.1", "--learning-rate", "1",
+]  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Job:
@@ -42,7 +50,7 @@ class Job:
     arguments: list[str]
     whole: Callable[[Path], str | None]  # what is wrong with the folder after it ended by itself
     target: str  # what it writes
-    again: list[str] | None = None  # what is run where a first run has written already; None: the same
+    study: bool = False  # whether it is a study's file, which the same command goes on from
 
     def wrong(self, folder: Path, before: bool) -> str | None:
         """What is wrong after it was stopped: `before` says that an older run was there to be replaced."""
@@ -98,8 +106,8 @@ def _pictures(folder: Path) -> str | None:
     return f"half of {half}" if half else None
 
 
-def _audit(folder: Path) -> str | None:
-    return _json(folder / "base.json")
+def _file(name: str) -> Callable[[Path], str | None]:
+    return lambda folder: _json(folder / name)
 
 
 def _weights(folder: Path) -> str | None:
@@ -116,21 +124,27 @@ def _lab(folder: Path) -> str | None:
     return f"the page lacks {missing[:3]}" if missing else _json(page / "static" / "catalogue.json")
 
 
-def _study(folder: Path) -> str | None:
-    database = sqlite3.connect(folder / "s.db")
-    try:
-        if database.execute("PRAGMA integrity_check").fetchone() != ("ok",):
-            return "the study's file is damaged"
-        if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            return None  # stopped before its tables were made: nothing was stored
-    finally:
-        database.close()
-    trials = goodinit.open_study(folder / "s.db").trials
-    losses = json.loads((folder.parent / "reference.json").read_text())
-    for trial in trials:
-        if losses[f"{trial.initialization} {trial.seed}"] != trial.final_loss:
-            return f"trial {trial.initialization}, seed {trial.seed} has another loss"
-    return None
+def _study(name: str) -> Callable[[Path], str | None]:
+    """Sound where SQLite says so and every trial can be read; studies.py holds them against an uninterrupted run."""
+
+    def whole(folder: Path) -> str | None:
+        database = sqlite3.connect(folder / name)
+        try:
+            if database.execute("PRAGMA integrity_check").fetchone() != ("ok",):
+                return "the study's file is damaged"
+            if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                return None  # stopped before its tables were made: nothing was stored
+        finally:
+            database.close()
+        study = goodinit.open_study(folder / name)
+        return "; ".join(study.notes) or None
+
+    return whole
+
+
+def _figures(folder: Path) -> str | None:
+    names = {path.name for path in (folder / "out").iterdir() if not path.name.startswith(HIDDEN)}
+    return _pictures(folder / "out") if "phase_diagram.png" in names else f"out/ holds {sorted(names)}"
 
 
 JOBS: Final = {
@@ -138,10 +152,24 @@ JOBS: Final = {
     "compare --report": Job(
         [*COMPARE, "--seeds", "0-1", *QUIET, "--report", "p.html", "--overwrite"], _page("p.html"), "p.html"
     ),
-    "compare --study": Job([*COMPARE, "--seeds", "0-5", *QUIET, "--study", "s.db"], _study, "s.db"),
+    "compare --study": Job(
+        [*COMPARE, "--seeds", "0-11", "--batch-size", "10", *QUIET, "--json", "--study", "s.db"],
+        _study("s.db"), "s.db", True,
+    ),
+    "compare --model --study": Job(
+        ["compare", "--model", "models:plain", *COMPARE[1:-1], "6", "--seeds", "0-5", *QUIET, "--json",
+         "--study", "s.db"],
+        _study("s.db"), "s.db", True,
+    ),
+    "recommend --study": Job([*RECOMMEND, "--study", "s.db", "--quiet", "--json"], _study("s.db"), "s.db", True),
+    "suite --study": Job(["suite", "--study", "s.db", "--quiet", "--json"], _study("s.db"), "s.db", True),
+    "check --baseline": Job(["check", "models:make", "--baseline", "base.json"], _file("base.json"), "base.json"),
     "check --report": Job(["check", "models:make", "--report", "p.html", "--overwrite"], _page("p.html"), "p.html"),
-    "audit --baseline": Job(["audit", "models:model", "--baseline", "base.json"], _audit, "base.json"),
+    "audit --baseline": Job(["audit", "models:model", "--baseline", "base.json"], _file("base.json"), "base.json"),
     "audit --report": Job(["audit", "models:model", "--report", "p.html", "--overwrite"], _page("p.html"), "p.html"),
+    "recommend --report": Job([*RECOMMEND, "--report", "p.html", "--overwrite", "--quiet"], _page("p.html"), "p.html"),
+    "suite --out": Job(["suite", "--out", "suite.json", "--quiet"], _file("suite.json"), "suite.json"),
+    "show --out": Job(["show", "tanh", "--out", "out", "--overwrite"], _figures, "out"),
     "transfer --report": Job(
         ["transfer", "models:sized", "--widths", "4,8,16", "--steps", "2", "--seeds", "1", "--report", "p.html",
          "--overwrite"], _page("p.html"), "p.html",

@@ -2,70 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
-from typing import Any, Final
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from goodinit.auditing.laws import DrawnLaw, after
-from goodinit.auditing.records import Write
+from goodinit.auditing.callers import caller
+from goodinit.auditing.functions import Functions
+from goodinit.auditing.laws import UNKNOWN, DrawnLaw, after, constant
+from goodinit.auditing.memory import Memory, extent
+from goodinit.auditing.records import ELSEWHERE, Write
 from goodinit.errors import GoodinitError
 
-__all__ = ["Memory", "Recorder"]
+__all__ = ["Recorder"]
 
-_TORCH: Final = str(Path(torch.__file__).parent) + os.sep
-_OWN: Final = str(Path(__file__).parent) + os.sep
-_INIT: Final = torch.nn.init.__file__
-_IS_META: Final = torch.Tensor.is_meta.__get__  # type: ignore[attr-defined]  # a property's getter, as PyTorch tells it
-_WRAPPERS: Final = (f"transformers{os.sep}initialization.py",)
 _EMPTY: Final = frozenset(("empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "empty_permuted"))
 _SAME: Final = frozenset(("clone", "_to_copy", "contiguous"))  # new memory with the values of the old
 _CAST: Final = frozenset(("mul", "add", "sub", "div", "neg", "erfinv", "clamp"))  # on nothing they give nothing
 # Arithmetic in place: on memory that nobody wrote it leaves what nobody wrote.
 _ARITHMETIC: Final = frozenset((*(f"{each}_" for each in _CAST), "clamp_min_", "clamp_max_"))
+# Where memory that nobody wrote is written at some places, which they are is not followed.
+_AT_PLACES: Final = frozenset(
+    ("index_put_", "masked_fill_", "masked_scatter_", "scatter_", "index_copy_", "index_fill_", "put_")
+)
 _LIMIT: Final = 64  # writes kept of one memory
-
-
-@dataclass
-class Memory:
-    """What is known of one storage: who wrote which part of it, and the law of its elements."""
-
-    reference: StorageWeakRef
-    writes: list[Write] = field(default_factory=list)
-    parts: dict[tuple[Any, ...], int] = field(default_factory=dict)
-    full: bool = False
-    law: DrawnLaw | None = None
-    lost: list[Write] = field(default_factory=list)
-    checkpoint: bool = False
-    overwritten: Write | None = None
-
-    def verdict(self, tensor: torch.Tensor) -> str:
-        """What became of the tensor in this memory."""
-        if self.full:
-            return "checkpoint" if self.checkpoint else "filled"
-        start, end = _extent(tensor)
-        written = sum(min(n, end - start) for (low, high, *_), n in self.parts.items() if low < end and start < high)
-        if written >= tensor.numel():
-            return "filled"
-        return "partial" if written else "lost" if self.lost else "never"
-
-
-def _extent(tensor: torch.Tensor) -> tuple[int, int]:
-    """First and last byte."""
-    size, first = tensor.element_size(), int(tensor.storage_offset())
-    if tensor.numel() == 0:
-        return first * size, first * size
-    last = first + sum((int(n) - 1) * abs(int(s)) for n, s in zip(tensor.shape, tensor.stride(), strict=True))
-    return first * size, (last + 1) * size
+_LONG: Final = 60  # characters of an argument
 
 
 class Recorder(TorchDispatchMode):
@@ -95,48 +60,60 @@ class Recorder(TorchDispatchMode):
         return result
 
     @contextmanager
-    def active(self, on_meta: bool) -> Iterator[Recorder]:
-        """Record, on the meta device also what `torch.nn.init` leaves out there."""
-        with self, _Initializers(self) if on_meta else nullcontext():
+    def active(self) -> Iterator[Recorder]:
+        """Record, also what makes or fills a tensor where no operation is dispatched."""
+        with self, Functions(self):
             yield self
 
     def initialized(self, name: str, tensor: torch.Tensor, options: dict[str, Any]) -> None:
         """Record an initializer that does nothing on the meta device by its arguments."""
         text = tuple(f"{key}={options[key]}" for key in ("mean", "std", "a", "b", "gain", "sparsity") if key in options)
-        law = DrawnLaw("unknown")
+        law = UNKNOWN
         if name == "_no_grad_trunc_normal_":
             law = DrawnLaw("truncated_normal", *(float(options[key]) for key in ("mean", "std", "a", "b")))
         self._write(name.removeprefix("_no_grad_"), tensor, text, law)
 
+    def given(self, name: str, tensor: torch.Tensor, data: Any) -> None:
+        """Record a tensor that is made of numbers, which the meta device does without an operation."""
+        number = isinstance(data, int | float)
+        storage = tensor.untyped_storage()
+        memory = self.memories[storage._cdata] = Memory(StorageWeakRef(storage), full=True)
+        file, line, _, _, read = caller()
+        if read is not None:
+            memory.read(read, file, line)
+        else:
+            memory.writes = [Write(name, _text((data if number else "data",)), file, line)]
+            memory.law = constant(float(data)) if number else UNKNOWN
+
+    def assigned(self, tensor: torch.Tensor) -> None:
+        """Record a tensor that `load_state_dict(assign=True)` puts in a parameter's place, which writes nothing."""
+        memory = self._memory(tensor)
+        if memory is not None and memory.full:
+            memory.checkpoint = True
+            memory.writes = [*memory.writes, self._said("load_state_dict", ("assign=True",), True)][-_LIMIT:]
+
     def forget(self, model: torch.nn.Module) -> None:
-        """Take all writes as lost, as `to_empty` leaves them."""
+        """Take all writes as lost, as `to_empty` leaves them; what was made unseen is lost as well."""
         for tensor in [*model.parameters(), *model.buffers()]:
-            memory = self.of(tensor)
+            memory = self._memory(tensor)
             if memory is not None:
-                memory.lost = memory.lost or memory.writes
-                memory.writes, memory.parts, memory.full, memory.law = [], {}, False, None
-                memory.checkpoint, memory.overwritten = False, None
+                if memory.elsewhere and not memory.writes:
+                    memory.writes = [Write(ELSEWHERE)]
+                memory.lose()
 
     def _record(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
-        schema = func._schema
-        name: str = schema.name.rpartition("::")[2].removeprefix("_foreach_")
-        written = [
-            _given(index, argument.name, args, kwargs)
-            for index, argument in enumerate(schema.arguments)
-            if argument.alias_info is not None and argument.alias_info.is_write
-        ]
-        rest = [*args[1:], *(v for k, v in kwargs.items() if k == "value")]
-        for each in written:
+        name, writes, is_view = _operation(func)
+        rest = [*args[1:], *(v for k, v in kwargs.items() if k == "value")] if writes else []
+        for index, argument in writes:
+            each = _given(index, argument, args, kwargs)
             if isinstance(each, torch.Tensor):
                 self._write_in_place(name, each, rest)
             elif isinstance(each, list | tuple):
                 for position, tensor in enumerate(each):
                     own = [_nth(value, position, len(each)) for value in rest]
                     self._write_in_place(name, tensor, own)
-        if written:
+        if writes or is_view:
             return
-        if any(each.alias_info is not None for each in schema.returns) and name != "lift_fresh":
-            return  # a view
         for tensor in result if isinstance(result, list | tuple) else [result]:
             if isinstance(tensor, torch.Tensor):
                 self._made(name, tensor, args)
@@ -151,6 +128,9 @@ class Recorder(TorchDispatchMode):
             self._hold(memory.reference, storage.nbytes())
         source = self.of(args[0]) if args and isinstance(args[0], torch.Tensor) else None
         self.memories[storage._cdata] = memory
+        if name == "lift_fresh" and source is not None:
+            self.memories[storage._cdata] = source
+            return
         if name in _EMPTY:
             if source is not None and name == "empty_like":
                 memory.lost = [*source.lost, *source.writes]
@@ -160,14 +140,15 @@ class Recorder(TorchDispatchMode):
             return
         if source is not None and name in _SAME:
             memory.writes, memory.law, memory.full = list(source.writes), source.law, True
-            memory.checkpoint = source.checkpoint
+            memory.checkpoint, memory.source = source.checkpoint, source.source
             return
         options = [a for a in args if not isinstance(a, list | tuple)]
         creation = not (args and isinstance(args[0], torch.Tensor))
         law = after(name, source.law if source else None, options if creation else options[1:])
         memory.writes = [*(source.writes if source and not creation else []), self._said(name, args, True)][-_LIMIT:]
         memory.law, memory.full = law, True
-        memory.checkpoint = source is not None and source.checkpoint and not name.endswith("_like")
+        if source is not None and source.checkpoint and not name.endswith("_like"):
+            memory.checkpoint, memory.source = True, source.source
 
     def _hold(self, storage: StorageWeakRef, size: int) -> None:
         self._held.append((storage, size))
@@ -188,12 +169,15 @@ class Recorder(TorchDispatchMode):
             if source is not None and not (source.full or source.parts):
                 return  # a copy of nothing
             law = source.law if source is not None else None
-            self._write(name, tensor, _text(rest), law or DrawnLaw("unknown"), source)
+            self._write(name, tensor, _text(rest), law or UNKNOWN, source)
             return
-        if name in _ARITHMETIC and memory is not None and not (memory.full or memory.parts):
+        unwritten = memory is not None and not memory.full
+        if name in _ARITHMETIC and memory is not None and unwritten and not memory.parts:
             return
         law = after(name, memory.law if memory is not None else None, rest)
         self._write(name, tensor, _text(rest), law)
+        if name in _AT_PLACES and memory is not None and unwritten:
+            memory.scattered = True
 
     def _write(
         self,
@@ -203,47 +187,61 @@ class Recorder(TorchDispatchMode):
         law: DrawnLaw,
         source: Memory | None = None,
     ) -> None:
-        try:
-            storage = tensor.untyped_storage()
-        except (NotImplementedError, RuntimeError):
+        memory = self._memory(tensor)
+        if memory is None:
             return
-        memory = self.memories.get(storage._cdata)
-        if memory is None:  # made elsewhere, such as from NumPy: what was there is somebody's
-            memory = self.memories[storage._cdata] = Memory(StorageWeakRef(storage), full=True)
-        whole = tensor.numel() * tensor.element_size() >= storage.nbytes()
-        file, line, through, loading = _where()
+        whole = tensor.numel() * tensor.element_size() >= tensor.untyped_storage().nbytes()
+        file, line, through, loading, read = caller()
+        if read is not None:  # a file's values, on their way into memory
+            memory.read(read, file, line)
+            return
         write = Write(name, arguments, file, line, through, whole)
         memory.writes = [*memory.writes, *(source.writes if source is not None else []), write][-_LIMIT:]
         if whole:
-            kept = loading or (source is not None and source.checkpoint) or (memory.checkpoint and name in _ARITHMETIC)
-            memory.overwritten = None if kept else write if memory.checkpoint else memory.overwritten
-            memory.full, memory.law, memory.checkpoint = True, law, kept
+            brought = source is not None and source.checkpoint
+            kept = loading or brought or (memory.checkpoint and name in _ARITHMETIC)
+            held = memory.checkpoint or (memory.elsewhere and name not in _ARITHMETIC)
+            memory.overwritten = None if kept else write if held else memory.overwritten
+            memory.full, memory.law, memory.checkpoint, memory.scattered = True, law, kept, False
+            memory.source = source.source if source is not None and brought else memory.source if kept else None
         else:
-            memory.parts[(*_extent(tensor), tuple(tensor.stride()), tensor.dtype)] = tensor.numel()
+            memory.parts[(*extent(tensor), tuple(tensor.stride()), tensor.dtype)] = tensor.numel()
             same = memory.law is not None and memory.law == law
-            memory.law = law if same or (memory.law is None and not memory.full) else DrawnLaw("unknown")
+            memory.law = law if same or (memory.law is None and not memory.full) else UNKNOWN
+
+    def _memory(self, tensor: torch.Tensor) -> Memory | None:
+        """The record of a tensor's memory, a new one where it was made unseen: what is there is then somebody's."""
+        try:
+            storage = tensor.untyped_storage()
+        except (NotImplementedError, RuntimeError):  # a tensor subclass without a storage of its own
+            return None
+        if storage._cdata not in self.memories:
+            self.memories[storage._cdata] = Memory(StorageWeakRef(storage), full=True, elsewhere=True)
+        return self.memories[storage._cdata]
 
     def _said(self, name: str, args: Any, full: bool) -> Write:
-        file, line, through, _ = _where()
+        file, line, through, _, _ = caller()
         return Write(name, _text([a for a in args if not isinstance(a, torch.Tensor)]), file, line, through, full)
 
 
-class _Initializers(TorchFunctionMode):
-    """Sees `torch.nn.init` ask whether a tensor is on the meta device, where some of its functions then do nothing."""
+class _Operation(NamedTuple):
+    """What a dispatched operation does: its name, the arguments that it writes to, and whether it makes a view."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
-        self.recorder = recorder
+    name: str
+    writes: tuple[tuple[int, str], ...]
+    is_view: bool
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if result is True and func == _IS_META:
-            frame: FrameType | None = sys._getframe(1)
-            while frame is not None and frame.f_code.co_name == "__torch_function__":  # other modes, such as a device
-                frame = frame.f_back
-            if frame is not None and frame.f_code.co_filename == _INIT:
-                self.recorder.initialized(frame.f_code.co_name, args[0], frame.f_locals)
-        return result
+
+@cache
+def _operation(func: Any) -> _Operation:
+    schema = func._schema
+    name: str = schema.name.rpartition("::")[2].removeprefix("_foreach_")
+    writes = tuple(
+        (index, argument.name)
+        for index, argument in enumerate(schema.arguments)
+        if argument.alias_info is not None and argument.alias_info.is_write
+    )
+    return _Operation(name, writes, name != "lift_fresh" and any(each.alias_info for each in schema.returns))
 
 
 def _given(index: int, name: str, args: Any, kwargs: Any) -> Any:
@@ -255,24 +253,15 @@ def _nth(value: Any, position: int, count: int) -> Any:
 
 
 def _text(values: Any) -> tuple[str, ...]:
-    return tuple(
-        f"tensor{list(v.shape)}" if isinstance(v, torch.Tensor) else f"{v:.6g}" if isinstance(v, float) else str(v)
-        for v in values
-    )
+    return tuple(_short(value) for value in values)
 
 
-def _where() -> tuple[str | None, int | None, str | None, bool]:
-    """File and line of the innermost frame that is neither PyTorch's nor ours, the layer between, and if it loads."""
-    frame: FrameType | None = sys._getframe(2)
-    through, loading = None, False
-    while frame is not None:
-        file = frame.f_code.co_filename
-        name = frame.f_code.co_name
-        if file.startswith(_TORCH):
-            if name in ("reset_parameters", "_reset_parameters") and through is None:
-                through = f"{type(frame.f_locals.get('self')).__name__}.{name}"
-            loading = loading or name == "_load_from_state_dict"
-        elif not file.startswith(_OWN) and not file.endswith(_WRAPPERS) and not file.startswith("<"):
-            return file, frame.f_lineno, through, loading
-        frame = frame.f_back
-    return None, None, through, loading
+def _short(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"tensor{list(value.shape)}"
+    if isinstance(value, torch.UntypedStorage | torch.TypedStorage):
+        return "a storage"
+    if isinstance(value, list | tuple) and any(isinstance(each, torch.Tensor) for each in value):
+        return f"{len(value)} tensors"
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= _LONG else f"{text[:_LONG]}..."

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from goodinit.auditing.laws import DrawnLaw
 
-__all__ = ["INCOMPLETE", "ParameterAudit", "Write"]
+__all__ = ["ELSEWHERE", "INCOMPLETE", "ParameterAudit", "Write"]
 
 INCOMPLETE: Final = ("never", "lost", "partial")
+ELSEWHERE: Final = "made elsewhere"  # the operation of what was made where PyTorch tells nobody
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Write:
     full: bool = True
 
     def __str__(self) -> str:
+        if self.operation == ELSEWHERE:
+            return ELSEWHERE
         where = f" at {_short(self.file)}:{self.line}" if self.file else ""
         through = f" in {self.through}" if self.through else ""
         return f"{self.operation}({', '.join(self.arguments)}){through}{where}"
@@ -47,8 +50,10 @@ class ParameterAudit:
     `filled`, `checkpoint`, `never` (memory that nobody wrote), `lost` (written, then replaced by memory that nobody
     wrote), `partial` (a part was never written), or `values` (a built model: only its values are known). `confirmed`
     says whether a build in memory filled with NaN left NaN there; None where there was none. `overwritten` is the write
-    that replaced what a checkpoint had left, None where there was none. `measured` is the mean and the standard
-    deviation of its values, None where no values were looked at, and `expected` what a recipe asks for.
+    that replaced what a checkpoint had left, None where there was none. `checkpoint` is the file or folder that its
+    values come from, or that it is missing from, where the verdict is another; None where neither is known. `measured`
+    is the mean and the standard deviation of its values, None where no values were looked at, and `expected` what a
+    recipe asks for.
     """
 
     name: str
@@ -63,6 +68,7 @@ class ParameterAudit:
     measured: tuple[float, float] | None = None
     expected: str | None = None
     overwritten: Write | None = None
+    checkpoint: str | None = None
 
     @property
     def incomplete(self) -> bool:
@@ -76,12 +82,16 @@ class ParameterAudit:
 
     @property
     def shown_law(self) -> str:
-        """The law, or where it is not known what was measured."""
-        if self.law is not None and (self.law.distribution != "unknown" or self.measured is None):
-            return str(self.law)
+        """The law, or where it is not known what was measured; and the checkpoint that it is of, or missing from."""
+        origin = ""
+        if self.checkpoint is not None:
+            origin = f"from {self.checkpoint}" if self.verdict == "checkpoint" else f"missing from {self.checkpoint}"
         found = f"mean {self.measured[0]:.4g}, std {self.measured[1]:.4g}" if self.measured is not None else ""
-        elsewhere = self.verdict == "filled" and self.law is None and not self.writes
-        return f"made elsewhere, as by a loader of files; {found}".rstrip("; ") if elsewhere else found
+        if self.law is not None and (self.law.distribution != "unknown" or not (found or origin)):
+            found = str(self.law)
+        elif self.verdict == "filled" and self.law is None and not self.writes and not origin:
+            origin = "made elsewhere, as by a loader of files"
+        return "; ".join(each for each in (origin, found) if each)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -98,6 +108,7 @@ class ParameterAudit:
             "lost": [vars(each) | {"arguments": list(each.arguments)} for each in self.lost],
             "tied": list(self.tied),
             "confirmed": self.confirmed,
+            "checkpoint": self.checkpoint,
             "expected": self.expected,
             "measured": list(self.measured) if self.measured is not None else None,
         }

@@ -13,6 +13,7 @@ from goodinit.auditing.records import ParameterAudit
 from goodinit.auditing.table import table
 from goodinit.errors import GoodinitError
 from goodinit.findings import Finding
+from goodinit.jsonable import read_json
 from goodinit.results import Difference
 
 if TYPE_CHECKING:
@@ -100,11 +101,11 @@ def read_baseline(path: Path) -> dict[str, Any]:
     Raises GoodinitError where the file cannot be read or is something else.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         _summaries(found)
     except OSError as error:
         raise GoodinitError(f"baseline {path}: cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise GoodinitError(f"baseline {path}: not an audit; give a file that --baseline wrote, or remove it") from None
     assert isinstance(found, dict)
     return found

@@ -22,6 +22,7 @@ from goodinit.recipes import Recipe
 if TYPE_CHECKING:
     import torch
 
+    from goodinit.auditing.checkpoints import Loaded
     from goodinit.auditing.recorder import Recorder
 
 __all__ = ["audit"]
@@ -84,16 +85,20 @@ def _audited(make_or_model: Any, init: Any, wanted: str | None, replicas: bool) 
     if replicas:
         raise GoodinitError("replicas= compares models that are built; give each process's model")
     name, make = _factory(make_or_model)
+    from goodinit.auditing.checkpoints import loaded
+
     with _random_states_kept():
         recorder, model, device, note = _recorded(name, make, init, wanted)
         tensors = _tensors(model)
-        rows = [_row(recorder, *entry) for entry in tensors]
-        suspects = any(row.verdict in INCOMPLETE for row in rows)
+        origin = loaded(model)
+        rows = [_row(recorder, origin.get(id(entry[2])), *entry) for entry in tensors]
+        scattered = {name for name, _, tensor, _ in tensors if (found := recorder.of(tensor)) and found.scattered}
+        suspects = bool(scattered) or any(row.verdict in INCOMPLETE for row in rows)
         small = wanted != "meta" and sum(tensor.numel() for _, _, tensor, _ in tensors) <= _AFFORDABLE
         built = _poisoned(make, init, device) if small and (suspects or device == "meta") else {}
     if not built and device == "cpu":
         built = {name: tensor for name, _, tensor, _ in tensors}
-    rows = [_settled(row, built.get(row.name)) for row in rows]
+    rows = [_settled(row, built.get(row.name), row.name in scattered) for row in rows]
     findings = [finding for row in rows if (finding := _provenance(row)) is not None]
     whole = [row for row in rows if row.verdict not in INCOMPLETE]
     seen, wrong = _look([(row, built[row.name]) for row in whole if row.name in built], known=True)
@@ -139,7 +144,7 @@ def _factory(given: str | Callable[[], Any]) -> tuple[str, Callable[[], Any]]:
 def _build(name: str, make: Callable[[], Any], init: Any, recorder: Recorder, device: str) -> Any:
     import torch
 
-    with recorder.active(device == "meta"), torch.device(device) if device == "meta" else nullcontext():
+    with recorder.active(), torch.device(device) if device == "meta" else nullcontext():
         model = _model_of(make())
         if not isinstance(model, torch.nn.Module):
             raise GoodinitError(f"{name}() returned an object of type {type(model).__name__}; return a torch.nn.Module")
@@ -157,7 +162,7 @@ def _build(name: str, make: Callable[[], Any], init: Any, recorder: Recorder, de
         elif init is not None:
             recorder.forget(model)
     if init is not None:
-        with recorder.active(device == "meta"):
+        with recorder.active():
             if isinstance(init, str):
                 if not callable(getattr(model, init, None)):
                     raise GoodinitError(f"init={shown(init)}: the model that {name}() returned has no method {init}")
@@ -183,22 +188,38 @@ def _tensors(model: torch.nn.Module) -> list[tuple[str, str, Any, tuple[str, ...
     return [(found[0], *tensors[key], tuple(found[1:])) for key, found in names.items()]
 
 
-def _row(recorder: Recorder, name: str, kind: str, tensor: torch.Tensor, tied: tuple[str, ...]) -> ParameterAudit:
+def _row(
+    recorder: Recorder, origin: Loaded | None, name: str, kind: str, tensor: torch.Tensor, tied: tuple[str, ...]
+) -> ParameterAudit:
     memory = recorder.of(tensor)
     shape = tuple(tensor.shape)
+    path = origin.path if origin is not None else None
+    brought = origin is not None and origin.holds
     if memory is None or tensor.numel() == 0:  # made where PyTorch tells nobody, such as from a file: somebody's values
-        return ParameterAudit(name, kind, shape, "filled", tied=tied)
-    verdict = memory.verdict(tensor)
-    writes, lost = tuple(memory.writes), tuple(memory.lost)
-    return ParameterAudit(name, kind, shape, verdict, memory.law, writes, lost, tied, overwritten=memory.overwritten)
+        return ParameterAudit(name, kind, shape, "checkpoint" if brought else "filled", tied=tied, checkpoint=path)
+    verdict = "checkpoint" if brought else memory.verdict(tensor)
+    known = brought or not memory.elsewhere
+    return ParameterAudit(
+        name,
+        kind,
+        shape,
+        verdict,
+        memory.law,
+        tuple(memory.writes),
+        tuple(memory.lost),
+        tied,
+        overwritten=memory.overwritten if known else None,
+        checkpoint=memory.source or path,
+    )
 
 
 def _provenance(row: ParameterAudit) -> Finding | None:
     """What is wrong with who wrote a parameter."""
+    values = {} if row.checkpoint is None else {"case": "missing", "checkpoint": row.checkpoint}
     if row.verdict == "never":
-        return Finding("never-filled", "severe" if row.incomplete else "warning", row.name)
+        return Finding("never-filled", "severe" if row.incomplete else "warning", row.name, values)
     if row.verdict == "lost":
-        return Finding("lost-write", "severe", row.name)
+        return Finding("lost-write", "severe", row.name, values)
     if row.verdict == "partial":
         return Finding("partly-filled", "severe", row.name)
     if row.overwritten is not None:
@@ -206,20 +227,25 @@ def _provenance(row: ParameterAudit) -> Finding | None:
     return None
 
 
-def _settled(row: ParameterAudit, built: torch.Tensor | None) -> ParameterAudit:
-    """The row with what the build in memory showed.
+def _settled(row: ParameterAudit, built: torch.Tensor | None, scattered: bool) -> ParameterAudit:
+    """The row with what the build in memory showed; `scattered` says that it was written at places not followed.
 
     Where no NaN is left, somebody wrote it unseen. Where it is full of it, what was made elsewhere was lost.
     """
     import torch
 
     unseen = row.verdict == "filled" and row.law is None and not row.writes
-    if not (unseen or row.verdict in INCOMPLETE) or built is None or not built.is_floating_point() or built.is_meta:
+    if not (unseen or scattered or row.verdict in INCOMPLETE) or built is None:
+        return row
+    if not built.is_floating_point() or built.is_meta:
         return row
     nan = torch.isnan(built.detach())
     if unseen:
         return replace(row, verdict="lost", confirmed=True) if nan.numel() and bool(nan.all()) else row
-    return replace(row, confirmed=bool(nan.any()), verdict=row.verdict if bool(nan.any()) else "filled")
+    left = bool(nan.any())
+    if row.verdict in INCOMPLETE:
+        return replace(row, confirmed=left, verdict=row.verdict if left else "filled")
+    return replace(row, confirmed=True, verdict="partial") if left else row
 
 
 def _poisoned(make: Callable[[], Any], init: Any, device: str) -> dict[str, torch.Tensor]:

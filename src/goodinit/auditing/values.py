@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +21,7 @@ _SOME: Final = 10_000  # values that the middle half is taken of
 _SURE: Final = 7.0  # standard errors between a moment and its law's
 _CHANCE: Final = 1e-9  # that a tensor of its law holds a value as far out
 _FAR: Final = 100.0  # standard deviations of the middle half, beyond which a value of an unknown law is told
+_NUMBER: Final = re.compile(r"\d+")
 _ENOUGH: Final = 50  # values, below which a variance tells nothing
 
 
@@ -124,11 +126,14 @@ def _against(name: str, values: Values, law: DrawnLaw) -> Finding | None:
 
 
 def alike(rows: Sequence[tuple[str, torch.Tensor, Values]]) -> Iterator[Finding]:
-    """Parameters, none of them tied, that hold the same values: layers that start as copies of each other."""
+    """Parameters, none of them tied, that hold the same values: layers that start as copies of each other.
+
+    Those are told whose names differ in numbers alone: an average of a model or a target network is a copy on purpose.
+    """
     groups: dict[tuple[Any, ...], list[tuple[str, torch.Tensor]]] = {}
     for name, tensor, values in rows:
         if values.finite and not values.constant:
-            key = (tuple(tensor.shape), tensor.dtype, values.mean, values.std)
+            key = (_NUMBER.sub("*", name), tuple(tensor.shape), tensor.dtype, values.mean, values.std)
             groups.setdefault(key, []).append((name, tensor))
     for group in groups.values():
         first, *rest = group

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from goodinit.errors import GoodinitError
+from goodinit.errors import GoodinitError, is_finite
+from goodinit.jsonable import read_json
 from goodinit.results import Difference
 
 __all__ = ["difference", "read_checkups", "worse"]
@@ -53,15 +53,25 @@ def read_checkups(path: Path) -> dict[str, dict[str, Any]]:
     Raises GoodinitError where the file cannot be read or is something else.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         checkups = {str(name): dict(facts) for name, facts in found["checkups"].items()}
         for facts in checkups.values():
-            difference(facts, facts)
+            _check(facts)
     except OSError as error:
         raise GoodinitError(f"baseline {path}: cannot be read ({error.strerror})") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise GoodinitError(f"baseline {path}: no checkup; give a file that --baseline wrote, or remove it") from None
     return checkups
+
+
+def _check(facts: Mapping[str, Any]) -> None:
+    """Raise a ValueError, KeyError, TypeError or AttributeError for what can't be held against another checkup."""
+    sizes = [_loss(facts), *(each.get(key) for each in _layers(facts).values() for key in (*_SIZES, *_SHARES))]
+    if not all(size is None or (isinstance(size, int | float) and is_finite(size)) for size in sizes):
+        raise ValueError("a size that is no number")
+    if not all(isinstance(each["kind"], str) for each in _layers(facts).values()):
+        raise ValueError("a kind that is no name")
+    difference(facts, facts)
 
 
 def _severities(facts: Mapping[str, Any]) -> dict[str, str]:

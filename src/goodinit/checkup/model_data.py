@@ -3,30 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from goodinit.model_records import InputStart
+from goodinit.pytorch.operands import Operands
+from goodinit.pytorch.values import ModelInput
+from goodinit.structure import Trace
 
-__all__ = ["inputs_of"]
+__all__ = ["InputSignals"]
 
 _FEWEST: Final = 8  # examples, below which a feature's size says little
 
 
-def inputs_of(inputs: Any, last: bool = False) -> tuple[InputStart, ...]:
-    """A record for every input of finite real numbers with an axis of examples and one of features.
+class InputSignals:
+    """Measures the model's inputs as its layers meet them, each once: in the units that `forward` brings them to."""
 
-    `last` says that the model's first layer sums over the last axis, which then has the features of sequences.
-    """
-    return tuple(
-        _measured(name, tensor.detach(), last)
-        for name, tensor in _named(inputs, "inputs")
-        if tensor.dtype.is_floating_point
+    def __init__(self) -> None:
+        self._met: dict[int, tuple[int, InputStart]] = {}  # by the input, the layer call that met it first
+
+    def meets(self, index: int, used: Operands, given: tuple[ModelInput, ...]) -> None:
+        """Measure the inputs that a layer call was given; what it is only looked up by has no size."""
+        for each in given if used.kind != "embedding" and used.seen else ():
+            if id(each.source) in self._met:
+                continue
+            whole = len(given) == 1 and used.input.dim() == each.form.dim() and len(used.input) == len(each.form)
+            tensor = (used.input if whole else each.form).detach()
+            if _measurable(tensor):
+                last = used.kind in ("linear", "recurrent")
+                self._met[id(each.source)] = (index, _measured("", tensor, last))
+
+    def start(self, inputs: Any, trace: Trace) -> tuple[InputStart, ...]:
+        """The records of what the model was called with; of a model that cannot be seen inside, as it was given."""
+        named = list(_named(inputs, "inputs"))
+        if not trace.calls:
+            return tuple(_measured(name, tensor.detach(), False) for name, tensor in named if _measurable(tensor))
+        return tuple(
+            replace(self._met[id(tensor)][1], name=name, norm_after=trace.calls[self._met[id(tensor)][0]].norm_after)
+            for name, tensor in named
+            if id(tensor) in self._met
+        )
+
+
+def _measurable(tensor: Tensor) -> bool:
+    """Whether these are finite real numbers with an axis of examples, enough of them, and one of features."""
+    return (
+        tensor.layout == torch.strided
+        and tensor.dtype.is_floating_point
         and tensor.dim() > 1
         and len(tensor) >= _FEWEST
-        and tensor.numel()
+        and tensor.numel() > 0
         and bool(torch.isfinite(tensor).all())
     )
 
@@ -44,7 +73,10 @@ def _named(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
 
 
 def _measured(name: str, tensor: Tensor, last: bool) -> InputStart:
-    """Columns are features, and the channels of images; of what has three axes any may be, where it is not told."""
+    """Columns are features, and the channels of images; of what has three axes any may be, where it is not told.
+
+    `last` says that the layer that meets it sums over the last axis, which then has the features of sequences.
+    """
     wide = tensor.double()
     sequences = last and tensor.dim() == 3
     columns = wide.flatten(2).transpose(1, 2).flatten(0, 1) if tensor.dim() > 3 else wide.reshape(len(wide), -1)

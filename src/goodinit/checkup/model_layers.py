@@ -36,6 +36,8 @@ class _Measured:
         computed = "weight" in self.numbers
         self.std = self.numbers["weight"] if computed else weight.std
         self.square = self.numbers["weight_square"] if computed else weight.rms**2
+        looked_up = [(name, weight.rms * scale) for name, scale in call.beside if name in parameters]
+        self.beside = tuple((name, parameters[name].rms / rms) for name, rms in looked_up if rms > 0)
         self.bias_square = 0.0 if bias is None else bias.rms**2
         embeds = call.kind == "embedding"
         known = weight.role != "tied embedding"
@@ -98,6 +100,7 @@ def _layer(measured: _Measured, every: Sequence[_Measured], consumers: Sequence[
         underflow_share=measured.of("underflow"),
         outputs=histogram(measured.signals.outputs),
         gradients=histogram(measured.signals.gradients, powers=True),
+        beside=measured.beside,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import torch
@@ -13,6 +13,7 @@ from torch.nn import functional
 from goodinit.checkup.measure import SURE
 from goodinit.model_records import LossStart
 from goodinit.pytorch.functions import Function, argument
+from goodinit.pytorch.values import Value
 
 __all__ = ["LossWatch"]
 
@@ -21,13 +22,15 @@ _SAME: Final = 1e-3  # relative: a term as near as this to the whole loss is the
 _ENOUGH: Final = 32  # numbers that are alike by no chance
 _OFF: Final = 1e-2  # of a sum of probabilities from 1, in half precision
 _CUT: Final = 0.1  # of examples with a score that is exactly 0, where a ReLU lies before them
+_SQUASHED: Final = ("sigmoid", "hardsigmoid")
 _REGRESSION: Final = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 
 
 class LossWatch:
     """Sees the loss functions that are called, and says what the whole loss was made of."""
 
-    def __init__(self) -> None:
+    def __init__(self, value: Callable[[Tensor], Value]) -> None:
+        self._value = value
         self._terms: list[dict[str, Any]] = []
 
     def seen(self, name: str, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], loss: Any) -> None:
@@ -37,12 +40,13 @@ class LossWatch:
             return
         if not outputs.numel() or not loss.numel():
             return
+        squashed = self._value(outputs).activation in _SQUASHED
         with torch.no_grad():
             self._terms.append(
                 {
                     "term": name,
                     "value": float(loss.detach().float().mean()),
-                    **_of(name, function, outputs.detach(), targets.detach(), args, dict(kwargs)),
+                    **_of(name, function, (outputs.detach(), targets.detach()), args, dict(kwargs), squashed),
                 }
             )
 
@@ -76,8 +80,15 @@ class LossWatch:
 
 
 def _of(
-    name: str, function: Function, outputs: Tensor, targets: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]
+    name: str,
+    function: Function,
+    given: tuple[Tensor, Tensor],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    squashed: bool,
 ) -> dict[str, Any]:
+    """What a loss of (outputs, targets) is measured by; `squashed` says that the outputs come through a sigmoid."""
+    outputs, targets = given
     if name in ("cross_entropy", "nll_loss"):
         if outputs.dim() == 1:
             outputs, targets = outputs[None], targets[None]
@@ -88,8 +99,7 @@ def _of(
     if name.startswith("binary_cross_entropy"):
         logits = name.endswith("with_logits")
         blank = torch.full((), 0.0 if logits else 0.5, dtype=outputs.dtype, device=outputs.device).expand(outputs.shape)
-        inside = logits and outputs.numel() >= _ENOUGH and bool(((outputs >= 0) & (outputs <= 1)).all())
-        facts = {"scores": "probabilities" if inside else None, "alone": _alone(targets)}
+        facts = {"scores": "probabilities" if logits and squashed else None, "alone": _alone(targets)}
         chance = _again(function, blank, args, kwargs)
         return {"classes": 2, "chance": chance, **facts, **_binary(outputs, targets, logits)}
     if name in _REGRESSION and targets.shape == outputs.shape:

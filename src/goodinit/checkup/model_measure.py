@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,14 +12,13 @@ import torch
 from torch import Tensor
 
 from goodinit.checkup import model_extras as extras
-from goodinit.checkup.model_data import inputs_of
 from goodinit.checkup.model_layers import layers_of, sums_of
 from goodinit.checkup.model_recurrent import gates_of
 from goodinit.checkup.model_signals import FEWEST_FEATURES, FirstNotFinite, Signals, spread
 from goodinit.checkup.model_weights import parameters_of
 from goodinit.checkup.step import Step
 from goodinit.errors import GoodinitError
-from goodinit.model_records import GateStart, LayerStart, ModelStart, NormStart
+from goodinit.model_records import GateStart, ModelStart, NormStart
 from goodinit.pytorch.calling import call_model, mapped, tensors_in
 from goodinit.pytorch.guard import runnable, untouched
 from goodinit.pytorch.losses import LossFunction, total_loss
@@ -53,8 +53,13 @@ def measure_model(
     if closed:
         more = f", and {len(closed) - 1} modules more" if len(closed) > 1 else ""
         notes.append(f"{closed[0]}{more}: what it does inside was not seen")
-    if any(hasattr(parameter, "full_tensor") for parameter in model.parameters()):
+    if _sharded(model):
         notes.append("the model is sharded: its parameters and gradients were measured, and none of its layers")
+    elif _flattened(model):
+        notes.append(
+            "FSDP keeps the parameters in flat pieces: this process's were measured, and none of the layers; check the "
+            "model before it is wrapped"
+        )
     with torch.inference_mode(False), untouched(model, inputs) as own:
         targets = mapped(lambda tensor: tensor.detach().clone(), targets)
         return _Run(model, own, targets, loss).start(step, expensive, notes)
@@ -81,6 +86,7 @@ class _Run:
             with tracer:
                 tracer.feed(self.inputs)
                 output = call_model(model, self.inputs)
+                signals.ended = tracer.ended = True
                 total = total_loss(output, self.targets, self.loss)
             if total is None and self.loss is None and self.targets is not None:
                 raise GoodinitError(
@@ -108,7 +114,7 @@ class _Run:
             backward_failure=self.failure,
             learning_rate=step.learning_rate,
             optimizer=step.optimizer,
-            inputs=inputs_of(self.inputs, _sums_last_axis(layers)),
+            inputs=signals.inputs.start(self.inputs, trace),
             norms=tuple(
                 NormStart(f"batch norm {number}", float(offset), float(scale))
                 for number, (offset, scale) in enumerate(signals.norms, 1)
@@ -143,10 +149,8 @@ class _Run:
         own = {name: each for name, each in self.model.named_parameters() if each.requires_grad}
         gradients: Sequence[Tensor | None]
         try:
-            sharded = any(hasattr(each, "full_tensor") for each in own.values())
-            if sharded or _reentrant(
-                total
-            ):  # gradients of parts cannot be taken through it; `untouched` keeps every `.grad`
+            # Gradients of parts cannot be taken through these; `untouched` keeps every `.grad`.
+            if _sharded(self.model) or _flattened(self.model) or _own_backward(total):
                 total.backward()
                 gradients = [each.grad for each in own.values()]
             else:
@@ -208,14 +212,29 @@ class _Run:
         return replace(start, notes=tuple(note for note in notes if note), **facts)
 
 
-def _reentrant(total: Tensor) -> bool:
-    """Whether a reentrant checkpoint lies in the graph of the loss."""
+def _sharded(model: torch.nn.Module) -> bool:
+    """Whether parameters are pieces of tensors that several processes hold."""
+    return any(hasattr(parameter, "full_tensor") for parameter in model.parameters())
+
+
+def _flattened(model: torch.nn.Module) -> bool:
+    """Whether PyTorch's first FSDP is around it, or within: what it calls layers with are views of its own."""
+    fsdp = sys.modules.get("torch.distributed.fsdp.fully_sharded_data_parallel")  # of a model of it, it was imported
+    wrapper = getattr(fsdp, "FullyShardedDataParallel", None)
+    return wrapper is not None and any(isinstance(module, wrapper) for module in model.modules())
+
+
+def _own_backward(total: Tensor) -> bool:
+    """Whether a function with a `backward` of its own lies in the graph of the loss.
+
+    It may fill `.grad` itself, as reentrant checkpoints and reversible blocks do.
+    """
     waiting, seen = [total.grad_fn], set()
     while waiting:
         node = waiting.pop()
         if node is None or node in seen:
             continue
-        if node.name() == "CheckpointFunctionBackward":
+        if isinstance(node, torch.autograd.function.BackwardCFunction):
             return True
         seen.add(node)
         waiting += [each for each, _ in node.next_functions]
@@ -224,13 +243,9 @@ def _reentrant(total: Tensor) -> bool:
 
 def _spoiled(values: Tensor) -> bool:
     """Whether an input holds what no mask does: nan, or plus infinity."""
+    values = values.coalesce().values() if values.layout == torch.sparse_coo else values
+    values = values.values() if values.layout not in (torch.strided, torch.sparse_coo) else values
     return bool((torch.isnan(values) | (values == torch.inf)).any())
-
-
-def _sums_last_axis(layers: Sequence[LayerStart]) -> bool:
-    """Whether the first layer that meets the inputs sums over their last axis."""
-    first = next((layer for layer in layers if layer.varied), None)
-    return first is not None and first.kind in ("linear", "recurrent")
 
 
 def _dtype(model: torch.nn.Module) -> str:

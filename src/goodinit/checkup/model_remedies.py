@@ -48,7 +48,8 @@ class Remedies:
     def findings(self) -> tuple[Finding, ...]:
         """The findings with remedies that made them less severe, what those did, and the lines that are at fault."""
         placed = self._placed()
-        return tuple(self._with_effect(finding) for finding in placed)
+        found = (self._with_effect(finding) for finding in placed)
+        return tuple(sorted(found, key=lambda each: SEVERITIES.index(each.severity)))
 
     def _with_effect(self, finding: Finding) -> Finding:
         if not finding.remedy:
@@ -57,7 +58,10 @@ class Remedies:
             effect = self._effect(finding, code)
             if effect is not None:
                 return replace(finding, remedy=code, effect=effect)
-        return replace(finding, remedy="", effect=RemedyEffect(False))
+        # What no weight's size brings down comes from the loss itself, as from a margin that is asked for.
+        own = finding.code == "loss-above-chance" and finding.severity == "warning"
+        severity = "info" if own else finding.severity
+        return replace(finding, severity=severity, remedy="", effect=RemedyEffect(False))
 
     def _effect(self, finding: Finding, code: str) -> RemedyEffect | None:
         """What the remedy did, None where it made the finding no less severe, or brought a severe one about."""

@@ -14,6 +14,7 @@ from torch.nn import functional
 from goodinit import activations
 from goodinit.checkup.measure import NEAR_BOUND
 from goodinit.checkup.model_attention import AttentionSignals
+from goodinit.checkup.model_data import InputSignals
 from goodinit.checkup.model_loss import LossWatch
 from goodinit.checkup.model_theory import known
 from goodinit.model_records import Histogram
@@ -78,20 +79,23 @@ class Signals(Observer):
     ) -> None:
         self.calls: dict[int, CallSignals] = {}
         self.sums: list[SumSignals] = []
-        self.losses = LossWatch()
+        self.losses = LossWatch(known)
         self.attentions = AttentionSignals(call, known)
+        self.inputs = InputSignals()
         self.norms: list[tuple[Tensor, Tensor]] = []
         self.recurrent: dict[int, Tensor] = {}
         self.dropout = 0.0
+        self.ended = False  # the model has given its output: what follows is the loss
         self.examples = examples
         self._gradients = gradients
-        self._call = call
+        self._call, self._known = call, known
 
     def layer(self, index: int, used: Operands, output: Tensor) -> None:
         """Measure the output before anything overwrites it, and ask for its gradient."""
         signals = self.calls[index] = CallSignals(elements=output.numel())
         if used.kind == "recurrent":
             self.recurrent[index] = used.input.detach()
+        self.inputs.meets(index, used, self._known(used.input).given)
         if output.numel() == 0 or not output.dtype.is_floating_point:
             return
         with torch.no_grad():
@@ -135,7 +139,7 @@ class Signals(Observer):
 
     def activated(self, calls: tuple[int, ...], name: str, output: Tensor) -> None:
         """Measure the size after an activation, and its dead and saturated shares."""
-        if output.numel() == 0 or not output.dtype.is_floating_point:
+        if self.ended or output.numel() == 0 or not output.dtype.is_floating_point:
             return
         with torch.no_grad():
             values = output.detach()
@@ -169,6 +173,8 @@ class Signals(Observer):
 
     def done(self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
         """Measure an attention and a batch norm in evaluation, and see how much a dropout leaves out."""
+        if self.ended:
+            return
         self.attentions.done(function, args, kwargs, result)
         if function is functional.dropout or (role(function) == "dropout" and function not in _ALPHA):
             if argument(args, kwargs, 2, "training", True) is True:

@@ -70,6 +70,13 @@ def design(
     for name in names:
         if names.count(name) > 1:
             raise GoodinitError(f"two tasks are called {name!r}; give each its own name")
+    alike: dict[str, str] = {}
+    for task in made if len(made) > 1 else ():
+        if (first := alike.setdefault(task.identity, task.name)) != task.name:
+            raise GoodinitError(
+                f"the tasks {first!r} and {task.name!r} are the same but for their names; leave one out, or give one "
+                "another option"
+            )
     for task in made:
         check_starts(task, chosen)
     evaluation = parse_seeds(seeds)

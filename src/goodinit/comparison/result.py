@@ -70,11 +70,11 @@ class _Table(ABC):
         return data_frame(_rows(self._all()), _COLUMNS)
 
     def to_csv(self, path: str | Path) -> Path:
-        """Write a CSV file, a row a trial."""
+        """Write a CSV file, a row a trial. A text that a spreadsheet would take for a formula begins with `'`."""
         buffer = io.StringIO(newline="")
         writer = csv.DictWriter(buffer, _COLUMNS)
         writer.writeheader()
-        writer.writerows(_rows(self._all()))
+        writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in _rows(self._all()))
         return report.write_file(path, buffer.getvalue().encode())
 
     def to_parquet(self, path: str | Path) -> Path:
@@ -97,6 +97,10 @@ def _rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
         }
         for trial in trials
     ]
+
+
+def _no_formula(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def _origin(origin: Origin | None) -> dict[str, str | None]:

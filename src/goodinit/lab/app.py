@@ -24,7 +24,7 @@ from goodinit.lab.errors import BusyError, LabError
 from goodinit.lab.guard import Guard
 from goodinit.lab.jobs import Jobs, PageJob
 from goodinit.lab.limits import LIMITS
-from goodinit.lab.message import Tells, read_message, record
+from goodinit.lab.message import RecordKind, read_message, record
 from goodinit.lab.page import digits_bytes
 from goodinit.lab.scene import Scene, read_file, read_scene
 from goodinit.lab.start import drawn_start
@@ -198,7 +198,7 @@ class _Records(StreamingResponse):
 
 async def _kept_alive(job: PageJob) -> AsyncIterator[bytes]:
     async for message in job.read():
-        yield message or record(Tells.ALIVE)
+        yield message or record(RecordKind.ALIVE)
 
 
 def _warm_up() -> None:

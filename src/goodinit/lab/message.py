@@ -25,12 +25,12 @@ from goodinit.lab.limits import LIMITS, most_work
 from goodinit.networks import MLP, Loss, Parameters
 from goodinit.training import OPTIMIZERS, Schedule
 
-__all__ = ["Message", "Tells", "error_record", "flat", "read_message", "read_network", "record"]
+__all__ = ["Message", "RecordKind", "error_record", "flat", "read_message", "read_network", "record"]
 
 _TASK: Final = ("network", "networks", "examples", "learning_rate", "optimizer", "steps", "record_every", "batch_size")
 
 
-class Tells(IntEnum):
+class RecordKind(IntEnum):
     """What a record tells."""
 
     ALIVE = 0
@@ -43,7 +43,7 @@ class Tells(IntEnum):
     """Why nothing more comes, JSON."""
 
 
-def record(kind: Tells, *arrays: ArrayLike) -> bytes:
+def record(kind: RecordKind, *arrays: ArrayLike) -> bytes:
     """A record of these numbers, one after another."""
     body = b"".join(np.ascontiguousarray(each, "<f8").tobytes() for each in arrays)
     return struct.pack("<II", kind, len(body)) + body
@@ -52,7 +52,7 @@ def record(kind: Tells, *arrays: ArrayLike) -> bytes:
 def error_record(error: LabError) -> bytes:
     """A record that says why nothing more comes."""
     body = json.dumps(error.to_dict(), allow_nan=False).encode()
-    return struct.pack("<II", Tells.ERROR, len(body)) + body
+    return struct.pack("<II", RecordKind.ERROR, len(body)) + body
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from goodinit.comparison import PERTURBATIONS, run_study
 from goodinit.lab.jobs import PageJob, PageWork
-from goodinit.lab.message import Message, Tells, flat, record
+from goodinit.lab.message import Message, RecordKind, flat, record
 from goodinit.networks import Parameters
 from goodinit.results import Study
 from goodinit.streams import KeyedStream
@@ -18,7 +18,7 @@ def training(asked: Message) -> PageWork:
 
     def work(job: PageJob) -> None:
         def watch(step: int, parameters: Parameters) -> None:
-            job.put(record(Tells.PARAMETERS, step, flat(asked.network, parameters)))
+            job.put(record(RecordKind.PARAMETERS, step, flat(asked.network, parameters)))
 
         run = train(
             asked.network,
@@ -32,7 +32,7 @@ def training(asked: Message) -> PageWork:
             watch=watch,
         )
         diverged_by = [-1 if step is None else step for step in run.diverged_by]
-        job.put(record(Tells.END, run.final_loss, diverged_by))
+        job.put(record(RecordKind.END, run.final_loss, diverged_by))
 
     return work
 

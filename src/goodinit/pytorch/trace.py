@@ -27,8 +27,12 @@ from goodinit.pytorch.owners import Owners
 from goodinit.pytorch.values import (
     Descent,
     Known,
+    ModelInput,
     Value,
+    as_many_axes,
     drops_nothing,
+    in_new_units,
+    inputs_in,
     is_mixed,
     multiplied,
     own_names,
@@ -51,6 +55,7 @@ class Tracer(TorchFunctionMode):
         super().__init__()
         self.owners = Owners(model)
         self.observer = observer or Observer()
+        self.ended = False  # the model has given its output: an activation in the loss is none of a layer
         self._values: dict[int, tuple[weakref.ref[Tensor], Value]] = {}
         self._descent = Descent()
         self._open: list[LayerCall] = []
@@ -82,7 +87,8 @@ class Tracer(TorchFunctionMode):
     def feed(self, inputs: Any) -> None:
         """Say what the model's inputs are, before it is called with them."""
         for tensor in tensors_in(inputs):
-            self._keep(tensor, Value(self._descent.node(()), signal=True, varied=True))
+            given = (ModelInput(tensor, tensor),)
+            self._keep(tensor, Value(self._descent.node(()), signal=True, varied=True, given=given))
 
     def __torch_function__(
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -216,11 +222,12 @@ class Tracer(TorchFunctionMode):
             return
         if name == "sine" and value.scale != 1:
             name = format_spec("sine", {"frequency": value.scale})
-        first = value.calls if value.activation is None else ()
+        first = value.calls if value.activation is None and not self.ended else ()
         first = tuple(index for index in first if self._open[index].activation is None)
         self._change(first, activation=name)
         plain = value.plain and value.activation is None and name != "glu"
         scale = 1.0 if name.startswith("sine") else value.scale
+        kept |= {"scored": value.scored} if name == "tanh" else {}  # scores that a tanh holds below a cap
         self._put(result, before, **kept, activation=name, plain=plain, scale=scale)
         outputs = tensors_in(result)
         if outputs and first:
@@ -239,7 +246,7 @@ class Tracer(TorchFunctionMode):
             idle = result is data[0][0] or drops_nothing(args, kwargs)
             self._put(result, data, **same, plain=first.plain and idle)
         elif what == "pass" and len(data) == 1:
-            self._put(result, data, **same)
+            self._put(result, data, **(same if as_many_axes(result, data) else same | {"given": ()}))
         elif what == "norm":
             self._normed(replace(first, passed=(*first.passed, *own_names(before))), data, result)
         elif what == "divisor":
@@ -257,7 +264,7 @@ class Tracer(TorchFunctionMode):
             self._sum(data, result)
         elif what == "sum":
             self._bias(first, before)
-            self._put(result, data, **same, plain=first.plain)
+            self._put(result, data, **same | {"given": in_new_units(first, result)}, plain=first.plain)
         elif what == "product":
             one = [(data[0][0], replace(first, passed=(*first.passed, *own_names(before))))]
             self._product(func, args, one if len(data) == 1 else data, result)
@@ -266,14 +273,15 @@ class Tracer(TorchFunctionMode):
             activations = {value.activation for _, value in data}
             activation = activations.pop() if len(activations) == 1 else None
             normed, mixed = all(value.normed for _, value in data), any(is_mixed(value) for _, value in data)
-            self._put(result, data, calls=calls, activation=activation, normed=normed, mixed=mixed)
+            facts = {"normed": normed, "mixed": mixed, "given": inputs_in(data)}
+            self._put(result, data, calls=calls, activation=activation, **facts)
         else:
             self._put(result, data)
 
     def _normed(self, value: Value, data: Known, result: Any) -> None:
         if value.activation is None:
             self._change(value.calls, norm_after=True)
-        same = same_facts(value) | {"normed": True, "scale": 1.0, "divisor_of": ()}
+        same = same_facts(value) | {"normed": True, "scale": 1.0, "divisor_of": (), "given": ()}
         self._put(result, data, **same)
 
     def _valued(self, values: Known) -> None:
@@ -330,6 +338,10 @@ class Tracer(TorchFunctionMode):
             calls=calls,
             activation=one.activation if same else None,
             scored=(*one.scored, *other.scored),
+            scale=next(
+                (value.scale for value in (one, other) if value.scored), 1.0
+            ),  # of scores beside a bias of places
+            given=inputs_in(data),
             **facts,
         )
 
@@ -357,6 +369,7 @@ class Tracer(TorchFunctionMode):
             factor = multiplied(func, args, data[0][0], lambda tensor: self._value(tensor).names)
             if factor is not None:
                 same["scale"] = first.scale * factor
+            same["given"] = in_new_units(first, result)
             self._put(result, data, **same, plain=first.plain and factor is not None)
             return
         second = data[1][1]

@@ -94,6 +94,8 @@ class UseTracer(Tracer):
         what, mark = role(func), next((mark for tensor, _ in own if (mark := self._mark(tensor))), None)
         if what == "sum" and any(isinstance(each, int | float) and each == 1 for each in args):
             mark = "offset"
+        elif what == "product" and any(isinstance(each, int | float) and abs(each) != 1 for each in args):
+            mark = "rescaled"  # in every call, as where rates are equalized: a rule for plain weights does not fit
         elif what not in ("view", "join", "dropout", "sum") and func not in LAYERS:
             mark = "changed"
         if mark is not None:
@@ -145,11 +147,11 @@ class UseTracer(Tracer):
         mark = self._mark(tensor)
         if what == "product":
             normed = any(self._mark(other) == "normed" for other, value in before if value.signal)
-            if mark == "changed" or not normed:
+            if mark in ("changed", "rescaled") or not normed:
                 self._say(name, Meaning("scale"))
             else:
                 self._say(name, Meaning("norm offset" if mark == "offset" else "norm scale"))
-        elif mark == "changed":
+        elif mark in ("changed", "rescaled"):
             self._say(name, Meaning("scale"))
         elif what in ("join", "attend"):
             self._say(name, Meaning("position"))
@@ -169,6 +171,9 @@ class UseTracer(Tracer):
         kwargs: Mapping[str, Any],
     ) -> None:
         parameter = self._parameters[name]
+        if self._mark(tensor) == "rescaled":
+            self._say(name, Meaning("scale"))
+            return
         try:
             if kind in ("conv", "conv_transpose"):
                 weight = _convolution(name, kind, parameter, tensor, args, kwargs)

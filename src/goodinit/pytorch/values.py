@@ -16,14 +16,26 @@ _MOST_STEPS_BACK: Final = 4096  # of the search for a skip connection: longer br
 __all__ = [
     "Descent",
     "Known",
+    "ModelInput",
     "Value",
+    "as_many_axes",
     "drops_nothing",
+    "in_new_units",
+    "inputs_in",
     "is_mixed",
     "multiplied",
     "own_names",
     "same_facts",
     "units_of",
 ]
+
+
+@dataclass(frozen=True, eq=False)
+class ModelInput:
+    """An input of the model, behind what changes its place or its units only: `form` has its shape and those units."""
+
+    source: Tensor
+    form: Tensor
 
 
 @dataclass(frozen=True)
@@ -36,7 +48,8 @@ class Value:
     `stream` is the residual stream that it is, `reach` are the calls whose outputs it was computed from with no layer
     between. `passed` names the scales of norms and of layers that it went through since its calls, or since the last
     sum of its stream. `weighting` says that it is what an attention weights its values by, `changed` that it
-    is a function of parameters that need not be 0 where they are.
+    is a function of parameters that need not be 0 where they are. `given` are the model's inputs that
+    it still is, or is a sum of.
     """
 
     node: int
@@ -57,6 +70,7 @@ class Value:
     passed: tuple[str, ...] = ()
     weighting: bool = False
     changed: bool = False
+    given: tuple[ModelInput, ...] = ()
 
 
 Known = list[tuple[Tensor, Value]]
@@ -120,6 +134,7 @@ def same_facts(value: Value) -> dict[str, Any]:
         "stream": value.stream,
         "passed": value.passed,
         "weighting": value.weighting,
+        "given": value.given,
     }
 
 
@@ -146,6 +161,22 @@ def multiplied(
         if factor is not None:
             return 1 / factor if divides and factor else factor
     return None
+
+
+def in_new_units(value: Value, result: Any) -> tuple[ModelInput, ...]:
+    """An input that something was added to, or that was multiplied; none where its shape is another by that."""
+    same = len(value.given) == 1 and isinstance(result, Tensor) and result.shape == value.given[0].form.shape
+    return (ModelInput(value.given[0].source, result),) if same else ()
+
+
+def inputs_in(data: Known) -> tuple[ModelInput, ...]:
+    """The inputs in signals that are put beside each other, or added."""
+    return tuple({id(each.source): each for _, value in data for each in value.given}.values())
+
+
+def as_many_axes(result: Any, data: Known) -> bool:
+    """Whether a result has as many axes as the signal that it was made of."""
+    return isinstance(result, Tensor) and result.dim() == data[0][0].dim()
 
 
 def is_mixed(value: Value) -> bool:

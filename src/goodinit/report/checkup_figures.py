@@ -11,6 +11,7 @@ import numpy as np
 from goodinit.model_records import Histogram, LayerStart, ModelStart
 from goodinit.report.colours import COLOURS
 from goodinit.report.figure_file import without_box
+from goodinit.report.lettering import printable
 from goodinit.report.study_figures import Drawing
 from goodinit.wording import shorten
 
@@ -96,7 +97,7 @@ def _likeness(axes: Axes, layers: Sequence[LayerStart]) -> None:
 def _name_layers(axes: Axes, layers: Sequence[LayerStart]) -> None:
     step = max(1, -(-len(layers) // _MOST_NAMES))
     places = list(range(0, len(layers), step))
-    names = [shorten(layers[place].title, 28, 0.6) for place in places]
+    names = [printable(shorten(layers[place].title, 28, 0.6)) for place in places]
     axes.set_xticks(places, names, rotation=90 if len(places) > 8 or max(map(len, names)) > 10 else 0, fontsize=8)
     axes.set_xlim(-0.6, len(layers) - 0.4)
 

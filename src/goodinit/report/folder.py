@@ -11,7 +11,17 @@ from typing import Final
 
 from goodinit.errors import GoodinitError
 
-__all__ = ["HIDDEN", "INCOMPLETE", "OutputFolder", "check_new", "mark", "write_file", "write_new", "write_tree"]
+__all__ = [
+    "HIDDEN",
+    "INCOMPLETE",
+    "OutputFolder",
+    "check_new",
+    "check_place",
+    "mark",
+    "write_file",
+    "write_new",
+    "write_tree",
+]
 
 FILES: Final = ("result.json", "loss.png", "decision_boundary.png", "fit.png", "phase_diagram.png", "depth_scales.png")
 """Every file that a run may write; one of them in a folder says that another run is kept there."""
@@ -59,13 +69,7 @@ class OutputFolder:
         if kept and not self.overwrite:
             raise GoodinitError(f"{self.path} holds another run ({', '.join(kept)}); choose another or say --overwrite")
         try:
-            nearest = self.path
-            while not nearest.exists():
-                nearest = nearest.parent
-            if not nearest.is_dir():
-                raise NotADirectoryError(f"{nearest} is not a folder")
-            with tempfile.TemporaryFile(dir=nearest):
-                pass
+            _try(self.path)
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -151,17 +155,45 @@ def write_tree(folder: Path, files: Mapping[str, bytes]) -> None:
         shutil.rmtree(hidden, ignore_errors=True)
 
 
+def check_place(path: str | os.PathLike[str]) -> Path:
+    """The place of a file that is written after the work, looked at before it.
+
+    Raises GoodinitError for a folder, and where no file can be written there.
+    """
+    place = Path(path)
+    if place.is_dir() or not place.name:
+        raise GoodinitError(f"{place}: this is a folder; give a file's name")
+    try:
+        _try(place.parent)
+    except OSError as error:
+        raise GoodinitError(
+            f"{place}: it cannot be written ({error.strerror or error}); choose another place"
+        ) from error
+    return place
+
+
+def _try(folder: Path) -> None:
+    """Raise the OSError of a file in the folder, or in the nearest above it where it is still to be made."""
+    nearest = folder
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise NotADirectoryError(f"{nearest} is not a folder")
+    with tempfile.TemporaryFile(dir=nearest):
+        pass
+
+
 def check_new(path: str | os.PathLike[str], overwrite: bool, example: str) -> Path:
     """The place of a page that a person named; `example` is a name that would do.
 
-    Raises GoodinitError for a folder, and where it exists and `overwrite` is not set.
+    Raises GoodinitError for a folder, where it exists and `overwrite` is not set, and where it cannot be written.
     """
     place = Path(path)
     if place.is_dir() or not place.name:
         raise GoodinitError(f"{place}: this is a folder; give the page's file name, such as {place / example}")
     if os.path.lexists(place) and not overwrite:
         raise GoodinitError(f"{place} exists; choose another name or say overwrite=True")
-    return place
+    return check_place(place)
 
 
 def write_new(path: str | os.PathLike[str], content: bytes, overwrite: bool, example: str) -> Path:
@@ -169,20 +201,17 @@ def write_new(path: str | os.PathLike[str], content: bytes, overwrite: bool, exa
 
     Raises GoodinitError where it exists and `overwrite` is not set, or cannot be written.
     """
-    place = check_new(path, overwrite, example)
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise GoodinitError(
-            f"{place}: it cannot be written ({error.strerror or error}); choose another place"
-        ) from error
-    return write_file(place, content)
+    return write_file(check_new(path, overwrite, example), content)
 
 
 def write_file(path: str | Path, content: bytes) -> Path:
-    """Write one file, whole or not at all, over what stands there."""
+    """Write one file, whole or not at all, over what stands there; its folder is made where there is none.
+
+    Raises GoodinitError where it cannot be written.
+    """
     place = Path(path)
     try:
+        place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=place.parent, prefix=HIDDEN, delete=False) as file:
             hidden = Path(file.name)
             try:

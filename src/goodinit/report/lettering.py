@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["as_written", "plain_number"]
+__all__ = ["as_written", "plain_number", "printable"]
 
 
 def as_written(figure: Figure) -> Figure:
@@ -21,7 +21,7 @@ def as_written(figure: Figure) -> Figure:
         if isinstance(text, Text):
             text.set_parse_math(False)
             if not text.get_text().replace("\n", "").isprintable():
-                text.set_text(_printable(text.get_text()))
+                text.set_text(printable(text.get_text()))
     return figure
 
 
@@ -30,5 +30,6 @@ def plain_number(value: float, _: object = None) -> str:
     return f"{value:g}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """The text with a mark for each character that no file should hold; ticks need it, whose labels are set anew."""
     return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)

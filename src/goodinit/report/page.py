@@ -15,7 +15,7 @@ from goodinit.errors import GoodinitError
 from goodinit.report import page_parts as parts
 from goodinit.report import study_figures as draw
 from goodinit.report import svg
-from goodinit.report.folder import INCOMPLETE, mark, write_file
+from goodinit.report.folder import INCOMPLETE, check_place, mark, write_file
 from goodinit.report.latex import ranking_latex
 from goodinit.report.page_figures import drawings
 from goodinit.report.study_figures import Drawing
@@ -135,6 +135,7 @@ def _look(place: Path, folder: Path, overwrite: bool) -> None:
         if foreign:
             what = f"holds {foreign[0]}, which is not a figure" if own else "is not a folder"
             raise GoodinitError(f"{folder} {what}, so that it is not replaced; choose another name for the page")
+    check_place(place)
 
 
 def _is_ours(file: Path) -> bool:

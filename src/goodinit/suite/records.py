@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from goodinit.errors import GoodinitError
-from goodinit.jsonable import json_fields
+from goodinit.errors import GoodinitError, is_finite, shown
+from goodinit.jsonable import json_fields, read_json
 
-__all__ = ["StartResult", "SuiteResult", "SuiteTask", "read_result"]
+__all__ = ["VERDICTS", "StartResult", "SuiteResult", "SuiteTask", "read_result"]
+
+VERDICTS: Final = ("better", "worse", "not separable", "")
+"""What a start is against the model's own; empty for that itself."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +90,15 @@ def read_result(path: str | Path | None = None) -> SuiteResult:
             "goodinit suite --study suite.db --out suite.json, and print that with --table --results suite.json"
         )
     try:
-        text = shipped.read_text("utf-8") if path is None else Path(path).read_text("utf-8")
-        facts = json.loads(text)
+        facts = json.loads(shipped.read_text("utf-8")) if path is None else read_json(path)
         return SuiteResult(tuple(_task(each) for each in facts["tasks"]), facts["origin"])
     except OSError as error:
         raise GoodinitError(
             f"{error.filename}: it cannot be read ({error.strerror}); give a file of results"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise GoodinitError(
-            f"{path}: these are no results of the suite ({error}); goodinit suite --out FILE makes some"
+            f"{path}: these are no results of the suite ({shown(str(error))}); goodinit suite --out FILE makes some"
         ) from error
 
 
@@ -107,4 +109,20 @@ def _task(facts: Mapping[str, Any]) -> SuiteTask:
         scores = tuple(math.nan if value is None else value for value in each["scores"])
         results.append(StartResult(**{**each, "losses": losses, "scores": scores}))
     left_out = tuple((name, why) for name, why in facts["left_out"])
-    return SuiteTask(**{**facts, "results": tuple(results), "left_out": left_out, "seeds": tuple(facts["seeds"])})
+    task = SuiteTask(**{**facts, "results": tuple(results), "left_out": left_out, "seeds": tuple(facts["seeds"])})
+    texts = [task.name, task.family, task.score, *(text for pair in left_out for text in pair)]
+    if not all(isinstance(text, str) for text in texts) or not all(map(_is_result, results)):
+        raise ValueError("a value of another type")
+    return task
+
+
+def _is_result(found: StartResult) -> bool:
+    """Whether every value is of its type, and there are some."""
+    numbers = (found.learning_rate, found.p_value or 0.0, *found.losses, *found.scores)
+    return (
+        isinstance(found.start, str)
+        and found.verdict in VERDICTS
+        and all(isinstance(number, int) and abs(number) < 2**31 for number in (found.budget, found.diverged))
+        and all(isinstance(number, float) or (isinstance(number, int) and is_finite(number)) for number in numbers)
+        and len(found.losses) == len(found.scores) > 0
+    )

@@ -59,7 +59,7 @@ def _overall(found: SuiteResult, budget: int) -> Table:
     families = list(dict.fromkeys(task.family for task in found.tasks))
     made = Table(title=f"{count(budget, 'learning rate')} to tune on", box=None, padding=(0, 1), header_style="dim")
     for head in ("start", "mean rank", "without one task", "better", "worse", "diverged", *families):
-        made.add_column(head, justify="left" if head == "start" else "right")
+        made.add_column(Text(head), justify="left" if head == "start" else "right")
     for start in sorted(ranks, key=lambda name: float(np.mean(ranks[name]))):
         own = ranks[start]
         mean = f"{np.mean(own):.2f}"
@@ -74,7 +74,7 @@ def _overall(found: SuiteResult, budget: int) -> Table:
             for family in families
         ]
         made.add_row(
-            start,
+            Text(start),
             mean,
             f"{min(left):.2f} to {max(left):.2f}",
             str(verdicts.count("better")),
@@ -90,7 +90,7 @@ def _tasks(found: SuiteResult, budget: int) -> Table:
     made = Table(box=None, padding=(0, 1), header_style="dim")
     made.add_column("median test loss (rate)")
     for start in starts:
-        made.add_column(start, justify="right")
+        made.add_column(Text(start), justify="right")
     for task in found.tasks:
         rows = {row.start: row for row in task.of(budget)}
         cells = []
@@ -102,5 +102,5 @@ def _tasks(found: SuiteResult, budget: int) -> Table:
             value = median(row.losses)
             loss = f"{value:.3g}" if math.isfinite(value) else "diverged"
             cells.append(f"{loss} ({row.learning_rate:g}) {_MARKS[row.verdict]}".rstrip())
-        made.add_row(task.name, *cells)
+        made.add_row(Text(task.name), *cells)
     return made

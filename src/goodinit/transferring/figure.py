@@ -11,7 +11,7 @@ import numpy as np
 
 from goodinit.report.colours import COLOURS, STYLES
 from goodinit.report.figure_file import without_box, write_drawn
-from goodinit.report.lettering import plain_number
+from goodinit.report.lettering import plain_number, printable
 from goodinit.report.study_figures import Drawing
 from goodinit.transferring.records import LayerRow, TransferFacts
 from goodinit.wording import shorten
@@ -84,7 +84,7 @@ def _exponents(axes: Axes, found: TransferFacts, rows: list[LayerRow]) -> None:
         axes.plot([each.slope.low, each.slope.high], [place, place], color=colour, linewidth=1.6)
         axes.plot([each.slope.value], [place], color=colour, marker="o", ms=4.5)
     axes.axvline(0, color="0.5", linewidth=1, linestyle=":")
-    axes.set_yticks(range(len(rows)), [shorten(row.name, 26) for row in rows], fontsize=7)
+    axes.set_yticks(range(len(rows)), [printable(shorten(row.name, 26)) for row in rows], fontsize=7)
     axes.invert_yaxis()
     reach = max([1.0, *(abs(row.coordinates["change"].slope.value) * 1.3 for row in rows)])
     axes.set_xlim(-reach, reach)

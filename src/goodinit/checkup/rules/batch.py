@@ -36,14 +36,10 @@ CONSEQUENCES: Final = frozenset(
 
 def inputs(start: ModelStart) -> Iterator[Finding]:
     """Inputs that are far from size 1 and mean 0, uneven, or all the same."""
-    first = next((layer for layer in start.layers if layer.varied), None)
-    if first is not None and first.norm_before:
-        return
-    made_up = first is not None and first.norm_after  # a norm behind the first layer: nothing is lost, by luck
     for each in start.inputs:
         found = _input(each)
         if found is not None:
-            severity: Severity = "info" if made_up else found.severity
+            severity: Severity = "info" if each.norm_after else found.severity  # nothing is lost, by luck
             yield replace(found, severity=severity, where=each.name, remedy=_standardized(each))
 
 

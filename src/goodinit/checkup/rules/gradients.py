@@ -9,7 +9,8 @@ from typing import Final
 
 from goodinit.checkup.rules.remedies import expression, initialize
 from goodinit.checkup.rules.signals import LAYER_SCALE, ends, hidden, reinitialize
-from goodinit.findings import LIMITS
+from goodinit.checkup.rules.weights import GAINS, ROUND_STDS
+from goodinit.findings import LIMITS, Severity
 from goodinit.model_records import LayerStart, ModelStart, ParameterStart
 from goodinit.results import Finding
 
@@ -20,6 +21,7 @@ CHAOS_RATE: Final = 1.05  # a layer
 LONG: Final = 10  # layers
 ROUNDING: Final = 1e3
 CUT_OFF: Final = 0.5
+_MILDER: Final[dict[Severity, Severity]] = {"severe": "warning", "warning": "info", "info": "info"}
 
 
 def gradient_size(start: ModelStart) -> Iterator[Finding]:
@@ -34,9 +36,10 @@ def gradient_size(start: ModelStart) -> Iterator[Finding]:
         return
     first, last = ends([norm for _, norm in known])
     ratio = first / last
-    severity = LIMITS["vanishing-gradient"].severity(max(ratio, 1 / ratio))
-    if severity is None:
+    reached = LIMITS["vanishing-gradient"].severity(max(ratio, 1 / ratio))
+    if reached is None:
         return
+    severity = _MILDER[reached] if ratio < 1 and _stream_carries(start) else reached
     yield Finding(
         "vanishing-gradient" if ratio < 1 else "exploding-gradient",
         severity,
@@ -46,6 +49,18 @@ def gradient_size(start: ModelStart) -> Iterator[Finding]:
         1.0,
         reinitialize(start),
     )
+
+
+def _stream_carries(start: ModelStart) -> bool:
+    """Whether gradients come back whole to the first branch's end: they are small inside of branches alone.
+
+    FocalNet, 60,000 times smaller there than at its classifier, trains from such a start.
+    """
+    norms = [layer.gradient_norm for layer in start.layers if layer.residual and layer.gradient_norm]
+    if len(norms) < 2:
+        return False
+    first, last = ends(norms)
+    return last / first < (LIMITS["vanishing-gradient"].warning or math.inf)
 
 
 def _behind_layer_scales(start: ModelStart) -> set[int]:
@@ -109,12 +124,12 @@ def no_gradient(start: ModelStart) -> Iterator[Finding]:
     fixed = {layer.weight for layer in start.layers if layer.kind == "embedding" and not layer.varied}
     frozen = [each for each in start.parameters if not each.trainable and each.name not in fixed]
     if frozen:
-        one = expression(frozen[0].name)
+        one, drawn = expression(frozen[0].name), _as_drawn(start, frozen)
         yield Finding(
             "no-gradient",
-            "severe" if len(frozen) == len(start.parameters) else "warning",
+            "severe" if len(frozen) == len(start.parameters) else "warning" if drawn else "info",
             frozen[0].name,
-            {"case": "frozen", "names": [each.name for each in frozen]},
+            {"case": "frozen-drawn" if drawn else "frozen", "names": [each.name for each in frozen]},
             remedy="model.requires_grad_(True)" if len(frozen) > 1 else f"{one}.requires_grad_(True)",
         )
     if not start.backward:
@@ -148,6 +163,31 @@ def no_gradient(start: ModelStart) -> Iterator[Finding]:
             share,
             0.0,
         )
+
+
+def _as_drawn(start: ModelStart, frozen: list[ParameterStart]) -> bool:
+    """Whether frozen parameters are as an initializer left them, and not what was trained elsewhere.
+
+    Copies of others, as a target network is, and a base beside which adapters begin at zero are frozen on purpose.
+    """
+    if any(e.trainable and e.rms == 0 and len(e.shape) > 1 and (e.gradient_rms or 0) > 0 for e in start.parameters):
+        return False
+    if any(each.same_as is not None for each in frozen):
+        return False
+    weights = [each for each in frozen if len(each.shape) > 1 and each.rms > 0]
+    others = [each for each in frozen if len(each.shape) < 2]
+    if not weights:
+        return bool(others) and all(each.rms == 0 or (each.mean == 1 and each.std == 0) for each in others)
+    return 2 * sum(map(_by_formula, weights)) >= len(weights)
+
+
+def _by_formula(each: ParameterStart) -> bool:
+    """Whether a standard deviation is one that initializers draw, within its sampling error."""
+    fans = [fan for fan in (each.fan_in, each.fan_out) if fan]
+    fans += [sum(fans) / 2] if len(fans) == 2 else []
+    stds = [*(gain / math.sqrt(fan) for gain in GAINS for fan in fans), *ROUND_STDS, 1.0]
+    reach = 3 / math.sqrt(2 * max(math.prod(each.shape), 2)) + 0.005
+    return any(abs(each.std / std - 1) <= reach for std in stds)
 
 
 def _has_siblings(start: ModelStart, idle: list[ParameterStart]) -> bool:

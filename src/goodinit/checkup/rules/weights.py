@@ -8,19 +8,21 @@ from dataclasses import replace
 from typing import Final
 
 from goodinit.checkup.rules import shared
-from goodinit.checkup.rules.remedies import initialize, redraw, wrapped
+from goodinit.checkup.rules.remedies import initialize, redraw, scale, wrapped
 from goodinit.model_records import LayerStart, ModelStart, ParameterStart
 from goodinit.results import Finding
 
-__all__ = ["RULES"]
+__all__ = ["GAINS", "ROUND_STDS", "RULES"]
 
 WRONG: Final = 3.0  # times too large or too small in standard deviation, where a wrong fan is severe
+FELT: Final = 2.05  # times, as of a kernel of 4 at a stride of 2, up to which trainings do not tell it
 FAN_RATIO: Final = 1.25
 SIGMAS: Final = 5.0  # sampling errors of a standard deviation within which it is taken for a formula's
+DROWNED: Final = 50.0  # times; sinusoids beside a table of deviation 0.02 are 35 times as large
 MANY: Final = 3  # layers, from which the whole model is reinitialized
 _DRAWN: Final = {"He's sqrt(2)": math.sqrt(2), "1": 1.0, "Glorot's 1": 1.0, "PyTorch's default": 1 / math.sqrt(3)}
-_GAINS: Final = {**_DRAWN, "tanh's 5/3": 5 / 3, "selu's 3/4": 0.75}
-_ROUND: Final = (0.001, 0.002, 0.005, 0.006, 0.01, 0.02, 0.05, 0.1, 0.2)
+GAINS: Final = (*dict.fromkeys(_DRAWN.values()), 5 / 3, 0.75)  # tanh's and selu's too
+ROUND_STDS: Final = (0.001, 0.002, 0.005, 0.006, 0.01, 0.02, 0.05, 0.1, 0.2)
 
 
 def all_zero(start: ModelStart) -> Iterator[Finding]:
@@ -133,7 +135,7 @@ def wrong_fan(start: ModelStart) -> Iterator[Finding]:
     assert wanted is not None
     yield Finding(
         "wrong-fan",
-        "info" if rank == 0 else "severe" if rank >= WRONG else "warning",
+        "severe" if rank >= WRONG else "warning" if rank > FELT else "info",
         each.name,
         {
             "case": "norm" if layer.norm_after else None,
@@ -177,9 +179,9 @@ def _formula(each: ParameterStart, framework: tuple[float, float]) -> tuple[str,
     def matches(gain: float, fan: float) -> bool:
         return abs(each.std * math.sqrt(fan) / gain - 1) <= reach
 
-    if any(matches(gain, fan) for gain in _GAINS.values() for fan in (each.fan_in, mean)):
+    if any(matches(gain, fan) for gain in GAINS for fan in (each.fan_in, mean)):
         return None
-    if any(abs(each.std / std - 1) <= reach / 2 for std in _ROUND):
+    if any(abs(each.std / std - 1) <= reach / 2 for std in ROUND_STDS):
         return None  # chosen, not computed
     for name, wrong, right in drawn:
         if not _near(wrong, each.fan_in) and matches(_DRAWN[name], wrong):
@@ -194,6 +196,8 @@ def packed_projection(start: ModelStart) -> Iterator[Finding]:
         if len(each.parts) < 2 or each.fan_in is None or each.fan_out is None or not each.std > 0:
             continue
         reach = SIGMAS / math.sqrt(2 * max(math.prod(each.shape), 2)) + 0.005
+        if each.role.startswith("recurrent") and abs(each.std * math.sqrt(3 * each.parts[0]) - 1) <= reach:
+            continue  # PyTorch's own, which is the same where an input is as wide as the state
         whole = math.sqrt(2 / (each.fan_in + sum(each.parts)))
         own = math.sqrt(2 / (each.fan_in + each.fan_out))
         if abs(each.std / whole - 1) <= reach and abs(each.std / own - 1) > reach:
@@ -206,7 +210,7 @@ def packed_projection(start: ModelStart) -> Iterator[Finding]:
     own = math.sqrt(2 / (first.fan_in + first.fan_out))
     yield Finding(
         "packed-projection-too-small",
-        "warning",
+        "info",  # by sqrt(2) for three: trainings do not tell it
         first.name,
         {"names": [each.name for each in small], "parts": len(first.parts)},
         first.std,
@@ -215,4 +219,12 @@ def packed_projection(start: ModelStart) -> Iterator[Finding]:
     )
 
 
-RULES: Final = (all_zero, identical_units, identical_layers, wrong_fan, packed_projection)
+def positions(start: ModelStart) -> Iterator[Finding]:
+    """A table of places so much larger than the look-up that it is added to that no token is told from another."""
+    found = {name: (layer, times) for layer in start.layers for name, times in layer.beside if times >= DROWNED}
+    for name, (layer, times) in found.items():
+        remedy = scale(start, [name], 1 / times)
+        yield Finding("positions-too-large", "warning", name, {"table": layer.weight}, times, 1.0, remedy)
+
+
+RULES: Final = (all_zero, identical_units, identical_layers, wrong_fan, packed_projection, positions)
