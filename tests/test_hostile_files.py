@@ -56,7 +56,7 @@ def use_checkups(path):
 READERS = {
     "check": (use_checkups, {"checkups": {"": CHECKUP}}),
     "audit": (read_baseline, {"parameters": [PARAMETER]}),
-    "suite": (lambda path: text(suite_table(read_result(path))), {"tasks": [TASK], "origin": {}}),
+    "suite": (lambda path: text(suite_table(read_result(path))), {"tasks": [TASK], "origin": {}, "name": "small"}),
 }
 VALUES = [
     None,

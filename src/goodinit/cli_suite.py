@@ -20,15 +20,21 @@ def suite(
     task: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A registered task; repeat for several. All without.")
     ] = None,
+    which: Annotated[
+        str, typer.Option("--set", metavar="NAME", help="What is registered: small, full or claims.")
+    ] = "small",
     table: Annotated[bool, typer.Option("--table", help="Print the results that ship, and run nothing.")] = False,
     results: Annotated[
-        str | None, typer.Option(metavar="FILE", help="With --table: print these results instead.")
+        list[str] | None, typer.Option(metavar="FILE", help="With --table: these results instead; repeat to join.")
     ] = None,
     study: Annotated[
         str | None, typer.Option(metavar="FILE", help="Keep every trial there; the same command goes on from it.")
     ] = None,
     out: Annotated[str | None, typer.Option(metavar="FILE", help="Write the results, a JSON file.")] = None,
     cluster: Annotated[str | None, typer.Option(metavar="auto|ADDRESS|local", help="Train on a Ray cluster.")] = None,
+    report: Annotated[str | None, typer.Option(metavar="FILE", help="Write the page, with plots.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the page.")] = False,
+    figure: Annotated[str | None, typer.Option(metavar="FILE", help="Draw the ranks: .svg, .pdf or .png.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
@@ -38,23 +44,36 @@ def suite(
     """
     from goodinit.cli_console import console as terminal
     from goodinit.report import check_place, write_file
-    from goodinit.suite import read_result, run_suite, suite_table
+    from goodinit.report.folder import check_new
+    from goodinit.suite import read_result, registered, run_suite, suite_table
+    from goodinit.suite.figure import write_figure
+    from goodinit.suite.page import write_page
 
-    if results is not None and not table:
+    if results and not table:
         raise GoodinitError("--results goes with --table; say both")
+    if report is not None:
+        check_new(report, overwrite, "suite.html")
     if out is not None:
         check_place(out)
+    if figure is not None:
+        check_place(figure)
     if table:
-        found = read_result(results)
+        found = read_result(*(results or ()), name=which)
     else:
         with ProgressBar(hidden=quiet) as progress, redirect_stdout(sys.stderr):
             try:
-                found = run_suite(tasks=task, study=study, cluster=cluster, progress=progress)
+                found = run_suite(
+                    tasks=task, study=study, cluster=cluster, protocol=registered(which), progress=progress
+                )
             except KeyboardInterrupt:
                 kept = f"the same command goes on from what {study} holds" if study else "nothing was written"
                 raise StoppedError(kept) from None
     if out is not None:
         write_file(Path(out), (found.to_json() + "\n").encode())
+    if report is not None:
+        write_page(found, report, overwrite)
+    if figure is not None:
+        write_figure(found, figure)
     if json:
         typer.echo(found.to_json())
     else:

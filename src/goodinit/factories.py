@@ -34,7 +34,9 @@ class ModelFactory:
 
     `text` is how it is called, `fingerprint` a hash of its source and its parts: a changed model is another one.
     `weights` are those of its parameters, `loss` what its outputs are compared with the data by, `device` where it is
-    trained. `brings_data` says that the data comes from the factory too.
+    trained. `brings_data` says that the data comes from the factory too, `checked` that the start of every trial has a
+    checkup, which changes no number of its training, `at_once` how many are trained as one ensemble, which changes
+    numbers by rounding.
     """
 
     text: str
@@ -45,6 +47,8 @@ class ModelFactory:
     dtype: str = "float32"
     device: str = "cpu"
     brings_data: bool = False
+    checked: bool = True
+    at_once: int = 1
 
     kind: ClassVar[Kind] = "model"
     own_start: ClassVar[bool] = True

@@ -19,8 +19,8 @@ class Trainable(Protocol):
 
     `kind` chooses what trains it and which options of `compare` it has. `brings_data` says that the data comes with it,
     `own_start` that it has a start of its own (`default`), `engines` that any engine of the registry may train it,
-    `together` that several are trained as one ensemble, `keeps_parameters` that the trained parameters are kept, so
-    that what was learned can be drawn.
+    `together` that several are trained as one ensemble, `at_once` how many where they are models, `keeps_parameters`
+    that the trained parameters are kept, so that what was learned can be drawn.
     """
 
     @property
@@ -84,6 +84,9 @@ class Trainable(Protocol):
 
     @property
     def together(self) -> bool: ...  # noqa: D102
+
+    @property
+    def at_once(self) -> int: ...  # noqa: D102
 
     @property
     def keeps_parameters(self) -> bool: ...  # noqa: D102

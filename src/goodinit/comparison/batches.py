@@ -17,18 +17,21 @@ FULL: Final = 16  # networks that an engine trains in about the time of one
 
 @dataclass(frozen=True)
 class Batch:
-    """Jobs of one task that see the same examples in the same order, and so can be trained together."""
+    """Jobs of one task that can be trained together: networks see the same examples in the same order."""
 
     task: Task
     jobs: tuple[Job, ...]
 
 
 def batched(study: Study, jobs: Iterable[Job]) -> list[Batch]:
-    """The jobs in batches: those of a task whose examples and order are the same, some seconds of work each."""
+    """The jobs in batches: those of a task whose examples and order are the same, some seconds of work each.
+
+    Models that are trained as an ensemble may have examples of their own seeds.
+    """
     groups: dict[Any, list[Job]] = {}
     for job in jobs:
         task = study.task_of(job)
-        shared = not task.source.varies and task.schedule.batch_size is None
+        shared = task.network.at_once > 1 or (not task.source.varies and task.schedule.batch_size is None)
         groups.setdefault((job.task, job.phase, None if shared else job.seed), []).append(job)
     batches = []
     for group in groups.values():
@@ -39,9 +42,9 @@ def batched(study: Study, jobs: Iterable[Job]) -> list[Batch]:
 
 
 def _largest(task: Task) -> int:
-    """How many networks of a task make a batch; one where each is trained by itself."""
+    """How many networks of a task make a batch, or models, which are one where each is trained by itself."""
     if not task.network.together:
-        return 1
+        return task.network.at_once
     wanted = max(FULL, int(BATCH_WORK / operations(task)) // FULL * FULL)
     return max(1, min(wanted, BATCH_NUMBERS // task.network.size))
 

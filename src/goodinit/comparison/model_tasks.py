@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,7 +26,7 @@ from goodinit.training import batches
 from goodinit.weights import Weight
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from goodinit.pytorch import Initialization
     from goodinit.pytorch.loop import LoopRun
@@ -98,9 +99,9 @@ def check_model(task: Task, chosen: Sequence[Start], *, measured: bool = False) 
     factory: Any = task.network
     with seeded(0, "model"):
         model, _ = _made(factory.make, factory.text)
-        inputs = _inputs(model, task.data.X_train[:_SHOWN], "cpu")
         for start in chosen:
-            for each in prepare(model, start, 0, inputs, measured=measured).made:
+            batch = _batch(model, task.data, start, factory.loss)
+            for each in prepare(model, start, 0, measured=measured, **batch).made:
                 each.said.multipliers(task.schedule.optimizer)
 
 
@@ -184,7 +185,9 @@ def _check_device(device: str) -> None:
 
 
 def train_models(batch: Batch, progress: Callable[[int], None] = lambda step: None) -> list[Trial]:
-    """The trials of a batch's jobs, one model after the other."""
+    """The trials of a batch's jobs: one model after the other, or as one ensemble where their task has it so."""
+    if len(batch.jobs) > 1 and batch.task.network.at_once > 1:
+        return _train_at_once(batch.task, batch.jobs, progress)
     return [_train(batch.task, job, progress) for job in batch.jobs]
 
 
@@ -202,19 +205,100 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
     if any(torch.nn.parameter.is_lazy(each) for each in model.parameters()) and as_method(job.initializer).base is None:
         with seeded(job.seed, "model/lazy"), torch.no_grad():
             model(shown[:1])  # its own code draws what is kept
-    done = pytorch.initialize(model, job.initializer, seed=job.seed, **_batch(model, data, job, factory.loss))
+    batch = _batch(model, data, job.initializer, factory.loss)
+    done = pytorch.initialize(model, job.initializer, seed=job.seed, **batch)
     examples = min(task.schedule.batch_size or len(data.X_train), len(data.X_train))
     with torch_threads(3 * operations_of(model, shown) * examples):  # of a step, forward and backward
         return _run(task, job, data, model, shown, done, progress)
 
 
-def _batch(model: nn.Module, data: Dataset, job: Job, kind: str) -> dict[str, Any]:
+def _train_at_once(task: Task, jobs: Sequence[Job], progress: Callable[[int], None]) -> list[Trial]:
+    """The trials of jobs as an ensemble; what differs only in its learning rate is started once."""
+
+    from goodinit.pytorch.ensemble import Examples, train_ensemble
+    from goodinit.pytorch.loop import all_outputs, operations_of
+
+    factory: Any = task.network
+    optimizer, schedule = task.schedule.optimizer, task.schedule
+    started: dict[tuple[str, int], _Started] = {}
+    for job in jobs:
+        if (str(job.initializer), job.seed) not in started:
+            started[str(job.initializer), job.seed] = _started(task, job)
+    own = [started[str(job.initializer), job.seed] for job in jobs]
+    models = [copy.deepcopy(each.model).train().to(factory.device) for each in own]
+    sets = {job.seed: _tensors(models[0], task.source.dataset(job.seed), factory.device) for job in jobs}
+    examples = {
+        seed: Examples(X, y, batches(len(X), schedule, KeyedStream(seed))) for seed, (X, y, _, _) in sets.items()
+    }
+    X = sets[jobs[0].seed][0]
+    work = 3 * operations_of(models[0], X[:1]) * min(schedule.batch_size or len(X), len(X)) * len(models)
+    with torch_threads(work):
+        runs = train_ensemble(
+            models,
+            [job.seed for job in jobs],
+            examples,
+            factory.loss,
+            optimizer=optimizer,
+            learning_rates=[job.learning_rate for job in jobs],
+            steps=schedule.steps,
+            record_every=schedule.record_every,
+            progress=progress,
+            multipliers=[each.multipliers for each in own],
+        )
+        return [
+            _measured(
+                task, job, run, each.found, sets[job.seed][1], sets[job.seed][3], all_outputs(model, sets[job.seed][2])
+            )
+            for job, run, model, each in zip(jobs, runs, models, own, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class _Started:
+    """A model that has its start, what its rates are multiplied by, and what its checkup found."""
+
+    model: nn.Module
+    multipliers: Any
+    found: tuple[Finding, ...]
+
+
+def _started(task: Task, job: Job) -> _Started:
+    import torch
+
+    from goodinit import pytorch
+    from goodinit.pytorch.loop import seeded
+
+    factory: Any = task.network
+    data = task.source.dataset(job.seed)
+    with seeded(job.seed, "model"):
+        model, _ = _made(factory.make, factory.text)
+    batch = _batch(model, data, job.initializer, factory.loss)
+    done = pytorch.initialize(model, job.initializer, seed=job.seed, **batch)
+    found: tuple[Finding, ...] = ()
+    if factory.checked:
+        targets = torch.from_numpy(np.ascontiguousarray(data.y_train[:_SHOWN]))
+        found = _findings(model, _inputs(model, data.X_train[:_SHOWN], "cpu"), targets, factory.loss)
+    return _Started(model, done.multipliers(task.schedule.optimizer), found)
+
+
+def _tensors(model: nn.Module, data: Dataset, device: str) -> tuple[Tensor, ...]:
+    """Inputs and targets to train on, and to test on."""
+    import torch
+
+    def targets(y: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(y)).to(device)
+
+    X, X_test = (_inputs(model, points, device) for points in (data.X_train, data.X_test))
+    return X, targets(data.y_train), X_test, targets(data.y_test)
+
+
+def _batch(model: nn.Module, data: Dataset, start: Start, kind: str) -> dict[str, Any]:
     """What the start is told of the data: more examples, targets and the loss where it measures them."""
     import torch
 
     from goodinit.pytorch.loop import loss_of, rows
 
-    if not as_method(job.initializer).measures:
+    if not as_method(start).measures:
         return {"inputs": _inputs(model, data.X_train[:_SHOWN], "cpu")}
     targets = torch.from_numpy(np.ascontiguousarray(data.y_train[:MEASURED]))
     return {
@@ -236,15 +320,14 @@ def _run(
     """The trial of a model that has its start; it is checked on the examples `shown`."""
     import torch
 
-    from goodinit.pytorch.loop import all_outputs, loss_of, score_of, seeded, train_model
+    from goodinit.pytorch.loop import all_outputs, seeded, train_model
 
     factory: Any = task.network
     device = torch.device(factory.device)
     model.to(device)
     X, X_test = (_inputs(model, points, factory.device) for points in (data.X_train, data.X_test))
     targets, answers = (torch.from_numpy(np.ascontiguousarray(each)).to(device) for each in (data.y_train, data.y_test))
-    found = _findings(model, shown.to(device), targets[: len(shown)], factory.loss)
-    first = float(loss_of(factory.loss, all_outputs(model, X), targets))
+    found = _findings(model, shown.to(device), targets[: len(shown)], factory.loss) if factory.checked else ()
     order = batches(len(X), task.schedule, KeyedStream(job.seed))
     with seeded(job.seed, "training"):
         run = train_model(
@@ -260,11 +343,18 @@ def _run(
             progress=progress,
             multipliers=done.multipliers(task.schedule.optimizer),
         )
-    outputs = all_outputs(model, X_test)
-    scores = [score_of(factory.loss, all_outputs(model, X), targets), score_of(factory.loss, outputs, answers)]
-    return replace(
-        _trial(task, job, run, first, found, scores), test_loss=float(loss_of(factory.loss, outputs, answers))
-    )
+    return _measured(task, job, run, found, targets, answers, all_outputs(model, X_test))
+
+
+def _measured(
+    task: Task, job: Job, run: LoopRun, found: tuple[Finding, ...], targets: Tensor, answers: Tensor, tested: Tensor
+) -> Trial:
+    """The trial of a run, its scores, and the loss on the test examples, by the outputs for these."""
+    from goodinit.pytorch.loop import loss_of, score_of
+
+    kind = task.network.loss
+    scores = [score_of(kind, run.outputs, targets), score_of(kind, tested, answers)]
+    return replace(_trial(task, job, run, found, scores), test_loss=float(loss_of(kind, tested, answers)))
 
 
 def _findings(model: nn.Module, inputs: Any, targets: Any, kind: str) -> tuple[Finding, ...]:
@@ -275,10 +365,10 @@ def _findings(model: nn.Module, inputs: Any, targets: Any, kind: str) -> tuple[F
     return checked.findings
 
 
-def _trial(
-    task: Task, job: Job, run: LoopRun, first: float, found: tuple[Finding, ...], scores: Sequence[float]
-) -> Trial:
-    chance = task.chance_loss
+def _trial(task: Task, job: Job, run: LoopRun, found: tuple[Finding, ...], scores: Sequence[float]) -> Trial:
+    first, chance = run.losses[0], task.chance_loss
+    factory: Any = task.network
+    found_nothing = "the checkup finds nothing severe; " if factory.checked else ""
     diverged = has_diverged(run.diverged_by, run.final_loss, first, chance)
     return finished(
         task,
@@ -289,17 +379,24 @@ def _trial(
         diverged=diverged,
         diverged_by=run.diverged_by,
         findings=found,
-        why=_why(run, first, chance, found, f"{task.metric.test} {scores[1]:.4g}", diverged, job.learning_rate),
+        why=_why(run, chance, found, found_nothing, f"{task.metric.test} {scores[1]:.4g}", diverged, job.learning_rate),
     )
 
 
 def _why(
-    run: LoopRun, first: float, chance: float, found: Sequence[Finding], score: str, diverged: bool, rate: float
+    run: LoopRun,
+    chance: float,
+    found: Sequence[Finding],
+    found_nothing: str,
+    score: str,
+    diverged: bool,
+    rate: float,
 ) -> str:
     """What stood out at the start, then where training led: each part of it measured."""
+    first = run.losses[0]
     severe = [finding.message for finding in found if finding.severity == "severe" and finding.code != "diverged"]
     near = "near" if chance / 2 < first < 2 * chance else "held against"
-    cause = "; ".join(severe[:2]) or f"the checkup finds nothing severe; the first loss, {first:.4g}, is {near} the "
+    cause = "; ".join(severe[:2]) or f"{found_nothing}the first loss, {first:.4g}, is {near} the "
     if not severe:
         cause += f"{chance:.4g} of guessing"
     if run.diverged_by is not None:

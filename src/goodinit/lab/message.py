@@ -108,12 +108,12 @@ def read_message(body: bytes) -> Message:
 
 def read_network(given: Any) -> MLP:
     """A network of a size that the lab takes."""
-    told = fields.items(given, "network", ("widths", "activation", "loss"))
-    widths = fields.array(told.get("widths"), "network.widths", 2, LIMITS["hidden_layers"] + 2)
+    entries = fields.items(given, "network", ("widths", "activation", "loss"))
+    widths = fields.array(entries.get("widths"), "network.widths", 2, LIMITS["hidden_layers"] + 2)
     most = max(LIMITS["width"], LIMITS["csv_features"])
-    loss: Any = fields.choice(told.get("loss"), "network.loss", get_args(Loss))
+    loss: Any = fields.choice(entries.get("loss"), "network.loss", get_args(Loss))
     try:
-        activation = activations.get(fields.text(told.get("activation"), "network.activation"))
+        activation = activations.get(fields.text(entries.get("activation"), "network.activation"))
         network = MLP(
             tuple(fields.whole(each, f"network.widths.{at}", 1, most) for at, each in enumerate(widths)),
             activation,
@@ -128,8 +128,8 @@ def read_network(given: Any) -> MLP:
 
 
 def _moments(given: Any, steps: int) -> tuple[int, ...]:
-    told = fields.array(given, "moments", 1, LIMITS["moments"])
-    moments = tuple(fields.whole(each, f"moments.{at}", 0, steps) for at, each in enumerate(told))
+    entries = fields.array(given, "moments", 1, LIMITS["moments"])
+    moments = tuple(fields.whole(each, f"moments.{at}", 0, steps) for at, each in enumerate(entries))
     if list(moments) != sorted(set(moments)):
         raise LabError("out-of-range", "moments must rise, each once", field="moments")
     return moments

@@ -166,9 +166,9 @@ def read_file(given: Any) -> CsvText | None:
     """The file that a request brings with its scene, `{"name", "text"}`. Raises LabError for what is none."""
     if given is None:
         return None
-    told = fields.items(given, "file", ("name", "text"))
-    name = fields.text(told.get("name"), "file.name").replace("\\", "/").rpartition("/")[2] or "data.csv"
-    text = told.get("text")
+    entries = fields.items(given, "file", ("name", "text"))
+    name = fields.text(entries.get("name"), "file.name").replace("\\", "/").rpartition("/")[2] or "data.csv"
+    text = entries.get("text")
     if not isinstance(text, str):
         raise LabError("wrong-type", "file.text must be a text", field="file.text")
     if len(text.encode()) > LIMITS["csv_bytes"]:

@@ -27,9 +27,9 @@ def drawn_start(body: dict[str, Any]) -> dict[str, Any]:
     Raises LabError for an initializer that is none, or cannot fill the network.
     """
     network = read_network(body.get("network"))
-    told = fields.items(body.get("init"), "init", ("spec", "gain"))
-    text = fields.text(told.get("spec"), "init.spec", 400)
-    gain = fields.number(told.get("gain", 1), "init.gain", *LIMITS["gain"])
+    entries = fields.items(body.get("init"), "init", ("spec", "gain"))
+    text = fields.text(entries.get("spec"), "init.spec", 400)
+    gain = fields.number(entries.get("gain", 1), "init.gain", *LIMITS["gain"])
     seed = fields.whole(body.get("seed"), "seed", *LIMITS["seed"])
     stream = as_stream(seed, fields.choice(body.get("stream"), "stream", STREAMS))
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -55,11 +55,13 @@ class LoopRun:
     """One training run: the loss at each recorded step (nan from where it diverged), and at the end.
 
     `diverged_by` is the recorded step at which the loss or a parameter was no longer finite, None where none was.
+    `outputs` are those on all training examples at the end.
     """
 
     losses: tuple[float, ...]
     final_loss: float
     diverged_by: int | None
+    outputs: Tensor = field(repr=False, compare=False)
 
 
 @contextmanager
@@ -81,7 +83,7 @@ def to_tensor(array: NDArray[Any], device: torch.device, dtype: torch.dtype) -> 
     return tensor.to(device, dtype if tensor.is_floating_point() else torch.int64)
 
 
-def outputs_of(model: nn.Module, X: Tensor) -> Tensor:
+def outputs_of(model: Callable[[Tensor], Any], X: Tensor) -> Tensor:
     """What the model gives for the inputs, a row an example."""
     return rows(model(X), len(X))
 
@@ -174,17 +176,19 @@ def train_model(
     losses: list[float] = []
     often = max(1, steps // 100)
 
-    def measured() -> float:
-        value = float(loss_of(kind, all_outputs(model, X), targets))
+    def measured() -> tuple[float, Tensor]:
+        outputs = all_outputs(model, X)
+        value = float(loss_of(kind, outputs, targets))
         finite = math.isfinite(value) and all(bool(torch.isfinite(p).all()) for p in model.parameters())
-        return value if finite else math.nan
+        return value if finite else math.nan, outputs
 
     for step, batch in zip(range(steps), batches, strict=False):
         if step % record_every == 0:
-            losses.append(measured())
-            if math.isnan(losses[-1]):
+            value, outputs = measured()
+            losses.append(value)
+            if math.isnan(value):
                 places = len(range(0, steps, record_every))
-                return LoopRun((*losses, *(math.nan,) * (places - len(losses))), math.nan, step)
+                return LoopRun((*losses, *(math.nan,) * (places - len(losses))), math.nan, step, outputs)
         chosen = batch if isinstance(batch, slice) else torch.from_numpy(batch).to(X.device)
         update.zero_grad(set_to_none=True)
         loss = loss_of(kind, outputs_of(model, X[chosen]), targets[chosen])
@@ -193,5 +197,5 @@ def train_model(
         if (step + 1) % often == 0:
             progress(step + 1)
     progress(steps)
-    final = measured()
-    return LoopRun(tuple(losses), final, steps if math.isnan(final) else None)
+    final, outputs = measured()
+    return LoopRun(tuple(losses), final, steps if math.isnan(final) else None, outputs)

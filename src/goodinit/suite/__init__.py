@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from goodinit.suite.records import SuiteResult, SuiteTask, read_result
+from goodinit.suite.claims import ClaimResult, judge_claims
+from goodinit.suite.records import SuiteResult, SuiteTask, joined, read_result
 from goodinit.suite.registered import Registered, SuiteProtocol, registered
 from goodinit.suite.run import run_suite
 from goodinit.suite.table import suite_table
 
 __all__ = [
+    "ClaimResult",
     "Registered",
     "SuiteProtocol",
     "SuiteResult",
     "SuiteTask",
+    "joined",
+    "judge_claims",
     "read_result",
     "registered",
     "run_suite",

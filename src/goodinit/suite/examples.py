@@ -33,11 +33,27 @@ def _parted(name: str, X: Any, y: Any, classes: tuple[str, ...] = ()) -> Dataset
     return Dataset(name, X[kept], y[kept], X[aside], y[aside], classes, features, parted=True)
 
 
-def _digits() -> Dataset:
+def _digits(examples: int | None = None, form: str = "images") -> Dataset:
+    """The first so many digits: as images, or as `rows`, sequences of eight rows."""
     from sklearn.datasets import load_digits
 
-    images = load_digits().images[:, None] / 16.0
-    return _parted("digits", (images - 0.3) / 0.38, load_digits().target, tuple("0123456789"))
+    images = (load_digits().images[:examples] / 16.0 - 0.3) / 0.38
+    X = images[:, None] if form == "images" else images
+    return _parted("digits", X, load_digits().target[:examples], tuple("0123456789"))
+
+
+def _pixels(examples: int) -> Dataset:
+    """A digit and a place in it; the brightness there is to be told."""
+    from sklearn.datasets import load_digits
+
+    images, stream = load_digits().images / 16.0, KeyedStream(0)
+    drawn = stream.uniform("suite/pixels", 0, 2 * examples).reshape(examples, 2)
+    at, place = (drawn[:, 0] * len(images)).astype(int), (drawn[:, 1] * 64).astype(int)
+    row, column = place // 8, place % 8
+    places = np.stack([row, column], axis=1) / 3.5 - 1
+    return _parted(
+        "pixels", np.hstack([(images[at].reshape(examples, 64) - 0.3) / 0.38, places]), images[at, row, column]
+    )
 
 
 def _table(name: str) -> Dataset:
@@ -83,6 +99,32 @@ def _adding(length: int, examples: int) -> Dataset:
     return _parted("adding", np.stack([numbers, marks], axis=2), numbers[rows, first] + numbers[rows, second])
 
 
+def _recall(length: int, examples: int) -> Dataset:
+    """The copy task for one symbol: which of eight came first, when `length` places of noise have followed it."""
+    symbols = 8
+    drawn = (KeyedStream(0).uniform("suite/recall", 0, examples * (length + 1)) * symbols).astype(int)
+    tokens = drawn.reshape(examples, length + 1)
+    X = np.eye(symbols)[tokens]
+    marked = np.zeros((*tokens.shape, 1))
+    marked[:, 0] = 1.0  # so that the first is known from the others
+    return _parted("recall", np.concatenate([X, marked], axis=2), tokens[:, 0], tuple("abcdefgh"))
+
+
+def _majority(length: int, examples: int) -> Dataset:
+    """Which of four tokens is the most frequent in a sequence."""
+    tokens = (KeyedStream(0).uniform("suite/majority", 0, examples * length) * 4).astype(int).reshape(examples, length)
+    counts = np.stack([(tokens == each).sum(axis=1) for each in range(4)], axis=1)
+    ordered = np.sort(counts, axis=1)
+    clear = ordered[:, -1] > ordered[:, -2]
+    return _parted("majority", tokens[clear], counts.argmax(axis=1)[clear], tuple("abcd"))
+
+
+def _waves(examples: int) -> Dataset:
+    """sin(3 a x + b) by a, b and x, all between -1 and 1."""
+    drawn = 2 * KeyedStream(0).uniform("suite/waves", 0, 3 * examples).reshape(examples, 3) - 1
+    return _parted("waves", drawn, np.sin(3 * drawn[:, 0] * drawn[:, 2] + drawn[:, 1]))
+
+
 def _image(size: int) -> Dataset:
     """The brightness of scikit-learn's flower by its place."""
     from sklearn.datasets import load_sample_image
@@ -101,4 +143,8 @@ EXAMPLES: Final[Mapping[str, Callable[..., Dataset]]] = {
     "characters": _characters,
     "adding": _adding,
     "image": _image,
+    "pixels": _pixels,
+    "recall": _recall,
+    "majority": _majority,
+    "waves": _waves,
 }

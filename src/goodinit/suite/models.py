@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import torch
@@ -79,10 +80,20 @@ class _Block(nn.Module):
         return added
 
 
+_CELLS: Final[Mapping[str, Callable[..., nn.Module]]] = {
+    "lstm": nn.LSTM,
+    "gru": nn.GRU,
+    "tanh": nn.RNN,
+    "relu": partial(nn.RNN, nonlinearity="relu"),
+}
+
+
 class _Recurrent(nn.Module):
+    """A recurrent layer over (examples, places, features), its last state read out."""
+
     def __init__(self, inputs: int, width: int, outputs: int, cell: str) -> None:
         super().__init__()
-        self.cell = (nn.LSTM if cell == "lstm" else nn.GRU)(inputs, width, batch_first=True)
+        self.cell = _CELLS[cell](inputs, width, batch_first=True)
         self.head = nn.Linear(width, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,13 +102,59 @@ class _Recurrent(nn.Module):
         return answer
 
 
+class _Autoencoder(nn.Module):
+    """An image squeezed into a few numbers, and the brightness at a place read out of them."""
+
+    def __init__(self, pixels: int, width: int, depth: int, code: int, activation: str) -> None:
+        super().__init__()
+        self.pixels = pixels
+        self.encoder = _stack(pixels, width, depth, code, activation)
+        self.decoder = _stack(code + 2, width, depth, 1, activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        codes = self.encoder(x[:, : self.pixels])
+        brightness: Tensor = self.decoder(torch.cat([codes, x[:, self.pixels :]], dim=1))
+        return brightness
+
+
+class _Hypernetwork(nn.Module):
+    """A network that makes the weights of another, which takes one number to one number."""
+
+    def __init__(self, inputs: int, width: int, depth: int, made: int, activation: str) -> None:
+        super().__init__()
+        self.inputs, self.made = inputs, made
+        self.maker = _stack(inputs - 1, width, depth, 3 * made + 1, activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights = self.maker(x[:, :-1])
+        into, bias, out = weights[:, :-1].chunk(3, dim=1)
+        hidden = torch.tanh(into * x[:, -1:] + bias)
+        answer: Tensor = (hidden * out).sum(dim=1, keepdim=True) + weights[:, -1:]
+        return answer
+
+
+def _stack(inputs: int, width: int, depth: int, outputs: int, activation: str) -> nn.Sequential:
+    """`depth` hidden layers and a readout."""
+    layers: list[nn.Module] = []
+    for place in range(depth):
+        layers += [nn.Linear(width if place else inputs, width), _ACTIVATIONS[activation]()]
+    return nn.Sequential(*layers, nn.Linear(width if depth else inputs, outputs))
+
+
 def _mlp(
-    shape: tuple[int, ...], outputs: int, *, depth: int, width: int, activation: str, residual: bool = False
+    shape: tuple[int, ...],
+    outputs: int,
+    *,
+    depth: int,
+    width: int,
+    activation: str,
+    residual: bool = False,
+    norm: bool = False,
 ) -> nn.Module:
     act = _ACTIVATIONS[activation]
     layers: list[nn.Module] = [nn.Flatten(), nn.Linear(math.prod(shape), width), act()]
     for _ in range(depth):
-        block = [nn.Linear(width, width), act()]
+        block = [*([nn.LayerNorm(width)] if norm else []), nn.Linear(width, width), act()]
         layers += [_Residual(nn.Sequential(*block, nn.Linear(width, width)))] if residual else block
     return nn.Sequential(*layers, nn.Linear(width, outputs))
 
@@ -138,12 +195,26 @@ def _coordinates(shape: tuple[int, ...], outputs: int, *, depth: int, width: int
     return nn.Sequential(*layers, nn.Linear(width, outputs))
 
 
+def _autoencoder(
+    shape: tuple[int, ...], outputs: int, *, depth: int, width: int, code: int, activation: str
+) -> nn.Module:
+    return _Autoencoder(shape[0] - 2, width, depth, code, activation)
+
+
+def _hypernetwork(
+    shape: tuple[int, ...], outputs: int, *, depth: int, width: int, made: int, activation: str
+) -> nn.Module:
+    return _Hypernetwork(shape[0], width, depth, made, activation)
+
+
 MODELS: Final[Mapping[str, Callable[..., nn.Module]]] = {
     "mlp": _mlp,
     "convolutions": _convolutions,
     "transformer": _transformer,
     "recurrent": _recurrent,
     "coordinates": _coordinates,
+    "autoencoder": _autoencoder,
+    "hypernetwork": _hypernetwork,
 }
 
 

@@ -6,21 +6,32 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final, cast
 
 from goodinit.comparison.design import design, parse_seeds
 from goodinit.errors import unknown_name
+from goodinit.factories import ModelFactory
 from goodinit.results import Task
 from goodinit.suite.examples import examples
 
-__all__ = ["Registered", "SuiteProtocol", "registered"]
+__all__ = ["SETS", "Registered", "SuiteProtocol", "registered"]
+
+SETS: Final[Mapping[str, str]] = {"small": "tasks.toml", "full": "full.toml", "claims": "claims.toml"}
+"""The sets by name, and their files."""
+
+AT_ONCE: Final = 80
+ALONE: Final = ("recurrent",)  # PyTorch's recurrent layers cannot be stacked
 
 
 @dataclass(frozen=True)
 class Registered:
-    """A task of the suite: what is trained, on what, and how long."""
+    """A task of the suite: what is trained, on what, and how long.
+
+    `starts` are compared in place of the protocol's. A task that tests a published `claim` has two, of which the second
+    was claimed to be better, with the `source`. `tuned_on` is another model that rates are tuned on.
+    """
 
     name: str
     family: str
@@ -29,37 +40,50 @@ class Registered:
     optimizer: str
     steps: int
     batch_size: int
+    starts: tuple[str, ...] = ()
+    claim: str = ""
+    source: str = ""
+    tuned_on: Mapping[str, Any] | None = None
 
-    def task(self) -> Task:
-        """The task as `compare` trains it: a new model for every trial, of PyTorch's own start."""
+    def task(self, *, tuning: bool = False) -> Task:
+        """The task as `compare` trains it: a new model for every trial, of PyTorch's own start.
+
+        With `tuning` it is the one that rates are tuned on, which is another where the task has `tuned_on`.
+        """
         data = examples(self.data)
-        return design(
+        other = self.tuned_on if tuning else None
+        task = design(
             ["default"],
-            tasks=[{"name": self.name}],
-            model=self._factory(data),
+            tasks=[{"name": self.name if other is None else f"{self.name}, to tune on"}],
+            model=self._factory(data, other or self.model),
             data=data,
             optimizer=self.optimizer,
             steps=self.steps,
             batch_size=self.batch_size,
-            record_every=max(1, self.steps // 4),
+            record_every=self.steps,
         ).tasks[0]
+        at_once = 1 if self.model["kind"] in ALONE else AT_ONCE
+        return replace(task, network=replace(cast(ModelFactory, task.network), checked=False, at_once=at_once))
 
-    def _factory(self, data: Any) -> Callable[[], Any]:
+    def _factory(self, data: Any, options: Mapping[str, Any]) -> Callable[[], Any]:
         from goodinit.suite.models import build
 
         shape, outputs = data.X_train.shape[1:], data.outputs
 
         def make() -> Any:
-            return build(shape, outputs, self.model)
+            return build(shape, outputs, options)
 
-        facts = hashlib.sha256(json.dumps(dict(self.model), sort_keys=True).encode()).hexdigest()[:8]
+        facts = hashlib.sha256(json.dumps(dict(options), sort_keys=True).encode()).hexdigest()[:8]
         make.__qualname__ = f"suite model {facts}"
         return make
 
 
 @dataclass(frozen=True)
 class SuiteProtocol:
-    """The whole of what was registered. `rates` holds for each optimizer the learning rates of each tuning budget."""
+    """The whole of what was registered as the set `name`.
+
+    `rates` holds for each optimizer the learning rates of each tuning budget.
+    """
 
     tasks: tuple[Registered, ...]
     starts: tuple[str, ...]
@@ -67,6 +91,7 @@ class SuiteProtocol:
     seeds: tuple[int, ...]
     criterion: str
     rates: Mapping[str, Mapping[int, tuple[float, ...]]]
+    name: str = "small"
 
     def chosen(self, names: Sequence[str] | None) -> tuple[Registered, ...]:
         """The tasks of those names, all without any. Raises GoodinitError for a name that is not registered."""
@@ -77,16 +102,22 @@ class SuiteProtocol:
         return tuple(known[name] for name in names) if names else self.tasks
 
 
-def registered() -> SuiteProtocol:
-    """What is registered in the package.
+def registered(name: str = "small") -> SuiteProtocol:
+    """A set that is registered in the package: `small`, `full` or `claims`.
 
     >>> len(registered().tasks), registered().rates["adam"][1]
     (8, (0.001,))
+    >>> len(registered("full").tasks), len(registered("full").starts)
+    (40, 15)
+
+    Raises GoodinitError for another name.
     """
-    facts = tomllib.loads(files("goodinit.suite").joinpath("tasks.toml").read_text("utf-8"))
+    if name not in SETS:
+        raise unknown_name("set of the suite", name, SETS)
+    facts = tomllib.loads(files("goodinit.suite").joinpath(SETS[name]).read_text("utf-8"))
     protocol = facts["protocol"]
     return SuiteProtocol(
-        tuple(Registered(**task) for task in facts["task"]),
+        tuple(Registered(**{**task, "starts": tuple(task.get("starts", ()))}) for task in facts["task"]),
         tuple(protocol["starts"]),
         parse_seeds(protocol["tuning_seeds"]),
         parse_seeds(protocol["seeds"]),
@@ -95,4 +126,5 @@ def registered() -> SuiteProtocol:
             optimizer: {int(budget): tuple(map(float, rates)) for budget, rates in budgets.items()}
             for optimizer, budgets in protocol["rates"].items()
         },
+        name,
     )

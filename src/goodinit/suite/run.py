@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
+from goodinit.advising import advise
 from goodinit.comparison.conduct import Conductor, Progress, conducting
 from goodinit.comparison.design import check_starts
+from goodinit.comparison.model_tasks import model_of
 from goodinit.comparison.policies import Finished, Wave
 from goodinit.comparison.tuning import best_rates, criterion_value
 from goodinit.errors import GoodinitError
@@ -20,9 +23,10 @@ from goodinit.statistics import holm, wilcoxon
 from goodinit.suite.records import StartResult, SuiteResult, SuiteTask
 from goodinit.suite.registered import Registered, SuiteProtocol, registered
 
-__all__ = ["NestedTuning", "run_suite"]
+__all__ = ["ADVISE", "NestedTuning", "judged", "run_suite"]
 
-ERROR = 0.05
+ERROR: Final = 0.05
+ADVISE: Final = "advise"
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,15 @@ class NestedTuning:
 
     def waves(self, finished: Finished) -> Iterator[Wave]:
         """The tuning, then the evaluation."""
-        yield Wave("tuning", tuple(self.study.tuning_jobs()))
+        yield Wave("tuning", tuple(self.tuning_jobs()))
         chosen = self.chosen(finished)
         pairs = {(str(start), rate): start for start in self.study.initializers for rate in chosen[str(start)].values()}
         yield Wave("evaluation", tuple(self._jobs(pairs)))
+
+    def tuning_jobs(self) -> list[Job]:
+        """Every rate on the tuning seeds, of the study's last task; the first is the one that is judged."""
+        last = len(self.study.tasks) - 1
+        return [job for job in self.study.tuning_jobs() if job.task == last]
 
     def _jobs(self, pairs: Mapping[tuple[str, float], Start]) -> Iterator[Job]:
         for seed in self.study.seeds:
@@ -49,7 +58,7 @@ class NestedTuning:
         found: dict[str, dict[int, float]] = {str(start): {} for start in self.study.initializers}
         if not self.study.tune:  # there is one rate
             return {start: dict.fromkeys(self.budgets, self.study.learning_rates[0]) for start in found}
-        tuned = finished(self.study.tuning_jobs())
+        tuned = finished(self.tuning_jobs())
         for budget, rates in self.budgets.items():
             best = best_rates([trial for trial in tuned if trial.learning_rate in rates], self.study.criterion)
             for (_, start), rate in best.items():
@@ -84,16 +93,18 @@ def run_suite(
         for trial in trials:
             if trial.origin is not None:
                 origins = {name: value for name, value in trial.origin.to_dict().items() if name != "processor"}
-    return SuiteResult(tuple(found), origins)
+    return SuiteResult(tuple(found), origins, plan.name)
 
 
 def _run(
     each: Registered, plan: SuiteProtocol, path: str | Path | None, cluster: str | None, progress: Progress | None
 ) -> tuple[SuiteTask, list[Trial]]:
     task, budgets = each.task(), plan.rates[each.optimizer]
-    starts, left_out = _applying(task, plan.starts)
+    names, advised = _named(task, each.starts or plan.starts)
+    starts, left_out = _applying(task, names)
     rates = tuple(sorted({rate for rates in budgets.values() for rate in rates}))
-    study = Study((task,), tuple(starts), rates, plan.seeds, plan.tuning_seeds, plan.criterion)
+    tasks = (task,) if each.tuned_on is None else (task, each.task(tuning=True))
+    study = Study(tasks, tuple(starts), rates, plan.seeds, plan.tuning_seeds, plan.criterion)
     policy = NestedTuning(study, budgets)
 
     def tell(what: str, trained: float, total: float) -> None:
@@ -102,9 +113,20 @@ def _run(
 
     with conducting(study, path=path, cluster=cluster, progress=tell) as conductor:
         conductor.conduct(policy)
-        results, trials = _judged(conductor, policy, plan.criterion)
+        results, trials = judged(conductor, policy, plan.criterion, advised)
     left = tuple(left_out.items())
     return SuiteTask(each.name, each.family, task.metric.score, plan.seeds, results, left), trials
+
+
+def _named(task: Task, names: Sequence[str]) -> tuple[list[str], str | None]:
+    """The starts to be trained, each once, and which of them `advise` puts first, where that is asked for."""
+    if ADVISE not in names:
+        return list(names), None
+    options = [option.init for option in advise(*model_of(task)).options]
+    first = next(init for init in [*options, "default"] if _applying(task, [init])[0])
+    plain = [name for name in names if name != ADVISE]
+    known = {str(get(name)) for name in plain}
+    return [*plain, *([first] if str(get(first)) not in known else [])], str(get(first))
 
 
 def _applying(task: Task, names: Sequence[str]) -> tuple[list[Start], dict[str, str]]:
@@ -121,7 +143,13 @@ def _applying(task: Task, names: Sequence[str]) -> tuple[list[Start], dict[str, 
     return kept, left_out
 
 
-def _judged(conductor: Conductor, policy: NestedTuning, criterion: str) -> tuple[tuple[StartResult, ...], list[Trial]]:
+def judged(
+    conductor: Conductor, policy: NestedTuning, criterion: str, advised: str | None = None
+) -> tuple[tuple[StartResult, ...], list[Trial]]:
+    """What the evaluation says of each start, by tuning budget, against the study's first; and the trials it is from.
+
+    What `advise` chose is listed once more under that name.
+    """
     study, chosen = policy.study, policy.chosen(conductor.finished)
     jobs = [
         Job(0, start, rate, seed)
@@ -154,6 +182,7 @@ def _judged(conductor: Conductor, policy: NestedTuning, criterion: str) -> tuple
                     verdict,
                 )
             )
+    results += [replace(each, start=ADVISE, stands_for=advised) for each in results if each.start == advised]
     return tuple(results), trials
 
 

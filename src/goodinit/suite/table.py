@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
@@ -14,10 +15,25 @@ from rich.text import Text
 from scipy import stats
 
 from goodinit.statistics import bootstrap
-from goodinit.suite.records import SuiteResult, SuiteTask
+from goodinit.suite.claims import ALIKE, ClaimResult, counted, judge_claims
+from goodinit.suite.records import StartResult, SuiteResult, SuiteTask
 from goodinit.wording import count
 
-__all__ = ["mean_ranks", "suite_table"]
+__all__ = [
+    "CLAIM_COLUMNS",
+    "SuiteRank",
+    "budgets_of",
+    "claim_cells",
+    "claims_note",
+    "families",
+    "loss_text",
+    "mean_ranks",
+    "note",
+    "standing_cells",
+    "standings",
+    "suite_table",
+    "task_cell",
+]
 
 _MARKS: Final = {"better": "+", "worse": "-", "not separable": "=", "": ""}
 
@@ -34,55 +50,150 @@ def mean_ranks(tasks: Sequence[SuiteTask], budget: int) -> dict[str, list[float]
     return ranks
 
 
-def suite_table(found: SuiteResult) -> Group:
-    """All tables."""
-    budgets = sorted({each.budget for task in found.tasks for each in task.results})
-    parts: list[Table | Text] = []
-    for budget in budgets:
-        parts += [_overall(found, budget), _tasks(found, budget)]
-    seeds = len(found.tasks[0].seeds) if found.tasks else 0
-    parts.append(
-        Text(
-            f"{count(len(found.tasks), 'task')}, {count(seeds, 'paired seed')} each. Ranks are of median test losses, "
-            "with 95 % bootstrap intervals over the tasks; so few tasks say little of others. +, - and = are better, "
-            "worse and not separable against the model's own start on that task (Wilcoxon, Holm over its starts, 5 %).",
-            "dim",
+@dataclass(frozen=True)
+class SuiteRank:
+    """A start over tasks. The mean rank is among the starts that all tasks have, None for one that some tasks refuse.
+
+    `low` and `high` are its bootstrap interval over the tasks, `without` its range with each task left out, `tasks` how
+    many the start applies to; `better`, `worse` and `alike` count verdicts against the model's own start. `families`
+    are the mean ranks of each family.
+    """
+
+    start: str
+    tasks: int
+    rank: float | None
+    low: float | None
+    high: float | None
+    without: tuple[float, float] | None
+    better: int
+    worse: int
+    alike: int
+    diverged: int
+    families: tuple[float, ...]
+
+
+def families(found: SuiteResult) -> list[str]:
+    """The families of the tasks, in their order."""
+    return list(dict.fromkeys(task.family for task in found.tasks))
+
+
+def standings(found: SuiteResult, budget: int) -> list[SuiteRank]:
+    """The starts at a tuning budget, those of the lowest mean rank first, then those that some tasks refuse."""
+    ranks = mean_ranks(found.tasks, budget)
+    names = list(dict.fromkeys(row.start for task in found.tasks for row in task.of(budget)))
+    made = []
+    for start in names:
+        rows = [row for task in found.tasks for row in task.of(budget) if row.start == start]
+        verdicts = [row.verdict for row in rows]
+        better, worse, alike = (verdicts.count(each) for each in ("better", "worse", "not separable"))
+        own = ranks.get(start, [])
+        some = len(own) > 1
+        limits = bootstrap(own, "mean") if some else None
+        left = [float(np.mean(own[:at] + own[at + 1 :])) for at in range(len(own))] if some else []
+        made.append(
+            SuiteRank(
+                start,
+                len(rows),
+                float(np.mean(own)) if own else None,
+                limits.low if limits else None,
+                limits.high if limits else None,
+                (min(left), max(left)) if left else None,
+                better,
+                worse,
+                alike,
+                sum(row.diverged for row in rows),
+                tuple(_mean_of(found, own, family) for family in families(found)) if own else (),
+            )
         )
+    return sorted(made, key=lambda each: math.inf if each.rank is None else each.rank)
+
+
+def _mean_of(found: SuiteResult, ranks: Sequence[float], family: str) -> float:
+    return float(np.mean([rank for rank, task in zip(ranks, found.tasks, strict=True) if task.family == family]))
+
+
+def budgets_of(found: SuiteResult) -> list[int]:
+    """The tuning budgets of the tasks, the smallest first."""
+    return sorted({budget for task in found.tasks for budget in task.budgets})
+
+
+def note(found: SuiteResult) -> str:
+    """What the numbers are."""
+    seeds = len(found.tasks[0].seeds) if found.tasks else 0
+    return (
+        f"{count(len(found.tasks), 'task')}, {count(seeds, 'paired seed')} each. Ranks are of median test losses, "
+        "with 95 % bootstrap intervals over the tasks; so few tasks say little of others. +, - and = are better, "
+        "worse and not separable against the model's own start on that task (Wilcoxon, Holm over its starts, 5 %)."
     )
+
+
+def suite_table(found: SuiteResult) -> Group:
+    """All tables; of claims what became of each."""
+    if found.name == "claims":
+        return claims_table(judge_claims(found))
+    parts: list[Table | Text] = []
+    for budget in budgets_of(found):
+        parts += [_overall(found, budget), _tasks(found, budget)]
+    parts.append(Text(note(found), "dim"))
     for task in found.tasks:
         parts += [Text(f"{task.name}: {name} does not apply ({why})", "dim") for name, why in task.left_out]
     return Group(*parts)
 
 
+def claims_table(claims: Sequence[ClaimResult]) -> Group:
+    """What became of each claim."""
+    made = Table(box=None, padding=(0, 1), header_style="dim")
+    for head in CLAIM_COLUMNS:
+        made.add_column(head)
+    for each in claims:
+        made.add_row(*claim_cells(each))
+    return Group(made, Text(claims_note(claims), "dim"))
+
+
+CLAIM_COLUMNS: Final = ("claim", "against", "usual rate", "median losses (rates)", "ratio", "p", "outcome")
+
+
+def claim_cells(each: ClaimResult) -> tuple[str, ...]:
+    """The row of a claim."""
+    losses = " to ".join(f"{loss_text(loss)} ({rate:g})" for loss, rate in zip(each.losses, each.rates, strict=True))
+    ratio = "" if each.ratio is None else f"{each.ratio.value:.3g} [{each.ratio.low:.3g}, {each.ratio.high:.3g}]"
+    usual = each.usual
+    return each.name, each.base, usual, losses, ratio, f"{each.p_value:.2g}", each.outcome
+
+
+def claims_note(claims: Sequence[ClaimResult]) -> str:
+    """What the numbers are."""
+    return (
+        f"{count(len(claims), 'claim')}: {counted(claims)}. Test losses of the start that the claim was made against, "
+        "to that of the one claimed, at the best rate of each, and the median of their paired ratios with its 95 % "
+        f"interval. A claim survives where the one claimed is better (Wilcoxon, p of at most 0.05), and vanishes where "
+        f"neither is and the interval lies within {ALIKE:.0%} of 1."
+    )
+
+
+def loss_text(value: float) -> str:
+    """A median loss in a table."""
+    return f"{value:.3g}" if math.isfinite(value) else "diverged"
+
+
 def _overall(found: SuiteResult, budget: int) -> Table:
-    ranks = mean_ranks(found.tasks, budget)
-    families = list(dict.fromkeys(task.family for task in found.tasks))
     made = Table(title=f"{count(budget, 'learning rate')} to tune on", box=None, padding=(0, 1), header_style="dim")
-    for head in ("start", "mean rank", "without one task", "better", "worse", "diverged", *families):
+    heads = ("start", "tasks", "mean rank", "without one task", "better", "worse", "=", "diverged", *families(found))
+    for head in heads:
         made.add_column(Text(head), justify="left" if head == "start" else "right")
-    for start in sorted(ranks, key=lambda name: float(np.mean(ranks[name]))):
-        own = ranks[start]
-        mean = f"{np.mean(own):.2f}"
-        if len(own) > 1:
-            each = bootstrap(own, "mean")
-            mean += f" [{each.low:.1f}, {each.high:.1f}]"
-        left = [float(np.mean(own[:at] + own[at + 1 :])) for at in range(len(own))] if len(own) > 1 else own
-        rows = [row for task in found.tasks for row in task.of(budget) if row.start == start]
-        verdicts = [row.verdict for row in rows]
-        by_family = [
-            f"{np.mean([rank for rank, task in zip(own, found.tasks, strict=True) if task.family == family]):.1f}"
-            for family in families
-        ]
-        made.add_row(
-            Text(start),
-            mean,
-            f"{min(left):.2f} to {max(left):.2f}",
-            str(verdicts.count("better")),
-            str(verdicts.count("worse")),
-            f"{sum(row.diverged for row in rows)}",
-            *by_family,
-        )
+    for each in standings(found, budget):
+        made.add_row(*map(Text, standing_cells(each)))
     return made
+
+
+def standing_cells(each: SuiteRank) -> tuple[str, ...]:
+    """The row of a start."""
+    rank = "" if each.rank is None else f"{each.rank:.2f}"
+    if each.low is not None:
+        rank += f" [{each.low:.1f}, {each.high:.1f}]"
+    without = "" if each.without is None else f"{each.without[0]:.2f} to {each.without[1]:.2f}"
+    counts = (each.better, each.worse, each.alike, each.diverged)
+    return each.start, str(each.tasks), rank, without, *map(str, counts), *(f"{mean:.1f}" for mean in each.families)
 
 
 def _tasks(found: SuiteResult, budget: int) -> Table:
@@ -99,8 +210,11 @@ def _tasks(found: SuiteResult, budget: int) -> Table:
             if row is None:
                 cells.append("")
                 continue
-            value = median(row.losses)
-            loss = f"{value:.3g}" if math.isfinite(value) else "diverged"
-            cells.append(f"{loss} ({row.learning_rate:g}) {_MARKS[row.verdict]}".rstrip())
+            cells.append(task_cell(row))
         made.add_row(Text(task.name), *cells)
     return made
+
+
+def task_cell(row: StartResult) -> str:
+    """A start on a task: its median test loss, its rate and the verdict."""
+    return f"{loss_text(median(row.losses))} ({row.learning_rate:g}) {_MARKS[row.verdict]}".rstrip()
