@@ -1,6 +1,6 @@
 # make demo   sets up .venv and runs the classic experiment
 # make test   sets up .venv with the test tools and runs every check
-# make zoo    fills and checks models of other libraries, and writes docs/zoo.md; takes about half an hour
+# make zoo    fills and checks models of other libraries, with every method too, and writes docs/zoo.md and zoo-methods.md
 # make sanitize   builds the extension with the address and undefined-behaviour sanitizers and runs its tests
 # make page   writes the lab for any web host into build/page; its engine is compiled anew where its sources changed
 # make docs   writes the documentation's site, the lab inside it, into build/docs, and checks its links
@@ -63,6 +63,7 @@ zoo: $(VENV)/.test
 	  diffusers segmentation-models-pytorch timm torch-geometric torchvision transformers \
 	  huggingface-hub hf-xet httpx2 httpcore2 truststore importlib-metadata regex tokenizers tqdm xxhash
 	@OMP_NUM_THREADS=1 PYTHONPATH=$(ZOO)/site $(BIN)/python tests/zoo/zoo_table.py $(ZOO)/rows.jsonl --write
+	@OMP_NUM_THREADS=1 PYTHONPATH=$(ZOO)/site $(BIN)/python tests/zoo/zoo_methods.py $(ZOO)/methods.jsonl --write
 
 # As many for each test of the file: fifteen of them.
 fuzz: $(VENV)/.test

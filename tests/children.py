@@ -1,14 +1,39 @@
 """Commands as child processes that say when they train, and that end with the test whatever happens."""
 
 import contextlib
+import io
 import os
 import select
 import signal
 import subprocess
 import sys
+from unittest import mock
+
+from goodinit import cli
 
 GOODINIT = [sys.executable, "-c", "from goodinit.cli import main; main()"]
 PATIENCE = 120  # seconds after which a child is taken to hang
+
+
+def run(*arguments, cwd=None, columns=200):
+    """What `goodinit` with these arguments prints, told of an error, and ends with: in this process, which is quick.
+
+    What is about processes, signals, pipes or what is imported starts `GOODINIT` instead.
+    """
+    told = [io.StringIO(), io.StringIO()]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.chdir(cwd or os.curdir))
+        stack.enter_context(mock.patch.object(sys, "argv", ["goodinit", *map(str, arguments)]))
+        stack.enter_context(mock.patch.dict(os.environ, COLUMNS=str(columns)))
+        stack.enter_context(contextlib.redirect_stdout(told[0]))
+        stack.enter_context(contextlib.redirect_stderr(told[1]))
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+    return subprocess.CompletedProcess(arguments, code, *(each.getvalue() for each in told))
+
 
 _TELLING = """
 import os, signal, sys

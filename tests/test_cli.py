@@ -10,21 +10,16 @@ from types import SimpleNamespace
 import pytest
 
 import goodinit
-from children import GOODINIT, training
+from children import GOODINIT, run, training
 from goodinit import __main__ as command_line
 from goodinit import initializers, report
 
 FAST = ["--steps", "40", "--perturbations", "0"]
 
 
-def run(*arguments, cwd, **options):
-    return subprocess.run(
-        [*GOODINIT, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False, timeout=120, **options
-    )
-
-
 def test_json_is_all_there_is_on_standard_output(tmp_path):
-    done = run("compare", "--json", "--init", "he_normal", "--init", "normal(std=10)", *FAST, cwd=tmp_path)
+    line = [*GOODINIT, "compare", "--json", "--init", "he_normal", "--init", "normal(std=10)", *FAST]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0
     result = json.loads(done.stdout)
     assert [t["initialization"] for t in result["trials"]] == ["he_normal", "normal(std=10)"]
@@ -32,19 +27,14 @@ def test_json_is_all_there_is_on_standard_output(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_default_folder_is_numbered(tmp_path):
-    for _ in range(2):
-        assert run("compare", "--quiet", *FAST, cwd=tmp_path).returncode == 0
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["goodinit-compare", "goodinit-compare-2"]
-
-
-def test_tables_and_reasons_are_printed(tmp_path):
+def test_tables_and_reasons_are_printed_and_the_default_folder_is_numbered(tmp_path):
     done = run("compare", *FAST, cwd=tmp_path)
     assert done.returncode == 0
     for part in ("zeros", "normal(std=10)", "he_normal", "0.693147", "1773.6", "identical", "goodinit-compare"):
         assert part in done.stdout
-    quiet = run("compare", "--quiet", *FAST, cwd=tmp_path)
+    quiet = run("compare", "--quiet", *FAST, "--seed", "3", cwd=tmp_path)
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["goodinit-compare", "goodinit-compare-2"]
 
 
 def test_a_persons_csv(tmp_path):
@@ -76,7 +66,7 @@ def test_a_persons_csv(tmp_path):
 )
 def test_wrong_input_is_one_sentence_and_exit_code_2(tmp_path, arguments, message):
     (tmp_path / "bad.csv").write_text("")
-    done = run("compare", *arguments, cwd=tmp_path, env={**os.environ, "COLUMNS": "200"})
+    done = run("compare", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -155,7 +145,8 @@ def test_show_tells_an_activations_theory(tmp_path):
     again = run("show", "tanh", "--out", "theory", cwd=tmp_path)
     assert again.returncode == 2
     assert "--overwrite" in again.stderr
-    assert run("show", "softplus", "--out", "none", cwd=tmp_path).returncode == 0  # it has no critical line
+    without = run("show", "softplus", "--out", "none", cwd=tmp_path)  # it has no critical line
+    assert (without.returncode, without.stderr) == (0, "")
     assert run("show", "tanh", "--bias-variance", "-1", cwd=tmp_path).returncode == 2
 
 

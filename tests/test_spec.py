@@ -96,3 +96,38 @@ def test_a_number_comes_back_the_same(number):
     assert str(initializers.get(str(initializers.get("normal", mean=number)))) == str(
         initializers.get("normal", mean=number)
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "orthogonal(gain=1)",
+        "he_normal(activation=relu)",
+        'scaled(of="orthogonal(gain=1)", gain=0.5)',
+        'scaled_units(of="normal(std=10)", gain=0.5, units=[[4, 6]])',
+        "padded_identity(noise=0.085)",
+        'mimetic_factors(width=8, head=4, factors=[["a.w|b.w", query, 0.7, 0.7]])',
+        'mirrored_block(part="end beside", key="a|b", into=4)',
+    ],
+)
+def test_the_text_of_an_initializer_keeps_what_was_said(text):
+    """A gain that is said holds, though it equals the default that the activation behind a layer would decide."""
+    made = initializers.get(text)
+    assert str(made) == text
+    assert made == initializers.get(str(made))
+    assert made.given == initializers.get(str(made)).given
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "scaled_units(units=[4])",
+        "padded_identity(noise=-1)",
+        "mimetic_factors(width=0)",
+        "mimetic_factors(factors=[[a, top, 1, 1]])",
+        "mirrored_block(part=middle)",
+    ],
+)
+def test_what_such_a_text_may_not_say_is_refused(text):
+    with pytest.raises(GoodinitError):
+        initializers.get(text)

@@ -62,7 +62,9 @@ print([name for name, p in model.named_parameters() if p.isnan().any()])
 ```
 
 So for nine more of the base models, in their default configurations: the names that hold NaN are those of the audit,
-and of `GroupViTModel` one more, `logit_scale`, which is made where PyTorch tells nobody.
+and of `GroupViTModel` one more, `logit_scale`, which `torch.tensor` makes. The table is of before the audit saw
+what `torch.tensor` makes on the meta device: since then that weight is told, and of `ApertusModel` 128 in place of 64,
+as xIELU's `beta` and `eps` are buffers made so; the lines above, of Apertus, hold NaN in them.
 
 ```python
 import torch

@@ -1,9 +1,9 @@
 """Small truths of initialization, on the digits: who trains, at which depth, with which start.
 
-    python small_truths.py A1 A2 A3 A4 A5 [--seeds 3]
+    python small_truths.py A1 A2 A3 A4 A5 A7 [--seeds 3]
 
 Each prints its table: training accuracy after the steps at each rate, the mean over the seeds that did not diverge (how
-many, where some did); `-` where all did. One thread suffices, with minutes for each.
+many, where some did); `-` where all did. A7's is of training losses. One thread suffices, with minutes for each.
 """
 
 from __future__ import annotations
@@ -55,12 +55,15 @@ def digits() -> tuple[Tensor, Tensor]:
     return (X - X.mean(0)) / X.std(0).clamp(min=1e-3), torch.tensor(data.target)
 
 
-def accuracy(make: Callable[[], nn.Module], init: str, seed: int, rate: float, steps: int) -> float:
-    """Training accuracy after the steps of SGD with momentum 0.9; nan where it diverged."""
+def accuracy(
+    make: Callable[[], nn.Module], init: str, seed: int, rate: float, steps: int, momentum: float, biases: float
+) -> float:
+    """Training accuracy after the steps of SGD; nan where it diverged. Biases start with the deviation `biases`."""
     X, y = digits()
     model = make()
-    done = goodinit.initialize(model, init, seed=seed, inputs=X[:32])
-    update = torch.optim.SGD(done.param_groups(lr=rate, weight_decay=0, optimizer="sgd"), momentum=0.9)
+    rules = {"*.bias": f"normal(std={biases})"} if biases else None
+    done = goodinit.initialize(model, init, seed=seed, inputs=X[:32], rules=rules)
+    update = torch.optim.SGD(done.param_groups(lr=rate, weight_decay=0, optimizer="sgd"), momentum=momentum)
     order = torch.from_numpy(KeyedStream(seed).uniform("order", 0, steps * BATCH) * len(X)).long().reshape(steps, BATCH)
     for batch in order:
         loss = nn.functional.cross_entropy(model(X[batch]), y[batch])
@@ -74,7 +77,13 @@ def accuracy(make: Callable[[], nn.Module], init: str, seed: int, rate: float, s
 
 
 def show(
-    title: str, rows: Sequence[tuple[str, Callable[[], nn.Module], str]], rates: Sequence[float], steps: int, seeds: int
+    title: str,
+    rows: Sequence[tuple[str, Callable[[], nn.Module], str]],
+    rates: Sequence[float],
+    steps: int,
+    seeds: int,
+    momentum: float = 0.9,
+    biases: float = 0.0,
 ) -> None:
     """One table: a row for each model and start, a column for each rate."""
     print(f"{title}\n\n| network | start | {' | '.join(f'{rate:g}' for rate in rates)} |")
@@ -82,7 +91,7 @@ def show(
     for name, make, init in rows:
         cells = []
         for rate in rates:
-            found = [accuracy(make, init, seed, rate, steps) for seed in range(seeds)]
+            found = [accuracy(make, init, seed, rate, steps, momentum, biases) for seed in range(seeds)]
             alive = [each for each in found if math.isfinite(each)]
             cells.append(f"{sum(alive) / len(alive):.2f}" + f" ({len(alive)})" * (len(alive) < seeds) if alive else "-")
         print(f"| {name} | `{init}` | {' | '.join(cells)} |", flush=True)
@@ -101,19 +110,17 @@ def a1(seeds: int) -> None:
 
 
 def a2(seeds: int) -> None:
-    """The variance of tanh networks, with biases of variance 0.05."""
+    """The variance of tanh networks, with biases of variance 0.05: too small, critical (1.761), too large."""
     rows = [
         (
             f"{depth} layers of 128, tanh",
             lambda depth=depth: plain(depth, 128, nn.Tanh),
-            "edge_of_chaos(bias_variance=0.05)"
-            if variance is None
-            else f"variance_scaling(scale={variance}, mode=fan_in, distribution=normal)",
+            f"variance_scaling(scale={variance}, mode=fan_in, distribution=normal)",
         )
-        for variance in (1.0, None, 4.0)
-        for depth in (20, 80)
+        for variance, depths in ((1.0, (20, 80)), (1.761, (20, 80)), (4.0, (20, 40)))
+        for depth in depths
     ]
-    show("A2: 200 steps; 1.0, the critical variance, 4.0", rows, (1e-3, 3e-3, 1e-2, 3e-2), 200, seeds)
+    show("A2: 200 steps of SGD", rows, (3e-3, 1e-2, 3e-2, 1e-1), 200, seeds, momentum=0.0, biases=math.sqrt(0.05))
 
 
 def a3(seeds: int) -> None:
@@ -125,13 +132,13 @@ def a3(seeds: int) -> None:
         "tanh_init",
     )
     rows = [("200 layers of 128, tanh", lambda: plain(200, 128, nn.Tanh), init) for init in starts]
-    show("A3: 300 steps", rows, (3e-3,), 300, seeds)
+    show("A3: 300 steps of SGD", rows, (3e-3,), 300, seeds, momentum=0.0, biases=math.sqrt(2.01e-5))
 
 
 def a4(seeds: int) -> None:
     """Orthogonal and Gaussian weights in 100 linear layers."""
     rows = [("100 layers of 64, linear", lambda: plain(100, 64, None), init) for init in ("orthogonal", "lecun_normal")]
-    show("A4: 300 steps", rows, (3e-3, 1e-2), 300, seeds)
+    show("A4: 300 steps of SGD", rows, (3e-3, 1e-2), 300, seeds, momentum=0.0)
 
 
 def a5(seeds: int) -> None:
@@ -149,11 +156,48 @@ def a5(seeds: int) -> None:
     show("A5: 150 steps", rows, (1e-3, 1e-2), 150, seeds)
 
 
+def a7(seeds: int) -> None:
+    """The best rate of Adam as the network widens, with one rate for all and with muP's."""
+    exponents = range(-4, -13, -1)
+    X, y = digits()
+    print("A7: training loss after 60 steps of Adam, 4 layers, ReLU; the best rate by a parabola through three\n")
+    print(f"| start | width | {' | '.join(f'2^{k}' for k in exponents)} | best |")
+    print(f"| --- | --- | {' | '.join('---' for _ in exponents)} | --- |")
+    for init in ("he_normal", "mup(base_width=64)"):
+        for width in (64, 256, 1024):
+            losses = []
+            for exponent in exponents:
+                found = [adam_loss(X, y, init, width, 2.0**exponent, seed) for seed in range(seeds)]
+                losses.append(math.exp(sum(map(math.log, found)) / seeds))
+            low = min(range(1, len(losses) - 1), key=losses.__getitem__)
+            below, least, above = (math.log(each) for each in losses[low - 1 : low + 2])
+            shift = (above - below) / (2 * (below - 2 * least + above))
+            best = exponents[low] + shift
+            cells = " | ".join(f"{each:.2g}" for each in losses)
+            print(f"| `{init}` | {width} | {cells} | 2^{best:.1f} |", flush=True)
+    print()
+
+
+def adam_loss(X: Tensor, y: Tensor, init: str, width: int, rate: float, seed: int, steps: int = 60) -> float:
+    """The loss on all digits after the steps, at most 100."""
+    model = plain(4, width, nn.ReLU)
+    done = goodinit.initialize(model, init, seed=seed, inputs=X[:32])
+    update = torch.optim.Adam(done.param_groups(lr=rate, weight_decay=0, optimizer="adam"))
+    order = torch.from_numpy(KeyedStream(seed).uniform("order", 0, steps * BATCH) * len(X)).long().reshape(steps, BATCH)
+    for batch in order:
+        update.zero_grad()
+        nn.functional.cross_entropy(model(X[batch]), y[batch]).backward()
+        update.step()
+    with torch.no_grad():
+        loss = float(nn.functional.cross_entropy(model(X), y))
+    return min(loss, 100.0) if math.isfinite(loss) else 100.0
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("which", nargs="+", choices=["A1", "A2", "A3", "A4", "A5"])
+    parser.add_argument("which", nargs="+", choices=["A1", "A2", "A3", "A4", "A5", "A7"])
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(1)
     for each in options.which:
-        {"A1": a1, "A2": a2, "A3": a3, "A4": a4, "A5": a5}[each](options.seeds)
+        {"A1": a1, "A2": a2, "A3": a3, "A4": a4, "A5": a5, "A7": a7}[each](options.seeds)

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from goodinit import cli_advise, cli_audit, cli_check, cli_recommend, cli_suite, cli_transfer
 from goodinit.cli_complete import completion, shown_names
 from goodinit.cli_ends import StoppedError, guarded
+from goodinit.cli_options import JsonOnly
 from goodinit.cli_progress import ProgressBar
 from goodinit.cli_read import integer, number
 from goodinit.errors import GoodinitError, shown
@@ -216,7 +217,7 @@ def bench(
         str | None, typer.Option(metavar="DIR", help="Write bench.md, bench.json and the figures there.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another run in --out.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json: JsonOnly = False,
 ) -> None:
     """Measure how fast this machine trains networks and draws weights, beside NumPy, PyTorch and JAX where installed.
 

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import sys
 from contextlib import redirect_stdout
-from typing import Annotated
 
 import typer
+
+from goodinit.cli_options import Factory, FileLoss, JsonOnly, ModelData, Seed, Target
 
 __all__ = ["advise"]
 
 
 def advise(
-    factory: Annotated[
-        str,
-        typer.Argument(metavar="MODULE:FACTORY", help="A function that returns (model, inputs, targets, loss)."),
-    ],
-    data: Annotated[
-        str | None, typer.Option(metavar="NAME|PATH", help="Data for a model that comes without: as for compare.")
-    ] = None,
-    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The label column of a file.")] = None,
-    loss: Annotated[
-        str | None, typer.Option(metavar="NAME", help="squared_error: a file's target is a number to predict.")
-    ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="What PyTorch draws starts from it.")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    factory: Factory,
+    data: ModelData = None,
+    target: Target = None,
+    loss: FileLoss = None,
+    seed: Seed = 0,
+    json: JsonOnly = False,
 ) -> None:
     """Say which initializations a PyTorch model's structure makes sound, in order, without training.
 

@@ -10,6 +10,8 @@ from typing import Annotated, Final
 
 import typer
 
+from goodinit.cli_options import JsonOnly, Overwrite
+
 __all__ = ["audit"]
 
 _SHOWN: Final = 20  # findings
@@ -32,8 +34,8 @@ def audit(
     report_page: Annotated[
         str | None, typer.Option("--report", metavar="FILE", help="Write the audit, an HTML page.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the page.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    overwrite: Overwrite = False,
+    json: JsonOnly = False,
 ) -> None:
     """Say who filled every parameter of a PyTorch model, with what, from which line, or that nobody did.
 

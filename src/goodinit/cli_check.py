@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from goodinit.cli_ends import StoppedError
+from goodinit.cli_options import Factory, FileLoss, JsonOnly, ModelData, Overwrite, Seed, Target
 from goodinit.cli_read import number
 from goodinit.errors import GoodinitError
 
@@ -18,22 +19,15 @@ __all__ = ["check"]
 
 
 def check(
-    factory: Annotated[
-        str,
-        typer.Argument(metavar="MODULE:FACTORY", help="A function that returns (model, inputs, targets, loss)."),
-    ],
-    data: Annotated[
-        str | None, typer.Option(metavar="NAME|PATH", help="Data for a model that comes without: as for compare.")
-    ] = None,
-    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The label column of a file.")] = None,
-    loss: Annotated[
-        str | None, typer.Option(metavar="NAME", help="squared_error: a file's target is a number to predict.")
-    ] = None,
+    factory: Factory,
+    data: ModelData = None,
+    target: Target = None,
+    loss: FileLoss = None,
     learning_rate: Annotated[
         float | None, typer.Option(metavar="X", parser=number, help="The one training starts with.")
     ] = None,
     optimizer: Annotated[str, typer.Option(metavar="NAME", help="sgd, momentum, adam, adamw, ...")] = "sgd",
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="What PyTorch draws starts from it.")] = 0,
+    seed: Seed = 0,
     curvature: Annotated[bool, typer.Option("--curvature", help="Also the loss's largest curvature.")] = False,
     jacobian: Annotated[bool, typer.Option("--jacobian", help="Also the Jacobian's extreme singular values.")] = False,
     rounding: Annotated[bool, typer.Option("--rounding", help="Also the sensitivity to rounding.")] = False,
@@ -49,11 +43,11 @@ def check(
     report_page: Annotated[
         str | None, typer.Option("--report", metavar="FILE", help="Write the checkup, an HTML page.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the page.")] = False,
+    overwrite: Overwrite = False,
     max_rows: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="The most lines that are printed of a model; 40 if not said.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json: JsonOnly = False,
 ) -> None:
     """Check whether a PyTorch model's start is healthy, layer by layer, and say what to change.
 

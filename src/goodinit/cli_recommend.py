@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from goodinit.cli_ends import StoppedError
+from goodinit.cli_options import ClusterAt, JsonOnly, Kept, Overwrite, Quiet
 from goodinit.cli_progress import ProgressBar
 from goodinit.cli_read import integer, number
 
@@ -51,17 +52,15 @@ def recommend(
         str, typer.Option(metavar="NAME", help="validation_loss, validation_score, final_loss or area.")
     ] = "validation_loss",
     seeds: Annotated[int, typer.Option(metavar="N", parser=integer, help="Fresh seeds of the finals, at most.")] = 50,
-    study: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Keep every trial there; the same command goes on from it.")
-    ] = None,
-    cluster: Annotated[str | None, typer.Option(metavar="auto|ADDRESS|local", help="Train on a Ray cluster.")] = None,
+    study: Kept = None,
+    cluster: ClusterAt = None,
     report_page: Annotated[
         str | None, typer.Option("--report", metavar="FILE", help="Write the race, an HTML page.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the page.")] = False,
+    overwrite: Overwrite = False,
     figure: Annotated[str | None, typer.Option(metavar="FILE", help="Draw the race: .svg, .pdf or .png.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    json: JsonOnly = False,
+    quiet: Quiet = False,
 ) -> None:
     """Race starts on your own task within a budget, and say which to take, at which learning rate.
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from goodinit.cli_ends import StoppedError
+from goodinit.cli_options import ClusterAt, JsonOnly, Kept, Overwrite, Quiet
 from goodinit.cli_progress import ProgressBar
 from goodinit.errors import GoodinitError
 
@@ -27,16 +28,14 @@ def suite(
     results: Annotated[
         list[str] | None, typer.Option(metavar="FILE", help="With --table: these results instead; repeat to join.")
     ] = None,
-    study: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Keep every trial there; the same command goes on from it.")
-    ] = None,
+    study: Kept = None,
     out: Annotated[str | None, typer.Option(metavar="FILE", help="Write the results, a JSON file.")] = None,
-    cluster: Annotated[str | None, typer.Option(metavar="auto|ADDRESS|local", help="Train on a Ray cluster.")] = None,
+    cluster: ClusterAt = None,
     report: Annotated[str | None, typer.Option(metavar="FILE", help="Write the page, with plots.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the page.")] = False,
+    overwrite: Overwrite = False,
     figure: Annotated[str | None, typer.Option(metavar="FILE", help="Draw the ranks: .svg, .pdf or .png.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    json: JsonOnly = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run the suite, the registered benchmark of initializations, or print its results.
 

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from goodinit.cli_options import JsonOnly, Overwrite
+
 __all__ = ["transfer"]
 
 
@@ -38,9 +40,9 @@ def transfer(
     report_page: Annotated[
         str | None, typer.Option("--report", metavar="FILE", help="Write the check, an HTML page.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the page.")] = False,
+    overwrite: Overwrite = False,
     figure: Annotated[str | None, typer.Option(metavar="FILE", help="Write the figure: .svg, .pdf or .png.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    json: JsonOnly = False,
 ) -> None:
     """Say whether a learning rate carries over as a model grows in width or depth, and if not, why.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar, cast
 
@@ -57,11 +57,12 @@ def format_spec(name: str, options: Mapping[str, Any]) -> str:
     return f"{name}({', '.join(f'{key}={_format_value(value)}' for key, value in options.items())})"
 
 
-def format_fields(name: str, record: Any) -> str:
-    """The text form of a dataclass whose options are its fields: those that differ from their defaults."""
+def format_fields(name: str, record: Any, said: Collection[str | None] = ()) -> str:
+    """The text form of a dataclass whose options are its fields: those that are not their defaults, or are `said`."""
     options = {each.name: each.default for each in fields(record) if each.init}
     return format_spec(
-        name, {key: value for key, default in options.items() if (value := getattr(record, key)) != default}
+        name,
+        {key: value for key, default in options.items() if (value := getattr(record, key)) != default or key in said},
     )
 
 

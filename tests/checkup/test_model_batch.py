@@ -495,8 +495,9 @@ class Product(nn.Module):
         self.branches = nn.ModuleList(nn.ModuleList(nn.Linear(64, 64) for _ in range(3)) for _ in range(4))
         self.residual = residual
         for one, two, _ in self.branches:
-            nn.init.normal_(one.weight, std=2e-4)
-            nn.init.normal_(two.weight, std=2e-4)
+            for each in (one, two):
+                nn.init.normal_(each.weight, std=1e-4)
+                nn.init.zeros_(each.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)
@@ -512,5 +513,4 @@ def test_gradients_that_are_small_inside_of_branches_alone_are_milder() -> None:
         torch.manual_seed(0)
         findings = goodinit.check(Product(residual), X, Y, loss=CE, remedies=False).findings
         severities.append({each.code: each.severity for each in findings}.get("vanishing-gradient"))
-    assert severities[0] in ("warning", "info")
-    assert severities[1] == "severe"
+    assert severities == ["warning", "severe"]

@@ -33,31 +33,17 @@ def test_the_classic_experiment(lab: Lab) -> None:
     expect(lab["#status"]).to_contain_text("Trained for 15,000 steps.")
 
 
-PRESETS = {  # what the sentences of each say, as the page shows it
-    "symmetry": {(0, "test"): "50 %", (1, "test"): "88 %", (2, "test"): "100 %"},
-    "small": {(0, "loss"): "0.6931", (1, "loss"): "0.6925", (2, "test"): "95 %"},
-    "large": {(0, "test"): "48 %", (2, "test"): "96 %"},
-    "depth": {(0, "loss"): "0.003054", (1, "loss"): "0.6931", (2, "loss"): "0.6931"},
-    "chaos": {(0, "loss"): "0.6931", (1, "test"): "99 %", (2, "test"): "82 %"},
-    "dead": {(0, "loss"): "0.6931", (1, "test"): "95 %"},
-    "orthogonal": {},  # its sentence is about eight seeds
-}
-
-
-def test_a_preset_shows_what_it_says(lab: Lab) -> None:
+def test_a_preset_is_chosen_and_trained(lab: Lab) -> None:
+    """What comes of each is tested beside `compare`, without drawing all of their trainings."""
     lab.open()
-    for name, claims in PRESETS.items():
+    for name in ("symmetry", "small", "large", "depth", "chaos", "orthogonal", "dead"):
         lab.does(lab[f"#preset-{name}"].click)
-        lab["#starts.stale, #starts[aria-busy]"].wait_for(state="detached")
-        lab.trained_all()
-        expect(lab[".outcome"]).to_have_count(len(lab.trained[-1]["inits"]))
-        found = {place: lab.figure(*place) for place in claims}
-        assert found == claims, name
-        if name == "orthogonal":  # the last bits of its factors are LAPACK's, and differ between processors
-            assert 95 <= float(lab.figure(0, "test").removesuffix(" %")) <= 100
-            assert 80 <= float(lab.figure(1, "test").removesuffix(" %")) <= 92
         assert lab[f"#preset-{name}"].get_attribute("aria-pressed") == "true"
         assert len(re.findall(r"[.](?= |$)", lab["#reason p"].inner_text())) == 2, name
+    lab["#starts.stale, #starts[aria-busy]"].wait_for(state="detached")
+    lab.trained_all()
+    expect(lab[".outcome"]).to_have_count(2)
+    assert (lab.figure(0, "loss"), lab.figure(1, "test")) == ("0.6931", "95 %")
 
 
 def test_every_control_sends_what_it_says_and_the_link_brings_it_back(lab: Lab, calm: BrowserContext) -> None:

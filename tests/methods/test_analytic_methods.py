@@ -196,7 +196,7 @@ def test_tanh_init_neither_fades_nor_saturates_at_2000_layers():
 
 
 def test_a_repeated_identity_in_every_shape():
-    from goodinit.methods.padded import PaddedIdentity
+    from goodinit.initializers.padded import PaddedIdentity
     from goodinit.weights import Weight
 
     eye = np.eye(3)

@@ -147,3 +147,34 @@ def test_small_init_has_the_standard_deviations_of_gpt_neox():
         if each.role in ("weight", "embedding"):
             end = "out_proj" in each.name or "fc2" in each.name
             assert each.expected_std == pytest.approx(wang if end else small, rel=1e-5)
+
+
+class Mixture(nn.Module):
+    """A residual mixture of experts as JetMoe's: a router's softmax weighs what is gathered by `index_add`."""
+
+    def __init__(self, width: int, in_place: bool) -> None:
+        super().__init__()
+        self.norm, self.router, self.in_place = nn.LayerNorm(width), nn.Linear(width, 2), in_place
+        self.up, self.down = (nn.ModuleList(nn.Linear(width, width) for _ in range(2)) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(x)
+        gates, chosen = torch.softmax(self.router(y), -1).topk(1)
+        total = torch.zeros_like(x)
+        for number, (up, down) in enumerate(zip(self.up, self.down, strict=True)):
+            rows = (chosen[:, 0] == number).nonzero()[:, 0]
+            made = down(torch.relu(up(y[rows]))) * gates[rows]
+            total = total.index_add_(0, rows, made) if self.in_place else total.index_add(0, rows, made)
+        return x + total
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_the_experts_behind_a_router_end_their_branch(in_place):
+    model = nn.Sequential(nn.Linear(3, 8), *(Mixture(8, in_place) for _ in range(3)), nn.Linear(8, 2))
+    x = torch.from_numpy(KeyedStream(0).normal("x", 0, 48)).float().reshape(16, 3)
+    streams = read_structure(model, x).streams
+    ends = [{call.weight for call in branch.ends} for branch in streams[0].branches]
+    assert ends == [{f"{block}.down.{number}.weight" for number in range(2)} for block in (1, 2, 3)]
+    done = goodinit.initialize(model, "residual_scaling", seed=0, inputs=x)
+    assert done["2.down.0.weight"].initializer.startswith("scaled(")
+    assert not done["2.up.0.weight"].initializer.startswith("scaled(")

@@ -240,3 +240,27 @@ def test_the_loss_of_an_output_counts():
     done = goodinit.initialize(Own(), "gradinit(steps=2)", seed=0, inputs={"x": x, "labels": y})
     plain = goodinit.initialize(network(), "gradinit(steps=2)", seed=0, inputs=x, targets=y, loss=CROSS_ENTROPY)
     assert len(done.measured) == len(plain.measured)
+
+
+@pytest.mark.parametrize("name", ["metainit(steps=1)", "gradinit(steps=1)", "grad_cosine(steps=1)"])
+def test_methods_of_gradients_are_tried_with_the_loss_before_a_race(name):
+    """What `recommend` and the suite ask of a start before any training: the loss and the targets of the task."""
+    from goodinit.comparison.design import check_starts, design
+
+    made = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
+    study = design(name, model=lambda: copy.deepcopy(made), data="moons", steps=1, seeds="0", learning_rate=0.1)
+    check_starts(study.tasks[0], [methods.get(name)], measured=True)
+
+
+@pytest.mark.parametrize("name", ["metainit(steps=1)", "gradinit(steps=1)", "grad_cosine(steps=1)"])
+def test_a_loss_that_is_no_number_is_refused(name):
+    model, (x, y) = network(), batch()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(GoodinitError, match="is nan before any step, on the weights of he_normal"):
+        goodinit.initialize(
+            model, name, seed=0, inputs=x, targets=y, loss=lambda output, target: CROSS_ENTROPY(output, target) * np.nan
+        )
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    with pytest.raises(GoodinitError, match="beside 36 examples there are 10 rows of targets") as error:
+        goodinit.initialize(model, "gradinit", seed=0, inputs=x, targets=y[:10], loss=CROSS_ENTROPY)
+    assert "give one row for each example" in str(error.value)

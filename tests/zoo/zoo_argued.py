@@ -29,13 +29,9 @@ _BY_MODEL: Final = {
     ("MobileViTV2", "dead-units"): _SCALES,
     ("MobileViTV2", "residual-growth"): _SCALES,
     ("MobileViTV2", "exploding-gradient"): _SCALES,
-    (
-        "Cvt",
-        "vanishing-gradient",
-    ): "a deviation of 0.02 for all weights, and a mean over many tokens: what an attention "
-    "adds is a hundredth of the stream, and what comes back through it as small",
     ("FocalNet", "vanishing-gradient"): "a block multiplies three signals that a deviation of 0.02 makes small: the "
-    "gradient of its first projection has norm 6e-5 where that of the classifier has 4",
+    "gradient of its first projection has norm 6e-5 where that of the classifier has 4; Adam trains it all the same, "
+    "from 2.36 to 0.002 in four steps on ten pictures",
     ("Dinov2", "unused-parameter"): "the mask token takes part in pretraining alone",
     ("mobilenetv3_small_100", "dead-units"): "eight units behind a mean over the picture, of four pictures",
     (

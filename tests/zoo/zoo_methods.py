@@ -1,100 +1,144 @@
-"""Every method from structure on every model of the zoo: applied, or refused in one sentence; a table of the counts.
+"""Every method on every model of the zoo: applied, or refused in one sentence; docs/zoo-methods.md has the table.
 
-    python tests/zoo/zoo_methods.py [results.json]
+    python tests/zoo/zoo_methods.py RESULTS.jsonl [--write] [NAME ...]
 
-It needs transformers, timm, torchvision, diffusers and torch_geometric. One run of a model serves all methods.
+What RESULTS.jsonl holds already is not tried again. Each model is tried in a process of its own, small ones first, and
+one run of it serves all methods. Those that tune take one step; one that measures has 20 s of processor time. A model
+of more numbers than `FILLED` is planned, measured and staged, but not written.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
-import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import torch
-from zoo_models import Case, Model, zoo
+from zoo_models import Case, Model
+from zoo_run import same_value, state_of
+from zoo_table import apart, ready, rows_of
 
 import goodinit
 from goodinit import methods
 from goodinit.errors import GoodinitError
 from goodinit.pytorch import filling
 
-_LONGEST = 400  # characters of a refusal that is told
+FILLED = 3_000_000  # numbers of a model that is written
+SECONDS = 20  # of processor time, for a method that measures
+_LONGEST = 300  # characters of a refusal that is kept
+_FIRST = "docs/zoo.md"  # from which sizes are known, so that small models come first
 
 
-def structural() -> list[str]:
-    """The methods that need one run at most."""
-    return [cls.name for cls in methods.catalogue() if set(cls.needs) <= {"run"} and cls.name != "default"]
+def texts() -> dict[str, str]:
+    """Every method but a model's own start, as it is tried: one step of those that tune."""
+    names = [name for name in methods.names() if name != "default"]
+    return {name: f"{name}(steps=1)" if name in ("metainit", "gradinit", "grad_cosine") else name for name in names}
 
 
-def tried(case: Case, name: str) -> str:
-    """`applied`, the sentence that refuses it, or what else went wrong."""
-    before = {key: value.clone() for key, value in case.model.state_dict().items()}
+class _LateError(Exception):
+    """A method's time is over."""
+
+
+@contextmanager
+def _limited(measures: bool) -> Iterator[None]:
+    def late(number: int, frame: Any) -> None:
+        raise _LateError
+
+    before = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS if measures else 10 * SECONDS)
     try:
-        state = goodinit.draw(case.model, name, seed=0, inputs=case.inputs)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def tried(case: Case, text: str, before: dict[str, Any]) -> str:
+    """`applied`, the sentence that refuses it, or what else went wrong."""
+    small = sum(each.numel() for each in case.model.parameters()) <= FILLED
+    given: dict[str, Any] = {"seed": 0, "inputs": case.inputs, "targets": case.targets, "loss": case.loss}
+    refused = ""
+    try:
+        with _limited(methods.as_method(text).measures):
+            if small:
+                goodinit.initialize(case.model, text, **given)
+            else:
+                filling.prepare(case.model, text, **given)
     except GoodinitError as error:
-        told = str(error)
-        return f"refused: {told[:_LONGEST]}"
+        refused = f"refused: {error}"[:_LONGEST]
+    except _LateError:
+        refused = "late"
     except Exception as error:
         return f"traceback: {type(error).__name__}: {error}"[:_LONGEST]
-    after = case.model.state_dict()
-    same = all(torch.equal(before[key], after[key]) or before[key].isnan().any() for key in before)
-    whole = set(state) == set(before)
-    finite = all(
-        value.isfinite().all() for key, value in state.items() if value.is_floating_point() and "mask" not in key
-    )
-    return "applied" if same and whole and finite else f"wrong: untouched {same}, whole {whole}, finite {finite}"
+    after = state_of(case.model)
+    if refused or not small:
+        changed = [name for name in before if name not in after or not same_value(before[name], after[name])]
+        return f"wrong: changed {changed[0]}" if changed or len(after) != len(before) else refused or "applied"
+    with torch.no_grad():
+        odd = [
+            name
+            for name, each in case.model.named_parameters()
+            if not each.isfinite().all() and before[name].isfinite().all()
+        ]
+        for name, each in (*case.model.named_parameters(), *case.model.named_buffers()):
+            each.copy_(before[name])
+    return f"wrong: {odd[0]} is not finite" if odd else "applied"
 
 
 def row(model: Model) -> dict[str, Any]:
     """What became of every method on one model, from one run of it."""
-    found: dict[str, Any] = {"model": model.name, "library": model.library}
+    found: dict[str, Any] = {"name": model.name, "library": model.library, "failure": ""}
     torch.manual_seed(0)
     try:
         case = model.make()
-        traced, shaped = filling.traced, filling.shaped
-        once: dict[str, Any] = {}
+        found["parameters"] = sum(each.numel() for each in case.model.parameters())
+        traced, once = filling.traced, dict[str, Any]()
+        before = state_of(case.model)
 
         def run(concrete: Any, inputs: Any) -> Any:
             if "trace" not in once:
                 once["trace"] = traced(concrete, inputs)
             return once["trace"]
 
-        with mock.patch.object(filling, "traced", run), mock.patch.object(filling, "shaped", shaped):
-            found["methods"] = {name: tried(case, name) for name in structural()}
+        with mock.patch.object(filling, "traced", run):
+            found["methods"] = {name: tried(case, text, before) for name, text in texts().items()}
     except Exception as error:
         found["failure"] = f"{type(error).__name__}: {error}"[:_LONGEST]
     return found
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Counts by method, and the refusals that are most frequent."""
-    lines = ["| method | applied | refused | of these most often |", "| --- | --- | --- | --- |"]
-    for name in structural():
-        told = [each["methods"][name] for each in rows if "methods" in each]
-        refused = Counter(
-            text.partition(": ")[2].partition(": ")[2][:60] for text in told if text.startswith("refused")
-        )
-        most = refused.most_common(1)[0] if refused else ("", 0)
-        count = sum(text.startswith("refused") for text in told)
-        lines.append(f"| {name} | {told.count('applied')} | {count} | {most[1] or ''} {most[0]} |")
-    return "\n".join(lines)
+def _sizes() -> dict[str, float]:
+    """Millions of numbers by model, as docs/zoo.md has them."""
+    cells = [line.split("|") for line in Path(__file__).parents[2].joinpath(_FIRST).read_text().splitlines()]
+    return {each[1].strip(): float(each[2].split()[0]) for each in cells if len(each) > 2 and each[2].endswith(" M ")}
+
+
+def main() -> None:
+    """Try what is not in the file yet."""
+    os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    given = [each for each in sys.argv[1:] if not each.startswith("--")]
+    path, names = Path(given[0]), set(given[1:])
+    done, sizes = {(each["library"], each["name"]) for each in rows_of(path)}, _sizes()
+    for model in sorted(ready(), key=lambda each: sizes.get(each.name, 0.0)):
+        if (model.library, model.name) not in done and (not names or model.name in names):
+            found = apart(model, row, 3600)
+            told = Counter(text.partition(":")[0] for text in found.get("methods", {}).values())
+            sys.stdout.write(f"{model.name}: {dict(told)} {found.get('failure', '')}\n")
+            sys.stdout.flush()
+            with path.open("a") as file:
+                file.write(json.dumps(found) + "\n")
+    if "--write" in sys.argv:
+        from zoo_methods_page import page
+
+        (Path(__file__).parents[2] / "docs/zoo-methods.md").write_text(page(list(rows_of(path)), list(texts())))
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    rows: list[dict[str, Any]] = []
-    for each in zoo():
-        begun = time.perf_counter()
-        rows.append(row(each))
-        said = Counter(text.partition(":")[0] for text in rows[-1].get("methods", {}).values())
-        spent = time.perf_counter() - begun
-        sys.stdout.write(f"{each.name}: {dict(said)} {rows[-1].get('failure', '')} {spent:.1f} s\n")
-        sys.stdout.flush()
-        if target is not None:
-            target.write_text(json.dumps(rows, indent=1), encoding="utf-8")
-    sys.stdout.write(f"{table(rows)}\n")
+    main()

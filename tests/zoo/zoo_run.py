@@ -15,7 +15,7 @@ from zoo_models import Case, Model
 import goodinit
 from goodinit.pytorch.calling import call_model
 
-__all__ = ["Seen", "see"]
+__all__ = ["Seen", "same_value", "see", "state_of"]
 
 
 @dataclass
@@ -68,19 +68,20 @@ def see(model: Model, timed: bool = True) -> Seen:
 
 def _checked(case: Case, seen: Seen) -> goodinit.Checkup:
     """A checkup, and whether the model is what it was to the bit."""
-    before, random = _state(case.model), torch.get_rng_state()
+    before, random = state_of(case.model), torch.get_rng_state()
     begun = time.perf_counter()
     try:
         return goodinit.check(case.model, case.inputs, case.targets, loss=case.loss)
     finally:
         seen.check = min(seen.check or float("inf"), time.perf_counter() - begun)
-        after = _state(case.model)
-        seen.touched += [name for name in before if name not in after or not _same(before[name], after[name])]
+        after = state_of(case.model)
+        seen.touched += [name for name in before if name not in after or not same_value(before[name], after[name])]
         if not torch.equal(random, torch.get_rng_state()):
             seen.touched.append("the random state")
 
 
-def _state(model: nn.Module) -> dict[str, Any]:
+def state_of(model: nn.Module) -> dict[str, Any]:
+    """All that a call could change of a model: values, gradients, modes and hooks."""
     tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     kept: dict[str, Any] = {name: tensor.detach().clone() for name, tensor in tensors.items()}
     kept |= {f"{name}.grad": tensor.grad for name, tensor in tensors.items()}
@@ -88,7 +89,8 @@ def _state(model: nn.Module) -> dict[str, Any]:
     return kept | {f"{name}'s hooks": len(module._forward_hooks) for name, module in model.named_modules()}
 
 
-def _same(one: Any, other: Any) -> bool:
+def same_value(one: Any, other: Any) -> bool:
+    """Whether two are equal, tensors to the bit."""
     if isinstance(one, Tensor) and isinstance(other, Tensor):
         return one.dtype == other.dtype and one.shape == other.shape and bool(torch.equal(_bytes(one), _bytes(other)))
     return one is other or one == other

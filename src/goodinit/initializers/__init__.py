@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from goodinit.initializers import mimetic_factors, mirrored, padded, parts  # noqa: F401  # each lets `get` find its own
 from goodinit.initializers.base import Initializer
 from goodinit.initializers.constants import Constant, ForgetBias, Ones, Zeros
 from goodinit.initializers.deep import EdgeOfChaos, RandomWalk, Siren

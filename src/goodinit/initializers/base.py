@@ -31,7 +31,8 @@ class Initializer(ABC):
     The class attributes are its facts, shown by `goodinit show` and read by the tests: `name` as people write
     it, `aliases`, one-sentence `summary`, `formula`, `reference`, the `activations` it was derived for (empty:
     any), `elsewhere`, what the same name means in other frameworks, and `follows`, the option that the activation
-    after a layer decides: `activation`, `gain`, or none where the rule's formula leaves it out.
+    after a layer decides: `activation`, `gain`, or none where the rule's formula leaves it out. `whole` says that a
+    slice takes the time and the memory of the whole tensor.
     """
 
     name: ClassVar[str]
@@ -42,6 +43,7 @@ class Initializer(ABC):
     activations: ClassVar[tuple[str, ...]] = ()
     elsewhere: ClassVar[Mapping[str, str]] = {}
     follows: ClassVar[Literal["activation", "gain"] | None] = None
+    whole: ClassVar[bool] = False
 
     def __new__(cls, *values: object, **options: object) -> Self:
         """An instance that knows which of its options it was given, those equal to their defaults too."""
@@ -117,7 +119,7 @@ class Initializer(ABC):
         return values.astype(dtype, copy=False).reshape(weight.shape)
 
     def __str__(self) -> str:
-        return format_fields(self.name, self)
+        return format_fields(self.name, self, {self.follows} & self.given)
 
     def _check_number(
         self, option: str, low: float = -math.inf, above: float = -math.inf, high: float = math.inf, alone: bool = False

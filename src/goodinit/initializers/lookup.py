@@ -9,19 +9,26 @@ from goodinit.errors import GoodinitError, shown, unknown_name
 from goodinit.initializers.base import Initializer
 from goodinit.spec import build, parse_spec
 
-__all__ = ["get", "known", "register"]
+__all__ = ["get", "known", "register", "taken"]
 
 _BY_NAME: Final[dict[str, type[Initializer]]] = {}
+_UNLISTED: Final[dict[str, type[Initializer]]] = {}
 
 
-def register(classes: Iterable[type[Initializer]]) -> None:
-    """Let `get` find initializers by their names and aliases."""
-    _BY_NAME.update({name: cls for cls in classes for name in (cls.name, *cls.aliases)})
+def register(classes: Iterable[type[Initializer]], *, listed: bool = True) -> None:
+    """Let `get` find initializers by their names and aliases; the catalogue has those that are `listed`."""
+    names = _BY_NAME if listed else _UNLISTED
+    names.update({name: cls for cls in classes for name in (cls.name, *cls.aliases)})
 
 
 def known() -> list[str]:
-    """Every name that `get` takes, aliases too."""
+    """Every name of the catalogue, aliases too."""
     return list(_BY_NAME)
+
+
+def taken(name: str) -> bool:
+    """Whether `get` takes the name, of the catalogue or not."""
+    return name in _BY_NAME or name in _UNLISTED
 
 
 def get(initializer: str | Initializer, **options: Any) -> Initializer:
@@ -47,6 +54,7 @@ def get(initializer: str | Initializer, **options: Any) -> Initializer:
             f"{shown(initializer)} is not an initialization; give a name, name(option=value) or an initializer"
         )
     name, written = parse_spec(initializer)
-    if name not in _BY_NAME:
+    cls = _BY_NAME.get(name, _UNLISTED.get(name))
+    if cls is None:
         raise unknown_name("initializer", name, _BY_NAME, see="goodinit show lists them all")
-    return build(_BY_NAME[name], "initializer", name, {**written, **options})
+    return build(cls, "initializer", name, {**written, **options})

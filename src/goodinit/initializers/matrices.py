@@ -27,6 +27,8 @@ class MatrixInitializer(Initializer):
     from the whole.
     """
 
+    whole = True
+
     def elements(self, weight: Weight, stream: Stream, start: int, stop: int) -> Float64s:
         """The elements start <= i < stop of the weight in C order, one-dimensional, in float64."""
         shapes = weight.stack_shapes

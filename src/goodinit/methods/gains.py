@@ -60,7 +60,9 @@ def with_gain(
         return initializer, None
     try:
         value = activation if option == "activation" else _gain(activation)
-        return replace(initializer, **{option: value}), None
+        made = replace(initializer, **{option: value})
+        object.__setattr__(made, "_given", initializer.given)  # what a person said, not what the activation did
+        return made, None
     except GoodinitError as error:
         return initializer, f"it does not follow {activation} ({error})"
 

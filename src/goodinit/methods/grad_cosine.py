@@ -34,7 +34,8 @@ class GradCosine(MeasuringMethod):
     >>> cosine.after > cosine.before
     True
 
-    Raises GoodinitError for an option out of range, and where no batch with a loss is given.
+    Raises GoodinitError for an option out of range, where no batch with a loss is given, and where the gradients are
+    not finite before any step.
     """
 
     name = "grad_cosine"
@@ -66,6 +67,7 @@ class GradCosine(MeasuringMethod):
         adam = GainAdam(tuned, self.rate, self.least)
         first = probe.cosine(said, adam.gains, parts=self.parts).value
         norms = [probe.norm(said, adam.gains, order=2, parts=self.parts, slopes=False).value]
+        self.begin("the gradients' norm", norms[0])
         for _ in range(self.steps):
             if norms[-1] > self.bound or not math.isfinite(norms[-1]):
                 adam.step(probe.norm(said, adam.gains, order=2, parts=self.parts).slopes, constraint=True)

@@ -36,7 +36,8 @@ class GradInit(MeasuringMethod):
     >>> [each.quantity for each in done.measured if each.where == "loss"]
     ['gradient norm', 'after one step']
 
-    Raises GoodinitError for an option out of range, and where no batch with a loss is given.
+    Raises GoodinitError for an option out of range, where no batch with a loss is given, and where the gradients are
+    not finite before any step.
     """
 
     name = "gradinit"
@@ -68,6 +69,7 @@ class GradInit(MeasuringMethod):
         tuned = [name for name, length in probe.lengths(said).items() if length > 0 and name in free]
         adam = GainAdam(tuned, self.rate, self.least)
         norms = [probe.norm(said, adam.gains, order=order, slopes=False).value]
+        self.begin("the gradient's norm", norms[0])
         first = probe.after_step(said, adam.gains, rate=self.eta, order=order).value
         for _ in range(self.steps):
             if norms[-1] > self.bound or not math.isfinite(norms[-1]):

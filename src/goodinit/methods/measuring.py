@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -25,6 +26,14 @@ class MeasuringMethod(OverInitializer):
     def before(self, structure: Structure) -> tuple[Assignment, ...]:
         """The inner initializer on every weight."""
         return self.every(self.ran(structure))
+
+    def begin(self, what: str, value: float) -> None:
+        """Refuse to tune from a number that is not finite: nothing leads away from it."""
+        if not math.isfinite(value):
+            raise GoodinitError(
+                f"{self.name}: {what} is {value:g} before any step, on the weights of {self.of}; see that the inputs, "
+                "the targets and the loss are finite, or begin from other weights with of"
+            )
 
     def check_number(self, option: str, low: float, *, whole: bool = False, above: bool = False) -> None:
         """Refuse an option that is no number, or below `low`, or with `above` not above it."""

@@ -43,7 +43,8 @@ class MetaInit(MeasuringMethod):
     >>> quotient.after < quotient.before
     True
 
-    Raises GoodinitError for an option out of range, and where no batch with a loss is given.
+    Raises GoodinitError for an option out of range, where no batch with a loss is given, and where the gradients are
+    not finite before any step.
     """
 
     name = "metainit"
@@ -76,6 +77,7 @@ class MetaInit(MeasuringMethod):
         speeds = dict.fromkeys(norms, 0.0)
         gains = dict.fromkeys(norms, 1.0)
         first = probe.quotient(said, gains, noise="metainit/0", epsilon=self.epsilon).value
+        self.begin("the gradient quotient", first)
         stopped = None
         for step in range(self.steps):
             found = probe.quotient(said, gains, noise=f"metainit/{step}", epsilon=self.epsilon)

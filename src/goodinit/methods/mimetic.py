@@ -6,20 +6,16 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer
+from goodinit.initializers.mimetic_factors import MimeticFactors
 from goodinit.methods.assignment import Assignment
 from goodinit.methods.over import OverInitializer
 from goodinit.methods.probe import Probe
 from goodinit.methods.registry import register
-from goodinit.streams import Stream
 from goodinit.structure import Branch, LayerCall, Structure
-from goodinit.weights import Weight
 
-__all__ = ["Mimetic", "MimeticFactors"]
+__all__ = ["Mimetic"]
 
 
 class _Projections(NamedTuple):
@@ -143,53 +139,3 @@ class Mimetic(OverInitializer):
 def _square(structure: Structure, call: LayerCall, width: int) -> bool:
     target = structure[call.weight].target
     return target.fan_in == target.fan_out == width and target.kind == "linear" and len(target.shape) == 2
-
-
-@dataclass(frozen=True)
-class MimeticFactors(Initializer):
-    """Factors of alpha Z / sqrt(d) + beta I, one below the other along the output axis of a weight.
-
-    Each of `factors` is (name, side, alpha, beta): the name that Z is drawn for, which both factors of a product share,
-    and which of them it is: `query` or `key`, head by head, or the whole `left` or `right` one.
-    """
-
-    name = "mimetic_factors"
-    summary = "factors of a product of weights that has a given diagonal"
-    formula = "alpha Z / sqrt(d) + beta I = U S V': left U sqrt(S), right sqrt(S) V'; heads their first columns"
-    reference = "Trockman & Kolter 2023"
-
-    width: int = 1
-    head: int = 1
-    factors: tuple[tuple[str, str, float, float], ...] = ()
-
-    def elements(self, weight: Weight, stream: Stream, start: int, stop: int) -> NDArray[np.float64]:
-        """The elements start <= i < stop of the weight in C order."""
-        blocks = [self._factor(stream, *factor) for factor in self.factors]
-        whole = np.concatenate(blocks)  # (outputs, inputs)
-        if weight.out_axis > weight.in_axis:
-            whole = whole.T
-        return np.ascontiguousarray(whole).reshape(-1)[start:stop]
-
-    def _factor(self, stream: Stream, name: str, side: str, alpha: float, beta: float) -> NDArray[np.float64]:
-        if side in ("left", "right"):
-            left, right = self._split(stream, name, alpha, beta)
-            return left if side == "left" else right
-        made = []
-        for head in range(self.width // self.head):
-            left, right = self._split(stream, f"{name}/{head}", alpha, beta)
-            made.append(left[:, : self.head].T if side == "query" else right[: self.head])
-        return np.concatenate(made)
-
-    def _split(
-        self, stream: Stream, name: str, alpha: float, beta: float
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        d = self.width
-        z = stream.normal(name, 0, d * d).reshape(d, d) / np.sqrt(d)
-        u, s, v = np.linalg.svd(alpha * z + beta * np.eye(d))
-        root = np.sqrt(s)
-        return u * root, root[:, None] * v
-
-    def expected_variance(self, weight: Weight) -> float:
-        """The expected variance of an element: the singular values' sum over the number of elements, for whole ones."""
-        sizes = [np.hypot(alpha, beta) / self.width for _, _, alpha, beta in self.factors]
-        return float(np.mean(sizes))

@@ -31,7 +31,9 @@ class MuP(Method):
     the readout is divided by m, and those of input weights, biases and norms are multiplied by it.
 
     It holds for layers whose widths grow together, for heads of a fixed size, and for an initializer whose variance
-    goes as 1 / fan in. A readout tied to the embedding cannot be scaled alone and is refused.
+    goes as 1 / fan in. A readout tied to the embedding cannot be scaled alone: it is refused unless the model
+    multiplies the logits by 1 / m, as the edit `logits` does. The table then starts with variance 1 / base_width and
+    moves as an input's weight does.
 
     >>> from goodinit import activations, networks
     >>> network = networks.MLP((2, 256, 256, 3), activations.get("relu"), "cross_entropy")
@@ -73,21 +75,26 @@ class MuP(Method):
     def prepare(self, structure: Structure, probe: Probe | None = None) -> tuple[Assignment, ...]:
         """The initializer on every weight, the readout scaled, and the rates."""
         readouts, inputs = self.ran(structure).readouts, structure.inputs
-        tied = [name for name in readouts if structure[name].role == "tied embedding"]
-        if tied:
-            raise GoodinitError(
-                f"{self}: {tied[0]} is the embedding and the readout, which need different rates; untie them, or "
-                f"multiply the logits by base_width / width in forward and use another start"
-            )
         m = self.times(structure)
+        tied = self._tied(structure)
+        for name in tied:
+            scales = {call.output_scale for call in structure.calls_of(name) if call.last}
+            if not all(math.isclose(scale * m, 1, rel_tol=1e-4) for scale in scales):
+                edit = f'goodinit.edit(model, "logits(base_width={self.base_width})", inputs=batch)'
+                raise GoodinitError(
+                    f"{self}: {name} is the embedding and the readout, which need different rates; untie them, or let "
+                    f"{edit} multiply the logits by {1 / m:g}"
+                )
         made: list[Assignment] = []
         for each in EveryWeight(self.inner).prepare(structure, probe):
             parameter = structure[each.name]
-            if each.name in readouts and each.name not in inputs:
+            if each.name in readouts - inputs - tied:
                 end = scaled(each, 1 / math.sqrt(m), "readout")
                 made.append(replace(end, gradient=_kept(1 / m), adaptive=_kept(1 / m)))
             elif parameter.role in MULTIPLYING and each.name not in inputs:
                 made.append(replace(each, adaptive=_kept(1 / m)))
+            elif each.name in tied:
+                made.append(replace(scaled(each, math.sqrt(m), "tied readout"), gradient=_kept(m)))
             elif structure.beside_readout(each.name):
                 made.append(each)  # the readout's bias has as many elements at every width
             else:
@@ -108,9 +115,14 @@ class MuP(Method):
     def suits(self, structure: Structure) -> None:
         """No claim: it is for what is tuned at one width and trained at another."""
 
+    def _tied(self, structure: Structure) -> frozenset[str]:
+        """The readouts that are the embedding too."""
+        return frozenset(name for name in structure.readouts if structure[name].role == "tied embedding")
+
     def _width(self, structure: Structure) -> float:
         """The width of the layer before the readout."""
-        found = {name: structure[name].target.fan_in for name in sorted(structure.readouts - structure.inputs)}
+        readouts = (structure.readouts - structure.inputs) | self._tied(structure)
+        found = {name: structure[name].target.fan_in for name in sorted(readouts)}
         if len(set(found.values())) != 1:
             listed = ", ".join(f"{name} with fan in {fan:g}" for name, fan in found.items()) or "none"
             raise GoodinitError(f"{self}: the width is the readout's fan in, and the readouts are {listed}")

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 from goodinit import initializers, recipes
 from goodinit.errors import GoodinitError, unknown_name
 from goodinit.initializers import Initializer
-from goodinit.initializers.lookup import known
+from goodinit.initializers.lookup import known, taken
 from goodinit.methods.base import Method
 from goodinit.methods.every import EveryWeight
 from goodinit.methods.recipe import FromRecipe
@@ -29,8 +29,8 @@ def register(cls: type[_M]) -> type[_M]:
     Raises GoodinitError for a name that an initializer, a recipe or another method has.
     """
     for name in (cls.name, *cls.aliases):
-        taken = _BY_NAME.get(name)
-        if name in known() or name in recipes.names() or (taken is not None and taken.__qualname__ != cls.__qualname__):
+        other = _BY_NAME.get(name)
+        if taken(name) or name in recipes.names() or (other is not None and other.__qualname__ != cls.__qualname__):
             raise GoodinitError(f"the name {name!r} of {cls.__name__} is taken; give the method another")
     _CLASSES[cls.name] = cls
     _BY_NAME.update(dict.fromkeys((cls.name, *cls.aliases), cls))
@@ -80,7 +80,7 @@ def get(init: str | Start, **options: Any) -> Start:
             return build(_BY_NAME[name], "method", name, {**written, **options})
         if name in recipes.names():
             return FromRecipe(recipes.get(init, **options))
-        if name not in known():
+        if not taken(name):
             raise unknown_name(
                 "initializer", name, [*known(), *_BY_NAME, *recipes.names()], see="goodinit show lists them all"
             )

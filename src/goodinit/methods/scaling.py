@@ -8,8 +8,8 @@ from dataclasses import replace
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer, Scaled
 from goodinit.initializers.base import same_everywhere
+from goodinit.initializers.parts import ScaledUnits
 from goodinit.methods.assignment import Assignment, Multipliers
-from goodinit.methods.parts import ScaledUnits
 from goodinit.structure import MULTIPLYING, Branch, Structure
 
 __all__ = ["divided", "scaled", "value_path"]

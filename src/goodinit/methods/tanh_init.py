@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from goodinit.errors import GoodinitError
+from goodinit.initializers.padded import PaddedIdentity
 from goodinit.methods.assignment import Assignment
 from goodinit.methods.base import Method
 from goodinit.methods.every import EveryWeight
-from goodinit.methods.padded import PaddedIdentity
 from goodinit.methods.probe import Probe
 from goodinit.methods.registry import register
 from goodinit.structure import Structure

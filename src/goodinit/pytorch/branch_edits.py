@@ -140,7 +140,7 @@ class _OfBranches(ABC):
         """How many numbers a scale has."""
         return 1
 
-    def steps(self, model: nn.Module, structure: Structure) -> Sequence[EditStep]:
+    def steps(self, model: nn.Module, structure: Structure, inputs: Any) -> Sequence[EditStep]:
         """A parametrization of each weight and bias at the end of a branch, which share a scale."""
         made: dict[str, ScaleStep] = {}
         streams = _streams(structure, self.name)

@@ -55,7 +55,7 @@ class EditKind(Protocol):
     summary: ClassVar[str]
     reference: ClassVar[str]
 
-    def steps(self, model: nn.Module, structure: Structure) -> Sequence[EditStep]:
+    def steps(self, model: nn.Module, structure: Structure, inputs: Any) -> Sequence[EditStep]:
         """What is to be changed. Raises GoodinitError where the structure does not allow it; nothing is changed yet."""
         ...
 

@@ -13,7 +13,12 @@ from rich.text import Text
 from torch import nn
 
 from goodinit.errors import GoodinitError, unknown_name
-from goodinit.pytorch import branch_edits, fixup_edit  # noqa: F401  # each registers its own
+from goodinit.pytorch import (  # noqa: F401  # each registers its own
+    activation_edits,
+    branch_edits,
+    fixup_edit,
+    logits_edit,
+)
 from goodinit.pytorch.edit_steps import EDITS, Change, EditKind, EditStep
 from goodinit.pytorch.guard import plain_model
 from goodinit.pytorch.structure import read_structure
@@ -99,7 +104,7 @@ def edit(model: nn.Module, name: str, *, inputs: Any) -> Edit:
     inner = plain_model(model)
     kind = _kind(name)
     before = {each for each, _ in inner.named_parameters()}
-    steps = tuple(kind.steps(inner, read_structure(inner, inputs)))
+    steps = tuple(kind.steps(inner, read_structure(inner, inputs), inputs))
     done: list[EditStep] = []
     try:
         for step in steps:

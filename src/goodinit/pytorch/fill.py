@@ -14,7 +14,6 @@ from torch import Tensor
 
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer
-from goodinit.initializers.matrices import MatrixInitializer
 from goodinit.streams import KeyedStream
 from goodinit.weights import Weight
 
@@ -66,7 +65,9 @@ def is_whole(initializer: Initializer) -> bool:
 
     Even a slice of it then needs the memory of all.
     """
-    return isinstance(getattr(initializer, "inner", initializer), MatrixInitializer)
+    while (inner := getattr(initializer, "inner", None)) is not None:
+        initializer = inner
+    return initializer.whole
 
 
 def fill(

@@ -75,7 +75,7 @@ class FixupScalars:
     )
     reference = "Zhang, Dauphin & Ma 2019 (Fixup), figure 1"
 
-    def steps(self, model: nn.Module, structure: Structure) -> Sequence[EditStep]:
+    def steps(self, model: nn.Module, structure: Structure, inputs: Any) -> Sequence[EditStep]:
         """The shifts of every layer in a branch, the scale of its end, and the shift of the readout."""
         branches = [branch for stream in structure.streams for branch in stream.branches]
         if not branches:

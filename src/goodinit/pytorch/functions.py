@@ -135,6 +135,7 @@ _ROLES_BY_NAME: Final = {
     "product": "mul mul_ multiply multiply_ div div_ divide true_divide __mul__ __rmul__ __imul__ __truediv__ "
     "__rtruediv__ __itruediv__",
     "join": "cat concat concatenate stack hstack vstack dstack",
+    "gathered": "index_add index_add_ scatter_add scatter_add_ index_copy index_copy_ index_put index_put_",
     "attend": "scaled_dot_product_attention",
     "softmax": "softmax _softmax",
     "divisor": "rsqrt sqrt std norm linalg_vector_norm vector_norm",

@@ -208,7 +208,17 @@ class ModelProbe:
 
     def loss(self, inputs: Any, targets: Any) -> Tensor:
         """The loss of some inputs; called within a run."""
-        total = total_loss(call_model(self._model, inputs), targets, self.batch.loss)
+        try:
+            total = total_loss(call_model(self._model, inputs), targets, self.batch.loss)
+        except GoodinitError as error:
+            own = self.batch.targets
+            if inputs is self.batch.inputs or not isinstance(own, Tensor) or own.shape[:1] == (self.examples,):
+                raise
+            rows = own.shape[0] if own.dim() else 1
+            raise GoodinitError(
+                f"{error}; parts of the batch are measured, and beside {self.examples} examples there are {rows} rows "
+                "of targets: give one row for each example"
+            ) from error
         if total is None or not total.requires_grad:
             raise GoodinitError("the loss depends on no parameter that asks for a gradient")
         return total

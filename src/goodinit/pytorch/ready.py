@@ -99,7 +99,7 @@ def _followed(tracer: UseTracer, model: nn.Module, inputs: Any) -> tuple[Trace, 
     tracer.observer = former
     former.feed(inputs)
     tracer.feed(inputs)
-    call_model(model, inputs)
+    tracer.leave(call_model(model, inputs))
     return replace(tracer.trace(), forms=tuple(former.forms)), tracer.meanings()
 
 

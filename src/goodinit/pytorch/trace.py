@@ -40,7 +40,7 @@ from goodinit.pytorch.values import (
     units_of,
 )
 from goodinit.spec import format_spec
-from goodinit.structure import LayerCall, ResidualSum, Trace
+from goodinit.structure import LayerCall, MadeWeight, ResidualSum, Trace
 
 __all__ = ["Known", "Observer", "Tracer", "Value", "trace"]
 
@@ -83,6 +83,11 @@ class Tracer(TorchFunctionMode):
         calls = tuple(replace(call, last=call.index not in self._fed) for call in self._open)
         unused = tuple(name for name in self.owners.names if name not in self._seen)
         return Trace(calls, unused, tuple(self._sums))
+
+    def leave(self, output: Any) -> None:
+        """Say what the model gave: what its last layers' outputs are multiplied by is noted of them."""
+        for value in map(self._value, tensors_in(output)):
+            self._change(value.calls, output_scale=value.scale)
 
     def feed(self, inputs: Any) -> None:
         """Say what the model's inputs are, before it is called with them."""
@@ -159,7 +164,8 @@ class Tracer(TorchFunctionMode):
             self._heads([each for each in before if each[1].signal], func is not torch.einsum)
             calls = [index for _, value in before if value.signal for index in value.calls]
             scale = math.prod(value.scale for _, value in before if value.signal)
-            self._put(result, before, scored=tuple(dict.fromkeys(calls)), scale=scale)
+            made_by = self._generated(kind, args, kwargs)
+            self._put(result, before, scored=tuple(dict.fromkeys(calls)), scale=scale, made_by=made_by)
             return
         made = [self._call(each, self._value(each.input), output) for each in groups]
         parents = tuple(value.node for _, value in before if value.signal)
@@ -177,6 +183,18 @@ class Tracer(TorchFunctionMode):
             self._change(made[:-1], head_size=before[0][0].shape[-1] // argument(args, kwargs, 4, "num_heads"))
         for index, each in zip(made, groups, strict=True):
             self.observer.layer(index, each, output if each.whole else each.sampled())
+
+    def _generated(self, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[int, ...]:
+        """The layer calls whose outputs are this function's weight and bias, which is noted of them."""
+        weight, bias = argument(args, kwargs, 1, "weight"), argument(args, kwargs, 2, "bias")
+        if kind not in ("linear", "conv") or not isinstance(weight, Tensor) or len(self._value(weight).calls) != 1:
+            return ()
+        of_bias = self._value(bias).calls if isinstance(bias, Tensor) else ()
+        made = MadeWeight("weight", math.prod(weight.shape[1:]), bool(of_bias))
+        found = [(self._value(weight).calls[0], made), *((index, replace(made, kind="bias")) for index in of_bias[:1])]
+        for index, each in found:
+            self._change((index,), makes=(*self._open[index].makes, each))
+        return tuple(index for index, _ in found)
 
     def _call(self, used: Operands, value: Value, output: Tensor) -> int:
         weight = used.names[0]
@@ -220,6 +238,9 @@ class Tracer(TorchFunctionMode):
         if name is None:  # a clamp that is not an activation
             self._put(result, before, **kept, activation=value.activation)
             return
+        for index in value.made_by:
+            *rest, latest = self._open[index].makes
+            self._change((index,), makes=(*rest, replace(latest, activation=name)))
         if name == "sine" and value.scale != 1:
             name = format_spec("sine", {"frequency": value.scale})
         first = value.calls if value.activation is None and not self.ended else ()
@@ -241,7 +262,7 @@ class Tracer(TorchFunctionMode):
         first = data[0][1]
         same = same_facts(first)
         if what == "view":
-            self._put(result, data, **same, plain=first.plain)
+            self._viewed(first, data, result)
         elif what == "dropout":
             idle = result is data[0][0] or drops_nothing(args, kwargs)
             self._put(result, data, **same, plain=first.plain and idle)
@@ -253,7 +274,7 @@ class Tracer(TorchFunctionMode):
             self._put(result, data, divisor_of=(first.node, *self._descent.near(first.node)))
         elif what == "softmax":
             self._change((*first.scored, *first.calls), scoring=True)  # of the calls, a router's choice
-            self._put(result, data, weighting=bool(first.scored))
+            self._put(result, data, weighting=bool(first.scored), routing=not first.scored and bool(first.calls))
         elif what == "attend":
             for _, value in data[:2]:
                 self._change(value.calls, scoring=True)
@@ -268,15 +289,30 @@ class Tracer(TorchFunctionMode):
         elif what == "product":
             one = [(data[0][0], replace(first, passed=(*first.passed, *own_names(before))))]
             self._product(func, args, one if len(data) == 1 else data, result)
-        elif what == "join":
+        elif what == "gathered" and len(data) == 1:
+            self._put(result, data, **same)
+        elif what in ("join", "gathered"):
             calls = tuple(dict.fromkeys(index for _, value in data for index in value.calls))
             activations = {value.activation for _, value in data}
             activation = activations.pop() if len(activations) == 1 else None
             normed, mixed = all(value.normed for _, value in data), any(is_mixed(value) for _, value in data)
-            facts = {"normed": normed, "mixed": mixed, "given": inputs_in(data)}
+            held = {value.units for _, value in data}
+            units = held.pop() if len(held) == 1 else ()
+            facts = {"normed": normed, "mixed": mixed, "given": inputs_in(data), "units": units}
             self._put(result, data, calls=calls, activation=activation, **facts)
         else:
             self._put(result, data)
+
+    def _viewed(self, value: Value, data: Known, result: Any) -> None:
+        """Views of a value; each is told which units of its one call it holds, as long as its memory shows that."""
+        facts = same_facts(value) | {"plain": value.plain}
+        if len(value.calls) != 1 or value.units:
+            self._put(result, data, **facts)
+            return
+        for tensor in tensors_in(result):
+            units = units_of(tensor, self._open[value.calls[0]])
+            whole = units == ((0, self._open[value.calls[0]].output_shape[-1]),)
+            self._put(tensor, data, **(facts | {"units": () if whole else units}))
 
     def _normed(self, value: Value, data: Known, result: Any) -> None:
         if value.activation is None:
@@ -288,7 +324,7 @@ class Tracer(TorchFunctionMode):
         """Note whose outputs an attention's weights sum."""
         for tensor, value in values:
             for index in value.calls if not value.weighting else ():
-                units = units_of(tensor, self._open[index]) if len(value.calls) == 1 else ()
+                units = value.units or (units_of(tensor, self._open[index]) if len(value.calls) == 1 else ())
                 self._change((index,), attended=True, value_units=units)
 
     def _heads(self, values: Known, product: bool = False) -> None:
@@ -377,6 +413,10 @@ class Tracer(TorchFunctionMode):
             if value.node in divisor.divisor_of or set(self._descent.parents[value.node]) & set(divisor.divisor_of):
                 self._normed(value, data, result)
                 return
+        if first.routing != second.routing:  # a router's share of an expert's output
+            kept = second if first.routing else first
+            self._put(result, data, **same_facts(kept))
+            return
         self._put(result, data)  # a gate: two signals are multiplied
 
     def _branched(self, branch: Value, stream: Value, inside: tuple[int, ...], shortcut: int | None = None) -> int:
@@ -406,5 +446,5 @@ def trace(model: torch.nn.Module, inputs: Any) -> Trace:
     model = runnable(model)
     with untouched(model, inputs) as own, torch.no_grad(), Tracer(model) as tracer:
         tracer.feed(own)
-        call_model(model, own)
+        tracer.leave(call_model(model, own))
     return tracer.trace()

@@ -47,9 +47,11 @@ class Value:
     model's inputs (`varied`) or such an output; what is neither is a constant. `parents` are earlier values, by number.
     `stream` is the residual stream that it is, `reach` are the calls whose outputs it was computed from with no layer
     between. `passed` names the scales of norms and of layers that it went through since its calls, or since the last
-    sum of its stream. `weighting` says that it is what an attention weights its values by, `changed` that it
-    is a function of parameters that need not be 0 where they are. `given` are the model's inputs that
-    it still is, or is a sum of.
+    sum of its stream. `weighting` says that it is what an attention weights its values by, `routing` that it is a
+    router's softmax, `changed` that it is a function of parameters that need not be 0 where they are. `given` are the
+    model's inputs that it still is, or is a sum of. `units` are the ranges of its one call's output units that it
+    holds, none where that is all of them or is not known; `made_by` are the calls whose outputs are the weight and the
+    bias that it was made with.
     """
 
     node: int
@@ -69,7 +71,10 @@ class Value:
     reach: frozenset[int] = frozenset()
     passed: tuple[str, ...] = ()
     weighting: bool = False
+    routing: bool = False
     changed: bool = False
+    units: tuple[tuple[int, int], ...] = ()
+    made_by: tuple[int, ...] = ()
     given: tuple[ModelInput, ...] = ()
 
 
@@ -134,6 +139,9 @@ def same_facts(value: Value) -> dict[str, Any]:
         "stream": value.stream,
         "passed": value.passed,
         "weighting": value.weighting,
+        "routing": value.routing,
+        "units": value.units,
+        "made_by": value.made_by,
         "given": value.given,
     }
 

@@ -53,7 +53,8 @@ def phase_diagram(survey: Survey) -> Figure:
         point = survey.half_stable
         if point.bias_variance <= bias.max():
             axes.plot(point.weight_variance, point.bias_variance, "o", color=COLOURS[2], label="half-stable point")
-    axes.legend(loc="upper left", frameon=False)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="upper left", frameon=False)
     return figure
 
 

@@ -6,7 +6,7 @@ PyTorch's reader makes the structure of a model, and an `MLP` makes its own. Par
 from __future__ import annotations
 
 from goodinit.structure.branches import Branch, ResidualStream
-from goodinit.structure.calls import LayerCall, ResidualSum, Trace
+from goodinit.structure.calls import LayerCall, MadeWeight, ResidualSum, Trace
 from goodinit.structure.forms import INPUT, UNKNOWN, SignalForm
 from goodinit.structure.parameters import Parameter
 from goodinit.structure.roles import MULTIPLYING, ROLES, Meaning, Role
@@ -19,6 +19,7 @@ __all__ = [
     "UNKNOWN",
     "Branch",
     "LayerCall",
+    "MadeWeight",
     "Meaning",
     "Parameter",
     "ResidualStream",

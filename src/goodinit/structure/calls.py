@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from goodinit.structure.forms import SignalForm
 
-__all__ = ["LayerCall", "ResidualSum", "Trace"]
+__all__ = ["LayerCall", "MadeWeight", "ResidualSum", "Trace"]
+
+
+@dataclass(frozen=True)
+class MadeWeight:
+    """What a layer's output is to another layer: its `weight` or its `bias`.
+
+    `fan_in` is that layer's, `biased` says that it has a bias, and `activation` follows it, None for none.
+    """
+
+    kind: Literal["weight", "bias"]
+    fan_in: int
+    biased: bool
+    activation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -31,7 +45,9 @@ class LayerCall:
     from with no layer between, through gates and attentions too.
     `passed` names the parameters of norms and scales that its input came through since the last layer or sum.
     `stream` is the residual stream that the input is, behind norms and views; None where no sum was made of it yet.
-    `first` says that it descends from no layer call, and `last` that no layer call descends from the output.
+    `first` says that it descends from no layer call, and `last` that no layer call descends from the output, which is
+    multiplied by `output_scale` before it leaves the model. `makes` are the weights and biases of other layers that the
+    output is, as those of a hypernetwork's heads.
     """
 
     index: int
@@ -61,6 +77,8 @@ class LayerCall:
     stream: int | None = None
     first: bool = False
     last: bool = False
+    output_scale: float = 1.0
+    makes: tuple[MadeWeight, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from goodinit.structure.branches import ResidualStream, streams_of
-from goodinit.structure.calls import Trace
+from goodinit.structure.calls import LayerCall, Trace
 from goodinit.structure.parameters import Parameter
 from goodinit.structure.roles import MULTIPLYING
 
@@ -64,6 +64,11 @@ class Structure:
         """The weights that meet the model's inputs before any other layer does, tables that are looked up included."""
         calls = () if self.trace is None else self.trace.calls
         return frozenset(self[call.weight].name for call in calls if call.first)
+
+    def calls_of(self, name: str) -> tuple[LayerCall, ...]:
+        """The layer calls of a weight, in execution order."""
+        calls = () if self.trace is None else self.trace.calls
+        return tuple(call for call in calls if self[call.weight].name == name)
 
     def beside_readout(self, name: str) -> bool:
         """Whether a parameter belongs to a readout's layer, as its bias does."""

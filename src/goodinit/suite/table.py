@@ -123,7 +123,8 @@ def note(found: SuiteResult) -> str:
     return (
         f"{count(len(found.tasks), 'task')}, {count(seeds, 'paired seed')} each. Ranks are of median test losses, "
         "with 95 % bootstrap intervals over the tasks; so few tasks say little of others. +, - and = are better, "
-        "worse and not separable against the model's own start on that task (Wilcoxon, Holm over its starts, 5 %)."
+        "worse and not separable against the model's own start on that task (Wilcoxon, Holm over its starts, 5 %). "
+        "With several rates that is said of a start at the rate found for it: equal starts differ there too."
     )
 
 

@@ -61,14 +61,15 @@ class Given:
             parts = self._parts(found, where)
             model = _whole(parts["model"], where)
             batch = _batches(self.batch if self.batch is not None else _pair(parts), where)
+            loss = self.loss if self.loss is not None else parts.get("loss")
             done = None
             if self.init is not None:
                 from goodinit.pytorch import initialize
 
-                done = initialize(model, self.init, seed=seed, inputs=batch(0)[0])
+                inputs, targets = batch(0)
+                done = initialize(model, self.init, seed=seed, inputs=inputs, targets=targets, loss=loss)
             wanted = self.optimizer if self.optimizer is not None else parts.get("optimizer")
             optimizers = self._optimizers(wanted, model, size, rate, done, where)
-        loss = self.loss if self.loss is not None else parts.get("loss")
         return Made(model, batch, loss, optimizers)
 
     def _called(self, size: int) -> Any:

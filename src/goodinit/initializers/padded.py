@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from goodinit.initializers import Initializer
+from goodinit.initializers.base import Initializer
+from goodinit.initializers.lookup import register
 from goodinit.streams import Stream
 from goodinit.weights import Weight
 
@@ -88,3 +89,6 @@ class PaddedIdentity(Initializer):
         """The expected variance of an element."""
         share = self._share(weight)
         return float(self.gain) ** 2 * share * (1 - share) + self._spread(weight) ** 2
+
+
+register((PaddedIdentity,), listed=False)

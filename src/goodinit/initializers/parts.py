@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.errors import GoodinitError
-from goodinit.initializers import Initializer, get
+from goodinit.initializers.base import Initializer
+from goodinit.initializers.lookup import get, register
 from goodinit.streams import Stream
 from goodinit.weights import Weight
 
@@ -40,7 +41,11 @@ class ScaledUnits(Initializer):
         inner = get(self.of)
         object.__setattr__(self, "of", str(inner))
         object.__setattr__(self, "inner", inner)
-        object.__setattr__(self, "units", tuple((int(start), int(stop)) for start, stop in self.units))
+        try:
+            units = tuple((int(start), int(stop)) for start, stop in self.units)
+        except (TypeError, ValueError) as error:
+            raise GoodinitError(f"scaled_units(units={self.units!r}): give ranges such as [[4, 6]]") from error
+        object.__setattr__(self, "units", units)
 
     def _gains(self, weight: Weight) -> NDArray[np.float64]:
         """The gain of each output unit."""
@@ -76,3 +81,6 @@ class ScaledUnits(Initializer):
     def bias_std(self) -> float:
         """That of the other initializer."""
         return self.inner.bias_std()
+
+
+register((ScaledUnits,), listed=False)
