@@ -14,13 +14,11 @@ import pytest
 
 import goodinit
 from goodinit import activations, checkup, initializers
-from goodinit.comparison import design
 from goodinit.comparison.rows import VERSION, Row, columns
 from goodinit.findings import LANGUAGES, LIMITS, Finding, codes, texts
 from goodinit.networks import MLP
 from goodinit.report.page_parts import _findings as page_rows
 from goodinit.results import Sensitivity, Trial
-from goodinit.scenes import Film
 from goodinit.streams import KeyedStream
 
 ROOT = Path(__file__).parents[1]
@@ -230,11 +228,7 @@ def test_a_finding_is_added_by_its_rule_its_texts_and_its_row(monkeypatch, tmp_p
     assert json.loads(checked.to_json())["findings"][-1]["values"] == {"names": ["a", "b"]}
 
     pytest.importorskip("fastapi")
-    from goodinit.lab import wire
     from goodinit.lab.catalogue import catalogue
 
-    one = design("he_normal", steps=20)
-    told = [wire.opening(each) for each in Film(one.tasks[0], one.initializers, seed=3).openings()]
-    assert told[0]["findings"][-1]["code"] == "humming"
     handed = catalogue()["findings"]["texts"]
     assert {language: handed[language]["humming"]["text"] for language in handed} == said

@@ -27,7 +27,6 @@ from goodinit.datasets import CsvText
 from goodinit.errors import GoodinitError
 from goodinit.factories import load_factory
 from goodinit.lab.scene import read_scene
-from goodinit.lab.uploads import Uploads
 from goodinit.options import OPTIONS
 from goodinit.streams import KeyedStream
 from goodinit.weights import Weight
@@ -328,7 +327,7 @@ def test_scenes(given):
     with allowed("scene", given), np.errstate(all="ignore"):
         scene = read_scene(given)
         assert read_scene(scene.to_dict()) == scene
-        scene.study(Uploads())
+        scene.study()
 
 
 def call(networks, examples, steps):

@@ -23,11 +23,30 @@ SECRET = b"root:x:0"
 
 Request = tuple[str, str, dict[str, str], bytes]
 JSON = {"Content-Type": "application/json"}
+RAW = {"Content-Type": "application/octet-stream"}
+TASK: dict[str, Any] = {
+    "network": {"widths": [2, 3, 1], "activation": "relu", "loss": "binary_cross_entropy"},
+    "networks": 1,
+    "examples": 8,
+    "learning_rate": 0.1,
+    "optimizer": "adam",
+    "steps": 30,
+    "record_every": 2,
+    "batch_size": None,
+    "seed": 3,
+    "moments": [0, 30],
+}
 
 
 def post(path: str, body: bytes | Any, **headers: str) -> Request:
     """A POST of JSON, or of these bytes."""
     return ("POST", path, {**JSON, **headers}, body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+def message(task: dict[str, Any], numbers: bytes | None = None, **headers: str) -> Request:
+    """A message to train, of zeros where no numbers are given."""
+    body = json.dumps(task).encode() + b"\n" + (b"\x00" * 8 * 37 if numbers is None else numbers)
+    return post("/api/train", body, **RAW, **headers)
 
 
 def hosts(port: int) -> Iterator[Request]:
@@ -68,14 +87,15 @@ def hosts(port: int) -> Iterator[Request]:
         f"http://localhost:{port}",
         f"http://127.0.0.1:{port + 1}",
     ):
-        for path in ("/api/check", "/api/train", "/api/report", "/api/csv?name=x"):
-            yield post(path, {"client": "attacker-1234", "scene": {}}, Origin=origin)
+        for path in ("/api/start", "/api/python", "/api/report"):
+            yield post(path, {"scene": {}}, Origin=origin)
+        yield message(TASK, Origin=origin)
     for site in ("cross-site", "same-site", "weird"):
         for path in ("/api/catalogue", "/static/js/main.js"):
             yield ("GET", path, {"Sec-Fetch-Site": site}, b"")
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
-        for path in ("/api/check", "/api/train", "/api/python", "/api/report"):
-            yield post(path, {"client": "attacker-1234", "scene": {}}, **{"Content-Type": kind})
+        for path in ("/api/start", "/api/train", "/api/python", "/api/report"):
+            yield post(path, {"scene": {}}, **{"Content-Type": kind})
 
 
 def traversal() -> Iterator[Request]:
@@ -132,8 +152,9 @@ def bodies() -> Iterator[Request]:
         b"null",
     ]
     for body in broken:
-        for path in ("/api/check", "/api/train", "/api/python", "/api/command"):
+        for path in ("/api/start", "/api/python", "/api/command"):
             yield post(path, body)
+        yield post("/api/train", body, **RAW)
     odd = [
         None,
         [],
@@ -165,7 +186,7 @@ def bodies() -> Iterator[Request]:
     ]
     for field in fields:
         for value in odd:
-            yield post("/api/check", {"scene": {field: value}})
+            yield post("/api/python", {"scene": {field: value}})
     texts = [
         "normal(std=1e308)",
         "normal(std=-1)",
@@ -189,12 +210,28 @@ def bodies() -> Iterator[Request]:
         "../../etc/passwd",
     ]
     for text in texts:
-        for path in ("/api/check", "/api/python", "/api/command"):
+        for path in ("/api/python", "/api/command"):
             yield post(path, {"scene": {"inits": [text], "steps": 5, "hidden": [3]}})
-        yield post("/api/train", {"client": "attacker-1234", "scene": {"inits": [text], "steps": 5, "hidden": [3]}})
-    for client in ("", "x", "../x", "a" * 500, None, 7):
-        yield post("/api/train", {"client": client, "scene": {"steps": 5}})
-        yield post("/api/cancel", {"client": client})
+        yield post("/api/start", {"network": TASK["network"], "init": {"spec": text}, "seed": 3, "stream": "keyed"})
+
+
+def messages() -> Iterator[Request]:
+    """Trainings that are none, or too large."""
+    odd = [None, [], {}, "x", -1, 0, 1e308, True, 2**70, "__import__('os').system('id')", [0] * 1000]
+    for field in TASK:
+        for value in odd:
+            yield message({**TASK, field: value})
+    for name in ("widths", "activation", "loss"):
+        for value in odd:
+            yield message({**TASK, "network": {**TASK["network"], name: value}})
+            yield post("/api/start", {"network": {**TASK["network"], name: value}, "init": {"spec": "zeros"}})
+    for widths in ([2, 128, 128, 128, 128, 128, 128, 128, 1], [2] * 67, [101, 1], [2, 129, 1], [10**9, 1]):
+        yield message({**TASK, "network": {**TASK["network"], "widths": widths}})
+    numbers = [b"", b"\x00" * 8, b"\x00" * 7, b"\xff" * 8 * 21, b"\x00" * (1 << 22), b"\x00" * (1 << 24)]
+    for body in numbers:
+        yield message(TASK, body)
+    yield message({**TASK, "steps": 100_000, "networks": 16, "examples": 5000})
+    yield message({**TASK, "moments": list(range(31)) * 2})
 
 
 def files() -> Iterator[Request]:
@@ -217,10 +254,13 @@ def files() -> Iterator[Request]:
         b"1,2\n3,4\n",
     ]
     for table in tables:
-        for name in ("x.csv", "..%2f..%2fetc%2fpasswd", "%00", "a" * 400, "<b>.csv"):
-            yield ("POST", f"/api/csv?name={name}", {"Content-Type": "text/csv"}, table)
+        for name in ("x.csv", "../../etc/passwd", "\x00", "a" * 400, "<b>.csv"):
+            file = {"name": name, "text": table.decode("latin-1")}
+            yield post("/api/command", {"scene": {"data": {"name": "csv", "csv": "x"}}, "file": file})
     for key in ("../../etc/passwd", "/etc/passwd", "0" * 32, "", None):
-        yield post("/api/check", {"scene": {"data": {"name": "csv", "csv": key}}})
+        yield post("/api/python", {"scene": {"data": {"name": "csv", "csv": key}}})
+    for file in ("/etc/passwd", {"name": "/etc/passwd"}, {"name": "x", "text": 7}, {"path": "/etc/passwd"}, []):
+        yield post("/api/python", {"scene": {"data": {"name": "csv", "csv": "x"}}, "file": file})
 
 
 def ask(port: int, request: Request) -> tuple[int, bytes]:
@@ -286,7 +326,7 @@ def main() -> None:
     ) as server:
         assert server.stdout is not None
         port = int(server.stdout.readline().strip().rstrip("/").rpartition(":")[2])
-        requests = [*hosts(port), *traversal(), *bodies(), *files()]
+        requests = [*hosts(port), *traversal(), *bodies(), *messages(), *files()]
         random.Random(0).shuffle(requests)
         statuses: Counter[int] = Counter()
         bad = []
@@ -305,18 +345,12 @@ def main() -> None:
             sys.stdout.write(f"through: {each}\n")
         half = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-A: ".encode()
         crowd(port, HALF_SENT, half)
-        scene = json.dumps({"client": "attacker-0000", "scene": {"steps": 20000}}).encode()
-        head = "\r\n".join(
-            [
-                "POST /api/train HTTP/1.1",
-                f"Host: 127.0.0.1:{port}",
-                "Content-Type: application/json",
-                f"Content-Length: {len(scene)}",
-                "",
-                "",
-            ]
-        )
-        crowd(port, UNREAD, head.encode() + scene)
+        wide = {"widths": [2, 60, 60, 1], "activation": "relu", "loss": "binary_cross_entropy"}
+        task = {**TASK, "network": wide, "examples": 100, "steps": 20_000, "moments": list(range(200))}
+        _, path, headers, body = message(task, bytes(8 * (300 + 2 * 60 + 60 + 60 * 60 + 60 + 60 + 1)))
+        lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", f"Content-Length: {len(body)}"]
+        head = "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers.items()), "", ""])
+        crowd(port, UNREAD, head.encode() + body)
         sys.stdout.write("none through\n" if not bad else f"{len(bad)} through\n")
         server.terminate()
     raise SystemExit(bool(bad))

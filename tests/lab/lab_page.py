@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 SMALL = "#data=moons&hidden=4&steps=8&init=he_normal&init=zeros"  # few steps: each draws all pictures anew
-PATIENCE = 90_000  # milliseconds, on a machine that does much else
+PATIENCE = 180_000  # milliseconds, on a machine that does much else
 
 CSV = "width,height,kind\n" + "".join(
     f"{x},{y},{'tall' if y > x else 'wide'}\n" for x in range(8) for y in range(8) if x != y
@@ -21,6 +21,11 @@ DROP = """([text, name]) => {
     for (const type of ["dragenter", "dragover", "drop"])
         document.body.dispatchEvent(new DragEvent(type, {dataTransfer: files, bubbles: true, cancelable: true}));
 }"""
+SCENES = """window.scenes = []; const post = Worker.prototype.postMessage;
+Worker.prototype.postMessage = function (message, ...rest) {
+    if (message.scene && message.k === 0) window.scenes.push(message.scene);
+    return post.call(this, message, ...rest);
+};"""  # the first start's Worker is told every scene that is trained
 
 
 class Lab:
@@ -30,16 +35,17 @@ class Lab:
         self.page, self.address = page, address
         self.wrong: list[str] = []
         self.asked: list[str] = []
-        self.trained: list[dict[str, Any]] = []
+        page.add_init_script(SCENES)
         page.set_default_timeout(PATIENCE)
         page.on("console", lambda message: self.wrong.append(message.text))
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        page.on("request", self._asked)
+        page.on("request", lambda request: self.asked.append(request.url))
 
-    def _asked(self, request: Any) -> None:
-        self.asked.append(request.url)
-        if request.url.endswith("/api/train"):
-            self.trained.append(request.post_data_json["scene"])
+    @property
+    def trained(self) -> list[dict[str, Any]]:
+        """The scenes that were asked for since the page was loaded."""
+        found: list[dict[str, Any]] = self.page.evaluate("window.scenes")
+        return found
 
     def open(self, hash_: str = SMALL) -> Lab:
         self.page.goto(self.address + hash_)
@@ -54,11 +60,11 @@ class Lab:
         return self.page.locator(selector)
 
     def does(self, act: Callable[[], Any]) -> dict[str, Any]:
-        """Do something and give back the scene that was sent to be trained because of it."""
-        with self.page.expect_request("**/api/train") as asked:
-            act()
-        scene: dict[str, Any] = asked.value.post_data_json["scene"]
-        return scene
+        """Do something and give back the scene that is trained because of it."""
+        before = len(self.trained)
+        act()
+        self.page.wait_for_function("before => window.scenes.length > before", arg=before)
+        return self.trained[-1]
 
     def figure(self, start: int, name: str) -> str:
         return self[f".start >> nth={start}"].locator(f".figure-{name}").inner_text()

@@ -10,6 +10,8 @@ const { Film } = await engine("film.js");
 const { checked } = await engine("check.js");
 const { readTable } = await engine("csv.js");
 const { Refused } = await engine("refused.js");
+const { train } = await engine("trainer.js");
+const { bandsOf } = await engine("local.js");
 
 const core = await Core.of(new WebAssembly.Module(readFileSync(`${folder}/static/engine/goodinit.wasm`)));
 const table = JSON.parse(readFileSync(`${folder}/static/catalogue.json`));
@@ -25,11 +27,14 @@ for (const scene of asked.scenes) {
     const starts = [];
     let opening = null;
     for (let k = 0; k < told.inits.length; k += 1) {
-      const film = new Film({ core, table, digits, files }, told, k);
+      const film = new Film({ core, table, digits, files, train: (...asked) => train(core, ...asked, async () => null) }, told, k);
       opening ??= film.opening();
-      const start = { parameters: film.start(told.seed, film.network), frames: [], seeds: [] };
-      if (!asked.startsOnly) await film.run((event, facts) => (event === "frame" ? start.frames.push(facts) : (start[event] = facts)), async () => null);
-      if (told.seeds > 1 && !asked.startsOnly) await film.seeds((event, facts) => start.seeds.push(facts.curves), async () => null);
+      const start = { parameters: await film.start(told.seed, film.network), frames: [], seeds: [] };
+      if (!asked.startsOnly) {
+        await film.run((event, facts) => (event === "frame" ? start.frames.push(facts) : (start[event] = facts)));
+        await film.seeds((event, facts) => start.seeds.push(facts));
+        if (told.seeds > 1) start.bands = bandsOf(start.seeds);
+      }
       starts.push(start);
     }
     answers.push({ opening, starts });

@@ -1,19 +1,34 @@
 """A real server of the lab for tests: on a free port, in a thread of this process, or as the command."""
 
 import contextlib
+import itertools
 import json
 import socket
+import struct
 import threading
 import time
 
 import httpx
+import numpy as np
 import threadpoolctl
 import uvicorn
 
 from goodinit.lab.app import Lab
+from goodinit.lab.message import RecordKind
 from goodinit.lab.server import CONNECTIONS, Patient
 
-CLIENT = "test-client-1"
+TASK = {
+    "network": {"widths": [2, 3, 1], "activation": "relu", "loss": "binary_cross_entropy"},
+    "networks": 1,
+    "examples": 8,
+    "learning_rate": 0.1,
+    "optimizer": "gradient_descent",
+    "steps": 30,
+    "record_every": 2,
+    "batch_size": None,
+    "seed": 3,
+    "moments": [0, 10, 30],
+}
 
 
 @contextlib.contextmanager
@@ -53,23 +68,45 @@ def wait_for(condition, seconds=30.0):
         time.sleep(0.02)
 
 
-def events(address, scene=None, client=CLIENT):
-    """The events of a training, as pairs of a name and what it tells."""
-    with httpx.stream(
-        "POST", f"{address}/api/train", json={"client": client, "scene": scene or {}}, timeout=120
-    ) as answer:
+def message(**changed):
+    """The body of a request to train: small, but for what is changed, on examples and weights that mean nothing."""
+    task = {**TASK, **changed}
+    widths, rng = task["network"]["widths"], np.random.default_rng(0)
+    size = sum(outputs * (inputs + 1) for inputs, outputs in itertools.pairwise(widths))
+    X = rng.normal(size=(task["examples"], widths[0]))
+    Y = np.zeros((task["examples"], widths[-1]))
+    parameters = 0.1 * rng.normal(size=(task["networks"], size))
+    return json.dumps(task).encode() + b"\n" + b"".join(each.tobytes() for each in (X, Y, parameters))
+
+
+def long(**changed):
+    """The body of a request that takes many seconds of work."""
+    network = {"widths": [2, 60, 60, 1], "activation": "relu", "loss": "binary_cross_entropy"}
+    moments = [*range(0, 100_000, 1000), 100_000]
+    told = {"network": network, "examples": 300, "steps": 100_000, "moments": moments, "networks": 2, **changed}
+    return message(**told)
+
+
+def records(address, body=None):
+    """The records of a training, as pairs of a kind and numbers, or what an error tells."""
+    body = message() if body is None else body
+    headers = {"content-type": "application/octet-stream"}
+    with httpx.stream("POST", f"{address}/api/train", content=body, headers=headers, timeout=120) as answer:
         assert answer.status_code == 200, answer.read()
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        name = None
-        for line in answer.iter_lines():
-            if line.startswith("event: "):
-                name = line.removeprefix("event: ")
-            elif line.startswith("data: "):
-                yield name, json.loads(line.removeprefix("data: "), parse_constant=_no_constant)
+        held = b""
+        for part in answer.iter_bytes():
+            held += part
+            while len(held) >= 8 and len(held) >= 8 + struct.unpack_from("<I", held, 4)[0]:
+                kind, size = struct.unpack_from("<II", held)
+                told, held = held[8 : 8 + size], held[8 + size :]
+                if kind != RecordKind.ALIVE:
+                    yield kind, json.loads(told)["error"] if kind == RecordKind.ERROR else np.frombuffer(told)
+        assert held == b""
 
 
-def _no_constant(name):
-    raise AssertionError(f"{name} is not JSON")
+def ended(address, body=None):
+    """The kind of a training's last record."""
+    return [kind for kind, _ in records(address, body)][-1]
 
 
 def post(address, path, facts):

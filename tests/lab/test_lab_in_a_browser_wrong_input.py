@@ -13,8 +13,8 @@ def test_a_bad_csv_is_explained(lab: Lab) -> None:
     lab.open()
     for text, told in (
         ("", "empty"),
-        ("a,b,label\n1,2\n3,4,x\n", "line 2"),
-        ("a,<img src=x onerror=alert(1)>,label\n1,nope,x\n2,3,y\n", "nope"),
+        ("a,b,label\n1,2\n3,4,x\n5,6,y\n", "row 1"),
+        ("a,<img src=x onerror=alert(1)>,label\n1,nope,x\n2,3,y\n3,4,x\n", "nope"),
         ("\x00\x01\x02", ""),
     ):
         lab.page.evaluate(DROP, [text, "bad<b>.csv"])
@@ -77,23 +77,6 @@ def test_a_value_that_is_refused_is_told_at_its_control(lab: Lab) -> None:
     assert lab["[aria-invalid]"].count() == 0
     assert lab["#messages .error"].count() == 0
     lab.refusals_are_expected()
-
-
-def test_a_training_that_an_earlier_request_stopped_is_asked_again(lab: Lab) -> None:
-    lab.open()
-    stopped: list[bool] = []
-
-    def answer(route: Any) -> None:
-        if stopped:
-            route.continue_()
-            return
-        stopped.append(True)
-        route.fulfill(content_type="text/event-stream", body="event: cancelled\ndata: {}\n\n")
-
-    lab.page.route("**/api/train", answer)
-    lab["#another-seed"].click()
-    lab.trained_all()
-    assert [scene["seed"] for scene in lab.trained] == [3, 4, 4]
 
 
 def test_a_server_that_is_gone_is_told(lab: Lab) -> None:

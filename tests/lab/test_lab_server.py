@@ -1,4 +1,4 @@
-"""The lab's server: scenes checked field by field, films streamed, exports that give the same experiment."""
+"""The lab's server: scenes checked field by field, messages answered, exports that give the same experiment."""
 
 import base64
 import contextlib
@@ -15,21 +15,24 @@ import threading
 import httpx
 import numpy as np
 import pytest
-from serving import CLIENT, events, post, serving, wait_for
+from serving import TASK, ended, long, message, post, records, serving, wait_for
 
 import goodinit
 from children import GOODINIT, PATIENCE, child
-from goodinit import initializers
+from goodinit import activations, initializers
+from goodinit.datasets import CsvText
 from goodinit.errors import GoodinitError
 from goodinit.lab import fields
-from goodinit.lab.catalogue import catalogue
+from goodinit.lab.catalogue import catalogue, served_catalogue
 from goodinit.lab.errors import LabError
 from goodinit.lab.limits import LIMITS
-from goodinit.lab.scene import Scene, read_scene
-from goodinit.lab.uploads import Uploads
+from goodinit.lab.message import RecordKind, read_message
+from goodinit.lab.scene import Scene, read_file, read_scene
+from goodinit.networks import MLP, stack
+from goodinit.streams import KeyedStream, as_stream
+from goodinit.training import Schedule, batches, train
 
 CSV = "size,shade,kind\n" + "".join(f"{i},{i % 5},{'cat' if i % 3 else 'dog'}\n" for i in range(40))
-LONG = {"steps": 100_000, "hidden": [60, 60], "inits": ["he_normal", "glorot_normal"]}  # many seconds of work
 OWN = [[0.1 * i, 0.5 * (-1) ** i, i % 2] for i in range(20)]
 
 
@@ -43,7 +46,7 @@ def test_nothing_told_is_the_classic_experiment():
     scene = read_scene({})
     assert scene == Scene()
     assert read_scene(json.loads(json.dumps(scene.to_dict()))) == scene
-    study = scene.study(Uploads())
+    study = scene.study()
     assert study.tasks[0].name == "classic"
     assert [str(each) for each in study.initializers] == ["zeros", "normal(std=10)", "he_normal"]
 
@@ -72,7 +75,7 @@ def test_a_scene_that_tells_everything_comes_back():
     assert scene.steps == 1000
     assert isinstance(scene.steps, int)
     assert read_scene(json.loads(json.dumps(scene.to_dict()))) == scene
-    assert scene.study(Uploads()).tasks[0].to_dict()["data"]["name"] == "moons(noise=0.25, points=100)"
+    assert scene.study().tasks[0].to_dict()["data"]["name"] == "moons(noise=0.25, points=100)"
 
 
 WRONG = [
@@ -97,7 +100,7 @@ WRONG = [
     ({"data": {"name": "own", "own": [[0, 0, 8]] * 4}}, "data.own.0.2", "out-of-range", "from 0 to 7"),
     ({"data": {"name": "own", "own": {"0": 1}}}, "data.own", "wrong-type", "an object; it must be a list"),
     ({"data": {"name": "csv"}}, "data.csv", "wrong-type", "null; it must be a text"),
-    ({"data": {"name": "csv", "csv": "gone"}}, "data.csv", "expired-csv", "drop it on the page again"),
+    ({"data": {"name": "csv", "csv": "gone"}}, "data.csv", "expired-csv", "drop it there again"),
     ({"hidden": 10}, "hidden", "wrong-type", "a list"),
     ({"hidden": [10, 0]}, "hidden.1", "out-of-range", "from 1 to 128"),
     ({"hidden": [1] * 65}, "hidden", "out-of-range", "has 65 items"),
@@ -136,7 +139,7 @@ WRONG = [
 @pytest.mark.parametrize(("given", "field", "code", "words"), WRONG, ids=[str(row[0])[:40] for row in WRONG])
 def test_a_wrong_field_is_named(given, field, code, words):
     with pytest.raises(LabError) as caught:
-        read_scene(given).study(Uploads())
+        read_scene(given).study()
     error = caught.value.to_dict()["error"]
     assert (error["field"], error["code"]) == (field, code)
     assert words in error["message"]
@@ -191,86 +194,138 @@ def test_the_catalogue_can_all_be_chosen():
         for option in ("noise", "points"):
             for value in ((each.get(option) or {}).get("low"), (each.get(option) or {}).get("high")):
                 if value is not None:
-                    read_scene({"data": {"name": each["name"], option: value}}).study(Uploads())
+                    read_scene({"data": {"name": each["name"], option: value}}).study()
 
 
 def _fits(scene):
     try:
-        read_scene(scene).study(Uploads())
+        read_scene(scene).study()
     except LabError:
         return False
     return True
 
 
-def unpacked(text, kind="u1"):
-    return np.frombuffer(base64.b64decode(text), kind)
+def trained(init, network, X, Y, schedule, moments, seeds=(3,)):
+    """What goodinit's own call gives for these starts."""
+    starts = [network.parameters(initializers.get(init), as_stream(seed, "keyed")) for seed in seeds]
+    seen = {}
+    order = batches(X.shape[0], schedule, KeyedStream(3))
+    run = train(
+        network, stack(starts), X.T.copy(), Y.T.copy(), schedule, order, snapshots=moments, watch=seen.__setitem__
+    )
+    return [flat(start, network) for start in starts], seen, run
 
 
-def test_the_classic_scene_streams_the_classic_experiment(address, classic):
-    told = list(events(address))
-    names = [name for name, _ in told]
-    assert names[:2] == ["scene", "begin"]
-    assert set(names[2:-1]) == {"frames"}
-    assert names[-1] == "end"
-    scene, begin, end = told[0][1], told[1][1], told[-1][1]
-    frames = [frame for name, facts in told if name == "frames" for frame in facts["frames"]]
-    assert [frame["step"] for frame in frames] == scene["steps"][1:]
-    assert scene["steps"][0] == 0
-    assert scene["steps"][-1] == 15000
-    shown = [(start["train_accuracy"], start["test_accuracy"]) for start in frames[-1]["starts"]]
-    assert shown == [(0.5, 0.5), (0.83, 0.86), (pytest.approx(0.9933, abs=5e-5), 0.96)]
-    for at, trial in enumerate(classic.trials):
-        assert end["starts"][at]["loss"] == trial.final_loss
-        assert end["starts"][at]["why"] == trial.why
-        assert end["starts"][at]["name"] == trial.initialization == scene["starts"][at]["name"]
-        assert frames[-1]["starts"][at]["loss"] == pytest.approx(trial.final_loss, rel=1e-12)
-        assert begin["starts"][at]["frame"]["loss"] == pytest.approx(trial.loss_values[0], rel=1e-12)
-        found = [(each["code"], each["message"]) for each in begin["starts"][at]["findings"]]
-        assert found == [(each.code, each.message) for each in trial.findings if each.code != "sensitive-to-rounding"]
-        W = unpacked(frames[-1]["starts"][at]["layers"][1]["W"], "<f4").reshape(5, 10)
-        np.testing.assert_array_equal(W, trial.parameters["W2"].astype(np.float32))
-        predicted = unpacked(frames[-1]["starts"][at]["predicted"]["test"])
-        assert (predicted == unpacked(scene["data"]["test"]["labels"])).mean() == trial.test_accuracy
-    points = unpacked(scene["data"]["train"]["points"], "<f4").reshape(300, 2)
-    np.testing.assert_array_equal(points, goodinit.datasets.load("circles").X_train.astype(np.float32))
-    assert begin["starts"][2]["expected"]["backward"] == pytest.approx([0.1, 0.2, 1])  # units times variance, halved
-    assert unpacked(begin["starts"][0]["frame"]["map"]["p"]).tolist() == [127] * scene["map"]["size"] ** 2
-    assert begin["starts"][1]["measure"]["chance_loss"] == pytest.approx(np.log(2))
+def flat(parameters, network):
+    names = [f"{letter}{layer}" for layer in range(1, network.depth + 1) for letter in "Wb"]
+    return np.concatenate([parameters[name].ravel() for name in names])
 
 
-def test_a_scene_that_diverges_streams_nulls(address):
-    scene = {"learning_rate": 1e4, "loss": "squared_error", "activation": "linear", "steps": 500, "inits": ["ones"]}
-    told = dict(events(address, scene))
-    assert told["end"]["starts"][0]["diverged"]
-    assert told["end"]["starts"][0]["loss"] is None
-    assert told["frames"]["frames"][-1]["starts"][0]["map"] is None
-    assert "diverged" in [each["code"] for each in told["end"]["starts"][0]["findings"]]
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_a_message_is_answered_by_goodinits_own_training(address, batch_size):
+    network = MLP((2, 5, 4, 1), activations.get("tanh"), "binary_cross_entropy")
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(40, 2))
+    Y = (X[:, :1] > 0).astype(float)
+    schedule = Schedule("adam", 0.05, 60, batch_size, record_every=4)
+    moments = [0, 1, 30, 60]
+    starts, seen, run = trained("glorot_normal", network, X, Y, schedule, moments, seeds=(3, 4))
+    task = {
+        **TASK, "network": network.facts, "networks": 2, "examples": 40, "learning_rate": 0.05, "optimizer": "adam",
+        "steps": 60, "record_every": 4, "batch_size": batch_size, "moments": moments,
+    }  # fmt: skip
+    body = json.dumps(task).encode() + b"\n" + b"".join(each.tobytes() for each in (X, Y, *starts))
+    told = list(records(address, body))
+    assert [kind for kind, _ in told] == [RecordKind.PARAMETERS] * 4 + [RecordKind.END]
+    for (_, numbers), step in zip(told, moments, strict=False):
+        assert numbers[0] == step
+        for k, row in enumerate(numbers[1:].reshape(2, -1)):
+            own = {name: values[k] for name, values in seen[step].items()}
+            np.testing.assert_array_equal(row, flat(own, network))
+    np.testing.assert_array_equal(told[-1][1], [*run.final_loss, -1, -1])
 
 
-def test_digits_have_samples_and_no_map(address):
-    scene = {"data": {"name": "digits"}, "hidden": [16], "steps": 20, "inits": ["he_normal"], "batch_size": 64}
-    told = dict(events(address, scene))
-    data = told["scene"]["data"]
-    assert (data["box"], data["image"], data["train"]["points"]) == (None, [8, 8], None)
-    values = unpacked(data["samples"]["values"], "<f4").reshape(40, 64)
-    assert values.min() >= 0
-    assert values.max() == 1
-    frame = told["frames"]["frames"][-1]["starts"][0]
-    assert frame["map"] is None
-    assert len(unpacked(frame["samples"]["class"])) == 40
+def test_a_training_that_diverges_says_when(address):
+    network = {"widths": [2, 3, 1], "activation": "linear", "loss": "squared_error"}
+    kind, numbers = list(records(address, message(network=network, learning_rate=1e4, steps=500)))[-1]
+    assert kind == RecordKind.END
+    assert not np.isfinite(numbers[0])
+    assert 0 < numbers[1] <= 500
 
 
-def test_bands_come_as_seeds_are_trained(address):
-    scene = {"seeds": 20, "steps": 300, "data": {"name": "moons"}, "inits": ["he_normal", "zeros"]}
-    told = [facts for name, facts in events(address, scene) if name == "seeds"]
-    assert [facts["done"] for facts in told] == list(range(1, 21))
-    last = told[-1]
-    assert last["of"] == 20
-    for name, band in last["starts"][0].items():
-        for edge in ("low", "middle", "high"):
-            assert len(band[edge]) == len(last["steps"]), name
-        assert (np.array(band["low"]) <= np.array(band["middle"])).all()
-        assert (np.array(band["middle"]) <= np.array(band["high"])).all()
+@pytest.mark.parametrize(
+    ("changed", "field", "code"),
+    [
+        ({"networks": 17}, "networks", "out-of-range"),
+        ({"networks": 2.5}, "networks", "wrong-type"),
+        ({"examples": 5001}, "examples", "out-of-range"),
+        ({"steps": 0}, "steps", "out-of-range"),
+        ({"record_every": 31}, "record_every", "out-of-range"),
+        ({"optimizer": "adamw"}, "optimizer", "unknown-name"),
+        ({"learning_rate": 0}, "learning_rate", "out-of-range"),
+        ({"batch_size": 0}, "batch_size", "out-of-range"),
+        ({"seed": -1}, "seed", "out-of-range"),
+        ({"moments": []}, "moments", "out-of-range"),
+        ({"moments": [0, 0]}, "moments", "out-of-range"),
+        ({"moments": [0, 31]}, "moments.1", "out-of-range"),
+        ({"moments": [*range(201)], "steps": 300}, "moments", "out-of-range"),
+        ({"more": 1}, "more", "unknown-field"),
+        ({"network": None}, "network", "wrong-type"),
+        ({"network": {**TASK["network"], "widths": [2, 129, 1]}}, "network.widths.1", "out-of-range"),
+        ({"network": {**TASK["network"], "widths": [2, 3, 2]}}, "network", "bad-network"),
+        ({"network": {**TASK["network"], "activation": "rellu"}}, "network", "bad-network"),
+        ({"network": {**TASK["network"], "loss": "hinge"}}, "network.loss", "unknown-name"),
+        ({"network": {**TASK["network"], "widths": [2, *[128] * 10, 1]}}, "network", "too-much-work"),
+        ({"network": {**TASK["network"], "widths": [2, 90, 90, 1]}, "steps": 10**5, "examples": 5000},
+         "network", "too-much-work"),
+    ],
+)  # fmt: skip
+def test_a_wrong_message_is_refused(changed, field, code):
+    head = json.dumps({**TASK, **changed}).encode() + b"\n"
+    with pytest.raises(LabError) as caught:
+        read_message(head)
+    assert (caught.value.field, caught.value.code) == (field, code)
+
+
+def test_numbers_that_do_not_fit_are_refused():
+    body = message()
+    read_message(body)
+    for wrong in (
+        body[:-8],
+        body + b"1" * 8,
+        body[:-3],
+        body[:-8] + np.array([np.nan]).tobytes(),
+        body.split(b"\n")[0],
+    ):
+        with pytest.raises(LabError) as caught:
+            read_message(wrong)
+        assert (caught.value.code, caught.value.status) == ("bad-numbers", 400)
+
+
+def test_a_start_of_the_rest_of_the_catalogue_is_drawn(address):
+    network = MLP((8, 8, 8), activations.get("relu"), "cross_entropy")
+    for spec, gain in (("zero_hadamard", 1), ("orthogonal", 2.0), ("edge_of_chaos(bias_variance=0.1)", 1)):
+        asked = {"network": network.facts, "init": {"spec": spec, "gain": gain}, "seed": 5, "stream": "keyed"}
+        told = post(address, "/api/start", asked).json()
+        kind = initializers.get(spec) if gain == 1 else initializers.get("scaled", of=spec, gain=gain)
+        expected = network.parameters(kind, as_stream(5, "keyed"))
+        np.testing.assert_array_equal(np.frombuffer(base64.b64decode(told["parameters"])), flat(expected, network))
+        assert told["variances"] == [kind.expected_variance(weight) for weight in network.weights]
+        assert told["bias_variances"] == [0.1 if "bias" in spec else 0] * 2
+    for spec, code in (
+        ("he_norml", "bad-initializer"),
+        ("forget_bias", "refused"),
+        ("orthogonal(gain=1e308)", "bad-initializer"),
+    ):
+        refused = post(address, "/api/start", {**asked, "init": {"spec": spec}})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (422, code), spec
+
+
+def test_the_page_is_told_what_this_machine_takes(address):
+    told = httpx.get(f"{address}/api/catalogue").json()
+    assert told["served"]
+    assert told["limits"]["work"] == served_catalogue()["limits"]["work"] > catalogue()["limits"]["work"]
+    assert len(httpx.get(f"{address}/static/engine/digits.bin").content) == 65 * 1797
 
 
 SCENES = [
@@ -295,7 +350,6 @@ SCENES = [
 
 @pytest.mark.parametrize("scene", SCENES, ids=["classic", "moons", "own"])
 def test_python_and_command_give_the_same_experiment(address, scene, tmp_path, monkeypatch):
-    end = dict(events(address, scene))["end"]["starts"]
     python = post(address, "/api/python", {"scene": scene}).json()["text"]
     command = post(address, "/api/command", {"scene": scene}).json()["text"]
     monkeypatch.chdir(tmp_path)
@@ -304,8 +358,9 @@ def test_python_and_command_give_the_same_experiment(address, scene, tmp_path, m
         result = runpy.run_path("scene.py")["result"]
     assert str(result) in printed.getvalue()
     runs = [(t.initialization, t.final_loss, t.train_accuracy, t.test_accuracy) for t in result.shown]
-    shown = [(each["name"], each["loss"], each["train_accuracy"], each["test_accuracy"]) for each in end]
-    assert runs == shown
+    study = read_scene(scene).study()
+    expected = goodinit.comparison.run_study(study, perturbations=0).shown
+    assert runs == [(t.initialization, t.final_loss, t.train_accuracy, t.test_accuracy) for t in expected]
     for file in tmp_path.glob("points.csv"):
         file.unlink()
     assert "goodinit compare" in command
@@ -322,86 +377,62 @@ def test_python_and_command_give_the_same_experiment(address, scene, tmp_path, m
     )
     assert done.returncode == 0, done.stderr
     trials = json.loads(done.stdout)["trials"]
-    assert len(trials) == len(end) * scene.get("seeds", 1)
+    assert len(trials) == len(runs) * scene.get("seeds", 1)
     found = [(t["initialization"], t["final_loss"], t["train_accuracy"], t["test_accuracy"]) for t in trials]
-    assert found[: len(end)] == shown
+    assert found[: len(runs)] == runs
 
 
-def test_a_csv_is_uploaded_and_trained_on(address, tmp_path):
-    answer = httpx.post(
-        f"{address}/api/csv", params={"name": "../pets.csv"}, content=CSV, headers={"content-type": "text/csv"}
-    )
-    facts = answer.json()
-    assert (facts["name"], facts["rows"], facts["target"]) == ("pets.csv", 40, "kind")
-    assert facts["columns"] == ["size", "shade", "kind"]
-    scene = {"data": {"name": "csv", "csv": facts["csv"]}, "steps": 100, "inits": ["he_normal"]}
-    told = dict(events(address, scene))
-    (tmp_path / "pets.csv").write_text(CSV, encoding="utf-8")
-    options = {"target": "kind", "steps": 100, "perturbations": 0, "seed": 3}
-    expected = goodinit.compare("he_normal", data=tmp_path / "pets.csv", **options)
-    assert told["end"]["starts"][0]["loss"] == expected.trials[0].final_loss
-    assert told["scene"]["data"]["classes"] == ["cat", "dog"]
-    assert "standardized" in told["scene"]["data"]["note"]
-    text = post(address, "/api/command", {"scene": scene}).json()["text"]
+def test_a_scene_comes_with_its_file(address):
+    scene = {"data": {"name": "csv", "csv": "any"}, "steps": 100, "inits": ["he_normal"]}
+    file = {"name": "../pets.csv", "text": CSV}
+    text = post(address, "/api/command", {"scene": scene, "file": file}).json()["text"]
     assert "# The file pets.csv is not part of this page" in text
     assert "--data pets.csv --target kind" in text
-    wrong = post(address, "/api/train", {"scene": {"data": {"name": "csv", "csv": facts["csv"], "target": "kid"}}})
-    assert wrong.status_code == 422
-    assert wrong.json()["error"]["field"] == "data.target"
-    assert "no column 'kid'" in wrong.json()["error"]["message"]
-    shade = post(address, "/api/check", {"scene": {"data": {"name": "csv", "csv": facts["csv"], "target": "shade"}}})
-    assert "line 2, column 'kind': 'dog' is not a number" in shade.json()["error"]["message"]
+    assert post(address, "/api/report", {"scene": scene, "file": file}).text.startswith("<!")
+    wrong = {"data": {"name": "csv", "csv": "any", "target": "kid"}}
+    refused = post(address, "/api/python", {"scene": wrong, "file": file})
+    assert refused.status_code == 422
+    assert refused.json()["error"]["field"] == "data.target"
+    assert "no column 'kid'" in refused.json()["error"]["message"]
+    gone = post(address, "/api/python", {"scene": scene})
+    assert (gone.status_code, gone.json()["error"]["code"]) == (410, "expired-csv")
+    large = post(
+        address, "/api/python", {"scene": scene, "file": {"name": "a.csv", "text": "a" * (1 + LIMITS["csv_bytes"])}}
+    )
+    assert large.json()["error"]["code"] == "too-large"
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "the file is empty"),
-        (b"\xff\xff", "not text in UTF-8"),
-        (b"a,b\n1,2\n", "1 rows below the header"),
-        (b"a,b\n1,2\n3\n4,5\n", "line 3: 1 values where the header has 2"),
-        (b"1,2\n3,4\n5,6\n", "the first line holds numbers"),
-        (b"PK\x03\x04\x00\x00", "not a CSV text file"),
-        (b'a,b\n"' + b"x" * 200_000, "field larger than field limit"),
+        ("", "the file is empty"),
+        ("a,b\n1,2\n", "1 rows below the header"),
+        ("a,b\n1,2\n3\n4,5\n", "line 3: 1 values where the header has 2"),
+        ("1,2\n3,4\n5,6\n", "the first line holds numbers"),
+        ("PK\x03\x04\x00\x00", "not a CSV text file"),
+        ('a,b\n"' + "x" * 200_000, "field larger than field limit"),
     ],
 )
-def test_a_bad_csv_is_told(address, content, words):
-    answer = httpx.post(f"{address}/api/csv?name=bad.csv", content=content, headers={"content-type": "text/csv"})
-    assert answer.status_code == 422
-    error = answer.json()["error"]
-    assert (error["code"], error["field"]) == ("bad-data", "data.csv")
-    assert words in error["message"]
-
-
-def test_uploads_are_few_and_expire():
-    now = [0.0]
-    uploads = Uploads(lambda: now[0])
-    keys = [uploads.add(f"{number}.csv", CSV.encode())[0] for number in range(20)]
-    assert len(uploads.files) == LIMITS["csv_files"]
-    assert uploads.get(keys[-1]).csv.name == "19.csv"
-    with pytest.raises(LabError, match="not kept any more"):
-        uploads.get(keys[0])
-    now[0] = 3601.0
-    with pytest.raises(LabError, match="not kept any more"):
-        uploads.get(keys[-1])
-    assert not uploads.files
+def test_a_bad_csv_is_told(content, words):
+    with pytest.raises(LabError) as caught:
+        read_scene({"data": {"name": "csv", "csv": "any"}}).study(read_file({"name": "bad.csv", "text": content}))
+    assert (caught.value.code, caught.value.field) == ("bad-data", "data.csv")
+    assert words in str(caught.value)
 
 
 def test_too_large_a_csv_is_for_the_command_line():
-    uploads = Uploads()
+    scene = read_scene({"data": {"name": "csv", "csv": "any"}})
     wide = ",".join(f"c{i}" for i in range(102))
     rows = "".join(f"{'1,' * 101}{label}\n" for label in "abababab")
-    key, _ = uploads.add("wide.csv", f"{wide}\n{rows}".encode())
     with pytest.raises(LabError, match="101 features; the lab takes 100"):
-        read_scene({"data": {"name": "csv", "csv": key}}).study(uploads)
-    key, _ = uploads.add("long.csv", ("a,b\n" + "1,x\n2,y\n" * 2600).encode())
+        scene.study(CsvText("wide.csv", f"{wide}\n{rows}"))
     with pytest.raises(LabError, match="5,200 rows"):
-        read_scene({"data": {"name": "csv", "csv": key}}).study(uploads)
+        scene.study(CsvText("long.csv", "a,b\n" + "1,x\n2,y\n" * 2600))
 
 
 def test_a_report_is_one_page(address):
     scene = {"steps": 200, "inits": ["he_normal", "zeros"]}
-    answer = post(address, "/api/report", {"client": CLIENT, "scene": scene})
+    answer = post(address, "/api/report", {"scene": scene})
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/html")
     assert answer.headers["content-disposition"] == 'attachment; filename="goodinit-report.html"'
@@ -409,33 +440,6 @@ def test_a_report_is_one_page(address):
     assert "he_normal" in answer.text
     assert "--steps 200" in answer.text
     assert "-figures/" not in answer.text
-
-
-def test_a_new_training_takes_the_place_of_the_old(address):
-    told, done = [], threading.Event()
-
-    def old():
-        for name, _ in events(address, LONG, "another-page"):
-            told.append(name)
-        done.set()
-
-    thread = threading.Thread(target=old)
-    thread.start()
-    wait_for(lambda: told)
-    new = [name for name, _ in events(address, {"steps": 10}, "another-page")]
-    assert new[-1] == "end"
-    assert done.wait(20)
-    thread.join()
-    assert told[-1] == "cancelled"
-
-
-def test_cancel_stops_the_training(address):
-    stream = events(address, LONG, "third-page")
-    assert next(stream)[0] == "scene"
-    assert post(address, "/api/cancel", {"client": "third-page"}).json() == {"cancelled": True}
-    assert [name for name, _ in stream][-1] == "cancelled"
-    assert post(address, "/api/cancel", {"client": "third-page"}).json() == {"cancelled": False}
-    assert post(address, "/api/cancel", {"client": "bad client!"}).status_code == 422
 
 
 def test_static_files_have_their_kind_and_stay_inside(address):
@@ -471,13 +475,13 @@ def test_an_interrupt_that_is_ignored_does_not_end_it():
 
 def test_the_command_serves_and_ends_on_ctrl_c(command):
     process, address = command
-    assert [name for name, _ in events(address, {"steps": 20})][-1] == "end"
-    stream = events(address, LONG)
-    assert next(stream)[0] == "scene"
+    assert ended(address) == RecordKind.END
+    stream = records(address, long())
+    assert next(stream)[0] == RecordKind.PARAMETERS
     process.send_signal(signal.SIGINT)
-    with contextlib.suppress(httpx.HTTPError):
+    with contextlib.suppress(httpx.HTTPError, AssertionError):
         list(stream)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert errors == ""
 
@@ -489,7 +493,7 @@ def test_a_port_that_is_taken_is_told():
             [*GOODINIT, "lab", "--no-browser", "--port", str(port)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
     assert done.returncode == 2
@@ -510,6 +514,6 @@ def test_without_the_extra_the_error_names_it(monkeypatch):
 def test_all_threads_end_with_the_server():
     before = set(threading.enumerate())
     with serving() as (address, _):
-        assert [name for name, _ in events(address, {"steps": 20})][-1] == "end"
+        assert ended(address) == RecordKind.END
         assert len(set(threading.enumerate()) - before) <= 5
     wait_for(lambda: not {thread for thread in threading.enumerate() if thread not in before})

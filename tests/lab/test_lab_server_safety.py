@@ -11,20 +11,18 @@ import tracemalloc
 
 import httpx
 import pytest
-from serving import events, post, serving, wait_for
+from serving import ended, long, message, post, records, serving, wait_for
 
 from goodinit.lab import jobs, server
 from goodinit.lab.limits import LIMITS
-
-LONG = {"steps": 100_000, "hidden": [60, 60], "inits": ["he_normal", "glorot_normal"]}  # many seconds of work
-SHORT = {"steps": 30, "inits": ["he_normal"]}
+from goodinit.lab.message import RecordKind
 
 
 @pytest.fixture(scope="module")
 def served():
     with serving() as (address, lab):
-        list(events(address, SHORT))  # everything is imported
-        httpx.get(f"{address}/api/catalogue", timeout=60)
+        list(records(address))  # everything is imported
+        httpx.get(f"{address}/api/catalogue", timeout=120)
         yield address, lab
 
 
@@ -102,7 +100,7 @@ def test_another_pages_requests_are_refused(address, headers, welcome):
     told = {name: value.format(address=address, port=port_of(address)) for name, value in headers.items()}
     for method, path, options in (
         ("GET", "/api/catalogue", {}),
-        ("POST", "/api/check", {"json": {}}),
+        ("POST", "/api/python", {"json": {}}),
         ("GET", "/static/js/main.js", {}),
     ):
         answer = httpx.request(method, address + path, headers=told, **options)
@@ -118,7 +116,7 @@ def test_every_answer_has_the_headers(address):
         answer = httpx.get(address + path)
         policy = answer.headers["content-security-policy"]
         assert "default-src 'self'" in policy
-        assert "unsafe" not in policy
+        assert policy.count("unsafe") == policy.count("'wasm-unsafe-eval'") == 1
         assert "frame-ancestors 'none'" in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["referrer-policy"] == "no-referrer"
@@ -139,9 +137,7 @@ def test_what_is_not_there_is_told_in_json(address):
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), path
 
 
-@pytest.mark.parametrize(
-    "path", ["/api/train", "/api/check", "/api/cancel", "/api/python", "/api/command", "/api/report"]
-)
+@pytest.mark.parametrize("path", ["/api/start", "/api/python", "/api/command", "/api/report"])
 def test_a_post_must_be_a_json_object(address, path):
     def answered(content, kind="application/json"):
         answer = httpx.post(address + path, content=content, headers={"content-type": kind})
@@ -152,7 +148,7 @@ def test_a_post_must_be_a_json_object(address, path):
     for content in (b"", b"{", b"[]", b"\xff", b'{"scene": NaN}', b"[" * 100_000, b'{"a":' * 50_000, b"1" * 5000):
         assert answered(content) == (400, "bad-json")
     assert answered(b'{"scen": {}}') == (422, "unknown-field")
-    if path not in ("/api/cancel",):
+    if path != "/api/start":
         assert answered(b'{"scene": 3}') == (422, "wrong-type")
         assert answered(b'{"scene": {"steps": 1e999}}') == (422, "wrong-type")
         assert answered(b'{"scene": {"inits": ["' + b"(" * 300 + b'"]}}') == (422, "bad-initializer")
@@ -163,7 +159,11 @@ def test_a_post_must_be_a_json_object(address, path):
 def test_an_oversized_request_is_refused_before_it_is_read(address):
     most = LIMITS["json_bytes"]
     head = "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {}\r\n{}\r\n\r\n"
-    for path, kind, size in (("/api/check", "application/json", most), ("/api/csv", "text/csv", LIMITS["csv_bytes"])):
+    for path, kind, size in (
+        ("/api/start", "application/json", most),
+        ("/api/python", "application/json", LIMITS["file_bytes"]),
+        ("/api/train", "application/octet-stream", LIMITS["train_bytes"]),
+    ):
         told = head.format(path, kind, f"Content-Length: {size + 1}").encode()
         answer = raw(address, told)  # not one byte of the body is sent
         assert answer.startswith(b"HTTP/1.1 413"), answer[:100]
@@ -174,7 +174,10 @@ def test_an_oversized_request_is_refused_before_it_is_read(address):
 
 
 def test_a_chunked_body_without_a_length_is_bounded_too(address):
-    head = b"POST /api/csv HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = (
+        b"POST /api/start HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n"
+    )
     chunk = b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
     sent = 0
     with socket.create_connection(("127.0.0.1", port_of(address)), timeout=10) as connection:
@@ -187,7 +190,7 @@ def test_a_chunked_body_without_a_length_is_bounded_too(address):
             pass
         else:
             pytest.fail("all of it was taken")
-    assert sent < 40 * LIMITS["csv_bytes"]
+    assert sent < 160 * LIMITS["json_bytes"]
     assert httpx.get(f"{address}/api/catalogue").status_code == 200
 
 
@@ -215,19 +218,19 @@ def test_broken_http_is_survived(address):
 def test_a_failure_of_ours_shows_no_traceback(served, monkeypatch, caplog):
     address, _ = served
 
-    def broken(*_):
+    def broken(*_, **__):
         raise RuntimeError("secret detail")
 
     with monkeypatch.context() as patch:
-        patch.setattr("goodinit.lab.work.Film", broken)
-        told = list(events(address, SHORT))
-    assert told[-1][0] == "error"
-    assert told[-1][1]["error"]["code"] == "internal"
-    assert "secret" not in json.dumps(told)
+        patch.setattr("goodinit.lab.work.train", broken)
+        told = list(records(address))
+    assert told[-1][0] == RecordKind.ERROR
+    assert told[-1][1]["code"] == "internal"
+    assert "secret" not in json.dumps(told[-1][1])
     assert "secret detail" in caplog.text  # the terminal says it
     with monkeypatch.context() as patch:
         patch.setattr("goodinit.lab.app.read_scene", broken)
-        answer = post(address, "/api/check", {})
+        answer = post(address, "/api/python", {})
     assert answer.status_code == 500
     assert answer.json()["error"]["code"] == "internal"
     assert "secret" not in answer.text
@@ -237,19 +240,17 @@ def test_a_crowd_is_served_or_told_that_the_lab_is_busy(served, lab):
     address, _ = served
     before = threading.active_count()
 
-    async def one(client, number):
-        answer = await client.post(
-            f"{address}/api/train", json={"client": f"crowd-{number:04d}", "scene": SHORT}, timeout=120
-        )
+    async def one(client):
+        headers = {"content-type": "application/octet-stream"}
+        answer = await client.post(f"{address}/api/train", content=message(), headers=headers, timeout=120)
         if answer.status_code == 200:
-            last = answer.text.rstrip().rpartition("event: ")[2]
-            return "busy" if '"code":"busy"' in last else last.split("\n")[0]
+            return "busy" if b'"code": "busy"' in answer.content else "end"
         return answer.json()["error"]["code"]
 
     async def crowd():
         limits = httpx.Limits(max_connections=200)
         async with httpx.AsyncClient(limits=limits) as client:
-            return await asyncio.gather(*(one(client, number) for number in range(200)))
+            return await asyncio.gather(*(one(client) for _ in range(200)))
 
     most = []
     watching = threading.Event()
@@ -269,34 +270,33 @@ def test_a_crowd_is_served_or_told_that_the_lab_is_busy(served, lab):
     assert threads <= before + 2  # the watcher, and what asyncio looks up names with
     assert running <= jobs.RUNNING
     assert waiting <= jobs.WAITING
-    assert [name for name, _ in events(address, SHORT)][-1] == "end"
+    assert ended(address) == RecordKind.END
 
 
 def test_a_cut_connection_stops_its_training(served, lab):
     address, _ = served
     for begun in (False, True):  # before the first event, and after it
-        request = training(LONG)
+        request = training(long())
         connection = socket.create_connection(("127.0.0.1", port_of(address)))
         connection.sendall(request)
         wait_for(lambda: lab.jobs.running)
         read = b""
-        while begun and b"event:" not in read:
+        while begun and b"\x01\x00\x00\x00" not in read:
             read += connection.recv(4096) or pytest.fail("it was not trained")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, as of a crash
         connection.close()
         wait_for(lambda: not lab.jobs.running, 10)
 
 
-def training(scene):
+def training(body):
     """The bytes of a request to train."""
-    body = json.dumps({"scene": scene})
-    head = "POST /api/train HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
-    return f"{head}{len(body)}\r\n\r\n{body}".encode()
+    head = "POST /api/train HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\nContent-Length: "
+    return f"{head}{len(body)}\r\n\r\n".encode() + body
 
 
 def test_many_cut_connections_leave_nothing_behind(served, lab):
     address, _ = served
-    request = training({"steps": 500, "inits": ["he_normal"]})
+    request = training(message(steps=500))
 
     def cut(times):
         for number in range(times):
@@ -325,7 +325,7 @@ def test_a_page_that_does_not_read_is_given_up(served, lab, monkeypatch):
     address, _ = served
     monkeypatch.setattr(jobs, "STALLED", 0.5)
     monkeypatch.setattr(jobs, "HELD", 1 << 16)
-    request = training({"steps": 15000, "hidden": [12, 12, 12, 12, 12, 12]})
+    request = training(long(networks=4, moments=[*range(200)]))  # 25 MB, soon
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", port_of(address)))
@@ -364,7 +364,7 @@ def test_a_page_is_served_while_many_streams_are_not_read(served, lab, monkeypat
     address, _ = served
     monkeypatch.setattr(jobs, "STALLED", 0.2)
     monkeypatch.setattr(jobs, "HELD", 1 << 14)
-    request = training({"steps": 15000, "hidden": [8] * 6})
+    request = training(long(networks=4, moments=[*range(200)]))  # 25 MB, soon
     unread = []
     try:
         for _ in range(40):
@@ -374,7 +374,7 @@ def test_a_page_is_served_while_many_streams_are_not_read(served, lab, monkeypat
             connection.sendall(request)
             unread.append(connection)
         wait_for(lambda: len(lab.jobs.running) == jobs.RUNNING)
-        assert [name for name, _ in events(address, SHORT)][-1] == "end"
+        assert ended(address) == RecordKind.END
     finally:
         for connection in unread:
             connection.close()
@@ -386,15 +386,9 @@ def test_a_page_is_served_while_many_streams_are_not_read(served, lab, monkeypat
 )
 def test_what_answered_500_is_refused(served, scene):
     address, _ = served
-    for path in ("/api/check", "/api/train"):
-        body = json.dumps({"scene": scene})
+    for path in ("/api/python", "/api/report"):
+        body = json.dumps({"scene": {"steps": 20, **scene}})
         answer = httpx.post(f"{address}{path}", content=body, headers={"Content-Type": "application/json"}, timeout=60)
-        assert 400 <= answer.status_code < 500
-        assert answer.json()["error"]["code"] in ("bad-json", "bad-initializer", "refused")
-
-
-def test_a_start_too_large_for_theory_is_filmed_without_it(served):
-    address, _ = served
-    told = dict(events(address, {"steps": 20, "inits": ["normal(std=1e150)"]}))
-    assert told["begin"]["starts"][0]["expected"] == {"forward": None, "backward": None}
-    assert told["end"]["starts"][0]["diverged"]
+        if answer.status_code != 200:
+            assert 400 <= answer.status_code < 500
+            assert answer.json()["error"]["code"] in ("bad-json", "bad-initializer", "refused")

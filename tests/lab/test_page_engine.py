@@ -1,4 +1,4 @@
-"""The page's own engine against the Python engine: the same starts, data, losses and pictures, scene by scene.
+"""The page's own engine against goodinit's: the same starts, data, losses and findings, and pictures as defined.
 
 Losses agree to the bit with the compiled engine's baseline, which like WebAssembly has no fused multiply-add; what is
 averaged by NumPy's linear algebra agrees to 1e-12, pictures of 8 bits to one step. An orthogonal start's last bits are
@@ -14,18 +14,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from frames import Told, frame
 
-from goodinit import activations, initializers
+import goodinit
+from goodinit import activations, checkup, initializers
+from goodinit.comparison.starts import start_of
+from goodinit.datasets import CsvText
+from goodinit.errors import GoodinitError
 from goodinit.initializers import Scaled
 from goodinit.lab.catalogue import catalogue
 from goodinit.lab.errors import LabError
 from goodinit.lab.page import export_page
 from goodinit.lab.scene import read_scene
-from goodinit.lab.uploads import Uploads
-from goodinit.networks import MLP
-from goodinit.scenes import Film, affordable, moments
-from goodinit.streams import as_stream
-from goodinit.training import lanes
+from goodinit.networks import MLP, stack
+from goodinit.streams import KeyedStream, as_stream
+from goodinit.training import batches, lanes, train
 
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="Node.js is missing, which runs the page's engine here")
@@ -156,111 +159,121 @@ NAMES = ["classic", "symmetry", "small", "large", "depth", "chaos", "dead", "ort
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_film_is_that_of_the_python_engine(
+def test_a_film_is_that_of_goodinits_own_training(
     name: str, films: dict[str, tuple], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GOODINIT_ISA", "baseline")
     scene, made = films[name]
-    uploads = Uploads()
-    given = json.loads(json.dumps(scene))
-    if given.get("data", {}).get("csv"):
-        given["data"]["csv"] = uploads.add("file.csv", CSV.encode())[0]
-    read = read_scene(given)
-    study = read.study(uploads)
-    film = Film(study.tasks[0], study.initializers, read.seed)
-    network = film.task.mlp
-    steps = moments(read.steps, affordable(network, film.data, len(study.initializers)))
-    openings, frames = film.openings(), []
-    trials = film.run(steps, lambda step, shown: frames.append(shown))
-
     assert "error" not in made, made
-    told = made["opening"]
-    assert told["steps"] == steps
-    assert told["network"]["widths"] == list(network.widths)
-    assert told["data"]["classes"] == list(film.data.classes)
-    assert told["data"]["train"]["labels"] == film.data.y_train.tolist()
-    if film.view.box is not None:
-        near(told["data"]["train"]["points"], film.data.X_train.astype(np.float32), 1e-7)
-        near(told["data"]["box"], film.view.box)
+    file = CsvText("file.csv", CSV) if scene.get("data", {}).get("csv") else None
+    read = read_scene(scene)
+    study = read.study(file)
+    task, seed = study.tasks[0], read.seed
+    data, network, opening = task.source.dataset(seed), task.mlp, made["opening"]
+    steps = opening["steps"]
+    assert (steps[0], steps[-1], len(steps)) == (0, read.steps, min(read.steps + 1, len(steps)))
+    assert 24 <= len(steps) <= 80 or len(steps) == read.steps + 1
+    assert (np.diff(steps) > 0).all()
+    assert opening["network"]["widths"] == list(network.widths)
+    assert opening["data"]["classes"] == list(data.classes)
+    assert opening["data"]["train"]["labels"] == data.y_train.tolist()
+    if len(data.features) == 2:
+        near(opening["data"]["train"]["points"], data.X_train.astype(np.float32), 1e-7)
+        points = np.vstack([data.X_train, data.X_test])
+        low, high = points.min(axis=0), points.max(axis=0)
+        near(opening["data"]["box"], np.stack([low - 0.1 * (high - low), high + 0.1 * (high - low)]).T, 1e-12, 1e-12)
+
+    starts = [start_of(task, each, seed) for each in study.initializers]
+    X, Y, seen = np.ascontiguousarray(data.X_train.T), data.targets, {}
+    order = batches(Y.shape[1], task.schedule, KeyedStream(seed))
+    end = train(network, stack(starts), X, Y, task.schedule, order, snapshots=steps, watch=seen.__setitem__)
+    told = Told.of(opening)
     for k, start in enumerate(made["starts"]):
         chaotic = str(study.initializers[k]).startswith("orthogonal")
-        shown = [start["begin"]["frame"], *(each["frame"] for each in start["frames"])]
+        rtol = 1e-9 if chaotic else 1e-12
+        shown = {0: start["begin"]["frame"], **{each["step"]: each["frame"] for each in start["frames"]}}
+        assert list(shown) == steps
         if chaotic:
-            shown = shown[:1]
-            near(start["outcome"]["loss"], trials[k].final_loss, 1e-6)
+            near(start["outcome"]["loss"], end.final_loss[k], 1e-6)
         elif lanes.available():
-            assert start["outcome"]["loss"] == (trials[k].final_loss if np.isfinite(trials[k].final_loss) else None)
-            assert start["outcome"]["diverged_by"] == trials[k].diverged_by
-        for ours, theirs in zip(shown, [each[k] for each in frames], strict=False):
-            same_frame(ours, theirs, 1e-9 if chaotic else 1e-12)
-        opened(start["begin"], openings[k], 1e-9 if chaotic else 1e-12)
+            assert start["outcome"]["loss"] == (end.final_loss[k] if np.isfinite(end.final_loss[k]) else None)
+            assert start["outcome"]["diverged_by"] == end.diverged_by[k]
+        for step in [0] if chaotic else steps[:: max(1, len(steps) // 12)] + steps[-1:]:
+            own = {name: values[k : k + 1] for name, values in seen[step].items()}
+            same_frame(shown[step], frame(network, data, own, told, opening["data"]["image"] is not None), rtol)
+        measured = checkup.measure(network, starts[k], X, Y)
+        begun(start["begin"], measured, checkup.findings(measured), rtol)
+        forecast_is(start["begin"]["expected"], study.initializers[k], network, as_stream(seed, task.stream), X)
 
 
-def same_frame(ours: dict, theirs: object, rtol: float) -> None:
-    for name in ("loss", "test_loss"):
-        near(ours[name], getattr(theirs, name), rtol)
-    for name in ("train_accuracy", "test_accuracy", "diverged"):
-        assert ours[name] == getattr(theirs, name)
-    assert ours["predicted"]["train"] == theirs.predicted_train.tolist()
-    assert (ours["map"] is None) == (theirs.certainty is None)
-    if ours["map"]:
-        close_bytes(ours["map"]["p"], theirs.certainty)
-        if theirs.regions is not None:
-            assert np.mean(np.array(ours["map"]["class"]) != theirs.regions) < 0.002
-    if ours["samples"]:
-        assert ours["samples"]["class"] == theirs.sample_class.tolist()
-        close_bytes(ours["samples"]["p"], theirs.sample_certainty)
-    for mine, other in zip(ours["layers"], theirs.layers, strict=True):
-        near(mine["forward"], other.forward, 10 * rtol)
-        near(mine["backward"], other.backward, 1000 * rtol)
-        assert (mine["units"] is None) == (other.responses is None)
-        if mine["units"] is not None:
-            close_bytes(mine["units"], other.responses.ravel())
-            near(mine["scale"], other.scale, 1e-3, 1e-4 * float(other.scale.max()))  # of float32 sums
-        for key, value in (
-            ("W", other.weights),
-            ("b", other.biases),
-            ("dW", other.gradients),
-            ("means", other.means),
-            ("zeros", other.zeros),
-        ):
-            if value is not None:
-                near(mine[key], value, 1e-5, 1e-6 * float(np.abs(value).max() or 1) + 1e-15)
-        assert (mine["activations"] is None) == (other.activations is None)
-        if mine["activations"]:
-            assert [*map(float, mine["activations"]["range"])] == [*other.range]
-            assert np.abs(np.array(mine["activations"]["counts"]) - other.activations).sum() <= 4
-        moved = np.abs(np.array(mine["gradients"]["counts"]) - other.gradient_counts).sum()
-        assert moved <= 4 or np.abs(other.gradients).max() < 1e-14, "rounding may stand for a gradient of 0"
-
-
-def close_bytes(ours: object, theirs: np.ndarray) -> None:
-    assert np.abs(np.array(ours, dtype=int) - theirs.astype(int)).max() <= 1
-
-
-def opened(ours: dict, theirs: object, rtol: float) -> None:
-    forward = [layer.preactivation_variance for layer in theirs.forecast]
-    if forward[0] is None:
-        assert ours["expected"]["forward"] is None
+def forecast_is(ours: dict, initializer: object, network: MLP, stream: object, X: np.ndarray) -> None:
+    try:
+        theirs = checkup.forecast(initializer, network, stream, float((X**2).mean()))
+    except GoodinitError:
+        return
+    if theirs[0].preactivation_variance is None:
+        assert ours["forward"] is None
     else:
-        near(ours["expected"]["forward"], forward)
-        near(ours["expected"]["backward"], [layer.gradient_square for layer in theirs.forecast])
+        near(ours["forward"], [layer.preactivation_variance for layer in theirs])
+        near(ours["backward"], [layer.gradient_square for layer in theirs])
+
+
+def same_frame(ours: dict, theirs: dict, rtol: float) -> None:
+    for name in ("loss", "test_loss"):
+        near(ours[name], theirs[name], rtol)
+    for name in ("train_accuracy", "test_accuracy", "diverged"):
+        assert ours[name] == theirs[name]
+    assert ours["predicted"]["train"] == theirs["predicted"]
+    assert (ours["map"] is None) == (theirs["map"] is None)
+    if ours["map"]:
+        close_bytes(ours["map"]["p"], theirs["map"]["p"])
+        if theirs["map"]["class"] is not None:
+            assert np.mean(np.array(ours["map"]["class"]) != theirs["map"]["class"]) < 0.002
+    assert (ours["samples"] is None) == (theirs["samples"] is None)
+    if ours["samples"]:
+        assert ours["samples"]["class"] == theirs["samples"]["class"]
+        close_bytes(ours["samples"]["p"], theirs["samples"]["p"])
+    for mine, other in zip(ours["layers"], theirs["layers"], strict=True):
+        near(mine["forward"], other["forward"], 10 * rtol)
+        near(mine["backward"], other["backward"], 1000 * rtol)
+        assert (mine["units"] is None) == (other["units"] is None)
+        if mine["units"] is not None:
+            close_bytes(mine["units"], other["units"])
+            near(mine["scale"], other["scale"], 1e-3, 1e-4 * float(other["scale"].max()))  # of float32 sums
+        for key in ("W", "b", "dW", "means", "zeros"):
+            assert (mine[key] is None) == (other[key] is None)
+            if other[key] is not None:
+                near(mine[key], other[key], 1e-5, 1e-6 * float(np.abs(other[key]).max() or 1) + 1e-15)
+        assert (mine["activations"] is None) == (other["activations"] is None)
+        if mine["activations"]:
+            assert [*map(float, mine["activations"]["range"])] == other["activations"]["range"]
+            assert np.abs(np.array(mine["activations"]["counts"]) - other["activations"]["counts"]).sum() <= 4
+        moved = np.abs(np.array(mine["gradients"]["counts"]) - other["gradients"]["counts"]).sum()
+        small = other["dW"] is None or np.abs(other["dW"]).max() < 1e-14
+        assert moved <= 4 or small, "rounding may stand for a gradient of 0"
+
+
+def close_bytes(ours: object, theirs: object) -> None:
+    assert np.abs(np.array(ours, dtype=int) - np.asarray(theirs, dtype=int)).max() <= 1
+
+
+def begun(ours: dict, measure: object, findings: tuple, rtol: float) -> None:
     assert [(found["code"], found["severity"]) for found in ours["findings"]] == [
-        (found.code, found.severity) for found in theirs.findings
+        (found.code, found.severity) for found in findings
     ]
-    for found, other in zip(ours["findings"], theirs.findings, strict=True):
+    for found, other in zip(ours["findings"], findings, strict=True):
         assert found["where"] == other.where
         assert found["values"].keys() == other.values.keys()
         for key in ("layers", "names", "case", "bias"):
             assert found["values"].get(key) == other.values.get(key)
     measured = ours["measure"]
     for name in ("loss", "chance_loss", "logit_rms"):
-        near(measured[name], getattr(theirs.measure, name), rtol)
-    assert measured["sure_share"] == theirs.measure.sure_share
-    assert measured["sure_and_wrong_share"] == theirs.measure.sure_and_wrong_share
-    assert list(measured["largest_gradients"]) == list(theirs.measure.largest_gradients)
-    near([*measured["largest_gradients"].values()], [*theirs.measure.largest_gradients.values()], 1e-5, 1e-15)
-    for mine, other in zip(measured["layers"], theirs.measure.layers, strict=True):
+        near(measured[name], getattr(measure, name), rtol)
+    assert measured["sure_share"] == measure.sure_share
+    assert measured["sure_and_wrong_share"] == measure.sure_and_wrong_share
+    assert list(measured["largest_gradients"]) == list(measure.largest_gradients)
+    near([*measured["largest_gradients"].values()], [*measure.largest_gradients.values()], 1e-5, 1e-15)
+    for mine, other in zip(measured["layers"], measure.layers, strict=True):
         assert [
             mine[name] for name in ("units", "distinct", "dead_share", "saturated_share", "usual_saturated_share")
         ] == [
@@ -303,6 +316,29 @@ def test_the_pages_starts_are_the_catalogues(stream: str, folder: Path) -> None:
         )
         near(answer["starts"][0]["parameters"]["means"], [kind.expected_mean(w) for w in network.weights], 1e-12, 1e-15)
     assert drawn >= 20
+
+
+def test_bands_are_quantiles_of_the_seeds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOODINIT_ISA", "baseline")
+    scene = {
+        "inits": ["he_normal", "normal(std=10)"],
+        "steps": 200,
+        "learning_rate": 0.1,
+        "stream": "keyed",
+        "seeds": 9,
+    }
+    (answer,) = page(folder, {"scenes": [scene]})
+    options = {"steps": 200, "learning_rate": 0.1, "stream": "keyed", "perturbations": 0}
+    compared = goodinit.compare(["he_normal", "normal(std=10)"], seeds=range(3, 12), **options)
+    for start, name in zip(answer["starts"], ("he_normal", "normal(std=10)"), strict=True):
+        trials = [trial for trial in compared.trials if trial.initialization == name]
+        for quantity, values in (
+            ("loss", [trial.final_loss for trial in trials]),
+            ("test_accuracy", [trial.test_accuracy for trial in trials]),
+            ("train_accuracy", [trial.train_accuracy for trial in trials]),
+        ):
+            band, ordered = start["bands"][quantity], sorted(values)
+            near([band[place][-1] for place in ("low", "middle", "high")], [ordered[0], ordered[4], ordered[8]], 1e-9)
 
 
 def test_a_start_that_leaves_inputs_out_is_refused_or_square(folder: Path) -> None:
@@ -362,7 +398,7 @@ def test_what_the_server_refuses_the_page_refuses_with_the_same_code_and_field(f
 def refusal(scene: dict) -> tuple[str, str | None]:
     """How the server refuses it."""
     try:
-        read_scene(scene).study(Uploads())
+        read_scene(scene).study()
     except LabError as error:
         return error.code, error.field
     return "none", None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -20,22 +19,22 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from goodinit.lab import export, fields, work
-from goodinit.lab.catalogue import catalogue
+from goodinit.lab.catalogue import served_catalogue
 from goodinit.lab.errors import BusyError, LabError
 from goodinit.lab.guard import Guard
 from goodinit.lab.jobs import Jobs, PageJob
 from goodinit.lab.limits import LIMITS
-from goodinit.lab.scene import Scene, read_scene
-from goodinit.lab.uploads import Uploads
+from goodinit.lab.message import RecordKind, read_message, record
+from goodinit.lab.page import digits_bytes
+from goodinit.lab.scene import Scene, read_file, read_scene
+from goodinit.lab.start import drawn_start
 from goodinit.results import Study
-from goodinit.scenes import Film
 
 __all__ = ["Lab"]
 
 T = TypeVar("T")
 BODY_SECONDS: Final = 20.0  # for a body to arrive
 LIGHT: Final = 64  # requests that read a scene at the same time or wait to
-_CLIENT: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _KINDS: Final = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -53,22 +52,21 @@ _KINDS: Final = {
 
 
 class Lab:
-    """What one server holds: trainings, uploads, and the application (`app`) that serves them."""
+    """What one server holds: trainings, and the application (`app`) that serves them."""
 
     def __init__(self, link_base: str | None = None) -> None:
-        self.jobs, self.uploads, self.link_base = Jobs(), Uploads(), link_base
+        self.jobs, self.link_base = Jobs(), link_base
         self.light = ThreadPoolExecutor(2, thread_name_prefix="goodinit-lab-reading")
         self.reading = 0
         self.static = Path(str(files("goodinit.lab").joinpath("static")))
         inner = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=self._lifespan)
         for path, method, answer in (
             ("/", "GET", self.page),
+            ("/static/engine/digits.bin", "GET", self.digits),
             ("/static/{path:path}", "GET", self.file),
             ("/api/catalogue", "GET", self.catalogue),
             ("/api/train", "POST", self.train),
-            ("/api/check", "POST", self.check),
-            ("/api/cancel", "POST", self.cancel),
-            ("/api/csv", "POST", self.csv),
+            ("/api/start", "POST", self.start),
             ("/api/python", "POST", self.python),
             ("/api/command", "POST", self.command),
             ("/api/report", "POST", self.report),
@@ -111,55 +109,40 @@ class Lab:
             return Response(status_code=304, headers=headers)
         return Response(content, headers={**headers, "content-type": str(kind)})
 
+    async def digits(self) -> Response:
+        """The digits data set, as the page reads it."""
+        return Response(await self._read(digits_bytes), media_type="application/octet-stream")
+
     async def catalogue(self) -> Response:
         """What can be chosen."""
-        return JSONResponse({**await self._read(catalogue), "link_base": self.link_base})
+        return JSONResponse({**await self._read(served_catalogue), "link_base": self.link_base})
 
     async def train(self, request: Request) -> Response:
-        """Film a scene: server-sent events."""
-        body = await _json(request, ("client", "scene"))
-        client = _client(body)
-        scene, study = await self._read(partial(self._scene, body))
-        job = self.jobs.start(client, work.train(scene, study))
-        return _Events(job, self.jobs)
+        """Train what the message says: records, as training comes to each of its steps."""
+        _check_type(request, "application/octet-stream")
+        body = await _body(request, LIMITS["train_bytes"])
+        job = self.jobs.start(work.training(await self._read(partial(read_message, body))))
+        return _Records(job, self.jobs)
 
-    async def check(self, request: Request) -> Response:
-        """A scene with every field explicit, or what is wrong with it."""
-        scene, _ = await self._read(partial(self._scene, await _json(request, ("scene",))))
-        return JSONResponse({"scene": scene.to_dict()}, headers=_FRESH)
-
-    async def cancel(self, request: Request) -> Response:
-        """Stop a page's training, and its report."""
-        client = _client(await _json(request, ("client",)))
-        stopped = client is not None and any([self.jobs.cancel(client), self.jobs.cancel(f"{client}/report")])
-        return JSONResponse({"cancelled": stopped}, headers=_FRESH)
-
-    async def csv(self, request: Request, name: str = "data.csv") -> Response:
-        """Keep an uploaded CSV file for a while."""
-        _check_type(request, "text/csv")
-        shown = fields.text(name, "name").replace("\\", "/").rpartition("/")[2] or "data.csv"
-        body = await _body(request, LIMITS["csv_bytes"])
-        key, upload = await self._read(partial(self.uploads.add, shown, body))
-        columns = list(upload.columns)
-        facts = {"csv": key, "name": shown, "rows": upload.rows, "columns": columns, "target": columns[-1]}
-        return JSONResponse(facts, headers=_FRESH)
+    async def start(self, request: Request) -> Response:
+        """A start of the catalogue, drawn."""
+        body = await _json(request, ("network", "init", "seed", "stream"))
+        return JSONResponse(await self._read(partial(drawn_start, body)), headers=_FRESH)
 
     async def python(self, request: Request) -> Response:
         """The scene as a Python script."""
-        scene, study = await self._read(partial(self._scene, await _json(request, ("scene",))))
+        scene, study = await self._asked(request)
         return JSONResponse({"text": export.as_python(scene, study)}, headers=_FRESH)
 
     async def command(self, request: Request) -> Response:
         """The scene as a command."""
-        scene, study = await self._read(partial(self._scene, await _json(request, ("scene",))))
+        scene, study = await self._asked(request)
         return JSONResponse({"text": export.as_command(scene, study)}, headers=_FRESH)
 
     async def report(self, request: Request) -> Response:
         """The scene's report, an HTML page to keep."""
-        body = await _json(request, ("client", "scene"))
-        client = _client(body)
-        _, study = await self._read(partial(self._scene, body))
-        job = self.jobs.start(None if client is None else f"{client}/report", work.report(study))
+        _, study = await self._asked(request)
+        job = self.jobs.start(work.report(study))
         page = b""
         try:
             async for message in job.read():
@@ -171,13 +154,19 @@ class Lab:
         if job.failure is not None:
             raise job.failure
         if not page.startswith(b"<!"):
-            raise LabError("cancelled", "the report was cancelled: the page went on to something else", status=409)
+            raise LabError("cancelled", "the report was cancelled: the lab is closing", status=409)
         name = 'attachment; filename="goodinit-report.html"'
         return Response(page, media_type="text/html", headers={**_FRESH, "content-disposition": name})
 
-    def _scene(self, body: dict[str, Any]) -> tuple[Scene, Study]:
-        scene = read_scene(body.get("scene", {}))
-        return scene, scene.study(self.uploads)
+    async def _asked(self, request: Request) -> tuple[Scene, Study]:
+        """The scene of a request, with the file that it names."""
+        body = await _json(request, ("scene", "file"), LIMITS["file_bytes"])
+
+        def read() -> tuple[Scene, Study]:
+            scene = read_scene(body.get("scene", {}))
+            return scene, scene.study(read_file(body.get("file")))
+
+        return await self._read(read)
 
     async def _read(self, job: Callable[[], T]) -> T:
         """Do something that takes a moment in a thread of its own, so that other pages are served meanwhile."""
@@ -193,11 +182,11 @@ class Lab:
 _FRESH: Final = {"cache-control": "no-store"}
 
 
-class _Events(StreamingResponse):
-    """A job's messages as server-sent events; the job stops when they are no longer read, or never were."""
+class _Records(StreamingResponse):
+    """A job's messages; the job stops when they are no longer read, or never were."""
 
     def __init__(self, job: PageJob, jobs: Jobs) -> None:
-        super().__init__(_kept_alive(job), media_type="text/event-stream", headers=_FRESH)
+        super().__init__(_kept_alive(job), media_type="application/octet-stream", headers=_FRESH)
         self.job, self.jobs = job, jobs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -209,26 +198,13 @@ class _Events(StreamingResponse):
 
 async def _kept_alive(job: PageJob) -> AsyncIterator[bytes]:
     async for message in job.read():
-        yield message or b": alive\n\n"
+        yield message or record(RecordKind.ALIVE)
 
 
 def _warm_up() -> None:
-    """Import and compute what a first scene needs, before it comes."""
-    catalogue()
-    scene = Scene()
-    study = scene.study(Uploads())
-    Film(study.tasks[0], study.initializers, scene.seed).openings()
-
-
-def _client(body: dict[str, Any]) -> str | None:
-    given = body.get("client")
-    if given is None:
-        return None
-    name = fields.text(given, "client")
-    if not _CLIENT.fullmatch(name):
-        message = "client must be 8 to 64 letters, digits, - or _"
-        raise LabError("out-of-range", message, field="client", given=name)
-    return name
+    """Import and compute what a first page needs, before it comes."""
+    served_catalogue()
+    digits_bytes()
 
 
 def _check_type(request: Request, wanted: str) -> None:
@@ -238,10 +214,10 @@ def _check_type(request: Request, wanted: str) -> None:
         raise LabError("wrong-content-type", message, given=given, status=415)
 
 
-async def _json(request: Request, known: tuple[str, ...]) -> dict[str, Any]:
+async def _json(request: Request, known: tuple[str, ...], most: int = LIMITS["json_bytes"]) -> dict[str, Any]:
     """The JSON object of a request, with no other keys than the known ones."""
     _check_type(request, "application/json")
-    body = fields.read_json(await _body(request, LIMITS["json_bytes"]))
+    body = fields.read_json(await _body(request, most))
     return dict(fields.items(body, "", known))
 
 

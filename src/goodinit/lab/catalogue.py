@@ -15,25 +15,26 @@ from goodinit.datasets.builtin import make
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer, Scaled
 from goodinit.lab.laws import law
-from goodinit.lab.limits import LIMITS
+from goodinit.lab.limits import LIMITS, most_work
 from goodinit.lab.scene import CLASSED, NOISE, STREAMS, Scene
 from goodinit.networks import MLP
 from goodinit.options import LOSSES
 from goodinit.streams import KeyedStream
 from goodinit.training import OPTIMIZERS
 
-__all__ = ["catalogue"]
+__all__ = ["catalogue", "served_catalogue"]
 
 _PROBE_WORD: Final = "?"
 
 
 @cache
 def catalogue() -> dict[str, Any]:
-    """Initializers, activations, data, and everything else that has a name or a bound."""
+    """Initializers, activations, data, and everything else that has a name or a bound, for a page without a server."""
     return {
         "version": version("goodinit"),
         "defaults": Scene().to_dict(),
-        "limits": LIMITS,
+        "served": False,
+        "limits": {**LIMITS, "work": LIMITS["page_work"]},
         "initializers": [_initializer(kind) for kind in initializers.catalogue() if _serves(kind)],
         "activations": [_activation(name) for name in activations.names()],
         "data": [*(_data(name) for name in CLASSED), {"name": "own"}, {"name": "csv"}],
@@ -43,6 +44,11 @@ def catalogue() -> dict[str, Any]:
         "seed": {"low": LIMITS["seed"][0], "high": LIMITS["seed"][1]},
         "findings": _findings(),
     }
+
+
+def served_catalogue() -> dict[str, Any]:
+    """The same for a page whose networks this machine trains."""
+    return {**catalogue(), "served": True, "limits": {**LIMITS, "work": most_work()}}
 
 
 def _findings() -> dict[str, Any]:

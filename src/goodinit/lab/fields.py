@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from goodinit.errors import nearest
 from goodinit.lab.errors import LabError
@@ -15,10 +15,13 @@ from goodinit.lab.limits import LIMITS
 __all__ = ["array", "boolean", "choice", "items", "number", "read_json", "text", "whole"]
 
 
+_TEXT: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
 def read_json(body: bytes) -> dict[str, Any]:
     """The JSON object of a request. Raises LabError for what is none, or is nested too deeply."""
     depth = deepest = 0
-    for bracket in re.findall(rb"[][{}]", body):  # those within texts count too
+    for bracket in re.findall(rb"[][{}]", _TEXT.sub(b"", body)):
         depth += 1 if bracket in b"[{" else -1
         deepest = max(deepest, depth)
     if deepest > LIMITS["json_depth"]:

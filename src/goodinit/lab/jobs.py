@@ -1,17 +1,17 @@
-"""Trainings for pages: a bounded number at a time, one a page, each stopped when its page goes on or goes away."""
+"""Trainings for pages: a bounded number at a time, each stopped when its page goes on or goes away."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
+from typing import Final
 
 from goodinit.errors import GoodinitError
 from goodinit.lab.errors import BusyError, Cancelled, LabError
+from goodinit.lab.message import error_record
 
 __all__ = ["Jobs", "PageJob", "PageWork"]
 
@@ -22,17 +22,11 @@ STALLED: Final = 5.0  # seconds after which a page that takes no message is give
 ALIVE: Final = 2.0  # seconds between signs of life while there is nothing to say
 
 
-def _event(name: str, facts: Any) -> bytes:
-    """One server-sent event. What is not JSON, such as nan, is a mistake of ours and raises."""
-    text = json.dumps(facts, separators=(",", ":"), allow_nan=False)
-    return f"event: {name}\ndata: {text}\n\n".encode()
-
-
 class PageJob:
-    """One training: it sends events, a page reads them. Messages are made in the training's thread."""
+    """One training: it puts messages, a page reads them. Messages are made in the training's thread."""
 
-    def __init__(self, client: str | None, loop: asyncio.AbstractEventLoop) -> None:
-        self.client, self.loop = client, loop
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
         self.cancelled = self.ended = False
         self.failure: LabError | None = None
         self.messages: deque[bytes] = deque()
@@ -45,32 +39,31 @@ class PageJob:
         if self.cancelled:
             raise Cancelled
 
-    def send(self, event: str, facts: Any) -> None:
-        """Give the page an event; waits while the page is slow. Raises Cancelled where it has gone on."""
-        self.put(_event(event, facts))
-
     def put(self, message: bytes) -> None:
-        """Give the page bytes, as `send` does."""
+        """Give the page bytes; waits while the page is slow. Raises Cancelled where it has gone on."""
         with self.changed:
             room = self.changed.wait_for(lambda: self.cancelled or self.held < HELD, STALLED)
             if not room or self.cancelled:
-                self.cancelled, self.held = True, 0
-                self.messages.clear()
+                self._drop()
                 raise Cancelled
             self.messages.append(message)
             self.held += len(message)
         self._tell()
 
     def cancel(self) -> None:
-        """Stop the training at its next sign of progress."""
+        """Stop the training at its next sign of progress; what waits to be read is dropped."""
         with self.changed:
-            self.cancelled = True
+            self._drop()
             self.changed.notify_all()
+        self._tell()
 
-    def end(self, event: str | None = None, facts: Any = None) -> None:
-        """Say that nothing more will come, after a last event."""
-        if event is not None:
-            message = _event(event, facts)
+    def _drop(self) -> None:
+        self.cancelled, self.held = True, 0
+        self.messages.clear()
+
+    def end(self, message: bytes = b"") -> None:
+        """Say that nothing more will come, after a last message."""
+        if message:
             with self.changed:
                 self.messages.append(message)
                 self.held += len(message)
@@ -86,7 +79,7 @@ class PageJob:
     def fail(self, error: LabError) -> None:
         """Say why nothing more will come."""
         self.failure = error
-        self.end("error", error.to_dict())
+        self.end(error_record(error))
 
     async def read(self) -> AsyncIterator[bytes]:
         """The messages as they come, and nothing now and then while none does; leaving off cancels the job."""
@@ -97,7 +90,7 @@ class PageJob:
                 message = self._take()
                 if message is not None:
                     yield message
-                elif ended:
+                elif ended or self.cancelled:
                     return
                 else:
                     try:
@@ -130,15 +123,13 @@ class Jobs:
         for thread in self.threads:
             thread.start()
 
-    def start(self, client: str | None, work: PageWork) -> PageJob:
-        """Start a page's job, in place of the one it had; the one that came last is begun first.
+    def start(self, work: PageWork) -> PageJob:
+        """Start a page's job; the one that came last is begun first.
 
         So a person is served while many streams wait that nobody reads. Where too many wait, the oldest is told so.
         Raises BusyError where the lab is closing.
         """
-        job = PageJob(client, asyncio.get_running_loop())
-        if client is not None:
-            self.cancel(client)
+        job = PageJob(asyncio.get_running_loop())
         dropped = None
         with self.changed:
             if self.closed:
@@ -152,10 +143,6 @@ class Jobs:
             dropped.fail(BusyError())
         return job
 
-    def cancel(self, client: str) -> bool:
-        """Stop a page's job; whether there was one."""
-        return self._cancel(lambda job: job.client == client and not job.cancelled)
-
     def leave(self, job: PageJob) -> None:
         """Stop a job whose page is gone, and forget it where it has not begun."""
         self._cancel(lambda other: other is job)
@@ -167,7 +154,7 @@ class Jobs:
             self.changed.notify_all()
         self._cancel(lambda job: True)
 
-    def _cancel(self, which: Callable[[PageJob], bool]) -> bool:
+    def _cancel(self, which: Callable[[PageJob], bool]) -> None:
         with self.changed:
             skipped = [job for job, _ in self.waiting if which(job)]
             running = [job for job in self.running if which(job)]
@@ -176,8 +163,7 @@ class Jobs:
             job.cancel()
         for job in skipped:
             job.cancel()
-            job.end("cancelled", {})
-        return bool(skipped or running)
+            job.end()
 
     def _serve(self) -> None:
         while True:
@@ -199,7 +185,7 @@ def _run(job: PageJob, work: PageWork) -> None:
         job.check()
         work(job)
     except Cancelled:
-        job.end("cancelled", {})
+        job.end()
     except LabError as error:
         job.fail(error)
     except GoodinitError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +21,7 @@ POLICY: Final = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
     "connect-src 'self'; font-src 'self'; worker-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'"
 )
-"""What the page's browser may load; it goes into the page itself, since a host of files sends no such header."""
+"""What the page's browser may load. It goes into an exported page itself, since a host of files sends no header."""
 _SERVED: Final = (".html", ".js", ".css", ".json", ".svg", ".wasm", ".md", "")  # LICENSE has no suffix
 _ENGINE: Final = '<meta name="goodinit-engine" content="{}">'
 _PRELOAD: Final = '  <link rel="modulepreload" href="static/js/main.js">\n'
@@ -71,7 +72,7 @@ def _static(source: Path) -> list[tuple[Path, str]]:
 def _page(text: str, written: list[str]) -> str:
     """The page with its policy and own engine; its modules are named at once: none waits for those that import it."""
     policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-    modules = [name for name in written if name.endswith(".js") and name not in (_WORKER, "static/js/api.js")]
+    modules = [name for name in written if name.endswith(".js") and name not in (_WORKER, "static/js/server.js")]
     named = "".join(f'  <link rel="modulepreload" href="{name}">\n' for name in modules)
     return text.replace(_ENGINE.format("server"), f"{policy}\n  {_ENGINE.format('page')}").replace(_PRELOAD, named)
 
@@ -87,6 +88,7 @@ def _worker(written: dict[str, bytes], text: str) -> str:
     return text
 
 
+@cache
 def digits_bytes() -> bytes:
     """The digits data set for the page: a byte a pixel, 0 to 16, and then its label, image after image."""
     from sklearn.datasets import load_digits

@@ -10,20 +10,18 @@ from typing import Any, Final
 from goodinit import activations, initializers
 from goodinit.comparison import CLASSIC_INITIALIZATIONS, design
 from goodinit.datasets import BUILTIN, CsvText, Source
+from goodinit.datasets.files import read_header
 from goodinit.errors import GoodinitError, shown
 from goodinit.initializers import Scaled
 from goodinit.lab import fields
 from goodinit.lab.errors import LabError
-from goodinit.lab.limits import LIMITS
-from goodinit.lab.uploads import Uploads
+from goodinit.lab.limits import LIMITS, most_work
 from goodinit.options import OPTIONS
 from goodinit.results import Study
-from goodinit.scenes import affordable
 from goodinit.spec import format_spec
-from goodinit.training import lanes
 from goodinit.training.schedule import FOR_MODELS
 
-__all__ = ["CLASSED", "NOISE", "OWN", "STREAMS", "Choice", "Data", "Scene", "read_scene"]
+__all__ = ["CLASSED", "NOISE", "OWN", "STREAMS", "Choice", "Data", "Scene", "read_file", "read_scene"]
 
 OWN: Final = "points.csv"  # what a person's own points are called outside the page
 STREAMS: Final = OPTIONS["stream"].choices
@@ -79,14 +77,14 @@ class Scene:
         """As JSON holds it, every field explicit."""
         return asdict(self)
 
-    def study(self, uploads: Uploads, *, seeds: bool = True) -> Study:
-        """The study that `goodinit compare` would run for this scene; without `seeds`, of its first seed alone.
+    def study(self, file: CsvText | None = None) -> Study:
+        """The study that `goodinit compare` would run for this scene; `file` is what its data name where they are one.
 
         Raises LabError for data that cannot be trained on, and for more work than the lab takes.
         """
-        last = self.seed + (self.seeds if seeds else 1) - 1
+        last = self.seed + self.seeds - 1
         changed = {name: getattr(self, name) for name in _OPTIONS if getattr(self, name) != getattr(_CLASSIC, name)}
-        options = {**self._data(uploads), **{_OPTIONS[name]: value for name, value in changed.items()}}
+        options = {**self._data(file), **{_OPTIONS[name]: value for name, value in changed.items()}}
         try:
             study = design([each.text for each in self.inits], seeds=range(self.seed, last + 1), **options)
         except GoodinitError as error:
@@ -94,7 +92,7 @@ class Scene:
         _check_size(study)
         return study
 
-    def _data(self, uploads: Uploads) -> dict[str, Any]:
+    def _data(self, file: CsvText | None) -> dict[str, Any]:
         data = self.data
         if data == _CLASSIC.data:
             return {}
@@ -104,21 +102,24 @@ class Scene:
             return {"data": format_spec(data.name, options)}
         if data.name == "own":
             return {"data": CsvText(OWN, self.own_csv()), "target": "label", "standardize": False}
-        file = uploads.get(str(data.csv))
+        if file is None:
+            message = "the CSV file is not on the page any more; drop it there again"
+            raise LabError("expired-csv", message, field="data.csv", given=data.csv, status=410)
         named = f"data.{'target' if data.target is not None else 'csv'}"
         try:
-            examples = Source(file.csv, data.target or file.columns[-1], data.standardize).dataset(self.seed)
+            target = data.target or read_header(file)[0][-1]
+            examples = Source(file, target, data.standardize).dataset(self.seed)
         except GoodinitError as error:
-            raise LabError("bad-data", str(error), field=named, given=file.csv.name) from None
+            raise LabError("bad-data", str(error), field=named, given=file.name) from None
         count = len(examples.y_train) + len(examples.y_test)
         for what, size, most in (
             ("features", len(examples.features), LIMITS["csv_features"]),
             ("rows", count, LIMITS["csv_rows"]),
         ):
             if size > most:
-                message = f"{file.csv.name} has {size:,} {what}; the lab takes {most:,}, goodinit compare any number"
+                message = f"{file.name} has {size:,} {what}; the lab takes {most:,}, goodinit compare any number"
                 raise LabError("too-much-work", message, field="data.csv", given=size, allowed={"most": most})
-        return {"data": file.csv, "target": data.target or file.columns[-1], "standardize": data.standardize}
+        return {"data": file, "target": target, "standardize": data.standardize}
 
     def own_csv(self) -> str:
         """The page's own points as a CSV file."""
@@ -159,6 +160,21 @@ def read_scene(given: Any) -> Scene:
         message = "loss = 'squared_error': it predicts numbers from a file; the lab shows classes, with cross_entropy"
         raise LabError("unknown-name", message, field="loss", given=scene.loss, allowed={"choices": ["cross_entropy"]})
     return scene
+
+
+def read_file(given: Any) -> CsvText | None:
+    """The file that a request brings with its scene, `{"name", "text"}`. Raises LabError for what is none."""
+    if given is None:
+        return None
+    entries = fields.items(given, "file", ("name", "text"))
+    name = fields.text(entries.get("name"), "file.name").replace("\\", "/").rpartition("/")[2] or "data.csv"
+    text = entries.get("text")
+    if not isinstance(text, str):
+        raise LabError("wrong-type", "file.text must be a text", field="file.text")
+    if len(text.encode()) > LIMITS["csv_bytes"]:
+        most = LIMITS["csv_bytes"]
+        raise LabError("too-large", f"{name} is larger than {most:,} bytes", allowed={"most": most}, status=413)
+    return CsvText(name, text)
 
 
 def _read_option(name: str, given: Any) -> Any:
@@ -264,14 +280,12 @@ def _check_size(study: Study) -> None:
     data = task.source.dataset(study.seeds[0])
     examples = len(data.y_train)
     taken = min(task.schedule.batch_size or examples, examples)
-    starts = len(study.initializers)
-    frames = affordable(task.mlp, data, starts) * starts * weights * 6.0 * (examples + len(data.y_test))
-    trainings = starts * (len(study.seeds) + 1 if len(study.seeds) > 1 else 1)
-    work = trainings * weights * 6.0 * taken * task.schedule.steps + frames  # forward, and twice backward, of 2 each
+    trainings = len(study.initializers) * len(study.seeds)
+    work = trainings * weights * 6.0 * taken * task.schedule.steps  # forward, and twice backward, of 2 each
     for field_, what, size, most in (
         ("hidden", "weights", weights, LIMITS["weights"]),
         ("hidden", "values of units over examples", sum(task.mlp.widths) * examples, LIMITS["values"]),
-        ("steps", "operations", work, LIMITS["work" if lanes.available() else "slow_work"]),
+        ("steps", "operations", work, most_work()),
     ):
         if size > most:
             message = (

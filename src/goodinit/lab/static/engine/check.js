@@ -98,8 +98,8 @@ function checkedPoints(given, limits) {
     counts.set(label, (counts.get(label) ?? 0) + 1);
   });
   if (counts.size < 2 || Math.min(...counts.values()) < 2) {
-    const told = [...counts].sort().map(([label, count]) => `${count} of class ${label}`).join(", ");
-    refuse("bad-data", "data.own", `there are ${told}; give two classes or more, with two points each at least`, told);
+    const told = [...counts].sort().map(([label, count]) => `${label}: ${count}`).join(", ");
+    throw new Refused({ code: "bad-data", field: "data.own", given: told, say: ["refused.own", { told }] });
   }
   return given;
 }
@@ -130,15 +130,15 @@ function checkSize(table, scene, files) {
   const starts = scene.inits.length;
   const shape = { features: { length: features }, y: { length: examples }, yTest: { length: tests } };
   const frames = affordable({ widths }, shape, starts) * starts * weights * 6 * (examples + tests);
-  const trainings = starts * (scene.seeds > 1 ? scene.seeds + 1 : 1);
+  const trainings = starts * scene.seeds;
   const work = trainings * weights * 6 * Math.min(scene.batch_size ?? examples, examples) * scene.steps + frames;
   const values = widths.reduce((sum, width) => sum + width, 0) * examples;
   for (const [field, what, size, most] of [
     ["hidden", "weights", weights, limits.weights],
     ["hidden", "values of units over examples", values, limits.values],
-    ["steps", "operations", work, limits.page_work],
+    ["steps", "operations", work, limits.work],
   ]) {
-    if (size > most) refuse("too-much-work", field, `this scene has ${size.toPrecision(3)} ${what}, the page takes ${most}`, size, { most });
+    if (size > most) refuse("too-much-work", field, `this scene has ${size.toPrecision(3)} ${what}, the lab takes ${most}`, size, { most });
   }
 }
 

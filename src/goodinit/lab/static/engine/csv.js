@@ -7,25 +7,25 @@ const MOST_CLASSES = 100;
 const MISSING = new Set(["", "?", "na", "n/a", "<na>", "#n/a", "nan", "+nan", "-nan", "null"]);
 const NUMBER = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i;
 
-const refuse = (message, given, field = "data.csv") => {
-  throw new Refused({ code: "bad-data", field, message, given });
+const refuse = (why, file, values = {}, field = "data.csv") => {
+  throw new Refused({ code: "bad-data", field, given: file, say: [`refused.csv.${why}`, { file, ...values }] });
 };
 
 /** The columns and rows of a text, {name, columns, rows}. */
 export function readTable(name, text, limits) {
   const plain = text.replace(/^\ufeff/, "");
   const first = plain.slice(0, Math.max(0, plain.search(/[\r\n]/)) || undefined);
-  if (plain.includes("\0")) refuse(`${name}: this is not a CSV text file; save the table as CSV in UTF-8`, name);
+  if (plain.includes("\0")) refuse("binary", name);
   const delimiter = [",", ";", "\t"].reduce((a, b) => (first.split(b).length > first.split(a).length ? b : a));
   const rows = fields(plain, delimiter).filter((row) => row.some((value) => value !== ""));
-  if (!rows.length) refuse(`${name}: the file is empty; it needs a header line and rows of numbers with a label`, name);
+  if (!rows.length) refuse("empty", name);
   const columns = rows[0].map((each) => each.trim());
-  if (columns.length < 2) refuse(`${name}: its first line is not a header of a CSV with features and a label`, name);
-  if (columns.every((each) => NUMBER.test(each))) refuse(`${name}: the first line holds numbers; add a header line that names the columns`, name);
-  if (new Set(columns).size < columns.length || columns.includes("")) refuse(`${name}: give each column a name of its own`, name);
-  if (rows.length < 4) refuse(`${name}: it has ${rows.length - 1} rows below the header; training needs more`, name);
+  if (columns.length < 2) refuse("header", name);
+  if (columns.every((each) => NUMBER.test(each))) refuse("numbers", name);
+  if (new Set(columns).size < columns.length || columns.includes("")) refuse("names", name);
+  if (rows.length < 4) refuse("few", name, { rows: rows.length - 1 });
   rows.slice(1).forEach((row, i) => {
-    if (row.length !== columns.length) refuse(`${name}, row ${i + 1}: ${row.length} values where the header has ${columns.length} columns`, name);
+    if (row.length !== columns.length) refuse("row", name, { row: i + 1, values: row.length, columns: columns.length });
   });
   if (columns.length - 1 > limits.csv_features) tooMuch(name, "features", columns.length - 1, limits.csv_features);
   if (rows.length - 1 > limits.csv_rows) tooMuch(name, "rows", rows.length - 1, limits.csv_rows);
@@ -33,7 +33,7 @@ export function readTable(name, text, limits) {
 }
 
 function tooMuch(name, what, size, most) {
-  throw new Refused({ code: "too-much-work", field: "data.csv", message: `${name} has ${size} ${what}; the lab takes ${most}`, given: size, allowed: { most } });
+  throw new Refused({ code: "too-much-work", field: "data.csv", say: [`refused.csv.${what}`, { file: name, size, most }], given: size, allowed: { most } });
 }
 
 /** Rows of fields; a field in double quotes may hold the delimiter, line ends and doubled quotes. */
@@ -64,27 +64,27 @@ function fields(text, delimiter) {
 
 /** The examples of a file: its classes in order, a quarter of each kept for testing, features standardized where told. */
 export function csvSet(core, file, { target, standardize }, seed) {
-  if (!file) throw new Refused({ code: "expired-csv", field: "data.csv", message: "the CSV file is not kept any more; drop it on the page again" });
+  if (!file) throw new Refused({ code: "expired-csv", field: "data.csv", given: target });
   const { name, columns, rows } = file;
   const wanted = target ?? columns.at(-1);
   const at = columns.indexOf(wanted);
-  if (at < 0) refuse(`${name}: there is no column '${wanted}'; it has ${columns.slice(0, 12).join(", ")}`, wanted, "data.target");
+  if (at < 0) refuse("column", name, { column: wanted, columns: columns.slice(0, 12).join(", ") }, "data.target");
   const labels = spelledOnce(rows.map((row, i) => {
     const label = row[at].trim();
-    if (MISSING.has(label.toLowerCase())) refuse(`${name}, row ${i + 1}: the label '${wanted}' is missing; fill it or drop the row`, name);
+    if (MISSING.has(label.toLowerCase())) refuse("label", name, { row: i + 1, column: wanted });
     return label;
   }));
   const counts = new Set(labels);
-  if (counts.size < 2) refuse(`${name}: all ${labels.length} labels are '${labels[0]}'; a comparison needs at least two classes`, name);
+  if (counts.size < 2) refuse("one", name, { label: labels[0] });
   if (counts.size > Math.min(MOST_CLASSES, Math.max(2, Math.floor(labels.length / 2)))) {
-    refuse(`${name}: the label column has ${counts.size} different values in ${labels.length} rows; labels are classes, ${MOST_CLASSES} at most and with two rows each on average`, name, "data.target");
+    refuse("many", name, { values: counts.size, rows: labels.length, most: MOST_CLASSES }, "data.target");
   }
   const classes = [...counts].sort([...counts].every((each) => NUMBER.test(each)) ? (a, b) => a - b : (a, b) => (a < b ? -1 : 1));
   const features = columns.filter((_, i) => i !== at);
   const X = new Float64Array(rows.length * features.length);
   rows.forEach((row, i) => {
     row.filter((_, j) => j !== at).forEach((text, j) => {
-      if (!NUMBER.test(text) || !Number.isFinite(Number(text))) refuse(`${name}, row ${i + 1}, column '${features[j]}': ${text.trim().slice(0, 40) || "a missing value"} is not a finite number`, name);
+      if (!NUMBER.test(text) || !Number.isFinite(Number(text))) refuse("value", name, { row: i + 1, column: features[j], value: text.trim().slice(0, 40) });
       X[i * features.length + j] = Number(text);
     });
   });

@@ -1,20 +1,24 @@
 // The film of one start of a scene: its opening, a frame at each moment as training comes there, its outcome, and its
-// curves over further seeds. It runs in a Worker; the page puts the starts' films side by side.
+// curves over the scene's seeds. It runs in a Worker; the page puts the starts' films side by side.
 
 import { dataSet } from "./data.js";
 import { judge } from "./judge.js";
-import { drawStart, readActivation } from "./laws.js";
+import { drawStart, needsServer, readActivation } from "./laws.js";
 import { measure } from "./measure.js";
 import { networkOf, targets } from "./network.js";
 import { Camera } from "./picture.js";
 import { forecast } from "./theory.js";
-import { train } from "./trainer.js";
+import { interval } from "./trainer.js";
 import { UNIT, affordable, momentsOf, viewOf } from "./view.js";
 
 const BLOWN_UP = 10; // a run that ends so many times above both its first loss and chance has diverged
 const BAND_MOMENTS = 40;
+const MOST_AT_ONCE = 2e5; // parameters of networks trained together, of which the page holds a copy a moment
 
-/** `held` is {core, table, digits, files}. */
+/**
+ * `held` is {core, table, digits, files, train, drawnStart}: `train(task, moments, shown)` as in trainer.js, and the
+ * server's `drawnStart` where there is one.
+ */
 export class Film {
   constructor(held, scene, k) {
     Object.assign(this, { ...held, scene, k });
@@ -30,16 +34,20 @@ export class Film {
     return { data, network: networkOf(this.scene, this.activation, data) };
   }
 
-  start(seed, network) {
-    return drawStart(this.core, this.table, network, this.scene.inits[this.k], seed, this.scene.stream);
+  async start(seed, network) {
+    const { core, table, scene, k } = this;
+    const choice = scene.inits[k];
+    if (this.drawnStart && needsServer(table, choice.spec)) return this.drawnStart(network, choice, seed, scene.stream);
+    return drawStart(core, table, network, choice, seed, scene.stream);
   }
 
+  /** What trains networks with those parameters, an array of them. */
   task(seed, network, data, parameters) {
     const { learning_rate: rate, optimizer, steps, batch_size: batchSize } = this.scene;
     const Y = new Float64Array(network.outputs * data.y.length);
     const y = targets(network, data.y);
     for (let c = 0; c < network.outputs; c += 1) for (let i = 0; i < data.y.length; i += 1) Y[i * network.outputs + c] = y[c * data.y.length + i];
-    return { network, parameters, X: data.X, Y, rate, optimizer, steps, batchSize, seed };
+    return { network, parameters, X: data.X, Y, rate, optimizer, steps, every: interval(steps), batchSize, seed };
   }
 
   /** The event `scene`: everything that stays the same throughout the film. */
@@ -66,23 +74,28 @@ export class Film {
     };
   }
 
-  /** Tell the events of this start, in order: begin, frame ..., outcome. `rest` is awaited now and then. */
-  async run(tell, rest) {
+  /** Tell the events of this start, in order: begin, frame ..., outcome. */
+  async run(tell) {
     const { core, scene, data, network } = this;
     const camera = new Camera(core, network, data, this.view);
     try {
-      const drawn = this.start(scene.seed, network);
+      const drawn = await this.start(scene.seed, network);
       const before = measure(network, data, drawn.parameters, camera.pass(drawn.parameters));
       const square = data.X.reduce((sum, x) => sum + x * x, 0) / data.X.length;
       const expected = forecast(core, network, drawn, square) ?? { forward: null, backward: null };
       let last = camera.frame(drawn.parameters);
       tell("begin", { frame: last, expected, measure: before, findings: judge(before, this.table.findings) });
-      const shown = (step, parameters) => {
-        if (step === 0) return;
-        last = camera.frame(parameters);
-        tell("frame", { step, frame: last });
+      const curved = scene.seeds > 1 ? momentsOf(scene.steps, BAND_MOMENTS) : [];
+      this.curves = curvesOf();
+      const shown = (_, step, parameters) => {
+        if (step > 0 && this.moments.includes(step)) {
+          last = camera.frame(parameters);
+          tell("frame", { step, frame: last });
+        }
+        if (curved.includes(step)) noted(this.curves, camera.figures(parameters));
       };
-      const end = await train(core, this.task(scene.seed, network, data, drawn.parameters), this.moments, shown, rest);
+      const moments = [...new Set([...this.moments, ...curved])].sort((a, b) => a - b);
+      const [end] = await this.train(this.task(scene.seed, network, data, [drawn.parameters]), moments, shown);
       const diverged = end.divergedBy !== null || end.finalLoss > BLOWN_UP * Math.max(before.loss, before.chance_loss);
       tell("outcome", {
         name: scene.inits[this.k].spec, loss: Number.isFinite(end.finalLoss) ? end.finalLoss : null, test_loss: last.test_loss,
@@ -93,26 +106,43 @@ export class Film {
     }
   }
 
-  /** Tell the curves of the scene's seeds, one after another: [loss, test loss, accuracies] at the bands' moments. */
-  async seeds(tell, rest) {
+  /** After `run`, tell the curves of the scene's seeds, one after another, at the bands' moments. */
+  async seeds(tell) {
     const { scene } = this;
+    if (scene.seeds < 2) return;
     const steps = momentsOf(scene.steps, BAND_MOMENTS);
-    for (let seed = scene.seed; seed < scene.seed + scene.seeds; seed += 1) {
+    tell("seed", { steps, curves: this.curves });
+    const last = scene.seed + scene.seeds;
+    for (let seed = scene.seed + 1; seed < last; ) {
       const { data, network } = this.stage(seed);
+      const group = Array.from({ length: Math.min(this.together(), last - seed) }, (_, i) => seed + i);
+      const starts = await Promise.all(group.map((each) => this.start(each, network)));
       const camera = new Camera(this.core, network, data, { ...this.view, box: null });
-      const curves = { loss: [], test_loss: [], train_accuracy: [], test_accuracy: [] };
+      const curves = group.map(curvesOf);
       try {
-        const shown = (step, parameters) => {
-          const figures = camera.figures(parameters);
-          for (const name of Object.keys(curves)) curves[name].push(figures[name]);
-        };
-        await train(this.core, this.task(seed, network, data, this.start(seed, network).parameters), steps, shown, rest);
+        const shown = (i, _, parameters) => noted(curves[i], camera.figures(parameters));
+        await this.train(this.task(seed, network, data, starts.map((start) => start.parameters)), steps, shown);
       } finally {
         camera.close();
       }
-      tell("seed", { steps, curves });
+      for (const each of curves) tell("seed", { steps, curves: each });
+      seed += group.length;
     }
   }
+
+  /** How many seeds are trained at once: those that share their examples and the order of these, within the limits. */
+  together() {
+    const { scene, table, data, network } = this;
+    const varies = ["own", "csv"].includes(scene.data.name) || table.data.find(({ name }) => name === scene.data.name).seeded;
+    if (!table.served || varies || (scene.batch_size !== null && scene.batch_size < data.y.length)) return 1;
+    const values = network.widths.reduce((sum, width) => sum + width, 0) * data.y.length;
+    const networks = Math.min(table.limits.together, 4 * table.limits.values / values, MOST_AT_ONCE / network.size);
+    return Math.max(1, Math.floor(networks / scene.inits.length));
+  }
 }
+
+const curvesOf = () => ({ loss: [], test_loss: [], train_accuracy: [], test_accuracy: [] });
+
+const noted = (curves, figures) => Object.keys(curves).forEach((name) => curves[name].push(figures[name]));
 
 const quoted = (text) => (/^[A-Za-z_]\w*$/.test(text) ? text : text.includes('"') ? `'${text}'` : `"${text}"`);

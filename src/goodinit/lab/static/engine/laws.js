@@ -10,62 +10,69 @@ const TRUNCATED_STD = 0.87962566103423978; // of N(0, 1) cut at +-2
 
 /** An initializer read from its text: {kind, options, text}. `table` is the exported catalogue. */
 export function readInitializer(table, text, field = "inits") {
-  const refuse = (message, code = "bad-initializer") => {
-    throw new Refused({ code, field, message, given: text });
+  const refuse = (why, values = {}, code = "bad-initializer") => {
+    throw new Refused({ code, field, given: text, say: [`refused.start.${why}`, values] });
   };
   const parsed = parseSpec(text);
-  if (!parsed) refuse(`'${text}' is not of the form name or name(option=value, ...), as in normal(std=10)`);
+  if (!parsed) refuse("form");
   const name = parsed.name.toLowerCase().replaceAll("-", "_");
   const kind = table.initializers.find((each) => each.name === name || each.aliases.includes(name));
-  if (!kind) refuse(`initializer '${parsed.name}' is not known`);
-  if (!kind.law) refuse(`${kind.name} needs goodinit itself: start goodinit lab on your machine`, "needs-server");
+  if (!kind) refuse("unknown", { name: parsed.name });
+  if (!kind.law && !table.served) refuse("server", { name: kind.name }, "needs-server");
   const options = Object.fromEntries(kind.options.map((option) => [option.name, option.default]));
   for (const [option, given] of Object.entries(parsed.options)) {
     const known = kind.options.find((each) => each.name === option);
-    if (!known) refuse(`initializer '${kind.name}' has no option '${option}'; it takes ${Object.keys(options).join(", ") || "no option"}`);
+    if (!known) refuse("option", { name: kind.name, option, options: Object.keys(options).join(", ") || "–" });
     options[option] = optionValue(known, given, refuse, kind);
   }
   checkTogether(kind.name, options, refuse);
-  checkCritical(kind, options, refuse);
+  if (!table.served) checkCritical(kind, options, refuse);
   return { kind, options, text };
+}
+
+/** Whether goodinit draws it where there is a server: what the page does not, and what ends in the last bits of LAPACK. */
+export function needsServer(table, text) {
+  const { kind, options } = readInitializer(table, text);
+  const critical = kind.law?.scale?.critical_of;
+  return !kind.law || kind.law.kind === "orthogonal" || (critical && (options.bias_variance !== 0 || critical[options.activation] === undefined));
 }
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 function optionValue(option, given, refuse, kind) {
-  const what = `${kind.name}(${option.name}=${given}): ${option.name}`;
+  const told = { what: `${kind.name}(${option.name}=${given})`, option: option.name };
   if (option.type === "boolean") {
     const word = given.toLowerCase();
-    return word === "true" ? true : word === "false" ? false : refuse(`${what} must be one of true, false`);
+    return word === "true" ? true : word === "false" ? false : refuse("choice", { ...told, choices: "true, false" });
   }
   if (option.type === "choice") {
     const word = given.replace(/^(["'])(.*)\1$/, "$2");
     if (option.choices.includes(word) || option.choices.includes(word.split("(")[0])) return word;
-    return refuse(`${what} must be one of ${option.choices.join(", ")}`);
+    return refuse("choice", { ...told, choices: option.choices.join(", ") });
   }
   const value = NUMBER.test(given) ? Number(given) : NaN;
   const low = option.low ?? -Infinity;
   if (Number.isFinite(value) && value <= (option.high ?? Infinity) && (option.above ? value > low : value >= low)) return value;
-  return refuse(`${what} must be a finite number${low > -Infinity ? (option.above ? ` above ${low}` : ` of at least ${low}`) : ""}`);
+  return refuse(low === -Infinity ? "number" : option.above ? "above" : "least", { ...told, low });
 }
 
 function checkTogether(name, { low, high, bounds, corrected }, refuse) {
-  if (name === "uniform" && high < low) refuse("uniform: low must not be above high; exchange them");
+  if (name === "uniform" && high < low) refuse("order");
   if (name !== "truncated_normal") return;
-  if (low >= high) refuse("truncated_normal: low must be below high; exchange them");
-  if (corrected && bounds === "absolute") refuse("truncated_normal: corrected goes with bounds=sigmas");
-  if (bounds === "sigmas" && (low > 37 || high < -37)) refuse("truncated_normal: the bounds are more than 37 sigmas from the mean");
+  if (low >= high) refuse("order");
+  if (corrected && bounds === "absolute") refuse("corrected");
+  if (bounds === "sigmas" && (low > 37 || high < -37)) refuse("far");
 }
 
 /** The exported critical variances are those without biases. */
 function checkCritical({ name, law }, options, refuse) {
   const known = law.scale?.critical_of;
   if (!known) return;
-  if (options.bias_variance !== 0) refuse(`${name} with a bias variance needs goodinit itself: start goodinit lab on your machine`, "needs-server");
-  if (known[options.activation] === undefined) refuse(`${name}: ${options.activation} has no critical point without biases, or it is not known here`);
+  if (options.bias_variance !== 0) refuse("server", { name: `${name}(bias_variance=…)` }, "needs-server");
+  if (known[options.activation] === undefined) refuse("critical", { name, activation: options.activation });
 }
 
-/** A start: {parameters, means, variances, biasVariance}; parameters are W1, b1, W2, ... one after another. */
+/** A start: {parameters, means, variances, biasVariances}; parameters are W1, b1, W2, ... one after another. */
 export function drawStart(core, table, network, choice, seed, streamKind) {
   const initializer = readInitializer(table, choice.spec);
   const stream = streamOf(core, streamKind, seed);
@@ -86,7 +93,7 @@ export function drawStart(core, table, network, choice, seed, streamKind) {
     if (biasVariance) parameters.set(stream.normal(`b${layer}`, weight.outputs).map((value) => Math.sqrt(biasVariance) * value), at);
     at += weight.outputs;
   }
-  return { parameters, means, variances, biasVariance };
+  return { parameters, means, variances, biasVariances: means.map(() => biasVariance) };
 }
 
 const filled = (weight, kind, law, mean, variance) => ({ draw: (stream) => stream.fill(weight.name, kind, weight.size, law), mean, variance });
@@ -126,8 +133,7 @@ const MAKERS = {
   orthogonal({ law, options: { gain } }, weight) {
     const { inputs, outputs } = weight;
     if (law.tall && outputs < inputs) {
-      const message = `delta_orthogonal cannot fill weight '${weight.name}': it has ${outputs} outputs for ${inputs} inputs; use orthogonal`;
-      throw new Refused({ code: "refused", field: "inits", message });
+      throw new Refused({ code: "refused", field: "inits", say: ["refused.start.tall", { weight: weight.name, outputs, inputs }] });
     }
     return { draw: (stream) => haar(stream.normal(weight.name, weight.size), outputs, inputs).map((value) => gain * value), mean: 0, variance: (gain * gain) / Math.max(inputs, outputs) };
   },

@@ -1,17 +1,22 @@
-// The page without a server: the same calls as js/api.js, answered by Workers in this browser.
+// A scene's films, made in this browser by a Worker a start. Networks are trained in the Workers too, or by the server that
+// the page came from, where it is goodinit lab: all starts in one message then.
 
 import { checked } from "./check.js";
 import { readTable } from "./csv.js";
 import { Refused } from "./refused.js";
 
 const here = (path) => new URL(path, import.meta.url);
-const files = new Map(); // CSV files of this page: id -> {name, columns, rows}
+const files = new Map(); // CSV files of this page: id -> {name, columns, rows, text}
 const workers = [];
 const USUAL = 3; // starts of the classic scene
+let server = null;
 let table = null;
 let kernels = null;
 let digits = null;
 let turn = 0;
+
+/** Told the server's calls (js/server.js), or null. */
+export const begin = (found) => (server = found);
 
 async function got(path, kind) {
   const answer = await fetch(here(path));
@@ -19,20 +24,27 @@ async function got(path, kind) {
   return answer[kind]();
 }
 
-/** The exported catalogue; the kernels are fetched meanwhile. */
+/** The catalogue; the kernels are fetched meanwhile. */
 export async function catalogue() {
   kernels ??= got("goodinit.wasm", "arrayBuffer").then((bytes) => WebAssembly.compile(bytes));
   for (let k = 0; k < USUAL; k += 1) worker(k); // their code is fetched meanwhile too
-  table ??= await got("../catalogue.json", "json");
+  table ??= await (server ? server.catalogue() : got("../catalogue.json", "json"));
   return table;
 }
 
 export async function sendCsv(file) {
   const key = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  const read = readTable(file.name, await file.text(), table.limits);
-  files.set(key, read);
+  const text = await file.text();
+  const read = readTable(file.name, text, table.limits);
+  files.set(key, { ...read, text });
   while (files.size > table.limits.csv_files) files.delete(files.keys().next().value);
   return { csv: key, name: read.name, rows: read.rows.length, columns: read.columns, target: read.columns.at(-1) };
+}
+
+/** The file that a scene names, for a server that has to read it too. */
+export function fileOf({ data }) {
+  const file = data.name === "csv" ? files.get(data.csv) : null;
+  return file ? { name: file.name, text: file.text } : undefined;
 }
 
 /** The Worker of a start, made at its first use. */
@@ -59,10 +71,11 @@ export async function train(given, heard, signal) {
   }
   const id = (turn += 1);
   const starts = scene.inits.map(() => ({ begin: null, frames: [], outcome: null, seeds: [] }));
-  let [begun, framed, trained] = [false, 0, 0];
+  let [begun, framed, trained, banded] = [false, 0, 0, 0];
 
   /** Put what the starts told side by side, as far as all of them have come. */
   const gather = () => {
+    if (starts.every((start) => start.outcome)) trained ||= performance.now();
     if (!begun && starts.every((start) => start.begin)) {
       begun = true;
       heard("begin", { starts: starts.map((start) => start.begin) });
@@ -73,59 +86,74 @@ export async function train(given, heard, signal) {
       framed = ready;
       heard("frames", { frames });
     }
+    const seeds = Math.min(...starts.map((start) => start.seeds.length));
+    if (seeds > banded) {
+      banded = seeds;
+      heard("seeds", { done: seeds, of: scene.seeds, steps: starts[0].seeds[0].steps, starts: starts.map((start) => bandsOf(start.seeds.slice(0, seeds))) });
+    }
   };
   const hear = (k, event, facts) => {
     if (event === "scene") heard("scene", facts);
     else if (event === "frame") starts[k].frames.push(facts);
+    else if (event === "seed") starts[k].seeds.push(facts);
     else starts[k][event] = facts;
     gather();
   };
-  await all(id, scene, signal, hear, false);
-  trained = performance.now() - began;
-  if (scene.seeds > 1) await bands(id, scene, signal, starts, heard);
-  const seconds = { training: trained / 1000, all: (performance.now() - began) / 1000 };
+  await all(id, scene, signal, hear);
+  const seconds = { training: (trained - began) / 1000, all: (performance.now() - began) / 1000 };
   heard("end", { starts: starts.map(({ begin, outcome }) => ({ ...outcome, findings: begin.findings })), seconds });
 }
 
 /** Have every start's Worker do its part; ends when all have. */
-async function all(id, scene, signal, hear, seedsOnly) {
+async function all(id, scene, signal, hear) {
   const used = await Promise.all(scene.inits.map((_, k) => readyWorker(k)));
   signal.throwIfAborted();
   const kept = scene.data.name === "csv" ? [[scene.data.csv, files.get(scene.data.csv)]] : [];
+  const ended = new AbortController();
+  const shared = server && trainings(id, used, AbortSignal.any([signal, ended.signal]));
   await Promise.all(
     used.map((each, k) => new Promise((done, fail) => {
-      signal.addEventListener("abort", () => (each.postMessage({ id: 0 }), fail(signal.reason)), { once: true });
+      signal.addEventListener("abort", () => fail(signal.reason), { once: true });
       each.onerror = (event) => fail(new Refused({ code: "internal", message: event.message ?? "" }));
       each.onmessage = ({ data: { id: of, event, facts } }) => {
         if (of !== id || signal.aborted) return;
         if (event === "done") done();
         else if (event === "error") fail(new Refused(facts));
+        else if (event === "train") shared(k, facts).catch(fail);
         else hear(k, event, facts);
       };
-      each.postMessage({ id, scene, k, files: kept, seedsOnly });
+      each.postMessage({ id, scene, k, files: kept });
     })),
   ).catch((error) => {
-    for (const each of used) each.postMessage({ id: 0 });
+    ended.abort();
+    for (const each of used) each.postMessage({ stop: id });
     throw error;
   });
 }
 
-const SHARES = { low: 0.1, middle: 0.5, high: 0.9 };
-
-async function bands(id, scene, signal, starts, heard) {
-  let told = 0;
-  const hear = (k, event, facts) => {
-    starts[k].seeds.push(facts);
-    const done = Math.min(...starts.map((start) => start.seeds.length));
-    if (done === told) return;
-    told = done;
-    heard("seeds", { done, of: scene.seeds, steps: facts.steps, starts: starts.map((start) => bandsOf(start.seeds.slice(0, done))) });
+/** What the Workers ask to be trained, in one message once all of them have asked: each is told its own parameters. */
+function trainings(id, used, signal) {
+  let asked = [];
+  return async (k, facts) => {
+    asked[k] = facts;
+    if (Object.keys(asked).length < used.length) return;
+    const tasks = asked.map(({ task }) => task);
+    const { moments } = asked[0];
+    asked = [];
+    const parted = (values) => {
+      let at = 0;
+      return tasks.map(({ parameters }) => values.slice(at, (at += parameters.length)));
+    };
+    const shown = (step, values) => parted(values).forEach((own, i) => used[i].postMessage({ id, step, parameters: own }, own.map((each) => each.buffer)));
+    const ends = await server.train(tasks, moments, shown, signal);
+    parted(ends).forEach((own, i) => used[i].postMessage({ id, ends: own }));
   };
-  await all(id, scene, signal, hear, true);
 }
 
+const SHARES = { low: 0.1, middle: 0.5, high: 0.9 };
+
 /** The seeds at a tenth, the middle and nine tenths of all, at each moment; a loss that is not finite counts as the largest. */
-function bandsOf(seeds) {
+export function bandsOf(seeds) {
   const places = Object.entries(SHARES).map(([name, share]) => [name, Math.min(seeds.length - 1, Math.max(0, Math.ceil(share * seeds.length) - 1))]);
   const band = (name) => {
     const made = Object.fromEntries(places.map(([place]) => [place, []]));

@@ -50,13 +50,17 @@ export class Camera {
     this.core.free(...Object.values(this.rooms));
   }
 
-  /** The outputs over the test examples. */
-  test(parameters) {
+  /** The outputs over examples, (outputs, columns). */
+  outputs(parameters, X, columns) {
     const { core, network, rooms } = this;
     const { number, option } = network.activation;
     core.at(Float64Array, rooms.parameters, network.size).set(parameters);
-    core.call.forward64(network.depth, rooms.widths, number, option, rooms.parameters, rooms.XTest, this.testColumns, rooms.Z, rooms.A, 0);
-    return core.at(Float64Array, rooms.Z, network.units * this.testColumns).slice(network.hidden * this.testColumns);
+    core.call.forward64(network.depth, rooms.widths, number, option, rooms.parameters, X, columns, rooms.Z, rooms.A, 0);
+    return core.at(Float64Array, rooms.Z, network.units * columns).slice(network.hidden * columns);
+  }
+
+  test(parameters) {
+    return this.outputs(parameters, this.rooms.XTest, this.testColumns);
   }
 
   /** A pass over the training examples, forward and back; its arrays are to be read before the next one. */
@@ -80,21 +84,26 @@ export class Camera {
 
   /** The four numbers that curves show: loss, test loss and accuracies. */
   figures(parameters) {
+    return this.numbers(this.outputs(parameters, this.rooms.X, this.columns), this.test(parameters)).figures;
+  }
+
+  numbers(logits, testLogits) {
     const { network, data } = this;
-    const testLogits = this.test(parameters);
-    const pass = this.pass(parameters);
-    const predicted = classesOf(network, pass.logits, this.columns, data.y.length);
+    const predicted = classesOf(network, logits, this.columns, data.y.length);
     const predictedTest = classesOf(network, testLogits, this.testColumns, data.yTest.length);
-    return {
-      pass, predicted, predictedTest, testLogits, loss: pass.loss, test_loss: lossOf(network, testLogits, this.testColumns, data.yTest),
+    const figures = {
+      loss: lossOf(network, logits, this.columns, data.y), test_loss: lossOf(network, testLogits, this.testColumns, data.yTest),
       train_accuracy: agreement(predicted, data.y), test_accuracy: agreement(predictedTest, data.yTest),
     };
+    return { figures, predicted, predictedTest };
   }
 
   frame(parameters) {
     const { network, view } = this;
     const plane = this.overThePlane(parameters);
-    const { pass, predicted, predictedTest, testLogits, ...figures } = this.figures(parameters);
+    const testLogits = this.test(parameters);
+    const pass = this.pass(parameters);
+    const { figures, predicted, predictedTest } = this.numbers(pass.logits, testLogits);
     const last = meanSquare(pass.deltas, network.hidden * pass.columns, network.outputs, pass.columns, this.data.y.length);
     const layers = [];
     let at = 0;

@@ -84,7 +84,7 @@ export function forecast(core, network, start, inputSquare) {
   const forward = [];
   let square = inputSquare;
   start.variances.forEach((variance, l) => {
-    forward.push(widths[l] * variance * square + start.biasVariance);
+    forward.push(widths[l] * variance * square + start.biasVariances[l]);
     square = l + 1 < start.variances.length ? secondMoment(core, activation, forward[l]) : 0;
   });
   const backward = [1];

@@ -1,5 +1,5 @@
-// Training behind one message: train these parameters on these examples, and give them back at these steps. This one is
-// the compiled engine's in the page; it may be told to stop between pieces of work.
+// Training behind one message: train these parameters on these examples, and give them back at these steps. Here the
+// compiled engine in the page answers it; js/server.js sends it to goodinit lab.
 
 import { Keyed } from "./streams.js";
 
@@ -7,21 +7,27 @@ const OPTIMIZERS = ["gradient_descent", "momentum", "adam"];
 const PIECE = 4e7; // multiplications between two looks at the messages, some tens of milliseconds
 
 /**
- * Train as `task` says: {network, parameters, X, Y, rate, optimizer, steps, batchSize, seed}, X and Y rows of examples.
- * `shown(step, parameters)` is told them at each of the moments; `rest()` is awaited between pieces of work.
- * Gives {parameters, finalLoss, divergedBy}.
+ * Train as `task` says: {network, parameters, X, Y, rate, optimizer, steps, every, batchSize, seed}: `parameters` of some
+ * networks, X and Y rows of examples, `every` the steps between looks at the losses. `shown(i, step, parameters)` is told
+ * those of network i at each of the moments; `rest()` is awaited between pieces of work, and raises to stop it.
+ * Gives [{finalLoss, divergedBy}].
  */
 export async function train(core, task, moments, shown, rest) {
-  const { network, steps } = task;
+  const ends = [];
+  for (const [i, start] of task.parameters.entries()) ends.push(await trainOne(core, task, start, moments, (...told) => shown(i, ...told), rest));
+  return ends;
+}
+
+async function trainOne(core, task, start, moments, shown, rest) {
+  const { network, steps, every } = task;
   const { widths, activation } = network;
   const examples = task.X.length / widths[0];
   const whole = task.batchSize === null || task.batchSize >= examples;
-  const every = interval(steps);
   const records = Math.ceil(steps / every);
   const state = (wanted) => (wanted ? core.take(Float64Array, network.size) : 0);
   const at = {
     widths: core.take(Int32Array, widths.length, widths),
-    parameters: core.take(Float64Array, network.size, task.parameters),
+    parameters: core.take(Float64Array, network.size, start),
     first: state(task.optimizer !== "gradient_descent"),
     second: state(task.optimizer === "adam"),
     rate: core.take(Float64Array, 1, [task.rate]),
@@ -54,7 +60,7 @@ export async function train(core, task, moments, shown, rest) {
       if (moment === steps) break;
     }
     const divergedBy = Number(core.at(BigInt64Array, at.divergedBy, 1)[0]);
-    return { parameters: parametersNow(), finalLoss: core.at(Float64Array, at.finalLoss, 1)[0], divergedBy: divergedBy < 0 ? null : divergedBy };
+    return { finalLoss: core.at(Float64Array, at.finalLoss, 1)[0], divergedBy: divergedBy < 0 ? null : divergedBy };
   } finally {
     core.call.end_training(training);
     core.free(...Object.values(at));
@@ -62,7 +68,7 @@ export async function train(core, task, moments, shown, rest) {
 }
 
 /** Steps between recorded losses: the largest 1, 2 or 5 times a power of ten that records at least 15. */
-function interval(steps) {
+export function interval(steps) {
   let found = 1;
   for (let power = 1; power <= steps; power *= 10) for (const c of [1, 2, 5]) if (c * power * 15 <= steps) found = c * power;
   return found;

@@ -3,11 +3,13 @@
 import { Core } from "./core.js";
 import { Film } from "./film.js";
 import { Refused } from "./refused.js";
+import { train } from "./trainer.js";
 
-const held = { core: null, table: null, digits: null, files: new Map() };
+const held = { core: null, table: null, digits: null, files: new Map(), train: null, drawnStart: null };
 const turns = new MessageChannel();
 let current = null;
 let ready = null;
+let asked = null; // the training that the page has been asked for: {shown, done, stop}
 
 class Cancelled extends Error {}
 
@@ -19,31 +21,48 @@ function rest(id) {
   });
 }
 
-async function work({ id, scene, k, files, seedsOnly }) {
-  const tell = (event, facts) => postMessage({ id, event, facts });
+/** Who trains for this work: the kernels here, or whoever answers the page's message. */
+function trainer(id) {
+  if (!held.table.served) return (task, moments, shown) => train(held.core, task, moments, shown, () => rest(id));
+  return (task, moments, shown) => new Promise((done, stop) => {
+    asked = { shown, done, stop };
+    postMessage({ id, event: "train", facts: { task, moments } });
+  });
+}
+
+async function work({ id, scene, k, files }) {
+  const tell = (event, facts) => current === id && postMessage({ id, event, facts });
   try {
     await ready;
-    held.files = new Map(files);
-    const film = new Film(held, scene, k);
-    if (seedsOnly) await film.seeds(tell, () => rest(id));
-    else {
-      if (k === 0) tell("scene", film.opening());
-      await film.run(tell, () => rest(id));
-    }
+    const film = new Film({ ...held, files: new Map(files), train: trainer(id) }, scene, k);
+    if (k === 0) tell("scene", film.opening());
+    await film.run(tell);
+    await film.seeds(tell);
     tell("done", null);
   } catch (error) {
-    if (error instanceof Cancelled) return;
-    const facts = error instanceof Refused ? error : { code: "internal", message: String(error.message) };
-    tell("error", { code: facts.code, field: facts.field ?? null, given: facts.given ?? null, allowed: facts.allowed ?? null, message: facts.message });
+    if (error instanceof Cancelled || current !== id) return;
+    tell("error", (error instanceof Refused ? error : new Refused({ code: "internal", message: String(error.message) })).facts);
     if (!(error instanceof Refused)) console.error(error);
   }
 }
 
+async function begin({ module, table, digits }) {
+  const drawnStart = table.served ? (await import("../js/server.js")).drawnStart : null;
+  Object.assign(held, { core: await Core.of(module), table, digits, drawnStart });
+}
+
 self.onmessage = ({ data: message }) => {
-  if (message.module) {
-    ready = Core.of(message.module).then((core) => Object.assign(held, { core, table: message.table, digits: message.digits }));
-  } else {
-    current = message.id;
+  if (message.module) ready = begin(message);
+  else if (message.parameters && message.id === current) {
+    try {
+      message.parameters.forEach((each, i) => asked.shown(i, message.step, each));
+    } catch (error) {
+      asked.stop(error);
+    }
+  } else if (message.ends && message.id === current) asked.done(message.ends);
+  else if (message.scene || message.stop === current) {
+    current = message.id ?? null;
+    asked?.stop(new Cancelled());
     if (message.scene) work(message);
   }
 };

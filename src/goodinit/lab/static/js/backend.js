@@ -1,9 +1,13 @@
-// Who trains: this page's own engine, or the server that the page came from.
+// The page's engine, and what a server that is more than a host of files offers besides.
 
 /** Whether the page has no server but one of files. */
 export const alone = document.querySelector('meta[name="goodinit-engine"]')?.content === "page";
 
-export const api = await (alone ? import("../engine/local.js") : import("./api.js"));
+export const api = await import("../engine/local.js");
+
+/** The server of `goodinit lab`; null where the page is alone. */
+export const server = alone ? null : await import("./server.js");
+api.begin(server);
 
 /** Keep the page for visits without a network, where it is alone and the browser can. */
 export function keep() {

@@ -43,6 +43,12 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
+/** The names of a run's classes: those of built-in data in the page's language. */
+export function classNames({ scene, data }) {
+  if (["own", "csv"].includes(scene.data.name)) return data.classes;
+  return data.classes.map((name) => (has(`class.${name.split(" ")[0]}`) ? t(`class.${name.split(" ")[0]}`) : name));
+}
+
 /** Words into every element under `root` with data-t (text), data-t-label (aria-label) or data-t-title. */
 export function fill(root) {
   for (const each of root.querySelectorAll("[data-t]")) each.textContent = t(each.dataset.t);

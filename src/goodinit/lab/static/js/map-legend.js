@@ -1,7 +1,7 @@
 // What the colours and marks of a map mean: a scale of probability, the classes, test points, wrong ones.
 
 import { el, fitted } from "./dom.js";
-import { t } from "./i18n.js";
+import { classNames, t } from "./i18n.js";
 import { shape } from "./map.js";
 import { colour } from "./theme.js";
 
@@ -14,10 +14,11 @@ export class MapLegend {
   }
 
   draw(run, view) {
-    const key = JSON.stringify([run.data.classes, run.data.box !== null, view.cells, view.test, view.wrong, colour("class-0"), t("map.legend.wrong")]);
+    const key = JSON.stringify([classNames(run), run.data.box !== null, view.cells, view.test, view.wrong, colour("class-0"), t("map.legend.wrong")]);
     if (key === this.of) return;
     this.of = key;
-    const { classes, box } = run.data;
+    const { box } = run.data;
+    const classes = classNames(run);
     const wrong = view.wrong ? [item(box ? "ring" : "cross", t("map.legend.wrong"))] : [];
     if (!box) {
       this.root.replaceChildren(...wrong);

@@ -1,8 +1,7 @@
 // The decision map of one start: what it predicts over the plane, the data on top, misclassified points marked.
 
 import { fitted } from "./dom.js";
-import { figure, percent, t } from "./i18n.js";
-import { bytes, packed } from "./run.js";
+import { classNames, figure, percent, t } from "./i18n.js";
 import { colour, ramp, rgb } from "./theme.js";
 
 const FINE = 192; // pixels of the picture in each direction, whatever was sent
@@ -32,13 +31,14 @@ export class DecisionMap {
   read(x, y) {
     if (!this.shown) return null;
     const { run, frame, size } = this.shown;
-    const { features, classes } = run.data;
+    const { features } = run.data;
+    const classes = classNames(run);
     const lines = [this.coordinates(x, y, size).map((value, axis) => `${features[axis]} = ${figure(value, 3)}`).join(t("list.comma"))];
     if (frame.map) {
       const pixel = (value) => Math.min(run.mapSize - 1, Math.max(0, Math.floor((value / size) * run.mapSize)));
       const at = pixel(y) * run.mapSize + pixel(x);
-      const share = (packed(frame.map, "p", bytes)[at] + 0.5) / 256;
-      const label = frame.map.class === undefined ? 1 : packed(frame.map, "class", bytes)[at];
+      const share = (frame.map.p[at] + 0.5) / 256;
+      const label = frame.map.class === undefined ? 1 : frame.map.class[at];
       lines.push(t("probe.probability", { label: classes[label], share: percent(Math.round(share * 100) / 100) }));
     }
     const near = this.nearest(x, y);
@@ -59,7 +59,8 @@ export class DecisionMap {
     }
     if (!found) return null;
     const { name, i } = found;
-    const values = { label: run.data.classes[run.data[name].labels[i]], said: run.data.classes[packed(frame.predicted, name, bytes)[i]] };
+    const classes = classNames(run);
+    const values = { label: classes[run.data[name].labels[i]], said: classes[frame.predicted[name][i]] };
     return t(name === "train" ? "probe.train" : "probe.test", values);
   }
 
@@ -83,8 +84,8 @@ export class DecisionMap {
     this.scatter(run, size, view.test);
     context.drawImage(this.points, 0, 0, size, size);
     if (view.wrong) {
-      this.wrong(context, run, run.data.train, packed(frame.predicted, "train", bytes), size);
-      if (view.test) this.wrong(context, run, run.data.test, packed(frame.predicted, "test", bytes), size);
+      this.wrong(context, run, run.data.train, frame.predicted.train, size);
+      if (view.test) this.wrong(context, run, run.data.test, frame.predicted.test, size);
     }
   }
 
@@ -99,8 +100,8 @@ export class DecisionMap {
   }
 
   plane(run, map, cells) {
-    if (map.class === undefined) this.twoClasses(packed(map, "p", bytes), run.mapSize, cells);
-    else this.manyClasses(packed(map, "class", bytes), packed(map, "p", bytes), run.mapSize, cells);
+    if (map.class === undefined) this.twoClasses(map.p, run.mapSize, cells);
+    else this.manyClasses(map.class, map.p, run.mapSize, cells);
   }
 
   /** Probabilities, interpolated between the sent pixels; in two colours, or shaded with the border drawn. */

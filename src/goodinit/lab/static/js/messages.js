@@ -10,7 +10,7 @@ export function explained(error) {
   const name = keyOf(error.field);
   const values = {
     field: name && has(`field.${name}`) ? t(`field.${name}`) : error.field ?? "",
-    given: short(error.given), message: error.message,
+    given: short(error.given), message: error.say ? t(...error.say) : error.message,
     low: shown(error.allowed?.low), high: shown(error.allowed?.high), most: shown(error.allowed?.most),
     choices: (error.allowed?.choices ?? []).slice(0, 12).join(", "),
   };

@@ -2,7 +2,6 @@
 
 import { fitted } from "./dom.js";
 import { figure, percent, t } from "./i18n.js";
-import { bytes, floats, packed } from "./run.js";
 import { colour, ramp } from "./theme.js";
 
 const LEVELS = 10; // widths that links are drawn in; those of one width and sign are one path
@@ -52,16 +51,16 @@ export class NetworkPicture {
     const sent = frame.layers[column.layer - 1];
     const last = column.layer === run.network.widths.length - 1;
     const lines = [t(last ? "probe.output" : "probe.unit", { layer: column.layer, unit: i + 1 })];
-    const values = packed(sent, "units", bytes);
+    const values = sent.units;
     if (values) {
       const [rows, across] = sent.size ?? [run.unitSize, run.unitSize];
       const cell = (place, middle, count) => Math.min(count - 1, Math.max(0, Math.floor(((place - middle + column.half) / (2 * column.half)) * count)));
       const byte = values[i * rows * across + cell(y, column.units[i], rows) * across + cell(x, column.x, across)];
       lines.push(t(sent.size ? "probe.weightHere" : "probe.response", { value: figure((byte / 127.5 - 1) * sent.scale[i], 3), most: figure(sent.scale[i], 3) }));
     }
-    const means = packed(sent, "means", floats);
+    const means = sent.means;
     if (means) lines.push(t("probe.mean", { mean: figure(means[i], 3) }));
-    if (means && !last) lines.push(t("probe.zeros", { share: percent(packed(sent, "zeros", floats)[i]) }));
+    if (means && !last) lines.push(t("probe.zeros", { share: percent(sent.zeros[i]) }));
     return { lines, at: values ? null : at };
   }
 
@@ -81,7 +80,7 @@ export class NetworkPicture {
   link(k, from, to, at) {
     const [before, here] = [this.shown.layout.columns[k - 1], this.shown.layout.columns[k]];
     const sent = this.shown.frame.layers[here.layer - 1];
-    const [weights, gradients] = ["W", "dW"].map((name) => packed(sent, name, floats));
+    const [weights, gradients] = ["W", "dW"].map((name) => sent[name]);
     if (!weights) return null;
     const place = to * before.units.length + from;
     const values = { weight: figure(weights[place], 3), gradient: figure(gradients[place], 3) };
@@ -114,7 +113,7 @@ export class NetworkPicture {
       const [before, here] = [layout.columns[k - 1], layout.columns[k]];
       if (here.layer !== before.layer + 1) continue;
       const sent = frame.layers[here.layer - 1];
-      const values = packed(sent, kind === "gradient" ? "dW" : "W", floats);
+      const values = sent[kind === "gradient" ? "dW" : "W"];
       if (!values) continue;
       const across = before.units.length;
       for (let to = 0; to < here.units.length; to += 1) {
@@ -138,7 +137,7 @@ export class NetworkPicture {
         continue;
       }
       const sent = frame.layers[column.layer - 1];
-      const values = packed(sent, "units", bytes);
+      const values = sent.units;
       const [rows, columns] = sent.size ?? [run.unitSize, run.unitSize];
       if (values) this.paint(values, rows, columns, column.units.length);
       column.units.forEach((y, i) => {

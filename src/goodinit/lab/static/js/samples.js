@@ -1,9 +1,8 @@
 // Test examples that are not points of a plane: images as they are, others as a cell; each with what the network says of it.
 
 import { fitted } from "./dom.js";
-import { percent, t } from "./i18n.js";
+import { classNames, percent, t } from "./i18n.js";
 import { shape } from "./map.js";
-import { bytes, packed } from "./run.js";
 import { colour, rgb } from "./theme.js";
 
 const ACROSS = 8;
@@ -18,12 +17,13 @@ export class SamplePicture {
   read(x, y) {
     if (!this.shown) return null;
     const { run, frame, wide, tall } = this.shown;
-    const { samples, classes } = run.data;
+    const { samples } = run.data;
+    const classes = classNames(run);
     const i = Math.floor(y / tall) * ACROSS + Math.floor(x / wide);
     if (i >= samples.count) return null;
     const values = {
-      number: i + 1, label: classes[samples.labels[i]], said: classes[packed(frame.samples, "class", bytes)[i]],
-      share: percent(Math.round(((packed(frame.samples, "p", bytes)[i] + 0.5) / 256) * 100) / 100),
+      number: i + 1, label: classes[samples.labels[i]], said: classes[frame.samples.class[i]],
+      share: percent(Math.round(((frame.samples.p[i] + 0.5) / 256) * 100) / 100),
     };
     const at = [((i % ACROSS) + 0.5) * wide, (Math.floor(i / ACROSS) + 0.5) * tall];
     return { lines: [t("probe.sample", values), t("probe.said", values)], at };
@@ -42,8 +42,9 @@ export class SamplePicture {
   draw(run, frame, size, view) {
     this.shown = null;
     const context = fitted(this.canvas, size, size);
-    const { samples, image, classes } = run.data;
-    const said = frame.samples && packed(frame.samples, "class", bytes);
+    const { samples, image } = run.data;
+    const classes = classNames(run);
+    const said = frame.samples && frame.samples.class;
     if (!samples || !said) {
       context.fillStyle = colour("muted");
       context.textAlign = "center";

@@ -1,6 +1,6 @@
 // What leaves the page: a link, the same experiment as Python or as a command, a picture, a report.
 
-import { alone, api } from "./backend.js";
+import { api, server } from "./backend.js";
 import { byId, el } from "./dom.js";
 import { figure, percent, t, whole } from "./i18n.js";
 import { colour } from "./theme.js";
@@ -37,7 +37,7 @@ export function sharing(lab, say, refused) {
     say(t("share.saved", { file: "goodinit-lab.png" }));
   });
 
-  if (alone) for (const id of ["copy-python", "copy-command", "make-report"]) byId(id).remove();
+  if (!server) for (const id of ["copy-python", "copy-command", "make-report"]) byId(id).remove();
   else wireServer();
 
   byId("textbox-close").addEventListener("click", () => byId("textbox").close());
@@ -45,11 +45,12 @@ export function sharing(lab, say, refused) {
 
   /** What goodinit itself makes of a scene. */
   function wireServer() {
-    does("copy-python", async () => offer("share.python", await api.asPython(lab.scene())));
-    does("copy-command", async () => offer("share.command", await api.asCommand(lab.scene())));
+    const taken = () => [lab.scene(), api.fileOf(lab.scene())];
+    does("copy-python", async () => offer("share.python", await server.asPython(...taken())));
+    does("copy-command", async () => offer("share.command", await server.asCommand(...taken())));
     does("make-report", async () => {
       say(t("share.reporting"));
-      keep(await api.report(lab.scene()), "goodinit-report.html");
+      keep(await server.report(...taken()), "goodinit-report.html");
       say(t("share.saved", { file: "goodinit-report.html" }));
     });
   }
