@@ -93,6 +93,21 @@ def test_inputs_are_judged_as_the_first_layer_meets_them() -> None:
     assert not found(nn.Sequential(nn.BatchNorm1d(64), *model), pixels)
 
 
+def test_an_input_beside_a_larger_signal_is_judged_alone() -> None:
+    class Beside(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.head = nn.Linear(64, 64), nn.Linear(67, 10)
+
+        def forward(self, x: Tensor, direction: Tensor) -> Tensor:
+            return self.head(torch.cat([direction, self.layer(x).relu() / 100], 1))
+
+    direction = functional.normalize(X[:, :3], dim=1)
+    checkup = goodinit.check(Beside(), (X, direction), Y, loss=CE)
+    assert [each.uneven is None or each.uneven < 2 for each in checkup.start.inputs] == [True, True]
+    assert checkup.start.inputs[1].rms == pytest.approx(3**-0.5)
+
+
 @pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
 def test_a_sparse_input_is_taken() -> None:
     class Graph(nn.Module):

@@ -30,8 +30,9 @@ class InputSignals:
         for each in given if used.kind != "embedding" and used.seen else ():
             if id(each.source) in self._met:
                 continue
-            whole = len(given) == 1 and used.input.dim() == each.form.dim() and len(used.input) == len(each.form)
-            tensor = (used.input if whole else each.form).detach()
+            alike = used.input.dim() == each.form.dim() and len(used.input) == len(each.form)
+            part = len(given) == 1 and alike and used.input.numel() <= each.form.numel()  # and not put beside others
+            tensor = (used.input if part else each.form).detach()
             if _measurable(tensor):
                 last = used.kind in ("linear", "recurrent")
                 self._met[id(each.source)] = (index, _measured("", tensor, last))
