@@ -232,7 +232,7 @@ def test_the_command_prints_and_writes(tiny, monkeypatch, tmp_path, capsys):
 
 
 def test_json_is_all_there_is_and_missing_peers_are_told(tiny, monkeypatch, capsys):
-    for module in (trainers, weights):
+    for module in (trainers, weights, models):
         monkeypatch.setattr(module, "find_spec", lambda name: None)
     assert command(monkeypatch, "--quick", "--json") in (0, None)
     found = json.loads(capsys.readouterr().out)
