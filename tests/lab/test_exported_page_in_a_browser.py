@@ -55,7 +55,7 @@ def test_controls_points_and_files_train_in_the_page(lab: Lab) -> None:
     lab.trained_all()
     assert lab["#start-1 option:disabled"].all_inner_texts()
     lab.page.evaluate(DROP, [CSV, "boxes.csv"])
-    expect(lab["#status"]).to_contain_text("60")
+    expect(lab[".csv"]).to_contain_text("boxes.csv: 56 rows")
     lab.trained_all()
     assert lab.page.evaluate("document.querySelector('#starts').classList.contains('stale')") is False
     lab.page.goto(f"{lab.address}#data=own&own=0,0,0;1,1,1;0,1,1;1,0,0;2,0,0;2,2,1&steps=6&init=zeros")

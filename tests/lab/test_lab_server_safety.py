@@ -325,7 +325,7 @@ def test_a_page_that_does_not_read_is_given_up(served, lab, monkeypatch):
     address, _ = served
     monkeypatch.setattr(jobs, "STALLED", 0.5)
     monkeypatch.setattr(jobs, "HELD", 1 << 16)
-    request = training(long(networks=4, moments=[*range(200)]))  # 25 MB, soon
+    request = training(long(moments=[*range(200)]))  # 12 MB, soon
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", port_of(address)))
@@ -364,7 +364,7 @@ def test_a_page_is_served_while_many_streams_are_not_read(served, lab, monkeypat
     address, _ = served
     monkeypatch.setattr(jobs, "STALLED", 0.2)
     monkeypatch.setattr(jobs, "HELD", 1 << 14)
-    request = training(long(networks=4, moments=[*range(200)]))  # 25 MB, soon
+    request = training(long(moments=[*range(200)]))  # 12 MB, soon
     unread = []
     try:
         for _ in range(40):

@@ -2,6 +2,7 @@
 // A set is {name, note, classes, features, image, X, y, XTest, yTest}: X holds rows, one an example.
 
 import { csvSet } from "./csv.js";
+import { Refused } from "./refused.js";
 import { Keyed, Sequential } from "./streams.js";
 
 const TESTED = 3; // one point to test on for so many to train on
@@ -120,11 +121,11 @@ function ownSet(core, points, seed) {
   const labels = [...new Set(points.map((point) => point[2]))].sort((a, b) => a - b);
   const X = Float64Array.from(points.flatMap(([x1, x2]) => [x1, x2]));
   const y = Uint8Array.from(points, (point) => labels.indexOf(point[2]));
-  return { name: "points.csv", note: "", classes: labels.map(String), features: ["x1", "x2"], image: null, ...parted(core, X, 2, y, seed) };
+  return { name: "points.csv", note: "", classes: labels.map(String), features: ["x1", "x2"], image: null, ...parted(core, X, 2, y, seed, "data.own") };
 }
 
 /** Rows to train and to test on: a quarter of every class for testing, chosen by the seed alone. */
-export function parted(core, X, width, y, seed) {
+export function parted(core, X, width, y, seed, field = "data.csv") {
   const stream = new Keyed(core, seed);
   const test = [];
   for (const label of [...new Set(y)].sort((a, b) => a - b)) {
@@ -133,6 +134,7 @@ export function parted(core, X, width, y, seed) {
     const kept = Math.min(halfToEven(TEST_SHARE * rows.length), rows.length - 1);
     for (let i = 0; i < kept; i += 1) test.push(rows[order[i]]);
   }
+  if (!test.length) throw new Refused({ code: "bad-data", field, given: y.length, say: ["refused.untested", { count: y.length }] });
   const chosen = new Set(test);
   const rowsOf = (wanted) => [...y.keys()].filter((row) => chosen.has(row) === wanted);
   const taken = (rows) => Float64Array.from({ length: rows.length * width }, (_, i) => X[rows[Math.floor(i / width)] * width + (i % width)]);
