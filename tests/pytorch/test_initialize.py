@@ -215,11 +215,11 @@ def test_the_gain_is_that_of_the_activation_that_follows() -> None:
     assert orthogonal["second"] == "orthogonal(gain=1.41421356237)"
     assert orthogonal["last"] == "orthogonal"
     # what a person wrote stays; a rule that has no such option stays; without a batch each keeps its own
-    assert set(filled("he_normal(activation=relu)").values()) == {"he_normal"}
-    assert set(filled("glorot_normal(gain=1)").values()) == {"glorot_normal"}
-    assert set(filled(initializers.HeNormal(activation="relu")).values()) == {"he_normal"}
-    assert set(filled(initializers.GlorotNormal(1.0)).values()) == {"glorot_normal"}
-    assert set(filled(initializers.get("glorot_normal", gain=1)).values()) == {"glorot_normal"}
+    assert set(filled("he_normal(activation=relu)").values()) == {"he_normal(activation=relu)"}
+    assert set(filled("glorot_normal(gain=1)").values()) == {"glorot_normal(gain=1)"}
+    assert set(filled(initializers.HeNormal(activation="relu")).values()) == {"he_normal(activation=relu)"}
+    assert set(filled(initializers.GlorotNormal(1.0)).values()) == {"glorot_normal(gain=1)"}
+    assert set(filled(initializers.get("glorot_normal", gain=1)).values()) == {"glorot_normal(gain=1)"}
     assert filled(initializers.HeNormal()) == filled("he_normal")
     assert set(filled("lecun_normal").values()) == {"lecun_normal"}
     assert set(filled("he_normal", batch=False).values()) == {"he_normal"}

@@ -12,7 +12,9 @@ class Probe {
     this.spoken = el("p", { class: "sr", role: "status", "aria-live": "polite" });
     document.body.append(this.tip, this.mark, this.spoken);
     this.on = null; // {node, reader, x, y}
-    window.addEventListener("scroll", () => this.hide(), { passive: true, capture: true });
+    this.byKeys = false; // the focus of a picture scrolls to it, and its mark goes along
+    const scrolled = () => (this.byKeys && this.on ? this.refresh(this.on.node) : this.hide());
+    window.addEventListener("scroll", scrolled, { passive: true, capture: true });
   }
 
   /** The reader's values are shown over `node`. `reader` is {read(x, y), move(x, y, dx, dy)}, in pixels of the node. */
@@ -20,6 +22,7 @@ class Probe {
     node.tabIndex = 0;
     const at = (event) => {
       const area = node.getBoundingClientRect();
+      this.byKeys = false;
       this.show(node, reader, event.clientX - area.left, event.clientY - area.top);
     };
     node.addEventListener("pointermove", at);
@@ -35,6 +38,7 @@ class Probe {
       const { width, height } = node.getBoundingClientRect();
       const here = this.on?.node === node ? this.on : null;
       const [x, y] = here ? reader.move(here.x, here.y, ...ARROWS[event.key]) : (reader.begin?.() ?? [width / 2, height / 2]);
+      this.byKeys = true;
       this.show(node, reader, Math.min(Math.max(x, 0), width - 1), Math.min(Math.max(y, 0), height - 1));
       this.spoken.textContent = [...this.tip.children].map((line) => line.textContent).join("; ");
     });
