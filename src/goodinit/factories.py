@@ -10,7 +10,9 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType
 from typing import Any, ClassVar
 
 from goodinit.errors import GoodinitError, shown
@@ -142,6 +144,14 @@ def _by_name(name: str) -> Any:
     return _from_file(Path(found))
 
 
+class _SourceLoader(SourceFileLoader):
+    """Compiles what the file holds now: cached bytecode counts as fresh for a second, and an edit may be quicker."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """The code of the file as it is."""
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _from_file(path: Path) -> Any:
     if not path.is_file():
         raise GoodinitError(f"model: there is no file {path}")
@@ -149,7 +159,7 @@ def _from_file(path: Path) -> Any:
     name = f"{_OF_A_FILE}{version.hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_SourceLoader(name, str(path)))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
