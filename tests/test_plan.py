@@ -92,7 +92,7 @@ def test_the_command_says_it_on_standard_error(tmp_path, monkeypatch):
     for quiet in (["--quiet"], []):
         with training(*long, *quiet, steps=10_000_000, cwd=tmp_path) as command:
             command.begin()
-            output, errors = command.end(signal.SIGTERM)
+            output, errors = command.end(signal.SIGKILL)
         assert errors == "" if quiet else re.fullmatch(r"12 trials: about .*\n", errors)
         assert output == ""
     short = subprocess.run(
