@@ -13,7 +13,7 @@ __all__ = ["Functions"]
 
 _INIT: Final = torch.nn.init.__file__
 _IS_META: Final = torch.Tensor.is_meta.__get__  # type: ignore[attr-defined]  # a property's getter, as PyTorch tells it
-_SHAPE: Final = torch.Tensor.shape.__get__  # type: ignore[attr-defined]
+_SHAPE: Final = torch.Tensor.shape.__get__  # type: ignore[attr-defined]  # likewise
 _OF_NUMBERS: Final = {torch.tensor: 0, torch.as_tensor: 0, torch.asarray: 0, torch.Tensor.new_tensor: 1}
 _LOADING: Final[CodeType] = torch.nn.Module._load_from_state_dict.__code__
 

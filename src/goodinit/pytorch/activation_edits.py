@@ -25,7 +25,9 @@ from goodinit.theory.shaping import ShapedActivation, kernel_shaped, leaky_tailo
 __all__ = ["DKS", "TAT", "ShapeStep"]
 
 _CLASSES: Final = {
-    each.torch_name: name for name in activations.names() if (each := activations.get(name)).torch_name != "Identity"
+    each.torch_name: name
+    for name in activations.names()
+    if (each := activations.get(name)).torch_name not in (None, "Identity")
 }
 _RECTIFIERS: Final = ("relu", "leaky_relu")
 
