@@ -22,7 +22,7 @@ from goodinit.model_records import GateStart, ModelStart, NormStart
 from goodinit.pytorch.calling import call_model, mapped, tensors_in
 from goodinit.pytorch.guard import runnable, untouched
 from goodinit.pytorch.losses import LossFunction, total_loss
-from goodinit.pytorch.read import closed_parts
+from goodinit.pytorch.read import closed_parts, is_quantized
 from goodinit.pytorch.trace import Tracer
 from goodinit.structure import Trace
 
@@ -95,6 +95,9 @@ class _Run:
                 )
             if total is not None and wanted:
                 self._backward(total)
+                if any(map(is_quantized, model.modules())) and None in (self.gradients or {}).values():
+                    self.gradients = None
+                    notes.append("not every quantized layer passes gradients: none are judged")
         value = None if total is None else float(total.detach())
         trace = tracer.trace()
         parameters = parameters_of(model, trace, self.gradients, step)
