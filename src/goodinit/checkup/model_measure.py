@@ -53,9 +53,7 @@ def measure_model(
     if closed:
         more = f", and {len(closed) - 1} modules more" if len(closed) > 1 else ""
         notes.append(f"{closed[0]}{more}: what it does inside was not seen")
-    if _sharded(model):
-        notes.append("the model is sharded: its parameters and gradients were measured, and none of its layers")
-    elif _flattened(model):
+    if _flattened(model):
         notes.append(
             "FSDP keeps the parameters in flat pieces: this process's were measured, and none of the layers; check the "
             "model before it is wrapped"
@@ -102,6 +100,9 @@ class _Run:
         trace = tracer.trace()
         parameters = parameters_of(model, trace, self.gradients, step)
         layers = layers_of(trace, signals.calls, {each.name: each for each in parameters})
+        if _sharded(model):
+            seen = "all was collected from its processes" if layers else "none of its layers was measured"
+            notes.append(f"the model is sharded: {seen}")
         losses = None if value is None else signals.losses.start(value, output, self.targets)
         start = ModelStart(
             model=type(model).__name__,

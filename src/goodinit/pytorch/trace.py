@@ -63,6 +63,7 @@ class Tracer(TorchFunctionMode):
         self._uses: dict[str, int] = {}
         self._sums: list[ResidualSum] = []
         self._fed: set[int] = set()
+        self._left: set[int] | None = None  # the calls that the model's output came from
         self._met: list[int] = []  # by layer call, the value that was its input
         self._scales: dict[int, float] = {}  # of look-ups, when they are first added to something
 
@@ -82,11 +83,14 @@ class Tracer(TorchFunctionMode):
         """What was seen until now."""
         calls = tuple(replace(call, last=call.index not in self._fed) for call in self._open)
         unused = tuple(name for name in self.owners.names if name not in self._seen)
-        return Trace(calls, unused, tuple(self._sums))
+        ends = [each.index for each in calls if each.last and self._left is not None]
+        lost = tuple(index for index in ends if index not in (self._left or ()))
+        return Trace(calls, unused, tuple(self._sums), lost)
 
     def leave(self, output: Any) -> None:
         """Say what the model gave: what its last layers' outputs are multiplied by is noted of them."""
         for value in map(self._value, tensors_in(output)):
+            self._left = (self._left or set()) | value.reach
             self._change(value.calls, output_scale=value.scale)
 
     def feed(self, inputs: Any) -> None:
