@@ -19,7 +19,7 @@ from goodinit.checkup.model_weights import parameters_of
 from goodinit.checkup.step import Step
 from goodinit.errors import GoodinitError
 from goodinit.model_records import GateStart, ModelStart, NormStart
-from goodinit.pytorch.calling import call_model, mapped, tensors_in
+from goodinit.pytorch.calling import call_model, mapped, spoiled, tensors_in
 from goodinit.pytorch.guard import runnable, untouched
 from goodinit.pytorch.losses import LossFunction, total_loss
 from goodinit.pytorch.read import closed_parts, is_quantized
@@ -180,7 +180,7 @@ class _Run:
         bad = next((each.name for each in start.parameters if not each.finite), None)
         if bad is not None:
             return f"parameter {bad}"
-        if any(t.dtype.is_floating_point and _spoiled(t) for t in tensors_in(self.inputs)):
+        if any(map(spoiled, tensors_in(self.inputs))):
             return "the inputs"
         lost = start.loss is not None and not math.isfinite(start.loss.total)
         if not lost and all(layer.finite for layer in start.layers):
@@ -243,13 +243,6 @@ def _own_backward(total: Tensor) -> bool:
         seen.add(node)
         waiting += [each for each, _ in node.next_functions]
     return False
-
-
-def _spoiled(values: Tensor) -> bool:
-    """Whether an input holds what no mask does: nan, or plus infinity."""
-    values = values.coalesce().values() if values.layout == torch.sparse_coo else values
-    values = values.values() if values.layout not in (torch.strided, torch.sparse_coo) else values
-    return bool((torch.isnan(values) | (values == torch.inf)).any())
 
 
 def _dtype(model: torch.nn.Module) -> str:

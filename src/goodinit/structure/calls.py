@@ -45,8 +45,9 @@ class LayerCall:
     from with no layer between, through gates and attentions too.
     `passed` names the parameters of norms and scales that its input came through since the last layer or sum.
     `stream` is the residual stream that the input is, behind norms and views; None where no sum was made of it yet.
-    `first` says that it descends from no layer call, and `last` that no layer call descends from the output, which is
-    multiplied by `output_scale` before it leaves the model. `makes` are the weights and biases of other layers that the
+    `first` says that it descends from no layer call, and `last` that no layer call descends from the output.
+    `output_scale` is what that is multiplied by before it leaves the model, and what a look-up is multiplied by before
+    it is first added to something. `makes` are the weights and biases of other layers that the
     output is, as those of a hypernetwork's heads.
     """
 
