@@ -34,9 +34,9 @@ def run(seed, rivals=3, seeds=10):
         tasks=[{"name": "shuffled", "like": "moons", "widths": [8], "steps": 40, "batch_size": 16}],
         data=shuffled(seed),
         learning_rate=sorted({rate for rates in BUDGETS.values() for rate in rates}),
-        tuning_seeds=[1000, 1001],
+        tuning_seeds=[10**6 + 2 * seed, 10**6 + 2 * seed + 1],
         tuning_criterion="validation_loss",
-        seeds=range(seeds),
+        seeds=range(seeds * seed, seeds * (seed + 1)),  # other draws in every run, so that the runs are independent
     )
     policy = NestedTuning(study, BUDGETS)
     with conducting(study, path=None) as conductor:
