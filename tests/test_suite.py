@@ -4,7 +4,9 @@ import io
 import itertools
 import json
 import math
+import runpy
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -245,6 +247,12 @@ def test_claims_are_judged():
     page = suite_html(found)
     assert "1 survives, 1 vanishes, 1 reverses, 1 cannot be told" in page
     assert page.count("<svg") == 1
+
+
+def test_the_page_of_results_is_made_from_those_that_ship():
+    root = Path(__file__).parents[1]
+    tool = runpy.run_path(str(root / "tools" / "suite_docs.py"))
+    assert (root / "docs" / "suite-results.md").read_text() == tool["page"](tool["shipped"]())
 
 
 def test_wrong_input_is_told(tmp_path):

@@ -4,8 +4,8 @@ Every start is the first under another name, by other draws: a start that is cal
 Beside it what each start at its own rate alone would have said. `--rule` leaves the training out and draws losses, for
 many more runs: every start has the same loss at a rate but for noise, and its rate is chosen by noise.
 
-    python tools/suite_error.py --runs 400
-    python tools/suite_error.py --rule --runs 4000
+    python tools/suite_error.py --runs 300
+    python tools/suite_error.py --rule --runs 3000
 """
 
 import argparse
@@ -78,7 +78,8 @@ def _print(what, counts, runs):
 def main():
     """Run them and count."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=400)
+    parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--first", type=int, default=0, help="the first run's seed, to share the runs out")
     parser.add_argument("--rule", action="store_true")
     given = parser.parse_args()
     began = time.process_time()
@@ -87,7 +88,7 @@ def main():
             counts = sum(rule(seed, rates, effect, rivals, seeds) for seed in range(given.runs))
             _print(f"{rates} rates, {rivals} against the first, {seeds} seeds", counts, given.runs)
     else:
-        found = [run(seed) for seed in range(given.runs)]
+        found = [run(seed) for seed in range(given.first, given.first + given.runs)]
         for budget in BUDGETS:
             _print(f"{budget} rates", sum(each[budget] for each in found), given.runs)
     print(f"{time.process_time() - began:.0f} s of processor time")
