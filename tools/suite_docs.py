@@ -25,8 +25,8 @@ from goodinit.wording import count
 ROOT = Path(__file__).resolve().parents[1]
 HEAD = """# What the suite found
 
-Made by `python tools/suite_docs.py` from the results that ship, which `goodinit suite --set NAME --out suite.json` makes;
-`goodinit suite --table --set NAME` prints them. [suite.md](suite.md) says what is trained and how it is judged.
+Made by `python tools/suite_docs.py` from the results that ship, which `goodinit suite --set NAME --out suite.json`
+makes; `goodinit suite --table --set NAME` prints them. [suite.md](suite.md) says what is trained and how it is judged.
 """
 
 

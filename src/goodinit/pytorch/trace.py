@@ -63,6 +63,7 @@ class Tracer(TorchFunctionMode):
         self._uses: dict[str, int] = {}
         self._sums: list[ResidualSum] = []
         self._fed: set[int] = set()
+        self._left: set[int] | None = None  # the calls that the model's output came from
         self._met: list[int] = []  # by layer call, the value that was its input
         self._scales: dict[int, float] = {}  # of look-ups, when they are first added to something
 
@@ -80,13 +81,23 @@ class Tracer(TorchFunctionMode):
 
     def trace(self) -> Trace:
         """What was seen until now."""
-        calls = tuple(replace(call, last=call.index not in self._fed) for call in self._open)
+        calls = tuple(
+            replace(
+                call,
+                last=call.index not in self._fed,
+                output_scale=self._scales.get(call.index, call.output_scale),
+            )
+            for call in self._open
+        )
         unused = tuple(name for name in self.owners.names if name not in self._seen)
-        return Trace(calls, unused, tuple(self._sums))
+        ends = [each.index for each in calls if each.last and self._left is not None]
+        lost = tuple(index for index in ends if index not in (self._left or ()))
+        return Trace(calls, unused, tuple(self._sums), lost)
 
     def leave(self, output: Any) -> None:
         """Say what the model gave: what its last layers' outputs are multiplied by is noted of them."""
         for value in map(self._value, tensors_in(output)):
+            self._left = (self._left or set()) | value.reach
             self._change(value.calls, output_scale=value.scale)
 
     def feed(self, inputs: Any) -> None:
@@ -346,6 +357,7 @@ class Tracer(TorchFunctionMode):
 
     def _sum(self, data: Known, result: Any) -> None:
         (one_tensor, one), (other_tensor, other) = data
+        places = [index for value in (one, other) for index in self._look_ups(value)]
         total = tensors_in(result)
         ways = ((one, other, one_tensor, other_tensor), (other, one, other_tensor, one_tensor))
         for branch, stream, added, kept in ways:
@@ -363,7 +375,6 @@ class Tracer(TorchFunctionMode):
                 self._put(result, data, stream=own)
                 return
         calls, same = tuple(dict.fromkeys((*one.calls, *other.calls))), one.activation == other.activation
-        places = [index for value in (one, other) for index in self._look_ups(value)]
         self._beside(calls, [(self._open[index].weight, self._scales[index]) for index in places])
         mixed = is_mixed(one) or is_mixed(other)
         facts = {"normed": one.normed and other.normed, "mixed": mixed, "passed": (*one.passed, *other.passed)}

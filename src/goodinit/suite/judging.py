@@ -18,17 +18,17 @@ from typing import Final
 from goodinit.statistics import holm, wilcoxon
 from goodinit.statistics.hypotheses import signed_ranks
 
-__all__ = ["ERROR", "Judged", "behind", "judge"]
+__all__ = ["ERROR", "StartVerdict", "behind", "judge"]
 
 ERROR: Final = 0.05
 """The chance that any start of a task, at a tuning budget, is told from one that it equals."""
 
-Losses = Callable[[str, float], Sequence[float]]
+LossesAt = Callable[[str, float], Sequence[float]]
 """The losses of a start at a rate, a seed each in their order, infinite where a run diverged."""
 
 
 @dataclass(frozen=True)
-class Judged:
+class StartVerdict:
     """A start against the base: the corrected p value, the verdict, and `crossed`, where both rates were needed.
 
     Those are the losses of the one that is behind at the rate of the other.
@@ -40,7 +40,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class _Sides:
+class _PairAtOwnRates:
     """Two starts at their own rates, and which is ahead: 1 for the first, -1 for the base, 0 for neither."""
 
     first: str
@@ -60,23 +60,23 @@ class _Sides:
         return self.base if self.ahead > 0 else self.first, self.leader[1]
 
 
-def behind(rates: Mapping[str, float], losses: Losses) -> list[tuple[str, float]]:
+def behind(rates: Mapping[str, float], losses: LossesAt) -> list[tuple[str, float]]:
     """The starts that have to be trained at another's rate: of pairs that are told apart at their own, which differ.
 
     `rates` has the rate of each start, the base first.
     """
     pairs = _at_their_own(rates, losses)
-    return list(dict.fromkeys(each.follower for each in _told_apart(pairs) if len(set(each.rates)) == 2))
+    return list(dict.fromkeys(each.follower for each in _significant(pairs) if len(set(each.rates)) == 2))
 
 
-def judge(rates: Mapping[str, float], losses: Losses) -> dict[str, Judged]:
+def judge(rates: Mapping[str, float], losses: LossesAt) -> dict[str, StartVerdict]:
     """What is said of each start but the base, which is the first of `rates`; `losses` knows what `behind` asks for.
 
     A pair that is not told apart at its own rates has that p value, which the other comparison could only raise.
     """
     pairs = _at_their_own(rates, losses)
     both, crossed = {each.first: each.p_value for each in pairs}, dict[str, tuple[float, ...]]()
-    for each in _told_apart(pairs):
+    for each in _significant(pairs):
         if len(set(each.rates)) == 1:
             continue
         other = tuple(losses(*each.follower))
@@ -86,23 +86,23 @@ def judge(rates: Mapping[str, float], losses: Losses) -> dict[str, Judged]:
     corrected = holm(list(both.values())).tolist()
     words = {1: "better", -1: "worse"}
     return {
-        each.first: Judged(
+        each.first: StartVerdict(
             p_value, words[each.ahead] if p_value <= ERROR else "not separable", crossed.get(each.first, ())
         )
         for each, p_value in zip(pairs, corrected, strict=True)
     }
 
 
-def _at_their_own(rates: Mapping[str, float], losses: Losses) -> list[_Sides]:
+def _at_their_own(rates: Mapping[str, float], losses: LossesAt) -> list[_PairAtOwnRates]:
     base, *others = rates
     made = []
     for first in others:
         ahead, p_value = _compared(losses(first, rates[first]), losses(base, rates[base]))
-        made.append(_Sides(first, base, (rates[first], rates[base]), ahead, p_value))
+        made.append(_PairAtOwnRates(first, base, (rates[first], rates[base]), ahead, p_value))
     return made
 
 
-def _told_apart(pairs: Sequence[_Sides]) -> list[_Sides]:
+def _significant(pairs: Sequence[_PairAtOwnRates]) -> list[_PairAtOwnRates]:
     corrected = holm([each.p_value for each in pairs]).tolist()
     return [each for each, p_value in zip(pairs, corrected, strict=True) if p_value <= ERROR]
 

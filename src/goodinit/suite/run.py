@@ -16,7 +16,7 @@ from goodinit.comparison.tuning import best_rates, criterion_value
 from goodinit.errors import GoodinitError
 from goodinit.methods import Start, get
 from goodinit.results import Job, Study, Task, Trial
-from goodinit.suite.judging import Losses, behind, judge
+from goodinit.suite.judging import LossesAt, behind, judge
 from goodinit.suite.records import StartResult, SuiteResult, SuiteTask
 from goodinit.suite.registered import Registered, SuiteProtocol, registered
 
@@ -61,7 +61,7 @@ class NestedTuning:
         losses = self.losses(finished(self.evaluation(finished)))
         return {pair for rates in self.chosen(finished).values() for pair in behind(rates, losses)}
 
-    def losses(self, trials: Collection[Trial]) -> Losses:
+    def losses(self, trials: Collection[Trial]) -> LossesAt:
         """What the criterion says of a start at a rate, a seed each, by those trials."""
         place = {(trial.initialization, trial.learning_rate, trial.seed): trial for trial in trials}
         return lambda start, rate: [
