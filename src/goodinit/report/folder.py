@@ -168,20 +168,20 @@ def _try(folder: Path) -> None:
 
 
 def check_new(path: str | os.PathLike[str], overwrite: bool, example: str) -> Path:
-    """The place of a page that a person named; `example` is a name that would do.
+    """The place of a file that a person named; `example` is a name that would do.
 
     Raises GoodinitError for a folder, where it exists and `overwrite` is not set, and where it cannot be written.
     """
     place = Path(path)
     if place.is_dir() or not place.name:
-        raise GoodinitError(f"{place}: this is a folder; give the page's file name, such as {place / example}")
+        raise GoodinitError(f"{place}: this is a folder; give a file's name, such as {place / example}")
     if os.path.lexists(place) and not overwrite:
         raise GoodinitError(f"{place} exists; choose another name or say overwrite=True")
     return check_place(place)
 
 
 def write_new(path: str | os.PathLike[str], content: bytes, overwrite: bool, example: str) -> Path:
-    """Write a page that a person named, whole or not at all; `example` is a name that would do.
+    """Write a file that a person named, whole or not at all; `example` is a name that would do.
 
     Raises GoodinitError where it exists and `overwrite` is not set, or cannot be written.
     """
