@@ -138,6 +138,7 @@ class LayerStart:
         norm_after: whether a norm lies between this layer and its activation.
         varied: whether the input descends from the model's input; an embedding of places does not.
         scoring: whether the output goes into a softmax, as queries, keys and a router's choice do.
+        attended: whether the output is summed by the weights of an attention, as its values.
         fan_in: the number of inputs summed into one output; None where it is not known.
         weight_std: the measured standard deviation of the weight's elements.
         weight_std_expected: gain / sqrt(fan_in) by quadrature for the activation that follows.
@@ -203,6 +204,7 @@ class LayerStart:
     outputs: Histogram | None
     gradients: Histogram | None
     beside: tuple[tuple[str, float], ...] = ()
+    attended: bool = False
 
     @property
     def correlation(self) -> float | None:
@@ -224,6 +226,7 @@ class LayerStart:
 class ParameterStart:
     """One parameter: its size, what it should be, and the gradient that reaches it.
 
+    Its `role` is `quantized` where real numbers are held as integers; they are measured as they are multiplied.
     `part_std` is the standard deviation within each packed part, empty where there is one part only. `used` says
     whether a function of PyTorch met it. `gradient_rms` is None where no gradient was taken or none came, which
     `has_gradient` tells apart (None for the first). `update_to_weight` is that of one step of the optimizer told.

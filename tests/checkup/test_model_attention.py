@@ -143,3 +143,45 @@ def test_scores_below_a_cap_are_measured():
     assert capped.head_size == plain.head_size
     assert capped.scores_rms == pytest.approx(plain.scores_rms, rel=1e-2)
     assert list(found(Attention("capped", scale=1.0))[1]) == ["attention-not-scaled"]
+
+
+class Stacked(nn.Module):
+    """Attentions one behind another, with or without a residual stream."""
+
+    def __init__(self, layers, residual):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.ModuleList(nn.ModuleList(nn.Linear(64, 64) for _ in range(4)) for _ in range(layers))
+        self.norms = nn.ModuleList(nn.LayerNorm(64) for _ in range(layers))
+        self.embed, self.places, self.head = nn.Embedding(50, 64), nn.Parameter(torch.randn(16, 64)), nn.Linear(64, 50)
+        self.residual = residual
+
+    def forward(self, tokens):
+        x = self.embed(tokens) + self.places
+        for (q, k, v, out), norm in zip(self.layers, self.norms, strict=True):
+            y = norm(x)
+            heads = (f(y).unflatten(-1, (4, -1)).transpose(1, 2) for f in (q, k, v))
+            y = out(functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2))
+            x = x + y if self.residual else y
+        return self.head(x).transpose(1, 2)
+
+
+def test_queries_and_keys_without_gradient_are_found_where_tokens_have_become_alike():
+    tokens = torch.randint(0, 50, (8, 17), generator=torch.Generator().manual_seed(1))
+
+    def gradients(residual):
+        model = Stacked(6, residual)
+        checkup = goodinit.check(model, tokens[:, :-1], tokens[:, 1:], loss=functional.cross_entropy, remedies=False)
+        layers = {each.name.removesuffix(".weight"): each.gradient_rms for each in checkup.start.parameters}
+        ratios = [layers[f"layers.{at}.2"] / max(layers[f"layers.{at}.{own}"] for own in (0, 1)) for at in range(6)]
+        return ratios, {each.code: each for each in checkup.findings}
+
+    ratios, findings = gradients(residual=False)
+    finding = findings["attention-gradient"]
+    assert finding.severity == "warning"
+    at = int(finding.where.split(".")[1])
+    assert finding.values["times"] == pytest.approx(ratios[at])
+    assert max(ratios) > 1e4
+    ratios, findings = gradients(residual=True)
+    assert max(ratios) < 100
+    assert "attention-gradient" not in findings

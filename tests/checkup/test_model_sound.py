@@ -100,7 +100,7 @@ def test_a_sharded_model_is_checked_as_far_as_it_is_seen() -> None:
         model = fully_shard(fill(mlp(3), he), mesh=init_device_mesh("cpu", (1,)))
         checkup = goodinit.check(model, X, Y, loss=CE)
         assert checkup.healthy
-        assert checkup.start.notes[0].startswith("the model is sharded")
+        assert checkup.start.notes[0].startswith("the model is sharded: none of its layers")
         assert all(each.gradient_rms for each in checkup.start.parameters)
         assert all(parameter.grad is None for parameter in model.parameters())
         from torch.distributed.fsdp import FullyShardedDataParallel

@@ -264,3 +264,14 @@ def test_a_loss_that_is_no_number_is_refused(name):
     with pytest.raises(GoodinitError, match="beside 36 examples there are 10 rows of targets") as error:
         goodinit.initialize(model, "gradinit", seed=0, inputs=x, targets=y[:10], loss=CROSS_ENTROPY)
     assert "give one row for each example" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["metainit(steps=1)", "lsuv", "kraehenbuehl"])
+def test_a_batch_with_numbers_that_are_missing_is_refused(name):
+    model, (x, y) = network(), batch()
+    x = x.clone()
+    x[3, 1] = np.nan
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(GoodinitError, match=r"of shape \(36, 6\), holds nan or infinite numbers"):
+        goodinit.initialize(model, name, seed=0, inputs=x, targets=y, loss=CROSS_ENTROPY)
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())

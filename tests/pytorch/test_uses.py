@@ -207,6 +207,30 @@ def test_places_take_the_scale_of_the_look_up_that_they_are_added_to(tied: bool,
     assert chosen["places.weight"].expected_std == 0.3
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_table_whose_rows_are_multiplied_is_drawn_smaller(first: bool) -> None:
+    """Rows times sqrt(width), as transformers have them since 2017, on a stream whose norms come later."""
+
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.layer = nn.Embedding(50, 64), nn.TransformerEncoderLayer(64, 4, batch_first=True)
+            self.head = nn.Linear(64, 50)
+            self.register_buffer("waves", torch.ones(12, 64))
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            x = self.table(tokens) * 8.0
+            return self.head(self.layer(x + self.waves if first else x))
+
+    tokens = torch.randint(0, 50, (4, 12), generator=torch.Generator().manual_seed(1))
+    model = Scaled()
+    done = goodinit.initialize(model, seed=0, inputs=tokens)
+    assert (done["table.weight"].initializer, done["table.weight"].because) == ("normal(std=0.125)", "default")
+    targets = torch.zeros(4, 50, dtype=torch.long)
+    checkup = goodinit.check(model, tokens, targets, loss=lambda y, t: nn.functional.cross_entropy(y.mT, t[:, :12]))
+    assert "attention-saturated" not in {each.code for each in checkup.findings}
+
+
 class Forces(nn.Module):
     """Forces are a gradient that is taken inside `forward`."""
 
@@ -277,3 +301,17 @@ class Attends(nn.Module):
 def test_queries_keys_and_routers_go_into_a_softmax() -> None:
     calls = trace(Attends(), X).calls
     assert [call.module for call in calls if call.scoring] == ["q", "k", "route", "q", "k"]
+
+
+def test_what_becomes_of_an_output_outside_of_pytorch_is_not_taken_for_nothing() -> None:
+    class Clipped(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.from_numpy(x.detach().numpy().clip(0))
+
+    model = nn.Sequential(nn.Linear(8, 8), Clipped(), nn.Linear(8, 8))
+    done = goodinit.initialize(model, "he_normal", seed=0, inputs=torch.ones(4, 8))
+    hidden, last = done["0.weight"], done["2.weight"]
+    assert hidden.gain == pytest.approx(2**0.5)
+    assert hidden.caution == "what becomes of its output was not seen: its gain is the rule's own"
+    assert last.gain == 1
+    assert last.caution is None

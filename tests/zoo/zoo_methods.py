@@ -1,10 +1,11 @@
-"""Every method on every model of the zoo: applied, or refused in one sentence; docs/zoo-methods.md has the table.
+"""Every method, recipe and edit on every model of the zoo: applied, or refused in one sentence.
 
     python tests/zoo/zoo_methods.py RESULTS.jsonl [--write] [NAME ...]
 
-What RESULTS.jsonl holds already is not tried again. Each model is tried in a process of its own, small ones first, and
-one run of it serves all methods. Those that tune take one step; one that measures has 20 s of processor time. A model
-of more numbers than `FILLED` is planned, measured and staged, but not written.
+What RESULTS.jsonl holds already is not tried again; `--write` writes docs/zoo-methods.md. Each model is tried in a
+process of its own, small ones first, and one run of it serves all. Language models are those of the fast tests, two
+layers of width 96. Those that tune take one step; one that measures has `SECONDS` of processor time. A model of more
+numbers than `FILLED` is planned, measured and staged, but not written.
 """
 
 from __future__ import annotations
@@ -24,22 +25,35 @@ import torch
 from zoo_models import Case, Model
 from zoo_run import same_value, state_of
 from zoo_table import apart, ready, rows_of
+from zoo_transformers import LANGUAGE, small
 
 import goodinit
-from goodinit import methods
+from goodinit import methods, recipes
 from goodinit.errors import GoodinitError
-from goodinit.pytorch import filling
+from goodinit.pytorch import editing, filling, structure
+from goodinit.pytorch.calling import call_model
 
 FILLED = 3_000_000  # numbers of a model that is written
-SECONDS = 20  # of processor time, for a method that measures
-_LONGEST = 300  # characters of a refusal that is kept
+SECONDS = 6  # of processor time, for a method that measures
+STEPS = {
+    "metainit": "metainit(steps=1)",
+    "gradinit": "gradinit(steps=1)",
+    "grad_cosine": "grad_cosine(steps=1)",
+    "kraehenbuehl": "kraehenbuehl(rounds=1)",
+}
+"""How those that tune are tried: with one step."""
+EDITS = ("rezero", "skipinit", "layerscale", "fixup", "dks(slope=1.5)", "tat", "logits(base_width=64)")
+_LONGEST = 1000  # characters of a refusal that is kept
 _FIRST = "docs/zoo.md"  # from which sizes are known, so that small models come first
 
 
 def texts() -> dict[str, str]:
-    """Every method but a model's own start, as it is tried: one step of those that tune."""
-    names = [name for name in methods.names() if name != "default"]
-    return {name: f"{name}(steps=1)" if name in ("metainit", "gradinit", "grad_cosine") else name for name in names}
+    """Every method but a model's own start, every recipe, and every edit, by the name it has in the table."""
+    names = [name for name in (*methods.names(), *recipes.names()) if name != "default"]
+    known = {each.partition("(")[0]: each for each in EDITS}
+    return {name: STEPS.get(name, name) for name in names} | {
+        f"edit {name}": f"edit {known.get(name, name)}" for name in editing.edit_names()
+    }
 
 
 class _LateError(Exception):
@@ -66,6 +80,8 @@ def tried(case: Case, text: str, before: dict[str, Any]) -> str:
     given: dict[str, Any] = {"seed": 0, "inputs": case.inputs, "targets": case.targets, "loss": case.loss}
     refused = ""
     try:
+        if text.startswith("edit "):
+            return _edited(case, text.removeprefix("edit "), before)
         with _limited(methods.as_method(text).measures):
             if small:
                 goodinit.initialize(case.model, text, **given)
@@ -77,10 +93,8 @@ def tried(case: Case, text: str, before: dict[str, Any]) -> str:
         refused = "late"
     except Exception as error:
         return f"traceback: {type(error).__name__}: {error}"[:_LONGEST]
-    after = state_of(case.model)
     if refused or not small:
-        changed = [name for name in before if name not in after or not same_value(before[name], after[name])]
-        return f"wrong: changed {changed[0]}" if changed or len(after) != len(before) else refused or "applied"
+        return _changed(case, before) or refused or "applied"
     with torch.no_grad():
         odd = [
             name
@@ -90,6 +104,28 @@ def tried(case: Case, text: str, before: dict[str, Any]) -> str:
         for name, each in (*case.model.named_parameters(), *case.model.named_buffers()):
             each.copy_(before[name])
     return f"wrong: {odd[0]} is not finite" if odd else "applied"
+
+
+def _edited(case: Case, text: str, before: dict[str, Any]) -> str:
+    """The same of an edit, which is run, and taken back."""
+    try:
+        done = goodinit.edit(case.model, text, inputs=case.inputs)
+    except GoodinitError as error:
+        return _changed(case, before) or f"refused: {error}"[:_LONGEST]
+    with torch.no_grad():
+        call_model(case.model, case.inputs)
+    done.undo()
+    with torch.no_grad():
+        for name, each in case.model.named_buffers():  # which the run moved
+            each.copy_(before[name])
+    return _changed(case, before) or "applied"
+
+
+def _changed(case: Case, before: dict[str, Any]) -> str:
+    after = state_of(case.model)
+    changed = [name for name in before if name not in after or not same_value(before[name], after[name])]
+    changed += [name for name in after if name not in before]
+    return f"wrong: changed {changed[0]}" if changed else ""
 
 
 def row(model: Model) -> dict[str, Any]:
@@ -107,7 +143,7 @@ def row(model: Model) -> dict[str, Any]:
                 once["trace"] = traced(concrete, inputs)
             return once["trace"]
 
-        with mock.patch.object(filling, "traced", run):
+        with mock.patch.object(filling, "traced", run), mock.patch.object(structure, "traced", run):
             found["methods"] = {name: tried(case, text, before) for name, text in texts().items()}
     except Exception as error:
         found["failure"] = f"{type(error).__name__}: {error}"[:_LONGEST]
@@ -126,9 +162,9 @@ def main() -> None:
     given = [each for each in sys.argv[1:] if not each.startswith("--")]
     path, names = Path(given[0]), set(given[1:])
     done, sizes = {(each["library"], each["name"]) for each in rows_of(path)}, _sizes()
-    for model in sorted(ready(), key=lambda each: sizes.get(each.name, 0.0)):
+    for model in sorted(ready(), key=lambda each: 0.0 if each.name in LANGUAGE else sizes.get(each.name, 0.0)):
         if (model.library, model.name) not in done and (not names or model.name in names):
-            found = apart(model, row, 3600)
+            found = apart(small(model.name) if model.name in LANGUAGE else model, row, 3600)
             told = Counter(text.partition(":")[0] for text in found.get("methods", {}).values())
             sys.stdout.write(f"{model.name}: {dict(told)} {found.get('failure', '')}\n")
             sys.stdout.flush()

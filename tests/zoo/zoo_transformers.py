@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo_models import Case, Model, classes, cross_entropy, pictures, words
 
-__all__ = ["small", "transformers"]
+__all__ = ["LANGUAGE", "small", "transformers"]
 
 VOCABULARY = 2048
 SIZES: dict[str, Any] = {
@@ -35,6 +35,7 @@ MASKED = (
     "RoFormer XLM Yoso"
 )
 SEQUENCES = "Bart Pegasus T5 UMT5"
+LANGUAGE = frozenset(f"{CAUSAL} {MIXTURES} {MASKED} {SEQUENCES}".split())
 ENCODER_DECODER = {
     "d_model": 384,
     "encoder_layers": 3,

@@ -101,6 +101,7 @@ def _layer(measured: _Measured, every: Sequence[_Measured], consumers: Sequence[
         outputs=histogram(measured.signals.outputs),
         gradients=histogram(measured.signals.gradients, powers=True),
         beside=measured.beside,
+        attended=call.attended,
     )
 
 

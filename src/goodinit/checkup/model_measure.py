@@ -19,10 +19,10 @@ from goodinit.checkup.model_weights import parameters_of
 from goodinit.checkup.step import Step
 from goodinit.errors import GoodinitError
 from goodinit.model_records import GateStart, ModelStart, NormStart
-from goodinit.pytorch.calling import call_model, mapped, tensors_in
+from goodinit.pytorch.calling import call_model, mapped, spoiled, tensors_in
 from goodinit.pytorch.guard import runnable, untouched
 from goodinit.pytorch.losses import LossFunction, total_loss
-from goodinit.pytorch.read import closed_parts
+from goodinit.pytorch.read import closed_parts, is_quantized
 from goodinit.pytorch.trace import Tracer
 from goodinit.structure import Trace
 
@@ -53,9 +53,7 @@ def measure_model(
     if closed:
         more = f", and {len(closed) - 1} modules more" if len(closed) > 1 else ""
         notes.append(f"{closed[0]}{more}: what it does inside was not seen")
-    if _sharded(model):
-        notes.append("the model is sharded: its parameters and gradients were measured, and none of its layers")
-    elif _flattened(model):
+    if _flattened(model):
         notes.append(
             "FSDP keeps the parameters in flat pieces: this process's were measured, and none of the layers; check the "
             "model before it is wrapped"
@@ -95,10 +93,16 @@ class _Run:
                 )
             if total is not None and wanted:
                 self._backward(total)
+                if any(map(is_quantized, model.modules())) and None in (self.gradients or {}).values():
+                    self.gradients = None
+                    notes.append("not every quantized layer passes gradients: none are judged")
         value = None if total is None else float(total.detach())
         trace = tracer.trace()
         parameters = parameters_of(model, trace, self.gradients, step)
         layers = layers_of(trace, signals.calls, {each.name: each for each in parameters})
+        if _sharded(model):
+            seen = "all was collected from its processes" if layers else "none of its layers was measured"
+            notes.append(f"the model is sharded: {seen}")
         losses = None if value is None else signals.losses.start(value, output, self.targets)
         start = ModelStart(
             model=type(model).__name__,
@@ -176,7 +180,7 @@ class _Run:
         bad = next((each.name for each in start.parameters if not each.finite), None)
         if bad is not None:
             return f"parameter {bad}"
-        if any(t.dtype.is_floating_point and _spoiled(t) for t in tensors_in(self.inputs)):
+        if any(map(spoiled, tensors_in(self.inputs))):
             return "the inputs"
         lost = start.loss is not None and not math.isfinite(start.loss.total)
         if not lost and all(layer.finite for layer in start.layers):
@@ -239,13 +243,6 @@ def _own_backward(total: Tensor) -> bool:
         seen.add(node)
         waiting += [each for each, _ in node.next_functions]
     return False
-
-
-def _spoiled(values: Tensor) -> bool:
-    """Whether an input holds what no mask does: nan, or plus infinity."""
-    values = values.coalesce().values() if values.layout == torch.sparse_coo else values
-    values = values.values() if values.layout not in (torch.strided, torch.sparse_coo) else values
-    return bool((torch.isnan(values) | (values == torch.inf)).any())
 
 
 def _dtype(model: torch.nn.Module) -> str:

@@ -45,6 +45,9 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "saturated-units": Limit(0.25, 0.5),  # of what standard normal inputs would not saturate
     "gates-saturated": Limit(0.25, 0.5),  # of a recurrent layer's gates
     "attention-saturated": Limit(0.5, 0.75),  # 1 less the entropy of an attention's weights over that of even ones
+    # Values' gradients over those of queries and keys: up to 100 in stock transformers of width 96, whose scores are
+    # small; 4e5 and more from the third layer on where tokens have become alike.
+    "attention-gradient": Limit(1e4, None),
     "vanishing-signal": _SIGNAL,  # the rms of the first hidden layer over the last
     "exploding-signal": _SIGNAL,
     "vanishing-gradient": _GRADIENT,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from goodinit.initializers import Initializer, get
+from goodinit.initializers import Initializer, Normal, get
+from goodinit.initializers.base import same_everywhere
 from goodinit.methods.assignment import Assignment
 from goodinit.methods.base import Method
 from goodinit.methods.gains import following, with_gain
@@ -19,7 +21,7 @@ __all__ = ["DEFAULTS", "EveryWeight", "decided"]
 DEFAULTS: Final[Mapping[Role, str]] = MappingProxyType(
     {
         "recurrent hidden": "orthogonal",  # a state passes through it at every step: lengths must last
-        "embedding": "normal",  # a row is looked up, not summed: fan in 1, variance 1
+        "embedding": "normal",  # a row is looked up, not summed: fan in 1, variance 1 behind what multiplies it
         "tied embedding": "lecun_normal",  # it multiplies in the output layer, whose logits then have variance 1
         "bias": "zeros",
         "gate bias": "forget_bias",
@@ -54,9 +56,19 @@ class EveryWeight(Method):
         return tuple(self._assigned(each, structure) for each in structure.parameters)
 
     def _assigned(self, parameter: Parameter, structure: Structure) -> Assignment:
+        if parameter.role == "embedding" and (scale := _looked_up(parameter, structure)) != 1:
+            return Assignment(parameter.name, Normal(std=same_everywhere(1 / scale)), "default")
         if parameter.role in DEFAULTS:
             return Assignment(parameter.name, get(DEFAULTS[parameter.role]), "default")
         return decided(parameter, structure, self.of, "init")
+
+
+def _looked_up(parameter: Parameter, structure: Structure) -> float:
+    """What the model multiplies a table's rows by: a transformer's sqrt(width) would make its attention saturated."""
+    calls = structure.trace.calls if structure.trace is not None else ()
+    scales = (abs(call.output_scale) for call in calls if call.weight == parameter.name and call.kind == "embedding")
+    scale = next(scales, 1.0)
+    return scale if math.isfinite(scale) and scale > 0 else 1.0
 
 
 def decided(parameter: Parameter, structure: Structure, initializer: Initializer, because: str) -> Assignment:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from goodinit.errors import GoodinitError
 
-__all__ = ["call_model", "describe", "is_model", "mapped", "tensors_in"]
+__all__ = ["call_model", "describe", "is_model", "mapped", "spoiled", "tensors_in"]
 
 _DEEPEST: Final = 32  # of nested outputs: what lies deeper is a structure that holds itself
 
@@ -36,6 +36,16 @@ def tensors_in(value: Any, depth: int = 0) -> list[Tensor]:
     if isinstance(own, dict) and not callable(value):
         return [tensor for each in list(own.values()) for tensor in tensors_in(each, depth + 1)]
     return []
+
+
+def spoiled(tensor: Tensor) -> bool:
+    """Whether a tensor of numbers holds what no mask does: nan, or plus infinity."""
+    if not tensor.dtype.is_floating_point:
+        return False
+    values = tensor.detach()
+    values = values.coalesce().values() if values.layout == torch.sparse_coo else values
+    values = values.values() if values.layout not in (torch.strided, torch.sparse_coo) else values
+    return bool((torch.isnan(values) | (values == torch.inf)).any())
 
 
 def mapped(function: Callable[[Tensor], Tensor], value: Any, depth: int = 0) -> Any:

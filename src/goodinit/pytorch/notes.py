@@ -27,6 +27,7 @@ class Notes:
         self.calls: list[LayerCall] = []
         self.sums: list[ResidualSum] = []
         self.fed: set[int] = set()  # layer calls from which others descend
+        self.left: set[int] | None = None  # the calls that the model's output came from
         self.met: list[int] = []  # by layer call, the value that was its input
         self.scales: dict[int, float] = {}  # of look-ups, when they are first added to something
         self._values: dict[int, tuple[weakref.ref[Tensor], Value]] = {}
@@ -35,9 +36,14 @@ class Notes:
 
     def trace(self) -> Trace:
         """What was seen until now."""
-        calls = tuple(replace(call, last=call.index not in self.fed) for call in self.calls)
+        calls = tuple(
+            replace(call, last=call.index not in self.fed, output_scale=self.scales.get(call.index, call.output_scale))
+            for call in self.calls
+        )
         unused = tuple(name for name in self.owners.names if name not in self._seen)
-        return Trace(calls, unused, tuple(self.sums))
+        ends = [each.index for each in calls if each.last and self.left is not None]
+        lost = tuple(index for index in ends if index not in (self.left or ()))
+        return Trace(calls, unused, tuple(self.sums), lost)
 
     def value(self, tensor: Tensor) -> Value:
         """What is known of a tensor by now."""

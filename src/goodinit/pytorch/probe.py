@@ -17,7 +17,7 @@ from goodinit.errors import GoodinitError
 from goodinit.methods.assignment import Assignment
 from goodinit.methods.probe import CallOutput, Finish, Gains, GainSlopes, Measurement, Sweep
 from goodinit.pytorch import derivatives
-from goodinit.pytorch.calling import call_model, mapped, tensors_in
+from goodinit.pytorch.calling import call_model, describe, mapped, spoiled, tensors_in
 from goodinit.pytorch.guard import untouched
 from goodinit.pytorch.loop import seeded
 from goodinit.pytorch.losses import LossFunction, total_loss
@@ -65,6 +65,12 @@ class ModelProbe:
             raise GoodinitError(
                 "a batch is measured, which takes numbers: make the model on a real device, not on the meta device"
             )
+        for place, tensor in enumerate(tensors_in(batch.inputs), 1):
+            if spoiled(tensor):
+                raise GoodinitError(
+                    f"a batch is measured, and input {place} of it, {describe(tensor)}, holds nan or infinite numbers; "
+                    "fill them, or drop their rows"
+                )
         self._model, self._weights, self._trace, self._stream = model, weights, trace, stream
         self._finish, self.batch = finish, batch
         self.measured: list[Measurement] = []
@@ -133,8 +139,7 @@ class ModelProbe:
             with seeded(self._stream.seed, "probe"), torch.set_grad_enabled(gradients), _twice(gradients):
                 yield mapped(lambda tensor: tensor.detach().clone(), self.batch.inputs)
         except RuntimeError as error:
-            text = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
-            raise GoodinitError(f"the model cannot be differentiated as the method asks ({text[:200]})") from error
+            raise GoodinitError(f"the model cannot be differentiated as the method asks ({_brief(error)})") from error
         finally:
             with torch.no_grad():
                 for buffer, values in buffers:
@@ -177,7 +182,7 @@ class ModelProbe:
             if jacobians:  # the same run works without
                 raise GoodinitError(
                     "the Jacobians between layers cannot be taken: the model differentiates inside its own forward, or "
-                    f"changes its layers' outputs where that must be known ({error})"
+                    f"changes its layers' outputs where that must be known ({_brief(error.__cause__ or error)})"
                 ) from error
             raise
         finally:
@@ -209,7 +214,16 @@ class ModelProbe:
     def loss(self, inputs: Any, targets: Any) -> Tensor:
         """The loss of some inputs; called within a run."""
         try:
-            total = total_loss(call_model(self._model, inputs), targets, self.batch.loss)
+            output = call_model(self._model, inputs)
+        except GoodinitError as error:
+            if inputs is self.batch.inputs or not isinstance(error.__cause__, Exception):
+                raise
+            raise GoodinitError(
+                "parts of the batch are measured, and the model does not run on a part alone, as where examples refer "
+                f"to each other ({_brief(error.__cause__)})"
+            ) from error
+        try:
+            total = total_loss(output, targets, self.batch.loss)
         except GoodinitError as error:
             own = self.batch.targets
             if inputs is self.batch.inputs or not isinstance(own, Tensor) or own.shape[:1] == (self.examples,):
@@ -344,6 +358,12 @@ class ModelProbe:
     def note(self, text: str) -> None:
         """Keep a sentence."""
         self.notes.append(text)
+
+
+def _brief(error: BaseException) -> str:
+    """The first sentence of another's error."""
+    lines = str(error).strip().splitlines()
+    return lines[0].partition(". ")[0][:160] if lines else f"{type(error).__name__}, no reason given"
 
 
 def _twice(gradients: bool) -> AbstractContextManager[Any]:

@@ -17,6 +17,7 @@ __all__ = ["add", "add_parameter"]
 def add(notes: Notes, observer: Observer, data: Known, result: Any) -> None:
     """Two signals: a branch and the stream that it is added to, a branch beside a projection, or two of one kind."""
     (one_tensor, one), (other_tensor, other) = data
+    places = [index for value in (one, other) for index in _look_ups(notes, value)]
     total = tensors_in(result)
     ways = ((one, other, one_tensor, other_tensor), (other, one, other_tensor, one_tensor))
     for branch, stream, added, kept in ways:
@@ -34,7 +35,6 @@ def add(notes: Notes, observer: Observer, data: Known, result: Any) -> None:
             notes.put(result, data, stream=own)
             return
     calls, same = tuple(dict.fromkeys((*one.calls, *other.calls))), one.activation == other.activation
-    places = [index for value in (one, other) for index in _look_ups(notes, value)]
     _beside(notes, calls, [(notes.calls[index].weight, notes.scales[index]) for index in places])
     mixed = is_mixed(one) or is_mixed(other)
     facts = {"normed": one.normed and other.normed, "mixed": mixed, "passed": (*one.passed, *other.passed)}

@@ -77,6 +77,7 @@ class Tracer(TorchFunctionMode):
     def leave(self, output: Any) -> None:
         """Say what the model gave: what its last layers' outputs are multiplied by is noted of them."""
         for value in map(self.notes.value, tensors_in(output)):
+            self.notes.left = (self.notes.left or set()) | value.reach
             self.notes.change(value.calls, output_scale=value.scale)
 
     def feed(self, inputs: Any) -> None:

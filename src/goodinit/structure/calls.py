@@ -45,8 +45,9 @@ class LayerCall:
     from with no layer between, through gates and attentions too.
     `passed` names the parameters of norms and scales that its input came through since the last layer or sum.
     `stream` is the residual stream that the input is, behind norms and views; None where no sum was made of it yet.
-    `first` says that it descends from no layer call, and `last` that no layer call descends from the output, which is
-    multiplied by `output_scale` before it leaves the model. `makes` are the weights and biases of other layers that the
+    `first` says that it descends from no layer call, and `last` that no layer call descends from the output.
+    `output_scale` is what that is multiplied by before it leaves the model, and what a look-up is multiplied by before
+    it is first added to something. `makes` are the weights and biases of other layers that the
     output is, as those of a hypernetwork's heads.
     """
 
@@ -107,12 +108,14 @@ class ResidualSum:
 class Trace:
     """One run: the layer calls and the residual sums in execution order, and the parameters that met no function.
 
-    `forms` say of each layer call what its input is made of.
+    `lost` are the numbers of the calls whose outputs reached no other and not what the model gave, as far as was seen:
+    a function outside of PyTorch's took them up, or none. `forms` say of each layer call what its input is made of.
     """
 
     calls: tuple[LayerCall, ...]
     unused: tuple[str, ...] = ()
     sums: tuple[ResidualSum, ...] = ()
+    lost: tuple[int, ...] = ()
     forms: tuple[SignalForm, ...] = field(default=(), repr=False, compare=False)
 
     def of(self, weight: str) -> tuple[LayerCall, ...]:

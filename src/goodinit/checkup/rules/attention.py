@@ -1,4 +1,4 @@
-"""Rules over attentions: scores that are not scaled, saturated or all alike, and a softmax along the wrong axis."""
+"""Rules over attentions: scores that are not scaled, saturated or all alike, a wrong axis, queries without gradient."""
 
 from __future__ import annotations
 
@@ -60,6 +60,41 @@ def attention(start: ModelStart) -> Iterator[Finding]:
             alike[0].scores_rms,
             remedy=initialize(start),
         )
+    judged = [each for each in judged if each not in saturated and each not in alike]
+    yield from _unmoved(start, judged)
+
+
+def _unmoved(start: ModelStart, judged: Sequence[AttentionStart]) -> Iterator[Finding]:
+    """Queries and keys that get next to no gradient beside the values: where tokens are alike, no score matters."""
+    limit = LIMITS["attention-gradient"]
+    ratios = {at: ratio for at, each in enumerate(judged) if (ratio := _gradients(start, each)) is not None}
+    found = [at for at, ratio in ratios.items() if limit.severity(ratio)]
+    if found:
+        worst = max(found, key=ratios.__getitem__)
+        yield Finding(
+            "attention-gradient",
+            limit.severity(ratios[worst]) or "warning",
+            judged[worst].name,
+            {"names": _names([judged[at] for at in found]), "times": ratios[worst]},
+            1 / ratios[worst],
+            1.0,
+            initialize(start),
+        )
+
+
+def _gradients(start: ModelStart, each: AttentionStart) -> float | None:
+    """The gradient of the values' weight over that of queries' and keys'; None where they share one.
+
+    Of weights, and not of outputs: where tokens are alike, what comes to single queries and keys cancels in the sum.
+    """
+    known = {one.name: one.gradient_rms for one in start.parameters if one.gradient_rms}
+    layers = [(at, layer) for at, layer in enumerate(start.layers) if layer.weight in known]
+    asked = [at for at, layer in layers if layer.scoring and layer.weight in each.weights]
+    values = [at for at, layer in layers if layer.attended and not layer.scoring]
+    if not asked or not values:
+        return None
+    value = min(values, key=lambda at: min(abs(at - other) for other in asked))
+    return known[start.layers[value].weight] / max(known[start.layers[at].weight] for at in asked)
 
 
 def _names(found: Sequence[AttentionStart]) -> list[str]:
