@@ -13,6 +13,8 @@ import goodinit
 from children import GOODINIT, run, training
 from goodinit import __main__ as command_line
 from goodinit import initializers, report
+from goodinit.cli import app
+from goodinit.cli_ends import guarded
 
 FAST = ["--steps", "40", "--perturbations", "0"]
 
@@ -177,4 +179,17 @@ def test_a_signal_anywhere_in_a_command_is_told_and_given_back(monkeypatch, caps
     finally:
         signal.signal(signal.SIGTERM, before)
     assert end.value.code == code
+    assert capsys.readouterr().err == "goodinit: stopped\n"
+
+
+def test_ctrl_c_while_options_are_read_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("typer.core.TyperGroup.make_context", interrupted)
+    with pytest.raises(SystemExit) as end:
+        guarded(app)
+    assert end.value.code == 130
     assert capsys.readouterr().err == "goodinit: stopped\n"

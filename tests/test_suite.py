@@ -4,7 +4,9 @@ import io
 import itertools
 import json
 import math
+import runpy
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -128,6 +130,28 @@ def test_a_larger_budget_chooses_among_the_rates_of_the_smaller_ones_and_more():
     assert SuiteResult.to_dict(found)["tasks"][0]["name"] == "deep linear"
 
 
+def test_the_start_that_is_behind_is_trained_at_the_rate_of_the_other_and_nothing_else_is(tmp_path):
+    """The tiny start is tuned to its best rate, and held against the model's own at the own's rate too."""
+    protocol = replace(
+        registered(),
+        tasks=(replace(registered().chosen(["deep linear"])[0], steps=20),),
+        starts=("default", "normal(std=0.0001)"),
+        seeds=tuple(range(6)),
+        tuning_seeds=(100,),
+        rates={"adam": {1: (1e-6,), 2: (0.001, 0.01)}},
+    )
+    told = {}
+    found = run_suite(protocol=protocol, progress=lambda what, trained, total: told.setdefault(what, total))
+    (own, tiny), (_, alike) = found.tasks[0].of(2), found.tasks[0].of(1)
+    assert (own.learning_rate, tiny.learning_rate) == (0.001, 0.01)
+    assert (tiny.verdict, len(tiny.crossed)) == ("worse", 6)
+    assert alike.crossed == ()
+    assert told["deep linear, at the other's rate"] == 6
+    (tmp_path / "found.json").write_text(found.to_json())
+    kept = read_result(tmp_path / "found.json").tasks[0].of(2)[1]
+    assert kept.crossed == pytest.approx(tiny.crossed)
+
+
 def result(start, budget, losses, verdict):
     return StartResult(start, budget, 0.01, tuple(losses), tuple(losses), 0, None, verdict)
 
@@ -177,6 +201,10 @@ def test_results_are_kept_and_printed(invented, tmp_path):
     text = console.file.getvalue()
     assert "diverged (0.01) +" in text
     assert "orthogonal does not apply (it has no matrix)" in text
+    kept = path.read_bytes()
+    done = CliRunner().invoke(app, ["suite", "--table", "--results", str(path), "--out", str(path)])
+    assert done.exit_code != 0
+    assert path.read_bytes() == kept
     page = tmp_path / "suite.html"
     arguments = ["suite", "--table", "--results", str(path), "--report", str(page)]
     done = CliRunner().invoke(app, arguments, catch_exceptions=False)
@@ -219,6 +247,12 @@ def test_claims_are_judged():
     page = suite_html(found)
     assert "1 survives, 1 vanishes, 1 reverses, 1 cannot be told" in page
     assert page.count("<svg") == 1
+
+
+def test_the_page_of_results_is_made_from_those_that_ship():
+    root = Path(__file__).parents[1]
+    tool = runpy.run_path(str(root / "tools" / "suite_docs.py"))
+    assert (root / "docs" / "suite-results.md").read_text() == tool["page"](tool["shipped"]())
 
 
 def test_wrong_input_is_told(tmp_path):

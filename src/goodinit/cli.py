@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 
 from goodinit import cli_advise, cli_audit, cli_check, cli_recommend, cli_suite, cli_transfer
 from goodinit.cli_complete import completion, shown_names
-from goodinit.cli_ends import StoppedError, guarded
+from goodinit.cli_ends import StoppedError, guarded, stoppable
 from goodinit.cli_options import JsonOnly
 from goodinit.cli_progress import ProgressBar
 from goodinit.cli_read import integer, number
@@ -30,12 +30,15 @@ __all__ = ["app", "main", "with_options"]
 class _Commands(TyperGroup):
     """Commands that Ctrl-C ends as `guarded` says; Typer itself would end them with a code of its own."""
 
+    def make_context(self, *given: Any, **options: Any) -> Any:
+        """Read the options."""
+        with stoppable():
+            return super().make_context(*given, **options)
+
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # Typer's own type is click's, which it hides
         """Run the command."""
-        try:
+        with stoppable():
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise StoppedError from None
 
 
 app = typer.Typer(

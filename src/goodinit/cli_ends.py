@@ -14,7 +14,7 @@ from typing import Final
 
 from goodinit.errors import GoodinitError
 
-__all__ = ["StoppedError", "guarded"]
+__all__ = ["StoppedError", "guarded", "stoppable"]
 
 _DISK: Final = frozenset((errno.EBADF, errno.EDQUOT, errno.EIO, errno.ENOSPC))
 """A disk that takes no more, or standard output that takes nothing."""
@@ -25,6 +25,15 @@ _stopped = 130  # the exit code of what was stopped, as shells have it: 128 and 
 
 class StoppedError(Exception):
     """Ctrl-C or SIGTERM; the message, where there is one, says what was kept."""
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Within the block Ctrl-C and SIGTERM raise StoppedError, which Typer passes on; of Ctrl-C it has its own idea."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise StoppedError from None
 
 
 class _Terminated(KeyboardInterrupt):

@@ -19,7 +19,7 @@ FileLoss = Annotated[
     str | None, typer.Option(metavar="NAME", help="squared_error: a file's target is a number to predict.")
 ]
 Seed = Annotated[int, typer.Option(metavar="N", min=0, help="What PyTorch draws starts from it.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the page.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file that is there.")]
 JsonOnly = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Kept = Annotated[
     str | None, typer.Option(metavar="FILE", help="Keep every trial there; the same command goes on from it.")

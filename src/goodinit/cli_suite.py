@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import redirect_stdout
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,8 +41,8 @@ def suite(
     Every start is tuned with 1, 3 and 10 learning rates on seeds of their own, and judged once on paired seeds.
     """
     from goodinit.cli_console import console as terminal
-    from goodinit.report import check_place, write_file
-    from goodinit.report.folder import check_new
+    from goodinit.report import check_drawn, check_new
+    from goodinit.report.folder import write_new
     from goodinit.suite import read_result, registered, run_suite, suite_table
     from goodinit.suite.figure import write_figure
     from goodinit.suite.page import write_page
@@ -53,9 +52,9 @@ def suite(
     if report is not None:
         check_new(report, overwrite, "suite.html")
     if out is not None:
-        check_place(out)
+        check_new(out, overwrite, "suite.json")
     if figure is not None:
-        check_place(figure)
+        check_drawn(figure)
     if table:
         found = read_result(*(results or ()), name=which)
     else:
@@ -68,7 +67,7 @@ def suite(
                 kept = f"the same command goes on from what {study} holds" if study else "nothing was written"
                 raise StoppedError(kept) from None
     if out is not None:
-        write_file(Path(out), (found.to_json() + "\n").encode())
+        write_new(out, (found.to_json() + "\n").encode(), overwrite, "suite.json")
     if report is not None:
         write_page(found, report, overwrite)
     if figure is not None:

@@ -228,6 +228,7 @@ class LayerStart:
 class ParameterStart:
     """One parameter: its size, what it should be, and the gradient that reaches it.
 
+    Its `role` is `quantized` where real numbers are held as integers; they are measured as they are multiplied.
     `part_std` is the standard deviation within each packed part, empty where there is one part only. `used` says
     whether a function of PyTorch met it. `gradient_rms` is None where no gradient was taken or none came, which
     `has_gradient` tells apart (None for the first). `update_to_weight` is that of one step of the optimizer told.

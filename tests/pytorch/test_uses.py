@@ -301,3 +301,17 @@ class Attends(nn.Module):
 def test_queries_keys_and_routers_go_into_a_softmax() -> None:
     calls = trace(Attends(), X).calls
     assert [call.module for call in calls if call.scoring] == ["q", "k", "route", "q", "k"]
+
+
+def test_what_becomes_of_an_output_outside_of_pytorch_is_not_taken_for_nothing() -> None:
+    class Clipped(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.from_numpy(x.detach().numpy().clip(0))
+
+    model = nn.Sequential(nn.Linear(8, 8), Clipped(), nn.Linear(8, 8))
+    done = goodinit.initialize(model, "he_normal", seed=0, inputs=torch.ones(4, 8))
+    hidden, last = done["0.weight"], done["2.weight"]
+    assert hidden.gain == pytest.approx(2**0.5)
+    assert hidden.caution == "what becomes of its output was not seen: its gain is the rule's own"
+    assert last.gain == 1
+    assert last.caution is None

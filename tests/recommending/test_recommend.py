@@ -184,6 +184,12 @@ def test_wrong_input_is_told_before_anything_is_trained(changes, message):
         race(candidates=changes.pop("candidates", ["he_normal"]), **changes)
 
 
+def test_a_budget_that_is_refused_leaves_no_study(tmp_path):
+    with pytest.raises(goodinit.GoodinitError, match="too small"):
+        race(candidates=["he_normal"], budget=3, study=tmp_path / "race.db")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_budgets_are_times_or_numbers():
     assert read_budget("1.5h") == (5400.0, None)
     assert read_budget("250") == (None, 250)

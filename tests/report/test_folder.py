@@ -4,14 +4,16 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from goodinit import cli
 from goodinit.errors import GoodinitError
+from goodinit.hidden import HIDDEN
 from goodinit.report import folder as writing
 from goodinit.report import page
-from goodinit.report.folder import INCOMPLETE, OutputFolder
+from goodinit.report.folder import INCOMPLETE, OutputFolder, write_file, write_tree
 
 STEPS = ("mkdir", "write_bytes", "write_text", "replace", "rename", "unlink", "chmod")
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -150,3 +152,27 @@ def test_a_disk_that_takes_nothing_is_said_before_the_work(tmp_path, monkeypatch
     monkeypatch.setattr(writing.tempfile, "TemporaryFile", refuse)
     with pytest.raises(GoodinitError, match="Read-only file system"):
         writing.check_place(tmp_path / "a.json")
+
+
+def test_a_signal_just_after_the_hidden_folder_is_made_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Path] = []
+    mkdir = Path.mkdir
+
+    def interrupted(self: Path, *given: Any, **options: Any) -> None:
+        mkdir(self, *given, **options)
+        if self.name.startswith(HIDDEN):
+            made.append(self)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "mkdir", interrupted)
+    for write in (
+        lambda: write_file(tmp_path / "page.html", b"page"),
+        lambda: write_tree(tmp_path / "tree", {"a/b": b"b"}),
+        lambda: OutputFolder(tmp_path / "run").write({"result.json": b"{}"}),
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            write()
+    assert len(made) == 3
+    assert list(tmp_path.iterdir()) == []

@@ -234,10 +234,12 @@ def _settled(row: ParameterAudit, built: torch.Tensor | None, scattered: bool) -
     """
     import torch
 
+    from goodinit.pytorch.held import is_packed
+
     unseen = row.verdict == "filled" and row.law is None and not row.writes
     if not (unseen or scattered or row.verdict in INCOMPLETE) or built is None:
         return row
-    if not built.is_floating_point() or built.is_meta:
+    if not built.is_floating_point() or built.is_meta or is_packed(built):
         return row
     nan = torch.isnan(built.detach())
     if unseen:

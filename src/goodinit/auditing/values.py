@@ -13,6 +13,7 @@ from scipy.special import erfcinv
 
 from goodinit.auditing.laws import DrawnLaw
 from goodinit.findings import Finding
+from goodinit.pytorch.held import is_packed
 
 __all__ = ["Values", "alike", "differing", "judged", "measured"]
 
@@ -60,7 +61,7 @@ def measured(tensor: torch.Tensor, known: bool) -> Values | None:
 
 def _local(tensor: Any) -> torch.Tensor:
     local = tensor.to_local() if hasattr(tensor, "to_local") else tensor
-    found: torch.Tensor = local.dequantize() if local.is_quantized else local
+    found: torch.Tensor = local.dequantize() if local.is_quantized or is_packed(local) else local
     return found
 
 

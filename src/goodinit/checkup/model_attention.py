@@ -15,6 +15,7 @@ from torch.nn import functional
 from goodinit.model_records import AttentionStart
 from goodinit.pytorch.attention import Scores, fused_scores, packed_scores
 from goodinit.pytorch.functions import LAYERS, Function, argument, role
+from goodinit.pytorch.held import whole_tensor
 from goodinit.pytorch.trace import Value
 from goodinit.structure import LayerCall
 
@@ -90,7 +91,7 @@ class AttentionSignals:
         if not value.scored or not isinstance(axis, int):
             return
         if axis % given.dim() == given.dim() - 1:
-            scores = given.detach()[:_EXAMPLES]
+            scores = whole_tensor(given.detach())[:_EXAMPLES]
             step = max(1, -(-scores.shape[-2] // _QUERIES))
             self._measure(value.scored, Scores(scores[..., ::step, :], value.scale * self._alpha, self._size or 0))
         else:

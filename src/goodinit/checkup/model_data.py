@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from goodinit.model_records import InputStart
+from goodinit.pytorch.held import whole_tensor
 from goodinit.pytorch.operands import Operands
 from goodinit.pytorch.values import ModelInput
 from goodinit.structure import Trace
@@ -32,7 +33,7 @@ class InputSignals:
                 continue
             alike = used.input.dim() == each.form.dim() and len(used.input) == len(each.form)
             part = len(given) == 1 and alike and used.input.numel() <= each.form.numel()  # and not put beside others
-            tensor = (used.input if part else each.form).detach()
+            tensor = whole_tensor((used.input if part else each.form).detach())
             if _measurable(tensor):
                 last = used.kind in ("linear", "recurrent")
                 self._met[id(each.source)] = (index, _measured("", tensor, last))

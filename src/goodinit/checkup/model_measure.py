@@ -22,7 +22,7 @@ from goodinit.model_records import GateStart, ModelStart, NormStart
 from goodinit.pytorch.calling import call_model, mapped, spoiled, tensors_in
 from goodinit.pytorch.guard import runnable, untouched
 from goodinit.pytorch.losses import LossFunction, total_loss
-from goodinit.pytorch.read import closed_parts
+from goodinit.pytorch.read import closed_parts, is_quantized
 from goodinit.pytorch.trace import Tracer
 from goodinit.structure import Trace
 
@@ -53,9 +53,7 @@ def measure_model(
     if closed:
         more = f", and {len(closed) - 1} modules more" if len(closed) > 1 else ""
         notes.append(f"{closed[0]}{more}: what it does inside was not seen")
-    if _sharded(model):
-        notes.append("the model is sharded: its parameters and gradients were measured, and none of its layers")
-    elif _flattened(model):
+    if _flattened(model):
         notes.append(
             "FSDP keeps the parameters in flat pieces: this process's were measured, and none of the layers; check the "
             "model before it is wrapped"
@@ -95,10 +93,16 @@ class _Run:
                 )
             if total is not None and wanted:
                 self._backward(total)
+                if any(map(is_quantized, model.modules())) and None in (self.gradients or {}).values():
+                    self.gradients = None
+                    notes.append("not every quantized layer passes gradients: none are judged")
         value = None if total is None else float(total.detach())
         trace = tracer.trace()
         parameters = parameters_of(model, trace, self.gradients, step)
         layers = layers_of(trace, signals.calls, {each.name: each for each in parameters})
+        if _sharded(model):
+            seen = "all was collected from its processes" if layers else "none of its layers was measured"
+            notes.append(f"the model is sharded: {seen}")
         losses = None if value is None else signals.losses.start(value, output, self.targets)
         start = ModelStart(
             model=type(model).__name__,

@@ -19,6 +19,7 @@ from goodinit.checkup.model_loss import LossWatch
 from goodinit.checkup.model_theory import known
 from goodinit.model_records import Histogram
 from goodinit.pytorch.functions import ACTIVATIONS, LAYERS, Function, argument, role
+from goodinit.pytorch.held import whole_tensor
 from goodinit.pytorch.operands import Operands
 from goodinit.pytorch.trace import Observer, Value
 from goodinit.structure import LayerCall
@@ -94,21 +95,21 @@ class Signals(Observer):
         """Measure the output before anything overwrites it, and ask for its gradient."""
         signals = self.calls[index] = CallSignals(elements=output.numel())
         if used.kind == "recurrent":
-            self.recurrent[index] = used.input.detach()
+            self.recurrent[index] = whole_tensor(used.input.detach())
         self.inputs.meets(index, used, self._known(used.input).given)
         if output.numel() == 0 or not output.dtype.is_floating_point:
             return
         with torch.no_grad():
-            numbers, values = signals.numbers, output.detach()
+            numbers, values = signals.numbers, whole_tensor(output.detach())
             numbers["mean"] = values.sum(dtype=_wide(values)) / values.numel()
             numbers["rms"] = size(values)
             low, high = torch.aminmax(values)
             numbers["largest"] = torch.maximum(low.abs(), high.abs())
             if used.seen and used.input.dtype.is_floating_point and used.input.numel():
-                numbers["input"] = self._input(index, used.input.detach())
+                numbers["input"] = self._input(index, whole_tensor(used.input.detach()))
             if not isinstance(used.weight, torch.nn.Parameter):  # computed from parameters: it is there only now
-                numbers["weight"] = used.weight.detach().to(_wide(values)).std(correction=0)
-                numbers["weight_square"] = size(used.weight.detach()).square()
+                numbers["weight"] = whole_tensor(used.weight.detach()).to(_wide(values)).std(correction=0)
+                numbers["weight_square"] = size(whole_tensor(used.weight.detach())).square()
             signals.contracted = _contracted(used)
             if used.whole:
                 signals.rank_limit = spread(values, self.examples, numbers)
@@ -128,7 +129,7 @@ class Signals(Observer):
 
     def _gradient(self, signals: CallSignals, gradient: Tensor) -> None:
         with torch.no_grad():
-            values, numbers = gradient.detach(), signals.numbers
+            values, numbers = whole_tensor(gradient.detach()), signals.numbers
             if "gradient" in numbers:  # a second backward pass
                 return
             numbers["gradient"] = size(values)
@@ -142,7 +143,7 @@ class Signals(Observer):
         if self.ended or output.numel() == 0 or not output.dtype.is_floating_point:
             return
         with torch.no_grad():
-            values = output.detach()
+            values = whole_tensor(output.detach())
             numbers = {"activation": size(values)}
             activation = known(name)
             if activation is not None:
@@ -160,11 +161,11 @@ class Signals(Observer):
         if not (total.numel() and stream.dtype.is_floating_point and total.dtype.is_floating_point):
             return
         with torch.no_grad():
-            after = size(total.detach())
+            after = size(whole_tensor(total.detach()))
             if stream is total:  # the two parts are taken for uncorrelated
-                before = (after.square() - size(branch.detach()).square()).clamp(min=0).sqrt()
+                before = (after.square() - size(whole_tensor(branch.detach())).square()).clamp(min=0).sqrt()
             else:
-                before = size(stream.detach())
+                before = size(whole_tensor(stream.detach()))
             self.sums.append(SumSignals(calls, before, after, scale))
 
     def lost(self, name: str, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], loss: Any) -> None:
@@ -202,7 +203,7 @@ class FirstNotFinite(Observer):
         if self.found is not None or not isinstance(result, Tensor) or not result.dtype.is_floating_point:
             return
         with torch.no_grad():
-            values = result.detach()
+            values = whole_tensor(result.detach())
             strict = function in LAYERS or function in ACTIVATIONS or role(function) == "norm"
             bad = ~torch.isfinite(values) if strict else torch.isnan(values) | (values == torch.inf)
             if not bool(bad.any()):

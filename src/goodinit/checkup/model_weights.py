@@ -13,6 +13,7 @@ from goodinit.checkup.model_signals import size
 from goodinit.checkup.model_theory import expected_std
 from goodinit.checkup.step import Step
 from goodinit.model_records import ParameterStart
+from goodinit.pytorch.held import is_packed, whole_tensor
 from goodinit.pytorch.read import ModelWeight, read_model
 from goodinit.structure import Trace
 
@@ -35,9 +36,13 @@ def parameters_of(
     kept: dict[tuple[object, ...], list[tuple[str, Tensor]]] = {}
     unused = set(trace.unused)
     for name, parameter in model.named_parameters():
+        if not (parameter.is_floating_point() or parameter.is_complex()):  # numbers packed by a layer of its own
+            continue
         values, gradient = whole_tensor(parameter.detach()), gradients.get(name) if gradients is not None else None
         gradient = None if gradient is None else whole_tensor(gradient)
         facts = _measured(values, read.get(name), gradient)
+        if is_packed(parameter):
+            facts["role"] = "quantized"
         facts["std_expected"] = _expected(read.get(name), activation.get(name), name in activation)
         same_as, same_gradient = _same(kept, name, values, facts, gradients)
         found.append(
@@ -54,12 +59,6 @@ def parameters_of(
             )
         )
     return tuple(found)
-
-
-def whole_tensor(tensor: Tensor) -> Tensor:
-    """The whole of a tensor that is sharded over processes, each of which asks for it; any other as it is."""
-    whole: Tensor = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
-    return whole
 
 
 def _expected(weight: ModelWeight | None, activation: str | None, called: bool) -> float | None:

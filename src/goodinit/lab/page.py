@@ -12,8 +12,9 @@ from typing import Any, Final
 import numpy as np
 
 from goodinit.errors import GoodinitError
+from goodinit.hidden import HIDDEN
 from goodinit.lab.catalogue import catalogue
-from goodinit.report.folder import HIDDEN, INCOMPLETE, write_tree
+from goodinit.report.folder import INCOMPLETE, write_tree
 
 __all__ = ["POLICY", "digits_bytes", "export_page"]
 

@@ -33,7 +33,10 @@ def following(weight: Parameter, trace: Trace | None) -> tuple[str | None, str |
         return "linear", None
     if trace is None:
         return None, None
-    found = {call.activation or "linear" for name in weight.parameters for call in trace.of(name)}
+    calls = [call for name in weight.parameters for call in trace.of(name)]
+    if any(call.index in trace.lost and call.activation is None for call in calls):
+        return None, "what becomes of its output was not seen: its gain is the rule's own"
+    found = {call.activation or "linear" for call in calls}
     names = sorted("linear" if name in _LINEAR else name for name in found)
     if not names:
         return None, "the batch did not use it: its gain is the rule's own"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from goodinit.errors import GoodinitError, nearest, shown
+from goodinit.hidden import hidden_folder
 from goodinit.initializers import Initializer
 from goodinit.methods import Start, Unknown, get
 from goodinit.pytorch.fill import Box, draw_box
@@ -152,12 +152,10 @@ def _save(state: Mapping[str, Tensor], path: Path, overwrite: bool, facts: dict[
         if first != name:
             facts[name] = first  # as safetensors.torch.save_model says it
     try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".goodinit-") as folder:
-            hidden = Path(folder) / "weights.safetensors"
+        with hidden_folder(path.parent) as folder:
+            hidden = folder / "weights.safetensors"
             save_file({name: state[name].contiguous() for name in kept.values()}, hidden, metadata=facts)
-            umask = os.umask(0)
-            os.umask(umask)
-            hidden.chmod(0o666 & ~umask)
+            hidden.chmod(folder.stat().st_mode & 0o666)  # as open as other files: safetensors keeps it private
             if overwrite:
                 hidden.replace(path)
             else:

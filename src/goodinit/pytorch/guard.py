@@ -16,6 +16,7 @@ from torch.nn.parameter import is_lazy
 from goodinit.errors import GoodinitError
 from goodinit.pytorch.calling import mapped
 from goodinit.pytorch.copies import copied
+from goodinit.pytorch.held import innermost, is_packed
 
 __all__ = ["plain_model", "runnable", "untouched"]
 
@@ -69,8 +70,11 @@ def untouched(model: torch.nn.Module, inputs: Any = None) -> Iterator[Any]:
     use, of NumPy and of Python. Gives the inputs as copies, since a model may overwrite them.
     """
     tensors = {id(t): t for t in (*model.parameters(), *model.buffers()) if not is_lazy(t)}
-    kept = [(t, t.detach().clone(), t.requires_grad, t.grad) for t in tensors.values()]
-    grads = [(grad, grad.detach().clone()) for _, _, _, grad in kept if grad is not None]
+    whole = {key: t for key, t in tensors.items() if not is_packed(t)}
+    kept = [(t, t.detach().clone(), t.requires_grad, t.grad) for t in whole.values()]
+    packed = [held for key, t in tensors.items() if key not in whole for held in innermost(t)]
+    grads = [grad for _, _, _, grad in kept if grad is not None]
+    others = [(held, held.detach().clone()) for held in packed + grads]
     modules = [(module, _attributes(module)) for module in model.modules()]
     randoms = _random_state()
     for tensor, _, _, _ in kept:
@@ -88,9 +92,9 @@ def untouched(model: torch.nn.Module, inputs: Any = None) -> Iterator[Any]:
                     tensor.data.copy_(values)
                 tensor.requires_grad_(requires_grad)
                 tensor.grad = grad
-            for grad, values in grads:
-                if not _same_bits(grad, values):
-                    grad.copy_(values)
+            for held, values in others:
+                if not _same_bits(held, values):
+                    held.copy_(values)
         _set_random_state(randoms)
 
 

@@ -14,11 +14,12 @@ from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
 from goodinit.errors import GoodinitError
+from goodinit.pytorch.held import is_packed
 from goodinit.pytorch.layers import meanings
 from goodinit.structure import Meaning, Parameter
 from goodinit.weights import Weight
 
-__all__ = ["Form", "ModelWeight", "closed_parts", "identity", "read_model", "with_meaning"]
+__all__ = ["Form", "ModelWeight", "closed_parts", "identity", "is_quantized", "read_model", "with_meaning"]
 
 Form = Literal["plain", "parametrized", "weight_norm", "original"]
 _WRAPPERS: Final = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")  # torch.compile, FSDP, ...
@@ -278,13 +279,19 @@ def _short(dtype: Any) -> str:
     return str(dtype).removeprefix("torch.")
 
 
+def is_quantized(module: nn.Module) -> bool:
+    """Whether its own weights are integers: PyTorch's quantized layers, and weights of torchao and quanto."""
+    own = type(module).__module__.startswith(("torch.ao.nn.quantized", "torch.nn.quantized"))
+    return own or any(map(is_packed, module.parameters(recurse=False)))
+
+
 def closed_parts(model: nn.Module) -> Iterator[str]:
     """Of each module whose weights are not plain parameters any more, what it is and what to do."""
     for path, module in model.named_modules():
         what = path or "the model"
         if isinstance(module, torch.jit.ScriptModule):
             yield f"{what} is scripted; initialize the model before it is scripted"
-        elif type(module).__module__.startswith(("torch.ao.nn.quantized", "torch.nn.quantized")):
+        elif is_quantized(module):
             yield (
                 f"{what} is a quantized {type(module).__name__}, whose weights are integers; initialize the model "
                 "before it is quantized"

@@ -22,6 +22,7 @@ from goodinit.recommending.outcome import Recommendation
 from goodinit.recommending.plan import RacePlan, TooSmallError, make_plan, read_budget, shorter
 from goodinit.recommending.policies import Arm, Finals, Rung, SuccessiveHalving
 from goodinit.recommending.records import Dropped
+from goodinit.report import check_place
 from goodinit.results import Job, Study, Task
 from goodinit.training import EngineName, Schedule
 from goodinit.wording import duration
@@ -164,7 +165,7 @@ class _Race:
         identity = self.given.identity(self.task, self.starts, self.own, self.rates)
         name = f"race {identity}"
         kept: dict[str, Any] | None = None
-        if path is not None:
+        if path is not None and check_place(path).exists():  # a new one is made when the race fits into its budget
             with conducting(self._bare(), path=path, engine=engine, mixed=True) as look:
                 kept = look.store.facts(name, identity)
         pace = self._pace(engine) if self.seconds is not None else None

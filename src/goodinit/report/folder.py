@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from goodinit.errors import GoodinitError
+from goodinit.hidden import hidden_folder
 
 __all__ = [
-    "HIDDEN",
     "INCOMPLETE",
     "OutputFolder",
     "check_new",
@@ -26,9 +25,6 @@ __all__ = [
 FILES: Final = ("result.json", "loss.png", "decision_boundary.png", "fit.png", "phase_diagram.png", "depth_scales.png")
 """Every file that a run may write; one of them in a folder says that another run is kept there."""
 
-
-HIDDEN: Final = ".goodinit-"
-"""How the names begin of what is being written; a kill may leave some, which nothing reads."""
 INCOMPLETE: Final = "INCOMPLETE.txt"
 """Beside files that are being replaced: where it stands, they may be of two runs, since one was stopped meanwhile."""
 
@@ -94,13 +90,9 @@ class OutputFolder:
     def _create(self, files: Mapping[str, bytes]) -> None:
         """Fill a hidden folder beside the place, then give it its name in one step."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        hidden = Path(tempfile.mkdtemp(prefix=HIDDEN, dir=self.path.parent))
-        try:
+        with hidden_folder(self.path.parent) as hidden:
             for name, content in files.items():
                 (hidden / name).write_bytes(content)
-            umask = os.umask(0)
-            os.umask(umask)
-            hidden.chmod(0o777 & ~umask)  # mkdtemp makes it private; the run is as open as any other folder
             while True:
                 try:
                     hidden.rename(self.path)
@@ -109,13 +101,10 @@ class OutputFolder:
                     if self._base is None or not self.path.exists():
                         raise
                     self.path = _first_free(self._base)  # another run took the name meanwhile
-        finally:
-            shutil.rmtree(hidden, ignore_errors=True)
 
     def _replace(self, files: Mapping[str, bytes]) -> None:
         """Write everything beside its place first; only then replace, marked, and drop what is stale."""
-        hidden = Path(tempfile.mkdtemp(prefix=HIDDEN, dir=self.path))
-        try:
+        with hidden_folder(self.path) as hidden:
             for name, content in files.items():
                 (hidden / name).write_bytes(content)
             marker = mark(self.path)
@@ -124,8 +113,6 @@ class OutputFolder:
             for name in set(FILES) - set(files):
                 (self.path / name).unlink(missing_ok=True)
             marker.unlink()
-        finally:
-            shutil.rmtree(hidden, ignore_errors=True)
 
 
 def write_tree(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -135,8 +122,7 @@ def write_tree(folder: Path, files: Mapping[str, bytes]) -> None:
     """
     fresh = not folder.exists()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    hidden = Path(tempfile.mkdtemp(prefix=HIDDEN, dir=folder.parent if fresh else folder))
-    try:
+    with hidden_folder(folder.parent if fresh else folder) as hidden:
         new = hidden / "new"
         for name, content in files.items():
             (new / name).parent.mkdir(parents=True, exist_ok=True)
@@ -151,8 +137,6 @@ def write_tree(folder: Path, files: Mapping[str, bytes]) -> None:
                 place.rename(hidden / f"old-{each.name}")
             each.replace(place)
         marker.unlink()
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def check_place(path: str | os.PathLike[str]) -> Path:
@@ -184,20 +168,20 @@ def _try(folder: Path) -> None:
 
 
 def check_new(path: str | os.PathLike[str], overwrite: bool, example: str) -> Path:
-    """The place of a page that a person named; `example` is a name that would do.
+    """The place of a file that a person named; `example` is a name that would do.
 
     Raises GoodinitError for a folder, where it exists and `overwrite` is not set, and where it cannot be written.
     """
     place = Path(path)
     if place.is_dir() or not place.name:
-        raise GoodinitError(f"{place}: this is a folder; give the page's file name, such as {place / example}")
+        raise GoodinitError(f"{place}: this is a folder; give a file's name, such as {place / example}")
     if os.path.lexists(place) and not overwrite:
         raise GoodinitError(f"{place} exists; choose another name or say overwrite=True")
     return check_place(place)
 
 
 def write_new(path: str | os.PathLike[str], content: bytes, overwrite: bool, example: str) -> Path:
-    """Write a page that a person named, whole or not at all; `example` is a name that would do.
+    """Write a file that a person named, whole or not at all; `example` is a name that would do.
 
     Raises GoodinitError where it exists and `overwrite` is not set, or cannot be written.
     """
@@ -212,18 +196,10 @@ def write_file(path: str | Path, content: bytes) -> Path:
     place = Path(path)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=place.parent, prefix=HIDDEN, delete=False) as file:
-            hidden = Path(file.name)
-            try:
-                file.write(content)
-                file.flush()
-                umask = os.umask(0)
-                os.umask(umask)
-                hidden.chmod(0o666 & ~umask)
-                hidden.replace(place)
-            except BaseException:
-                hidden.unlink(missing_ok=True)
-                raise
+        with hidden_folder(place.parent) as hidden:
+            whole = hidden / place.name
+            whole.write_bytes(content)
+            whole.replace(place)
     except OSError as error:
         raise GoodinitError(
             f"{place}: it cannot be written ({error.strerror or error}); choose another place"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from goodinit.errors import GoodinitError
+from goodinit.hidden import hidden_folder
 from goodinit.report import page_parts as parts
 from goodinit.report import study_figures as draw
 from goodinit.report import svg
@@ -152,10 +151,9 @@ def _write(place: Path, page: bytes, folder: Path, files: Mapping[str, bytes]) -
     From the first figure that is replaced until the page is, the folder is marked.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    hidden = Path(tempfile.mkdtemp(prefix=".goodinit-", dir=place.parent))
-    new, old = hidden / "new", hidden / "old"
-    try:
-        new.mkdir()  # with the usual permissions, which mkdtemp does not give
+    with hidden_folder(place.parent) as hidden:
+        new, old = hidden / "new", hidden / "old"
+        new.mkdir()
         for name, content in files.items():
             (new / name).write_bytes(content)
         mark(new)
@@ -174,5 +172,3 @@ def _write(place: Path, page: bytes, folder: Path, files: Mapping[str, bytes]) -
                 (folder / INCOMPLETE).unlink()
             raise
         (folder / INCOMPLETE).unlink()
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)

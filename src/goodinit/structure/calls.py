@@ -110,12 +110,14 @@ class ResidualSum:
 class Trace:
     """One run: the layer calls and the residual sums in execution order, and the parameters that met no function.
 
-    `forms` say of each layer call what its input is made of.
+    `lost` are the numbers of the calls whose outputs reached no other and not what the model gave, as far as was seen:
+    a function outside of PyTorch's took them up, or none. `forms` say of each layer call what its input is made of.
     """
 
     calls: tuple[LayerCall, ...]
     unused: tuple[str, ...] = ()
     sums: tuple[ResidualSum, ...] = ()
+    lost: tuple[int, ...] = ()
     forms: tuple[SignalForm, ...] = field(default=(), repr=False, compare=False)
 
     def of(self, weight: str) -> tuple[LayerCall, ...]:

@@ -26,7 +26,9 @@ class StartResult:
 
     `losses` and `scores` are those on the test examples, a seed each, infinite and nan where a run diverged. `verdict`
     is against the model's own start: better, worse, not separable, or empty for that itself; `p_value` is corrected for
-    the starts of the task. `stands_for` is the start that a name such as `advise` stands for on the task.
+    the starts of the task. `stands_for` is the start that a name such as `advise` stands for on the task. `crossed`
+    has the losses of the one that is behind, this or the model's own, at the rate of the other: where the two differ
+    at their own rates, which are unequal.
     """
 
     start: str
@@ -38,6 +40,7 @@ class StartResult:
     p_value: float | None
     verdict: str
     stands_for: str | None = None
+    crossed: tuple[float, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -134,7 +137,7 @@ def _read(file: Traversable, name: str) -> SuiteResult:
 def _lines(task: dict[str, Any]) -> str:
     """A task's JSON, a line a result."""
     for each in task["results"]:
-        for name in ("losses", "scores"):
+        for name in ("losses", "scores", "crossed"):
             each[name] = [None if value is None else float(f"{value:.9g}") for value in each[name]]
     results = ",\n  ".join(json.dumps(each, allow_nan=False) for each in task.pop("results"))
     return f'{json.dumps(task, allow_nan=False)[:-1]}, "results": [\n  {results}\n]}}'
@@ -143,9 +146,9 @@ def _lines(task: dict[str, Any]) -> str:
 def _task(facts: Mapping[str, Any]) -> SuiteTask:
     results = []
     for each in facts["results"]:
-        losses = tuple(math.inf if value is None else value for value in each["losses"])
+        losses, crossed = (_losses(each.get(name, ())) for name in ("losses", "crossed"))
         scores = tuple(math.nan if value is None else value for value in each["scores"])
-        results.append(StartResult(**{**each, "losses": losses, "scores": scores}))
+        results.append(StartResult(**{**each, "losses": losses, "scores": scores, "crossed": crossed}))
     left_out = tuple((name, why) for name, why in facts["left_out"])
     task = SuiteTask(**{**facts, "results": tuple(results), "left_out": left_out, "seeds": tuple(facts["seeds"])})
     texts = [task.name, task.family, task.score, *(text for pair in left_out for text in pair)]
@@ -154,9 +157,13 @@ def _task(facts: Mapping[str, Any]) -> SuiteTask:
     return task
 
 
+def _losses(values: Sequence[float | None]) -> tuple[float, ...]:
+    return tuple(math.inf if value is None else value for value in values)
+
+
 def _is_result(found: StartResult) -> bool:
     """Whether every value is of its type, and there are some."""
-    numbers = (found.learning_rate, found.p_value or 0.0, *found.losses, *found.scores)
+    numbers = (found.learning_rate, found.p_value or 0.0, *found.losses, *found.scores, *found.crossed)
     return (
         isinstance(found.start, str)
         and isinstance(found.stands_for, str | None)
@@ -164,4 +171,5 @@ def _is_result(found: StartResult) -> bool:
         and all(isinstance(number, int) and abs(number) < 2**31 for number in (found.budget, found.diverged))
         and all(isinstance(number, float) or (isinstance(number, int) and is_finite(number)) for number in numbers)
         and len(found.losses) == len(found.scores) > 0
+        and len(found.crossed) in (0, len(found.losses))
     )

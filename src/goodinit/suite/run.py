@@ -1,14 +1,11 @@
-"""The suite conducted: tuned on seeds of their own with 1, 3 and 10 rates, then judged once on paired seeds."""
+"""The suite conducted: tuned on seeds of their own with 1, 3 and 10 rates, then judged on paired seeds by `judging`."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
-
-import numpy as np
 
 from goodinit.advising import advise
 from goodinit.comparison.conduct import Conductor, Progress, conducting
@@ -19,50 +16,68 @@ from goodinit.comparison.tuning import best_rates, criterion_value
 from goodinit.errors import GoodinitError
 from goodinit.methods import Start, get
 from goodinit.results import Job, Study, Task, Trial
-from goodinit.statistics import holm, wilcoxon
+from goodinit.suite.judging import LossesAt, behind, judge
 from goodinit.suite.records import StartResult, SuiteResult, SuiteTask
 from goodinit.suite.registered import Registered, SuiteProtocol, registered
 
 __all__ = ["ADVISE", "NestedTuning", "judged", "run_suite"]
 
-ERROR: Final = 0.05
 ADVISE: Final = "advise"
 
 
 @dataclass(frozen=True)
 class NestedTuning:
-    """Every rate on the tuning seeds once; then each start on the evaluation seeds at its best rate of each budget."""
+    """Every rate on the tuning seeds once; then each start on the evaluation seeds at its best rate of each budget.
+
+    Of two starts that are apart then, the one behind is also trained at the rate of the other.
+    """
 
     study: Study
     budgets: Mapping[int, tuple[float, ...]]
 
     def waves(self, finished: Finished) -> Iterator[Wave]:
-        """The tuning, then the evaluation."""
+        """The tuning, the evaluation, and what the verdicts need beside it."""
         yield Wave("tuning", tuple(self.tuning_jobs()))
-        chosen = self.chosen(finished)
-        pairs = {(str(start), rate): start for start in self.study.initializers for rate in chosen[str(start)].values()}
-        yield Wave("evaluation", tuple(self._jobs(pairs)))
+        yield Wave("evaluation", tuple(self.evaluation(finished)))
+        yield Wave("at the other's rate", tuple(self.jobs(self.crossed(finished))))
 
     def tuning_jobs(self) -> list[Job]:
         """Every rate on the tuning seeds, of the study's last task; the first is the one that is judged."""
         last = len(self.study.tasks) - 1
         return [job for job in self.study.tuning_jobs() if job.task == last]
 
-    def _jobs(self, pairs: Mapping[tuple[str, float], Start]) -> Iterator[Job]:
-        for seed in self.study.seeds:
-            for (_, rate), start in pairs.items():
-                yield Job(0, start, rate, seed)
+    def evaluation(self, finished: Finished) -> list[Job]:
+        """Each start at its rate of each budget, on the evaluation seeds."""
+        return self.jobs({pair for rates in self.chosen(finished).values() for pair in rates.items()})
 
-    def chosen(self, finished: Finished) -> dict[str, dict[int, float]]:
-        """The best rate of each start, by tuning budget."""
-        found: dict[str, dict[int, float]] = {str(start): {} for start in self.study.initializers}
+    def jobs(self, pairs: Collection[tuple[str, float]]) -> list[Job]:
+        """Those starts at those rates, on the evaluation seeds."""
+        starts = {str(start): start for start in self.study.initializers}
+        ordered = sorted(set(pairs), key=lambda pair: (list(starts).index(pair[0]), pair[1]))
+        return [Job(0, starts[name], rate, seed) for seed in self.study.seeds for name, rate in ordered]
+
+    def crossed(self, finished: Finished) -> set[tuple[str, float]]:
+        """The starts that have to be trained at another's rate, by any budget."""
+        losses = self.losses(finished(self.evaluation(finished)))
+        return {pair for rates in self.chosen(finished).values() for pair in behind(rates, losses)}
+
+    def losses(self, trials: Collection[Trial]) -> LossesAt:
+        """What the criterion says of a start at a rate, a seed each, by those trials."""
+        place = {(trial.initialization, trial.learning_rate, trial.seed): trial for trial in trials}
+        return lambda start, rate: [
+            criterion_value(place[start, rate, seed], self.study.criterion) for seed in self.study.seeds
+        ]
+
+    def chosen(self, finished: Finished) -> dict[int, dict[str, float]]:
+        """The best rate of each start for each tuning budget, in the study's order."""
+        names = [str(start) for start in self.study.initializers]
         if not self.study.tune:  # there is one rate
-            return {start: dict.fromkeys(self.budgets, self.study.learning_rates[0]) for start in found}
-        tuned = finished(self.tuning_jobs())
+            return {budget: dict.fromkeys(names, self.study.learning_rates[0]) for budget in self.budgets}
+        tuned, found = finished(self.tuning_jobs()), dict[int, dict[str, float]]()
         for budget, rates in self.budgets.items():
             best = best_rates([trial for trial in tuned if trial.learning_rate in rates], self.study.criterion)
-            for (_, start), rate in best.items():
-                found[start][budget] = rate
+            by_name = {start: rate for (_, start), rate in best.items()}
+            found[budget] = {name: by_name[name] for name in names}
         return found
 
 
@@ -113,7 +128,7 @@ def _run(
 
     with conducting(study, path=path, cluster=cluster, progress=tell) as conductor:
         conductor.conduct(policy)
-        results, trials = judged(conductor, policy, plan.criterion, advised)
+        results, trials = judged(conductor, policy, advised)
     left = tuple(left_out.items())
     return SuiteTask(each.name, each.family, task.metric.score, plan.seeds, results, left), trials
 
@@ -144,60 +159,33 @@ def _applying(task: Task, names: Sequence[str]) -> tuple[list[Start], dict[str, 
 
 
 def judged(
-    conductor: Conductor, policy: NestedTuning, criterion: str, advised: str | None = None
+    conductor: Conductor, policy: NestedTuning, advised: str | None = None
 ) -> tuple[tuple[StartResult, ...], list[Trial]]:
     """What the evaluation says of each start, by tuning budget, against the study's first; and the trials it is from.
 
     What `advise` chose is listed once more under that name.
     """
-    study, chosen = policy.study, policy.chosen(conductor.finished)
-    jobs = [
-        Job(0, start, rate, seed)
-        for seed in study.seeds
-        for start in study.initializers
-        for rate in set(chosen[str(start)].values())
-    ]
-    trials = conductor.finished(jobs)
+    finished = conductor.finished
+    trials = finished([*policy.evaluation(finished), *policy.jobs(policy.crossed(finished))])
     place = {(trial.initialization, trial.learning_rate, trial.seed): trial for trial in trials}
-    results = list[StartResult]()
-    for budget in policy.budgets:
-        rows = {}
-        for start in map(str, study.initializers):
-            rows[start] = [place[start, chosen[start][budget], seed] for seed in study.seeds]
-        losses = {start: [criterion_value(trial, criterion) for trial in row] for start, row in rows.items()}
-        base, *others = rows
-        p_values = holm([wilcoxon(_differences(losses[name], losses[base])) for name in others])
-        corrected = dict(zip(others, p_values.tolist(), strict=True))
-        for start, row in rows.items():
-            verdict = _verdict(losses[start], losses[base], corrected[start]) if start in corrected else ""
+    losses, results = policy.losses(trials), list[StartResult]()
+    for budget, rates in policy.chosen(finished).items():
+        said = judge(rates, losses)
+        for start, rate in rates.items():
+            row = [place[start, rate, seed] for seed in policy.study.seeds]
+            own = said.get(start)
             results.append(
                 StartResult(
                     start,
                     budget,
-                    chosen[start][budget],
-                    tuple(losses[start]),
+                    rate,
+                    tuple(losses(start, rate)),
                     tuple(trial.test_score for trial in row),
                     sum(trial.diverged or trial.failure is not None for trial in row),
-                    corrected.get(start),
-                    verdict,
+                    own.p_value if own else None,
+                    own.verdict if own else "",
+                    crossed=own.crossed if own else (),
                 )
             )
     results += [replace(each, start=ADVISE, stands_for=advised) for each in results if each.start == advised]
     return tuple(results), trials
-
-
-def _differences(own: Sequence[float], base: Sequence[float]) -> list[float]:
-    """Own less base; two diverged runs tie."""
-    return [0.0 if a == b else a - b for a, b in zip(own, base, strict=True)]
-
-
-def _verdict(own: Sequence[float], base: Sequence[float], p_value: float) -> str:
-    if p_value > ERROR:
-        return "not separable"
-    differences = np.array(_differences(own, base))
-    middle = float(np.median(differences))
-    return (
-        "better"
-        if middle < 0 or (math.isnan(middle) and (differences < 0).sum() > (differences > 0).sum())
-        else "worse"
-    )

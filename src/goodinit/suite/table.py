@@ -123,8 +123,8 @@ def note(found: SuiteResult) -> str:
     return (
         f"{count(len(found.tasks), 'task')}, {count(seeds, 'paired seed')} each. Ranks are of median test losses, "
         "with 95 % bootstrap intervals over the tasks; so few tasks say little of others. +, - and = are better, "
-        "worse and not separable against the model's own start on that task (Wilcoxon, Holm over its starts, 5 %). "
-        "With several rates that is said of a start at the rate found for it: equal starts differ there too."
+        "worse and not separable against the model's own start on that task: the one ahead, each at its own rate, is "
+        "ahead of the other at that same rate too (Wilcoxon, the larger p of both, Holm over the task's starts, 5 %)."
     )
 
 
@@ -167,7 +167,8 @@ def claims_note(claims: Sequence[ClaimResult]) -> str:
     return (
         f"{count(len(claims), 'claim')}: {counted(claims)}. Test losses of the start that the claim was made against, "
         "to that of the one claimed, at the best rate of each, and the median of their paired ratios with its 95 % "
-        f"interval. A claim survives where the one claimed is better (Wilcoxon, p of at most 0.05), and vanishes where "
+        "interval. A claim survives where the one claimed is better: at its own rate, than the other at the other's "
+        "and than the other at that same rate (Wilcoxon, the larger p of both, at most 0.05). It vanishes where "
         f"neither is and the interval lies within {ALIKE:.0%} of 1."
     )
 

@@ -122,12 +122,13 @@ def no_gradient(start: ModelStart) -> Iterator[Finding]:
         )
         return
     fixed = {layer.weight for layer in start.layers if layer.kind == "embedding" and not layer.varied}
-    frozen = [each for each in start.parameters if not each.trainable and each.name not in fixed]
+    own = [each for each in start.parameters if each.role != "quantized"]
+    frozen = [each for each in own if not each.trainable and each.name not in fixed]
     if frozen:
         one, drawn = expression(frozen[0].name), _as_drawn(start, frozen)
         yield Finding(
             "no-gradient",
-            "severe" if len(frozen) == len(start.parameters) else "warning" if drawn else "info",
+            "severe" if len(frozen) == len(own) else "warning" if drawn else "info",
             frozen[0].name,
             {"case": "frozen-drawn" if drawn else "frozen", "names": [each.name for each in frozen]},
             remedy="model.requires_grad_(True)" if len(frozen) > 1 else f"{one}.requires_grad_(True)",
