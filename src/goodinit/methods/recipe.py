@@ -130,9 +130,11 @@ class FromRecipe(Method):
         if left.total() > _MOST * whole:
             most = left.most_common(2)
             listed = " and ".join(f"{_words(role)} ({size:,} of {whole:,} numbers)" for role, size in most)
-            told = "" if structure.trace is not None else "; pass inputs, a batch, so that one run tells what they are"
+            advice = (
+                "" if structure.trace is not None else "; pass inputs, a batch, so that one run tells what they are"
+            )
             raise GoodinitError(
-                f"{self} is for {self.recipe.covers}, and says nothing of most of this model: {listed}{told}"
+                f"{self} is for {self.recipe.covers}, and says nothing of most of this model: {listed}{advice}"
             )
 
     def __str__(self) -> str:

@@ -69,7 +69,7 @@ def _unmoved(start: ModelStart, judged: Sequence[AttentionStart]) -> Iterator[Fi
 
     Tokens that begin at zero and will move, as those for detection, are alike for a step.
     """
-    if any(each.rms == 0 and each.role != "bias" and (each.gradient_rms or 0) > 0 for each in start.parameters):
+    if any(each.rms == 0 and len(each.shape) > 1 and (each.gradient_rms or 0) > 0 for each in start.parameters):
         return
     limit = LIMITS["attention-gradient"]
     ratios = {at: ratio for at, each in enumerate(judged) if (ratio := _gradients(start, each)) is not None}
