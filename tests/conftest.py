@@ -18,12 +18,14 @@ SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 LONGEST = (  # files of many seconds, by processor time: a worker that is given one last ends alone
     "lab/test_lab_in_a_browser.py",
-    "test_cluster.py",
+    "cluster/test_cluster_kills.py",
+    "cluster/test_cluster_trials.py",
     "lab/test_exported_page_in_a_browser.py",
     "report/test_page.py",
     "test_course_notebooks.py",
     "lab/test_lab_in_a_browser_wrong_input.py",
     "lab/test_page_engine.py",
+    "cluster/test_cluster_alone.py",
     "initializers/test_peers_same.py",
     "test_cli.py",
     "lab/test_lab_server.py",
@@ -41,6 +43,12 @@ LONGEST = (  # files of many seconds, by processor time: a worker that is given 
     "transfer/test_sharded.py",
 )
 TESTS = Path(__file__).parent
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than processors: the tests of a cluster wait most of their time, for processes that start or end."""
+    return 1 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
