@@ -236,3 +236,47 @@ def test_gradients_that_are_small_inside_of_branches_alone_are_milder() -> None:
         findings = goodinit.check(Product(residual), X, Y, loss=CE, remedies=False).findings
         severities.append({each.code: each.severity for each in findings}.get("vanishing-gradient"))
     assert severities == ["warning", "severe"]
+
+
+def test_a_table_that_is_only_added_may_be_frozen() -> None:
+    class Placed(nn.Module):
+        def __init__(self, frozen: bool) -> None:
+            super().__init__()
+            self.layer, self.head = nn.Linear(8, 64), nn.Linear(64, 3)
+            self.table = nn.Parameter(torch.randn(64) * 0.02 + torch.zeros(5, 64).normal_(std=0.1), requires_grad=False)
+            self.head.weight.requires_grad_(not frozen)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(torch.tanh(self.layer(x[:, None]) + self.table)).mean(1)
+
+    torch.manual_seed(0)
+    given = (torch.randn(32, 8), torch.arange(32) % 3)
+    for frozen, severity in ((False, "info"), (True, "warning")):
+        checkup = goodinit.check(Placed(frozen), *given, loss=nn.functional.cross_entropy, remedies=False)
+        assert [each.severity for each in checkup.findings if each.code == "no-gradient"] == [severity]
+
+
+def test_the_size_of_a_gate_is_not_that_of_the_signal() -> None:
+    """Squeeze and excitation on means of many places: the gates' layers are small, and the signal keeps its size."""
+
+    class Excited(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.down, self.up = nn.Conv2d(16, 16, 1), nn.Conv2d(16, 8, 1), nn.Conv2d(8, 16, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.conv(x)
+            gate = self.up(nn.functional.relu(self.down(y.mean((2, 3), keepdim=True))))
+            return y * gate.sigmoid() * 2
+
+    torch.manual_seed(0)
+    model = nn.Sequential(*(Excited() for _ in range(4)), nn.Flatten(), nn.Linear(16 * 48 * 48, 10))
+    for each in model[:4]:
+        for layer in (each.conv, each.down, each.up):
+            nn.init.orthogonal_(layer.weight.flatten(1))
+            nn.init.zeros_(layer.bias)
+    checkup = goodinit.check(model, torch.randn(2, 16, 48, 48), remedies=False)
+    sizes = [(each.name.rpartition(".")[2], each.rms, each.gating) for each in checkup.start.layers]
+    assert all(gating == (name in ("down", "up")) for name, _, gating in sizes)
+    assert max(rms for _, rms, gating in sizes if gating) < 0.1
+    assert "vanishing-signal" not in {each.code for each in checkup.findings}

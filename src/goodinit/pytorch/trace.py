@@ -47,6 +47,8 @@ __all__ = ["Known", "Observer", "Tracer", "Value", "trace"]
 _LINEAR: Final = ("view", "dropout", "sum", "product")  # what is 0 where a parameter is, but for an offset
 _THROUGH: Final = ("calls", "normed", "mixed", "stream", "passed")  # what an activation leaves as it is
 
+_GATES: Final = ("sigmoid", "hard_sigmoid")  # of what multiplies a signal
+
 
 class Tracer(TorchFunctionMode):
     """Sees what a model does while it is entered; `trace` gives what it has seen."""
@@ -293,6 +295,9 @@ class Tracer(TorchFunctionMode):
             kept = second if first.routing else first
             self.notes.put(result, data, **same_facts(kept))
             return
+        for value in (first, second):
+            if value.activation in _GATES:
+                self.notes.change(value.calls, gating=True)
         self.notes.put(result, data)  # a gate: two signals are multiplied
 
 

@@ -65,7 +65,12 @@ def attention(start: ModelStart) -> Iterator[Finding]:
 
 
 def _unmoved(start: ModelStart, judged: Sequence[AttentionStart]) -> Iterator[Finding]:
-    """Queries and keys that get next to no gradient beside the values: where tokens are alike, no score matters."""
+    """Queries and keys that get next to no gradient beside the values: where tokens are alike, no score matters.
+
+    Tokens that begin at zero and will move, as those for detection, are alike for a step.
+    """
+    if any(each.rms == 0 and len(each.shape) > 1 and (each.gradient_rms or 0) > 0 for each in start.parameters):
+        return
     limit = LIMITS["attention-gradient"]
     ratios = {at: ratio for at, each in enumerate(judged) if (ratio := _gradients(start, each)) is not None}
     found = [at for at, ratio in ratios.items() if limit.severity(ratio)]
