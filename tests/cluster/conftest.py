@@ -15,7 +15,8 @@ def nodes() -> Iterator[Any]:
     import ray
     from ray.cluster_utils import Cluster
 
-    started = Cluster(initialize_head=True, head_node_args={**SIZE, "include_dashboard": False})
+    head = {**SIZE, "include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+    started = Cluster(initialize_head=True, head_node_args=head)
     started.add_node(**SIZE)
     # this process joins it too: a study finds its workers running
     ray.init(address=started.address, log_to_driver=False, logging_level="error", namespace="goodinit")

@@ -6,9 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-from ray_studies import COMMAND
 
 import goodinit
+from children import run
 from goodinit.comparison import cluster as clusters
 from goodinit.comparison import owner, ray_executor, serialization
 from goodinit.comparison.batches import Batch, batched
@@ -61,8 +61,7 @@ def test_a_bad_address_is_one_sentence(address, message):
 
 
 def test_a_bad_address_ends_the_command_with_2(tmp_path):
-    line = [*COMMAND, "--steps", "1", "--seed", "0", "--cluster", "127.0.0.1:1", "--json"]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    done = run("compare", "--steps", "1", "--seed", "0", "--cluster", "127.0.0.1:1", "--json", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1].startswith("goodinit: cluster 127.0.0.1:1: nothing answers there")
     assert done.stderr.count("\n") == 2  # and how many trials there are
@@ -79,10 +78,9 @@ def test_what_is_no_ray_cluster_is_not_waited_for(monkeypatch):
             clusters.check_alive(f"127.0.0.1:{silent.getsockname()[1]}")
 
 
-def test_without_the_extra_its_name_is_told(tmp_path):
-    hidden = "import sys; sys.modules['ray'] = None; from goodinit.cli import main; main()"
-    line = [sys.executable, "-c", hidden, "compare", "--cluster", "local", "--study", "s.db"]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+def test_without_the_extra_its_name_is_told(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    done = run("compare", "--cluster", "local", "--study", "s.db", cwd=tmp_path)
     assert done.returncode == 2
     assert "pip install 'goodinit[ray]'" in done.stderr
     assert "Traceback" not in done.stderr

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ray_studies import COMMAND, SIZE, STARTS, STUDY, facts
+from ray_studies import SIZE, STARTS, STUDY, facts
 
 import goodinit
+from children import run
 from goodinit.comparison import ray_executor
 from goodinit.comparison.ray_executor import RayExecutor
 from goodinit.errors import GoodinitError
@@ -29,11 +30,13 @@ def test_trials_are_those_without_ray_whatever_the_batches_and_the_nodes(nodes, 
     used = set()
     original = RayExecutor._opened
     monkeypatch.setattr(RayExecutor, "_opened", lambda self, *a: (used.add(len(self.flying)), original(self, *a))[1])
-    for most in (1, 5, 256):
+    whole = ray_executor.MOST_TRIALS
+    for most in (1, 5):
         monkeypatch.setattr(ray_executor, "MOST_TRIALS", most)
         assert facts(goodinit.compare(STARTS, **STUDY, cluster="auto", study=tmp_path / f"{most}.db")) == plain
         assert len(goodinit.open_study(tmp_path / f"{most}.db").trials) == 24
     assert max(used) <= 4  # two loads for each of the two processors are in flight, and no more
+    monkeypatch.setattr(ray_executor, "MOST_TRIALS", whole)
     node = nodes.add_node(**SIZE)
     assert facts(goodinit.compare(STARTS, **STUDY, cluster="auto")) == plain
     nodes.remove_node(node)
@@ -146,9 +149,7 @@ def test_the_command_prints_one_object_and_takes_the_cluster_from_a_file(nodes, 
         f'init = ["zeros", "he_normal"]\nsteps = 20\nperturbations = 0\ncluster = "{nodes.address}"\ntime-limit = 60\n'
     )
     (tmp_path / "study.toml").write_text(text)
-    done = subprocess.run(
-        [*COMMAND, "study.toml", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120
-    )
+    done = run("compare", "study.toml", "--json", cwd=tmp_path)
     assert [trial["failure"] for trial in json.loads(done.stdout)["trials"]] == [None, None]
     assert done.stderr.startswith("2 trials: how long they take is not known\n")  # Ray may tell of nodes killed before
     assert "Traceback" not in done.stderr
