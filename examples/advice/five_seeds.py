@@ -5,9 +5,9 @@
 ViT, GPT-2 and Llama are transformers', the residual network of batch norms torchvision's, the LSTM PyTorch's: small,
 and built from configurations. Pictures are scikit-learn's digits, texts the characters of Python's own `argparse.py`.
 Each start is trained by AdamW at the better of two rates, which are tried on a seed of their own, then on the seeds,
-each of which gives every start the same batches. `advised` is what `goodinit.advise` names first; where the checkup of
-the own start shows a remedy, that is tried too. The table has the training loss and the accuracy on what was held
-out, means over the seeds, and the paired difference from the model's own start with its 95 % interval.
+each of which gives every start the same batches. `advised` is what `goodinit.advise` names first, but for the own
+start; where the checkup of that shows a remedy, it is tried too. The table has the training loss and the accuracy on
+what was held out, means over the seeds, and the paired difference from the own start with its 95 % interval.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _gpt2() -> nn.Module:
 def _llama() -> nn.Module:
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    sizes = {"hidden_size": WIDTH, "num_hidden_layers": 6, "num_attention_heads": 4}
+    sizes = {"hidden_size": WIDTH, "num_hidden_layers": 12, "num_attention_heads": 4}
     sizes["intermediate_size"] = 3 * WIDTH
     return Logits(LlamaForCausalLM(LlamaConfig(**sizes, vocab_size=_vocabulary(), use_cache=False)))
 
@@ -134,10 +134,10 @@ def _vocabulary() -> int:
 
 
 TASKS = {
-    "ViT": Task(_vit, digits, 300),
-    "ResNet": Task(_resnet, digits, 50),
-    "GPT-2": Task(_gpt2, characters, 150),
-    "Llama": Task(_llama, characters, 150),
+    "ViT": Task(_vit, digits, 200),
+    "ResNet": Task(_resnet, digits, 30),
+    "GPT-2": Task(_gpt2, characters, 100),
+    "Llama": Task(_llama, characters, 100),
     "LSTM": Task(lambda: Characters(_vocabulary()), characters, 200),
 }
 
@@ -182,7 +182,9 @@ def starts_of(task: Task) -> list[Start]:
     model, given = task.make(), (x[:BATCH], y[:BATCH])
     advice = goodinit.advise(model, *given, loss=functional.cross_entropy)
     checkup = goodinit.check(model, *given, loss=functional.cross_entropy)
-    starts = [Start("its own", OWN), Start("goodinit's default", GOODINIT), Start("advised", advice.options[0].init)]
+    first = next(each.init for each in advice.options if each.init != OWN)
+    what = "advised" if advice.options[0].init == first else "advised after its own"
+    starts = [Start("its own", OWN), Start("goodinit's default", GOODINIT), Start(what, first)]
     remedied = next((each for each in checkup.findings if each.remedy and each.severity != "info"), None)
     return starts + ([Start(f"its own, `{remedied.code}` remedied", OWN, remedied.remedy)] if remedied else [])
 

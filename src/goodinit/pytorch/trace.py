@@ -48,6 +48,7 @@ _LINEAR: Final = ("view", "dropout", "sum", "product")  # what is 0 where a para
 _THROUGH: Final = ("calls", "normed", "mixed", "stream", "passed")  # what an activation leaves as it is
 
 _GATES: Final = ("sigmoid", "hard_sigmoid")  # of what multiplies a signal
+_LIKE: Final = ("expand_as", "view_as", "reshape_as", "type_as")  # take of their second tensor no values
 
 
 class Tracer(TorchFunctionMode):
@@ -93,7 +94,8 @@ class Tracer(TorchFunctionMode):
     ) -> Any:
         """Let the function do its work, and note what it was."""
         kwargs = kwargs or {}
-        before = [(tensor, self.notes.value(tensor)) for tensor in tensors_in((args, kwargs))]
+        given = args[:1] if getattr(func, "__name__", "") in _LIKE else (args, kwargs)
+        before = [(tensor, self.notes.value(tensor)) for tensor in tensors_in(given)]
         result = self.called(func, args, kwargs)
         if isinstance(result, Tensor | tuple | list | Mapping) and before:
             self._learn(func, args, kwargs, before, result)
