@@ -14,14 +14,17 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 SETUP  := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 
-.PHONY: demo test lint sanitize page docs zoo fuzz faults bits floors clean
+.PHONY: demo test tests lint sanitize page docs zoo fuzz faults bits floors clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/goodinit compare
 
-# As many workers as processors, so one thread of linear algebra each: more of them wait for each other. A worker takes
-# whole files, in the order of tests/conftest.py. Hundreds of processes import the package: it is compiled once.
-test: lint
+# The linters first; with --jobs 2 beside the tests.
+test: lint tests
+
+# Workers are as many as tests/conftest.py says, so one thread of linear algebra each: more of them wait for each other. A
+# worker takes whole files, in that file's order. Hundreds of processes import the package: it is compiled once.
+tests: $(VENV)/.test
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= \
 	  $(BIN)/python -m pytest --quiet --numprocesses auto --dist loadfile --no-loadscope-reorder
 

@@ -18,29 +18,44 @@ SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 LONGEST = (  # files of many seconds, by processor time: a worker that is given one last ends alone
     "lab/test_lab_in_a_browser.py",
-    "test_cluster.py",
+    "cluster/test_cluster_kills.py",
+    "cluster/test_cluster_trials.py",
     "lab/test_exported_page_in_a_browser.py",
-    "report/test_page.py",
-    "test_course_notebooks.py",
+    "cluster/test_cluster_alone.py",
     "lab/test_lab_in_a_browser_wrong_input.py",
-    "lab/test_page_engine.py",
-    "initializers/test_peers_same.py",
+    "test_course_notebooks.py",
     "test_cli.py",
+    "bench/test_bench.py",
+    "initializers/test_peers_same.py",
+    "report/test_page.py",
+    "lab/test_page_engine.py",
     "lab/test_lab_server.py",
     "transfer/test_transfer.py",
     "recommending/test_recommend.py",
-    "bench/test_bench.py",
-    "auditing/test_audit.py",
     "checkup/test_model_findings.py",
-    "checkup/test_model_seen.py",
+    "auditing/test_audit_ranks.py",
+    "test_studies.py",
+    "test_hard_inputs.py",
     "test_suite.py",
-    "statistics/test_statistics_ranking.py",
-    "test_course.py",
+    "checkup/test_model_seen.py",
     "initializers/test_peers_fans.py",
-    "training/test_lanes.py",
     "transfer/test_sharded.py",
+    "test_course.py",
+    "training/test_lanes.py",
+    "lab/test_lab_figures.py",
+    "lab/test_lab_server_safety.py",
+    "statistics/test_statistics_bootstrap.py",
+    "statistics/test_statistics_ranking.py",
 )
 TESTS = Path(__file__).parent
+# JAX compiles what a test runs once: to compile takes longer than to run
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than processors: the tests of a cluster wait most of their time, for processes that start or end."""
+    return 1 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

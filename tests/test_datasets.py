@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from goodinit import datasets
+from goodinit.datasets.builtin import BUILTIN, make
 from goodinit.errors import GoodinitError
 
 
@@ -316,3 +317,10 @@ def test_a_broken_npz(tmp_path):
         (tmp_path / "a.npz").write_bytes(content)
         with pytest.raises(GoodinitError, match="not an NPZ file"):
             datasets.load(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("name", [name for name, kind in BUILTIN.items() if kind.points is None])
+def test_a_set_of_fixed_size_has_the_rows_that_it_is_said_to_have(name: str) -> None:
+    for seed in (0, 7):
+        data = make(name, seed)
+        assert (len(data.y_train), len(data.y_test)) == BUILTIN[name].rows

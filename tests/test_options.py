@@ -18,7 +18,7 @@ from goodinit import GoodinitError, cli, comparison
 from goodinit.comparison import CLASSIC_INITIALIZATIONS, design, load_study, rerun
 from goodinit.lab.catalogue import catalogue
 from goodinit.lab.scene import Scene
-from goodinit.options import OPTIONS, Option, task_options
+from goodinit.options import OPTIONS, Bounds, Option, task_options
 from goodinit.streams import as_stream
 from goodinit.training import ENGINES, OPTIMIZERS, Schedule
 from goodinit.training.schedule import FOR_MODELS
@@ -158,8 +158,7 @@ def added(monkeypatch):
         "X",
         usual=0.0,
         identity=True,
-        low=0,
-        must="a number of at least 0",
+        bounds=Bounds("a number of at least 0", low=0),
         default_text="`0`",
         meaning="weights shrink by this in each step",
     )

@@ -31,7 +31,7 @@ FURTHER = {
     "residual": ("residual_scaling", "residual_scaling(of=orthogonal)", "zero_branches", "fixup", "lsuv"),
     "residual with norms": ("residual_scaling", "zero_branches", "lsuv"),
     "transformer, norms before": ("gpt2", "llama", "neox", "residual_scaling", "zero_branches", "small_init", "lsuv"),
-    "transformer, norms after": ("gpt2", "bert", "deepnorm", "residual_scaling", "depth_scaled", "lsuv"),
+    "transformer, norms after": ("gpt2", "bert", "deepnorm", "residual_scaling", "depth_scaled", "small_init", "lsuv"),
     "transformer without norms": ("gpt2", "t_fixup", "residual_scaling", "zero_branches", "fixup", "lsuv"),
     "recurrent": ("glorot_uniform",),
 }

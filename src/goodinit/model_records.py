@@ -138,6 +138,7 @@ class LayerStart:
         norm_after: whether a norm lies between this layer and its activation.
         varied: whether the input descends from the model's input; an embedding of places does not.
         scoring: whether the output goes into a softmax, as queries, keys and a router's choice do.
+        gating: whether the output multiplies another signal, behind a sigmoid, or goes into such layers alone.
         attended: whether the output is summed by the weights of an attention, as its values.
         fan_in: the number of inputs summed into one output; None where it is not known.
         weight_std: the measured standard deviation of the weight's elements.
@@ -205,6 +206,7 @@ class LayerStart:
     gradients: Histogram | None
     beside: tuple[tuple[str, float], ...] = ()
     attended: bool = False
+    gating: bool = False
 
     @property
     def correlation(self) -> float | None:

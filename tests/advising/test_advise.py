@@ -101,3 +101,14 @@ def test_the_command_says_the_same(tmp_path: Path):
     assert f'goodinit.initialize(model, "{facts["options"][0]["init"]}"' in printed
     with pytest.raises(GoodinitError, match="cannot be run on these inputs"):
         goodinit.advise(nn.Linear(3, 2), torch.ones(2, 5))
+
+
+def test_where_nothing_was_measured_a_sound_start_of_its_own_comes_first(models, monkeypatch):
+    from goodinit.advising import run
+    from goodinit.advising.evidence import MeasuredStarts
+
+    monkeypatch.setattr(run, "evidence", lambda kind: MeasuredStarts(kind, "", {}))
+    torch.manual_seed(0)
+    options = [each.init for each in goodinit.advise(models["residual with norms"](), BATCH).options]
+    assert options[0] == "default"
+    assert len(options) > 1

@@ -185,3 +185,25 @@ def test_queries_and_keys_without_gradient_are_found_where_tokens_have_become_al
     ratios, findings = gradients(residual=True)
     assert max(ratios) < 100
     assert "attention-gradient" not in findings
+
+
+def test_a_packed_attention_that_is_saturated_is_remedied_by_a_start_for_transformers():
+    """Rows of size 1 times sqrt(width), as in the tutorials, on PyTorch's layers with norms after the sums."""
+
+    class Translator(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.table, self.head = nn.Embedding(60, 64), nn.Linear(64, 60)
+            self.layers = nn.TransformerEncoder(nn.TransformerEncoderLayer(64, 4, 128, batch_first=True), 2)
+            self.places = nn.Parameter(torch.randn(12, 64))
+
+        def forward(self, tokens):
+            return self.head(self.layers(self.table(tokens) * 8 + self.places)).mT
+
+    tokens = torch.randint(0, 60, (16, 12), generator=torch.Generator().manual_seed(1))
+    checkup = goodinit.check(Translator(), tokens, tokens.flip(1), loss=functional.cross_entropy)
+    finding = next(each for each in checkup.findings if each.code == "attention-saturated")
+    assert finding.severity == "severe"
+    assert "small_init" in finding.remedy
+    assert finding.effect.gone

@@ -274,3 +274,43 @@ def test_importing_goodinit_does_not_import_pytorch():
     code = "import sys, goodinit; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+class Couplings(nn.Module):
+    """A flow whose couplings begin as the identity; it gives its loss, or what it makes of its inputs."""
+
+    def __init__(self, gives: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.gives = gives
+        self.nets = nn.ModuleList(nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 16)) for _ in range(4))
+        for net in self.nets:
+            nn.init.zeros_(net[2].weight)
+            nn.init.zeros_(net[2].bias)
+
+    def forward(self, x):
+        stretched = 0
+        for net in self.nets:
+            one, other = x.chunk(2, 1)
+            size, shift = net(one).chunk(2, 1)
+            x = torch.cat([other * torch.exp(torch.tanh(size)) + shift, one], 1)
+            stretched = stretched + torch.tanh(size).sum(1)
+        loss = (x.square().sum(1) / 2 - stretched).mean()
+        return {"loss": loss, "outputs": x, "both": (x, loss)}[self.gives]
+
+
+@pytest.mark.parametrize("gives", ["loss", "outputs", "both"])
+def test_zero_ends_that_the_signal_goes_past_are_no_fault(gives):
+    inputs = torch.randn(64, 16, generator=torch.Generator().manual_seed(1))
+    checkup = goodinit.check(Couplings(gives), inputs)
+    assert checkup.healthy
+    assert (checkup.start.loss is None) == (gives == "outputs")
+    assert (checkup.start.parameters[0].has_gradient is None) == (gives == "outputs")
+
+
+def test_zero_weights_that_stop_the_signal_are_a_fault_without_a_loss_too():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 32))
+    nn.init.zeros_(model[2].weight)
+    checkup = goodinit.check(model, torch.randn(64, 16))
+    assert "all-zero" in [each.code for each in checkup.findings if each.severity == "severe"]

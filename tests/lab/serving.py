@@ -29,6 +29,8 @@ TASK = {
     "seed": 3,
     "moments": [0, 10, 30],
 }
+CSV = "size,shade,kind\n" + "".join(f"{i},{i % 5},{'cat' if i % 3 else 'dog'}\n" for i in range(40))
+OWN = [[0.1 * i, 0.5 * (-1) ** i, i % 2] for i in range(20)]
 
 
 @contextlib.contextmanager

@@ -34,7 +34,8 @@ def _variances(model: nn.Module, x: torch.Tensor) -> dict[str, list[float]]:
     kinds = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.MultiheadAttention)
     handles = [m.register_forward_hook(hook(name)) for name, m in model.named_modules() if isinstance(m, kinds)]
     training = model.training
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)  # of dropout
         model.train(training)(x)
     for handle in handles:
         handle.remove()

@@ -109,7 +109,7 @@ class Residual(nn.Linear):
 @pytest.mark.parametrize(
     ("model", "text", "message"),
     [
-        (nn.Sequential(nn.Linear(8, 8), Residual(8, 8), nn.ReLU(), nn.Linear(8, 2)), "tat", "residual sums"),
+        (nn.Sequential(nn.Linear(8, 8), Residual(8, 8), nn.ReLU(), nn.Linear(8, 2)), "tat", "a residual sum"),
         (nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, 2)), "dks", "a norm beside 0"),
         (nn.Sequential(nn.Linear(8, 8), nn.Tanh()), "dks", "none at the end"),
         (nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2)), "dks", "too few numbers"),
@@ -182,3 +182,17 @@ def test_the_logits_of_a_tied_model_move_alike_at_every_width():
 
     assert change(1024, "mup") / change(64, "mup") == pytest.approx(1, abs=0.5)
     assert change(1024, "he_normal") / change(64, "he_normal") > 3
+
+
+def test_a_model_that_differentiates_inside_its_forward_is_edited() -> None:
+    class Forces(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.energy = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = x.detach().requires_grad_(True)
+            return -torch.autograd.grad(self.energy(x).sum(), x, create_graph=True)[0]
+
+    done = goodinit.edit(Forces(), "dks", inputs=torch.randn(4, 8))
+    assert [each.where for each in done.changes] == ["energy.1", "energy.3"]

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 import goodinit
 from goodinit import GoodinitError
-from goodinit.pytorch import register_rule
+from goodinit.pytorch import read_structure, register_rule
 from goodinit.pytorch.trace import trace
 
 X = torch.randn(6, 8, generator=torch.Generator().manual_seed(0))
@@ -205,6 +205,17 @@ def test_places_take_the_scale_of_the_look_up_that_they_are_added_to(tied: bool,
         assert (done[name].expected_std, done[name].because) == (pytest.approx(std), "its look-up")
     chosen = goodinit.initialize(Tokens(tied), seed=0, inputs=tokens, rules={"places.weight": "normal(std=0.3)"})
     assert chosen["places.weight"].expected_std == 0.3
+
+
+def test_a_table_that_is_given_the_shape_of_another_does_not_descend_from_it() -> None:
+    class Expanded(Tokens):
+        def forward(self, tokens: Tensor) -> Tensor:
+            x = self.table(tokens)
+            return self.head(x + self.places(torch.arange(12)[None]).expand_as(x) + self.more.type_as(x))
+
+    tokens = torch.randint(0, 50, (4, 12), generator=torch.Generator().manual_seed(1))
+    assert read_structure(Expanded(tied=False), tokens).streams == ()
+    assert goodinit.initialize(Expanded(tied=False), seed=0, inputs=tokens)["places.weight"].because == "its look-up"
 
 
 @pytest.mark.parametrize("first", [True, False])

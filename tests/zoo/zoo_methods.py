@@ -112,8 +112,7 @@ def _edited(case: Case, text: str, before: dict[str, Any]) -> str:
         done = goodinit.edit(case.model, text, inputs=case.inputs)
     except GoodinitError as error:
         return _changed(case, before) or f"refused: {error}"[:_LONGEST]
-    with torch.no_grad():
-        call_model(case.model, case.inputs)
+    call_model(case.model, case.inputs)
     done.undo()
     with torch.no_grad():
         for name, each in case.model.named_buffers():  # which the run moved
@@ -173,7 +172,8 @@ def main() -> None:
     if "--write" in sys.argv:
         from zoo_methods_page import page
 
-        (Path(__file__).parents[2] / "docs/zoo-methods.md").write_text(page(list(rows_of(path)), list(texts())))
+        written = page(list(rows_of(path)), list(texts()), len(ready()), SECONDS)
+        (Path(__file__).parents[2] / "docs/zoo-methods.md").write_text(written)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import importlib
 import os
@@ -15,9 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from jobs import Job
+from jobs import JOBS, Job
 
-__all__ = ["SIGNALS", "end_of", "prepare", "start", "watch_stored", "watch_writes", "without_links", "wrong_end"]
+__all__ = ["SIGNALS", "asked", "end_of", "start", "watch_stored", "watch_writes", "without_links", "wrong_end"]
 
 WRITES: Final = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.truncate", "os.chmod"}
 SIGNALS: Final = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -25,7 +26,19 @@ ENDS: Final = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
 LIMIT: Final = 600.0
 
 
-def prepare(base: Path) -> None:
+def asked(summary: str) -> tuple[int, Path, dict[str, Job]]:
+    """What a person asks of a table: how many kills, in which folder, which is there then, and of which commands."""
+    parser = argparse.ArgumentParser(description=summary)
+    parser.add_argument("--kills", type=int, default=100, help="of each command")
+    parser.add_argument("--only", help="a command, as in the table")
+    parser.add_argument("--folder", default="build/faults")
+    given = parser.parse_args()
+    base = Path(given.folder).resolve()
+    _prepare(base)
+    return given.kills, base, {name: job for name, job in JOBS.items() if given.only in (None, name)}
+
+
+def _prepare(base: Path) -> None:
     """Import what the commands use, and make the folder that they run in."""
     import torch
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 import goodinit
-from goodinit.report.folder import HIDDEN, INCOMPLETE
+from goodinit.hidden import HIDDEN
+from goodinit.report.folder import INCOMPLETE
 
 __all__ = ["JOBS", "Job", "leftovers"]
 

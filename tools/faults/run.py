@@ -10,7 +10,6 @@ something was wrong. studies.py kills what writes a study.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import os
 import random
@@ -27,8 +26,8 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from forks import SIGNALS, end_of, prepare, start, watch_writes, without_links, wrong_end
-from jobs import JOBS, MODELS, Job, fresh, leftovers
+from forks import SIGNALS, asked, end_of, start, watch_writes, without_links, wrong_end
+from jobs import MODELS, Job, fresh, leftovers
 
 KEPT: Final = ("audit --baseline", "check --baseline")
 """What a second run reads and does not write."""
@@ -37,22 +36,15 @@ TRIES: Final = 4  # for each kill that is to meet the command at work
 
 def main() -> None:
     """Print a row a command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=100, help="of each command")
-    parser.add_argument("--only", help="a command, as in the table")
-    parser.add_argument("--folder", default="build/faults")
-    given = parser.parse_args()
-    base = Path(given.folder).resolve()
-    prepare(base)
+    kills, base, jobs = asked(__doc__.splitlines()[0])
     print("| command | kills | absent | whole | marked | hidden leftovers | disk full | read-only | no links | wrong |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     failed = 0
-    for name, job in JOBS.items():
-        if given.only in (None, name):
-            wrong = row(name, job, base, 0 if job.study else given.kills)
-            failed += len(wrong)
-            for each in wrong[:5]:
-                print(f"{name}: {each}", file=sys.stderr)
+    for name, job in jobs.items():
+        wrong = row(name, job, base, 0 if job.study else kills)
+        failed += len(wrong)
+        for each in wrong[:5]:
+            print(f"{name}: {each}", file=sys.stderr)
     sys.exit(failed > 0)
 
 

@@ -9,7 +9,6 @@ stopped. A run that ended before the signal came does not count. The exit code i
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
@@ -22,32 +21,25 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from forks import SIGNALS, end_of, prepare, start, watch_stored, wrong_end
-from jobs import JOBS, Job, fresh
+from forks import SIGNALS, asked, end_of, start, watch_stored, wrong_end
+from jobs import Job, fresh
 
 TRIES: Final = 4  # for each kill that is to meet progress
 
 
 def main() -> None:
     """Print a row a command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=100, help="of each command")
-    parser.add_argument("--only", help="a command, as in the table")
-    parser.add_argument("--folder", default="build/faults")
-    given = parser.parse_args()
-    base = Path(given.folder).resolve()
-    prepare(base)
+    kills, base, jobs = asked(__doc__.splitlines()[0])
     print("| command | processes | trials | kills that met progress | lost | doubled | changed | wrong |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     failed = 0
-    for name, job in JOBS.items():
-        if job.study and given.only in (None, name):
-            for tried in (Killed(job, base), Shared(job, base)):
-                tried.run(given.kills)
-                print(f"| `{name}` | {tried.row()} |", flush=True)
-                for each in tried.wrong[:5]:
-                    print(f"{name}: {each}", file=sys.stderr)
-                failed += len(tried.wrong)
+    for name, job in jobs.items():
+        for tried in (Killed(job, base), Shared(job, base)) if job.study else ():
+            tried.run(kills)
+            print(f"| `{name}` | {tried.row()} |", flush=True)
+            for each in tried.wrong[:5]:
+                print(f"{name}: {each}", file=sys.stderr)
+            failed += len(tried.wrong)
     sys.exit(failed > 0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from goodinit.checkup.model_signals import CallSignals, SumSignals, histogram
 from goodinit.checkup.model_theory import expected_std, moments
@@ -23,7 +24,25 @@ def layers_of(
     for call in trace.calls:
         for source in call.sources:
             consumers.setdefault(source, []).append(call.index)
-    return tuple(_layer(each, measured, consumers.get(each.call.index, [])) for each in measured)
+    gating = _gating(trace)
+    return tuple(
+        replace(_layer(each, measured, consumers.get(each.call.index, [])), gating=each.call.index in gating)
+        for each in measured
+    )
+
+
+def _gating(trace: Trace) -> set[int]:
+    """The calls whose outputs are gates, and those that go into such calls alone."""
+    behind: dict[int, list[int]] = {}
+    for call in trace.calls:
+        for before in call.after:
+            behind.setdefault(before, []).append(call.index)
+    found: set[int] = set()
+    for call in reversed(trace.calls):
+        feeds = behind.get(call.index, [])
+        if call.gating or (feeds and not call.residual and found.issuperset(feeds)):
+            found.add(call.index)
+    return found
 
 
 class _Measured:

@@ -162,7 +162,7 @@ def compare(
     if engine not in ENGINES:
         raise unknown_name("engine", str(engine), ENGINES)
     for option in OPTIONS.values():
-        if option.scope == "run" and option.must:
+        if option.scope == "run":
             option.check(given[option.name])
     if retry not in (None, *OPTIONS["retry"].choices):
         raise GoodinitError(f"retry {shown(retry)}: choose {OPTIONS['retry'].takes}")

@@ -29,8 +29,9 @@ class Builtin:
     """A data set that is made or read here.
 
     `make` takes the seed, the noise and the number of points to train on; the set has the options whose defaults are
-    given here, `noise` from 0 on and `points`. `varies` says that the examples depend on the seed. Without `classes`
-    numbers are to be predicted, called `target`. `standardized` sets are scaled by the training rows.
+    given here, `noise` from 0 on and `points`; one without `points` has `rows` to train and to test on. `varies` says
+    that the examples depend on the seed. Without `classes` numbers are to be predicted, called `target`.
+    `standardized` sets are scaled by the training rows.
     """
 
     summary: str
@@ -39,6 +40,7 @@ class Builtin:
     make: Callable[[int, float, int], Points]
     noise: float | None = None
     points: int | None = TRAIN
+    rows: tuple[int, int] | None = None
     varies: bool = True
     image: tuple[int, int] | None = None
     target: str = "y"
@@ -168,6 +170,7 @@ BUILTIN: Final[dict[str, Builtin]] = {
         _PIXELS,
         _digits,
         points=None,
+        rows=(1347, 450),
         image=(8, 8),
     ),
     "wave": Builtin(
@@ -183,6 +186,7 @@ BUILTIN: Final[dict[str, Builtin]] = {
         ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"),
         _diabetes,
         points=None,
+        rows=(332, 110),
         target="progression",
         standardized=True,
     ),

@@ -31,8 +31,8 @@ class Initializer(ABC):
     The class attributes are its facts, shown by `goodinit show` and read by the tests: `name` as people write
     it, `aliases`, one-sentence `summary`, `formula`, `reference`, the `activations` it was derived for (empty:
     any), `elsewhere`, what the same name means in other frameworks, and `follows`, the option that the activation
-    after a layer decides: `activation`, `gain`, or none where the rule's formula leaves it out. `whole` says that a
-    slice takes the time and the memory of the whole tensor.
+    after a layer decides: `activation`, `gain`, or none where the rule's formula leaves it out. `choices` are the words
+    that an option takes. `whole` says that a slice takes the time and the memory of the whole tensor.
     """
 
     name: ClassVar[str]
@@ -43,6 +43,7 @@ class Initializer(ABC):
     activations: ClassVar[tuple[str, ...]] = ()
     elsewhere: ClassVar[Mapping[str, str]] = {}
     follows: ClassVar[Literal["activation", "gain"] | None] = None
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     whole: ClassVar[bool] = False
 
     def __new__(cls, *values: object, **options: object) -> Self:
@@ -141,9 +142,11 @@ class Initializer(ABC):
         bound = f" from {low:g} to {high:g}" if high < math.inf else bound
         raise GoodinitError(f"{self.name}({option}={shown(value)}): {option} must be a finite number{bound}")
 
-    def _check_choice(self, option: str, choices: tuple[object, ...]) -> None:
-        """Refuse an option that is not one of the words in `choices`."""
-        value = getattr(self, option)
-        if value not in choices:
-            listed = ", ".join(str(choice).lower() for choice in choices)
-            raise GoodinitError(f"{self.name}({option}={shown(value)}): {option} must be one of {listed}")
+    def _check_choices(self) -> None:
+        """Refuse an option that is not one of its words, or a switch that is neither true nor false."""
+        switches = {field.name: (True, False) for field in fields(self) if isinstance(field.default, bool)}
+        for option, choices in {**self.choices, **switches}.items():
+            value = getattr(self, option)
+            if value not in choices:
+                listed = ", ".join(str(choice).lower() for choice in choices)
+                raise GoodinitError(f"{self.name}({option}={shown(value)}): {option} must be one of {listed}")

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from goodinit import activations, theory
 from goodinit.initializers.base import same_everywhere
+from goodinit.initializers.critical_table import CRITICAL
 from goodinit.initializers.variance_scaling import DISTRIBUTIONS, FanScaled
 
 __all__ = ["EdgeOfChaos", "RandomWalk", "Siren"]
@@ -18,7 +19,8 @@ _NOWHERE = MappingProxyType({"PyTorch": "none", "Keras": "none", "JAX": "none"})
 
 @lru_cache
 def _critical_weight_variance(activation: str, bias_variance: float) -> float:
-    return same_everywhere(theory.critical_weight_variance(activation, bias_variance=bias_variance))
+    kept = CRITICAL.get(activation) if bias_variance == 0 else None
+    return kept or same_everywhere(theory.critical_weight_variance(activation, bias_variance=bias_variance))
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class EdgeOfChaos(FanScaled):
     reference = "Poole et al. 2016; Schoenholz, Gilmer, Ganguli & Sohl-Dickstein 2017, Deep Information Propagation"
     elsewhere = _NOWHERE
     follows = "activation"
+    choices = MappingProxyType({"distribution": DISTRIBUTIONS})
 
     activation: str = "tanh"
     bias_variance: float = 0.0
@@ -48,7 +51,7 @@ class EdgeOfChaos(FanScaled):
     def __post_init__(self) -> None:
         object.__setattr__(self, "activation", activations.get(self.activation).name)
         self._check_number("bias_variance", low=0)
-        self._check_choice("distribution", DISTRIBUTIONS)
+        self._check_choices()
         self._scale(1)  # refuses what has no critical point now, not at the first weight
 
     def _scale(self, units: float) -> float:
@@ -75,11 +78,12 @@ class RandomWalk(FanScaled):
     activations = ("relu", "linear")
     elsewhere = _NOWHERE
     follows = "activation"
+    choices = MappingProxyType({"activation": activations})
 
     activation: str = "relu"
 
     def __post_init__(self) -> None:
-        self._check_choice("activation", ("relu", "linear"))
+        self._check_choices()
 
     def _scale(self, units: float) -> float:
         return same_everywhere(theory.random_walk_gain(self.activation, width=max(1, round(units))) ** 2)
@@ -106,7 +110,7 @@ class Siren(FanScaled):
 
     def __post_init__(self) -> None:
         self._check_number("frequency", above=0)
-        self._check_choice("first", (True, False))
+        self._check_choices()
 
     def _scale(self, units: float) -> float:
         return 1 / (3 * units) if self.first else 2 / float(self.frequency) ** 2

@@ -87,6 +87,8 @@ class TruncatedNormal(Initializer):
         }
     )
 
+    choices = MappingProxyType({"bounds": ("sigmas", "absolute")})
+
     std: float = 1.0
     mean: float = 0.0
     low: float = -2.0
@@ -98,8 +100,7 @@ class TruncatedNormal(Initializer):
         self._check_number("std", above=0)
         for option in ("mean", "low", "high"):
             self._check_number(option)
-        self._check_choice("bounds", ("sigmas", "absolute"))
-        self._check_choice("corrected", (True, False))
+        self._check_choices()
         if not self.low < self.high:
             raise GoodinitError(f"{self}: low must be below high; exchange them")
         if self.corrected and self.bounds == "absolute":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -32,6 +33,7 @@ class MirroredBlock(Initializer):
         "LL(M) = [[M, -M], [-M, M]]: first LL(I), end LL(O) - I; beside a projection LL(P), LL(O P' / 2), LL(O / 2)"
     )
     reference = "after Gadhikar & Burkholz 2022"
+    choices = MappingProxyType({"part": _PARTS})
     whole = True
 
     part: _Part = "first"
@@ -39,7 +41,7 @@ class MirroredBlock(Initializer):
     into: int = 0
 
     def __post_init__(self) -> None:
-        self._check_choice("part", _PARTS)
+        self._check_choices()
         self._check_number("into", low=0)
 
     def elements(self, weight: Weight, stream: Stream, start: int, stop: int) -> NDArray[np.float64]:

@@ -37,6 +37,8 @@ class Sparse(MatrixInitializer):
         }
     )
 
+    choices = MappingProxyType({"counts": ("zeros", "nonzeros"), "per": ("output", "input")})
+
     sparsity: float = 0.9
     std: float = 0.01
     counts: str = "zeros"
@@ -45,8 +47,7 @@ class Sparse(MatrixInitializer):
     def __post_init__(self) -> None:
         self._check_number("std", low=0)
         self._check_number("sparsity", low=0, high=1)
-        self._check_choice("counts", ("zeros", "nonzeros"))
-        self._check_choice("per", ("output", "input"))
+        self._check_choices()
 
     def _kept(self, connections: int) -> int:
         share = self.sparsity if self.counts == "nonzeros" else 1 - self.sparsity

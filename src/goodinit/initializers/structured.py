@@ -185,12 +185,14 @@ class LooksLinear(MatrixInitializer):
     activations = ("relu",)
     elsewhere = MappingProxyType({"PyTorch": "none", "Keras": "none", "JAX": "none"})
 
+    choices = MappingProxyType({"side": SIDES})
+
     gain: float = 1.0
     side: str = "both"
 
     def __post_init__(self) -> None:
         self._check_number("gain", above=0)
-        self._check_choice("side", SIDES)
+        self._check_choices()
 
     def _block(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of the stack of W."""

@@ -120,6 +120,8 @@ class VarianceScaling(FanScaled):
         }
     )
 
+    choices = MappingProxyType({"mode": MODES, "distribution": DISTRIBUTIONS})
+
     scale: float = 1.0
     mode: str = "fan_in"
     distribution: str = "normal"
@@ -128,8 +130,7 @@ class VarianceScaling(FanScaled):
     def __post_init__(self) -> None:
         self._check_number("scale", above=0)
         self._check_number("bias_variance", low=0)
-        self._check_choice("mode", MODES)
-        self._check_choice("distribution", DISTRIBUTIONS)
+        self._check_choices()
 
     def _scale(self, units: float) -> float:
         return float(self.scale)
@@ -212,13 +213,14 @@ class GlorotUniform(_Glorot):
 @dataclass(frozen=True)
 class _He(FanScaled):
     follows = "activation"
+    choices = MappingProxyType({"mode": MODES})
 
     activation: str = "relu"
     mode: str = "fan_in"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "activation", activations.get(self.activation).name)
-        self._check_choice("mode", MODES)
+        self._check_choices()
 
     def _scale(self, units: float) -> float:
         return squared_gain(self.activation)

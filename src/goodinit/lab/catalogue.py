@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import Field, asdict, fields
 from functools import cache
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any
 
 from goodinit import activations, findings, initializers
 from goodinit.checkup.measure import NEAR_BOUND
 from goodinit.checkup.model_theory import baseline_saturation
 from goodinit.datasets import BUILTIN
-from goodinit.datasets.builtin import make
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer, Scaled
 from goodinit.lab.laws import law
@@ -23,8 +22,6 @@ from goodinit.streams import KeyedStream
 from goodinit.training import OPTIMIZERS
 
 __all__ = ["catalogue", "served_catalogue"]
-
-_PROBE_WORD: Final = "?"
 
 
 @cache
@@ -114,13 +111,9 @@ def _takes(kind: type[Initializer], option: str, value: object) -> bool:
 
 
 def _choices(kind: type[Initializer], option: str) -> list[str]:
-    """The words that an option takes, from the sentence that refuses another; any activation where it says none."""
-    try:
-        initializers.get(kind.name, **{option: _PROBE_WORD})
-    except GoodinitError as error:
-        listed = str(error).partition("must be one of ")[2]
-        return listed.split(", ") if listed else activations.names()
-    return []
+    """The words that an option takes, an activation's any that it takes; none where it is a free text."""
+    words = list(kind.choices.get(option, ()))
+    return words or (activations.names() if option == "activation" else [])
 
 
 def _activation(name: str) -> dict[str, Any]:
@@ -152,11 +145,5 @@ def _data(name: str) -> dict[str, Any]:
         "image": list(kind.image) if kind.image else None,
         "noise": None if kind.noise is None else {"default": kind.noise, "low": 0, "high": NOISE[name]},
         "points": None if kind.points is None else {"default": kind.points, "low": points[0], "high": points[1]},
-        "examples": _examples(name) if kind.points is None else None,
+        "examples": None if kind.rows is None else dict(zip(("train", "test"), kind.rows, strict=True)),
     }
-
-
-def _examples(name: str) -> dict[str, int]:
-    """How many examples a set of a fixed size has."""
-    data = make(name, 0)
-    return {"train": len(data.y_train), "test": len(data.y_test)}

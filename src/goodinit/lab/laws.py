@@ -10,6 +10,7 @@ from goodinit import activations
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer
 from goodinit.initializers.base import same_everywhere
+from goodinit.initializers.critical_table import CRITICAL
 from goodinit.lab.limits import LIMITS
 from goodinit.weights import Weight
 
@@ -62,9 +63,12 @@ def _scale(kind: type[Initializer], **options: Any) -> float:
     return kind(**options).expected_variance(Weight.linear("W", 1, 1))
 
 
-def _of_activation(kind: type[Initializer]) -> dict[str, float]:
+def _of_activation(kind: type[Initializer], known: Mapping[str, float | None] | None = None) -> dict[str, float]:
+    """Its scale for each activation that has one; not asked for are those that are `known` to have none."""
     found = {}
     for name in activations.names():
+        if (known or {}).get(name, 0.0) is None:
+            continue
         try:
             found[name] = _scale(kind, activation=name)
         except GoodinitError:
@@ -89,7 +93,7 @@ _SCALES: Final[Mapping[str, Callable[[type[Initializer]], Any]]] = {
     "he_normal": lambda kind: {"gain_of": _of_activation(kind)},
     "he_uniform": lambda kind: {"gain_of": _of_activation(kind)},
     "pytorch_linear": _scale,
-    "edge_of_chaos": lambda kind: {"critical_of": _of_activation(kind)},
+    "edge_of_chaos": lambda kind: {"critical_of": _of_activation(kind, CRITICAL)},
     "random_walk": lambda kind: {"by_fan": _by_fan(kind)},
     "siren": lambda kind: {"siren": True},
 }

@@ -182,10 +182,9 @@ def _read_option(name: str, given: Any) -> Any:
     option = OPTIONS[name]
     if option.choices:
         return fields.choice(given, name, [word for word in option.choices if word not in FOR_MODELS])
-    if option.kind == "integer":
-        return (
-            None if given is None and option.usual is None else fields.whole(given, name, int(option.low), _MOST[name])
-        )
+    if option.kind == "integer" and option.bounds is not None:
+        low = int(option.bounds.low)
+        return None if given is None and option.usual is None else fields.whole(given, name, low, _MOST[name])
     return fields.number(given, name, *LIMITS[name])
 
 

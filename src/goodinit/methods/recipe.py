@@ -119,7 +119,7 @@ class FromRecipe(Method):
         mixing = speaks & {"qkv", "query", "mixer_in"}
         found = {places[each.name].role for each in structure.parameters}
         if not found & ({"query", "key", "value", "qkv", "key_value"} & speaks or mixing):
-            what = "attention" if "query" in mixing or "qkv" in mixing else "state-space layers"
+            what = "attention" if "query" in mixing or "qkv" in mixing else "state-space layer"
             advice = "" if structure.trace is not None else "; pass inputs, a batch, where its names are its own"
             raise GoodinitError(f"{self} is for {self.recipe.covers}, and no {what} is found in this model{advice}")
         left = Counter[str]()
@@ -128,10 +128,13 @@ class FromRecipe(Method):
                 left[places[each.name].role] += math.prod(each.shape or ())
         whole = sum(math.prod(each.shape or ()) for each in structure.parameters)
         if left.total() > _MOST * whole:
-            listed = ", ".join(f"{_words(role)} ({size:,} numbers)" for role, size in left.most_common(4))
+            most = left.most_common(2)
+            listed = " and ".join(f"{_words(role)} ({size:,} of {whole:,} numbers)" for role, size in most)
+            advice = (
+                "" if structure.trace is not None else "; pass inputs, a batch, so that one run tells what they are"
+            )
             raise GoodinitError(
-                f"{self} is for {self.recipe.covers}, and says nothing of most of this model: {listed}; pass inputs, "
-                f"a batch, so that one run tells what they are, or choose another start"
+                f"{self} is for {self.recipe.covers}, and says nothing of most of this model: {listed}{advice}"
             )
 
     def __str__(self) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from goodinit.options.record import Option, OptionKind
+from goodinit.options.record import Bounds, Option, OptionKind
 from goodinit.options.table import DEFAULT_OUT, LOSSES, OPTIONS, task_options
 from goodinit.options.tasks import TASKS
 
-__all__ = ["DEFAULT_OUT", "LOSSES", "OPTIONS", "TASKS", "Option", "OptionKind", "task_options"]
+__all__ = ["DEFAULT_OUT", "LOSSES", "OPTIONS", "TASKS", "Bounds", "Option", "OptionKind", "task_options"]

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from goodinit.errors import GoodinitError, is_finite, shown
 
-__all__ = ["Option", "OptionKind"]
+__all__ = ["Bounds", "Option", "OptionKind"]
 
 OptionKind = Literal["integer", "number", "text", "texts", "switch", "flag", "integers", "rates", "seeds"]
 """What an option takes; a switch is on or off, and has a default of neither."""
@@ -29,15 +29,31 @@ _EXPECTED: Final[dict[OptionKind, str]] = {
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """Where a number has to lie: from `low` to `high`, without these where they are open; `must` says so in words."""
+
+    must: str
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+
+    def hold(self, value: Any) -> bool:
+        """Whether the value lies between them and is finite."""
+        above: bool = value > self.low if self.open_low else value >= self.low
+        below: bool = value < self.high if self.open_high else value <= self.high
+        return above and below and is_finite(value)
+
+
+@dataclass(frozen=True)
 class Option:
     """An option of `compare`.
 
     `scope` says what it belongs to: the study's design, a task, the run that trains it, or the command alone.
     `default` is what `compare` takes where nothing is said, and `usual` what the classic task then has. `identity` says
     whether a task's trials depend on it, and so whether trials of another value are others. `of` names what alone
-    has it: a network of goodinit's own, or a person's model. `low` and `high` are bounds of a number; `open_low` and
-    `open_high` leave the bounds themselves out. `in_file` and `python` say whether a study's file and `compare`
-    take it, as the command does. `must` says what a value has to be, `expected` what a file has to hold.
+    has it: a network of goodinit's own, or a person's model. `bounds` are those of a number, `in_file` and `python` say
+    whether a study's file and `compare` take it, as the command does, and `expected` says what a file has to hold.
     """
 
     name: str
@@ -50,11 +66,7 @@ class Option:
     identity: bool = False
     of: Literal["network", "model"] | None = None
     choices: tuple[str, ...] = ()
-    low: float = -math.inf
-    high: float = math.inf
-    open_low: bool = False
-    open_high: bool = False
-    must: str = ""
+    bounds: Bounds | None = None
     expected: str = ""
     in_file: bool = True
     python: bool = True
@@ -75,20 +87,15 @@ class Option:
         return self.expected or _EXPECTED[self.kind]
 
     def check(self, value: object) -> None:
-        """Raise GoodinitError unless the value is a finite number within the bounds, or a default of None."""
-        if value is None and self.default is None and self.usual is None:
+        """Raise GoodinitError unless a number with bounds is finite and within them, or a default of None."""
+        if self.bounds is None or (value is None and self.default is None and self.usual is None):
             return
         if self.kind == "integer":
             right = isinstance(value, Integral)
         else:
             right = isinstance(value, Integral) or (isinstance(value, Real) and not isinstance(value, Rational))
-        if not right or isinstance(value, bool) or not self._within(value):
-            raise GoodinitError(f"{self.name.replace('_', ' ')} {shown(value)}: it must be {self.must}")
-
-    def _within(self, value: Any) -> bool:
-        above: bool = value > self.low if self.open_low else value >= self.low
-        below: bool = value < self.high if self.open_high else value <= self.high
-        return above and below and is_finite(value)
+        if not right or isinstance(value, bool) or not self.bounds.hold(value):
+            raise GoodinitError(f"{self.name.replace('_', ' ')} {shown(value)}: it must be {self.bounds.must}")
 
     @property
     def row(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from goodinit.options.record import Option
+from goodinit.options.record import Bounds, Option
 from goodinit.options.tasks import TASKS
 
 __all__ = ["DEFAULT_OUT", "LOSSES", "OPTIONS", "task_options"]
@@ -12,8 +12,7 @@ __all__ = ["DEFAULT_OUT", "LOSSES", "OPTIONS", "task_options"]
 DEFAULT_OUT: Final = "goodinit-compare"
 LOSSES: Final = ("cross_entropy", "squared_error")
 
-_COUNT: Final = "an integer from 1 to 10^12"
-_MOST: Final = 10**12
+_COUNT: Final = Bounds("an integer from 1 to 10^12", 1, 10**12)
 
 _ENGINES: Final = {"reference": "NumPy", "lanes": "compiled", "torch": "PyTorch"}  # the registry's, as a test holds
 
@@ -139,9 +138,7 @@ OPTIONS: Final[dict[str, Option]] = {
             "Step size; repeat for several, auto to tune each start.",
             "X|auto",
             usual=0.01,  # a trial's own key has it
-            low=0,
-            open_low=True,
-            must="a finite number above 0, such as 0.01",
+            bounds=Bounds("a finite number above 0, such as 0.01", low=0, open_low=True),
             default_text="`0.01`",
             meaning="repeat for several: each initialization is given its best one, found on seeds of their own; "
             "`auto` has a grid",
@@ -175,9 +172,7 @@ OPTIONS: Final[dict[str, Option]] = {
             "N",
             usual=15_000,
             identity=True,
-            low=1,
-            high=_MOST,
-            must=_COUNT,
+            bounds=_COUNT,
             default_text="`15000`",
             meaning="the number of updates",
         ),
@@ -188,9 +183,7 @@ OPTIONS: Final[dict[str, Option]] = {
             "Examples a step.",
             "N",
             identity=True,
-            low=1,
-            high=_MOST,
-            must=_COUNT,
+            bounds=_COUNT,
             default_text="all",
             meaning="examples a step",
         ),
@@ -245,9 +238,7 @@ OPTIONS: Final[dict[str, Option]] = {
             "Steps between recorded losses.",
             "N",
             identity=True,
-            low=1,
-            high=_MOST,
-            must=_COUNT,
+            bounds=_COUNT,
             default_text="a round number",
             meaning="steps between recorded losses",
         ),
@@ -282,9 +273,7 @@ OPTIONS: Final[dict[str, Option]] = {
             "Trainings with weights changed by 1e-15 (4); 0 for none.",
             "N",
             default=4,
-            low=0,
-            high=1000,
-            must="an integer from 0 to 1000",
+            bounds=Bounds("an integer from 0 to 1000", low=0, high=1000),
             default_text="`4`",
             meaning="trainings of the first seed with every initial weight changed by one part in 1e15; `0` for none",
         ),
@@ -295,10 +284,9 @@ OPTIONS: Final[dict[str, Option]] = {
             "Differences in test accuracy or R² up to this are equivalent.",
             "X",
             default=0.0,
-            low=0,
-            high=1,
-            open_high=True,
-            must="a difference in accuracy or R², from 0 to below 1, such as 0.01",
+            bounds=Bounds(
+                "a difference in accuracy or R², from 0 to below 1, such as 0.01", low=0, high=1, open_high=True
+            ),
             default_text="`0`",
             meaning="differences in test accuracy, or R², up to this are called equivalent",
         ),
@@ -308,9 +296,7 @@ OPTIONS: Final[dict[str, Option]] = {
             "run",
             "Training loss that counts as learned (half of guessing).",
             "X",
-            low=0,
-            open_low=True,
-            must="a finite number above 0, such as 0.1",
+            bounds=Bounds("a finite number above 0, such as 0.1", low=0, open_low=True),
             default_text="half of guessing",
             meaning="the training loss that counts as learned",
         ),
@@ -357,9 +343,7 @@ OPTIONS: Final[dict[str, Option]] = {
             "run",
             "A trial that takes longer by itself is not trained.",
             "SECONDS",
-            low=0.01,
-            high=1e9,
-            must="a number of seconds from 0.01 to 10^9, such as 600",
+            bounds=Bounds("a number of seconds from 0.01 to 10^9, such as 600", low=0.01, high=1e9),
             default_text="none",
             meaning="a trial that takes longer by itself is not trained, and counted apart",
         ),

@@ -97,8 +97,8 @@ class _OfActivations(ABC):
         followed = [call for call in trace.calls if call.activation is not None]
         odd = next((call for call in trace.calls if call.norm_before or call.norm_after), None)
         if trace.sums or odd is not None:
-            what = "residual sums" if trace.sums else f"a norm beside {odd.module}" if odd is not None else ""
-            raise GoodinitError(f"{self.name}: it is for chains of layers without sums and norms, and here are {what}")
+            what = "a residual sum" if trace.sums else f"a norm beside {odd.module}" if odd is not None else ""
+            raise GoodinitError(f"{self.name}: it is for chains of layers without sums and norms, and here is {what}")
         if any(len(call.after) > 1 for call in trace.calls) or any(call.last for call in followed) or not followed:
             raise GoodinitError(
                 f"{self.name}: it is for layers one behind another with an activation between them, and none at the end"
@@ -106,8 +106,8 @@ class _OfActivations(ABC):
         found = _called(model, inputs)
         if sum(count for _, count in found.values()) != len(followed):
             raise GoodinitError(
-                f"{self.name}: {len(followed)} activations were computed, and of these only "
-                f"{sum(count for _, count in found.values())} by modules such as nn.Tanh; make each a module"
+                f"{self.name}: {len(followed)} activations come behind layers, and modules such as nn.Tanh compute "
+                f"{sum(count for _, count in found.values())}; make each of those a module, and no other"
             )
         made: list[EditStep] = []
         for path, (name, _) in found.items():
@@ -134,7 +134,7 @@ def _called(model: nn.Module, inputs: Any) -> dict[str, tuple[str, int]]:
     def count(path: str, name: str, module: nn.Module, args: Any, output: Any) -> None:
         found[path] = (name, found.get(path, (name, 0))[1] + 1)
 
-    with untouched(model, inputs) as own, torch.no_grad():
+    with untouched(model, inputs) as own, torch.enable_grad():  # a model may differentiate inside its forward
         for path, module in model.named_modules():
             name = _CLASSES.get(type(module).__name__)
             if name is not None and type(module).__module__.startswith("torch.nn."):

@@ -23,8 +23,7 @@ def total_loss(output: Any, targets: Any, loss: LossFunction | None) -> Tensor |
     Raises GoodinitError where it cannot be computed, naming its own error, or is no single number.
     """
     if loss is None:
-        carried = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
-        total = carried if isinstance(carried, Tensor) and carried.numel() == 1 else None
+        total = _carried(output)
         return None if total is None else total.reshape(())
     try:
         total = loss(output) if targets is None else loss(output, targets)
@@ -37,6 +36,16 @@ def total_loss(output: Any, targets: Any, loss: LossFunction | None) -> Tensor |
         what = describe(total)
         raise GoodinitError(f"the loss gave {what}; it must give one number, a tensor of one element")
     return total.reshape(())
+
+
+def _carried(output: Any) -> Tensor | None:
+    """The loss that a model gives itself: its `loss`, the number that it returns, or the only number among several."""
+    named = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
+    if isinstance(named, Tensor) and named.numel() == 1:
+        return named
+    given = output if isinstance(output, tuple | list) else [output]
+    numbers = [each for each in given if isinstance(each, Tensor) and each.dim() == 0 and each.is_floating_point()]
+    return numbers[0] if len(numbers) == 1 else None
 
 
 def _numbered(output: Any, targets: Any) -> str:

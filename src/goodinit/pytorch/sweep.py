@@ -77,11 +77,11 @@ class Sweeper(Tracer):
         kind = LAYERS.get(func)
         if kind is None:
             return func(*args, **kwargs)
-        groups = operands(func, kind, args, kwargs, lambda tensor: self._value(tensor).names)
-        given = [self._value(tensor) for tensor in tensors_in((args, kwargs))]
+        groups = operands(func, kind, args, kwargs, lambda tensor: self.notes.value(tensor).names)
+        given = [self.notes.value(tensor) for tensor in tensors_in((args, kwargs))]
         if not groups or (kind == "matmul" and not any(value.signal for value in given)):
             return func(*args, **kwargs)
-        first = len(self._open)
+        first = len(self.notes.calls)
         for at, used in enumerate(groups):
             if not used.whole:
                 self._inside(self._call_of(first + at, used), used)
@@ -161,7 +161,7 @@ class Sweeper(Tracer):
         measured = measured_output(output, axis, self._examples)
         if not self._jacobians:
             return measured
-        calls = self._value(used.input).calls
+        calls = self.notes.value(used.input).calls
         ends = [self._starts[index] for index in sorted(calls)[-1:] if index in self._starts]
         if not calls and call.first:
             ends = self._inputs

@@ -70,7 +70,7 @@ class Drawing:
     task: str = ""
 
 
-FigureKind = Literal["png", "svg", "pdf"]
+FigureKind = Literal["svg", "png", "pdf"]
 """What a figure is written as."""
 FIGURE_KINDS: Final[tuple[FigureKind, ...]] = get_args(FigureKind)
 
@@ -85,6 +85,7 @@ def render(drawing: Drawing, kinds: Sequence[FigureKind] = ("svg",)) -> dict[Fig
             buffer = io.BytesIO()
             drawing.figure.savefig(buffer, format=kind, dpi=_DPI, metadata=_METADATA[kind])
             files[kind] = buffer.getvalue()
+            drawing.figure.set_layout_engine("none")  # the places of the first hold for all
     if "svg" in files:
         files["svg"] = re.sub(rb"<!--.*?-->\s*", b"", files["svg"], flags=re.DOTALL)  # comments repeat each text
     return files

@@ -39,6 +39,7 @@ class LayerCall:
     embedding of places does not. `beside` names the tables and tokens of places that are added to a look-up, each with
     what the look-up is multiplied by before that over what the table is. `scoring` says that the output is a query,
     a key or a router's choice: it goes into a softmax, from which little comes back while all scores are alike.
+    `gating` says that the output multiplies another signal, behind a sigmoid.
     `attended` says that the output is summed by the weights of an attention, as its values; where a layer makes queries
     and keys too, `value_units` are the ranges of its output units that are values, none where that cannot be told.
     `head_size` is how many units of it one of its heads has. `after` are the calls whose outputs its input was computed
@@ -70,6 +71,7 @@ class LayerCall:
     varied: bool = True
     beside: tuple[tuple[str, float], ...] = ()
     scoring: bool = False
+    gating: bool = False
     attended: bool = False
     value_units: tuple[tuple[int, int], ...] = ()
     head_size: int | None = None

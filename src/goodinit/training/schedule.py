@@ -57,8 +57,7 @@ class Schedule:
         if self.optimizer not in (*OPTIMIZERS, *FOR_MODELS):
             raise unknown_name("optimizer", as_word(self.optimizer), (*OPTIMIZERS, *FOR_MODELS))
         for each in fields(self):
-            if OPTIONS[each.name].must:
-                OPTIONS[each.name].check(getattr(self, each.name))
+            OPTIONS[each.name].check(getattr(self, each.name))
         if len(self.recorded) > MOST_RECORDS:
             raise GoodinitError(
                 f"record every {self.record_every} of {self.steps} steps: {MOST_RECORDS:,} losses at most; record fewer"

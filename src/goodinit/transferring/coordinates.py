@@ -96,9 +96,9 @@ class _Probe(UseTracer):
     def _layer(
         self, func: Function, kind: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], before: Known, result: Any
     ) -> None:
-        first = len(self._open)
+        first = len(self.notes.calls)
         super()._layer(func, kind, args, kwargs, before, result)
-        made = self._open[first:]
+        made = self.notes.calls[first:]
         output = next(iter(tensors_in(result)), None)
         if kind == "attention":
             self._fused(packed_scores(args, kwargs, _ROWS))
@@ -106,7 +106,7 @@ class _Probe(UseTracer):
             self.products = int(args[0].shape[-1])  # of two signals: a query and its key, should a softmax follow
         if not made or output is None:
             return
-        groups = operands(func, kind, args, kwargs, lambda tensor: self._value(tensor).names)
+        groups = operands(func, kind, args, kwargs, lambda tensor: self.notes.value(tensor).names)
         for call, used in zip(made, groups, strict=True):
             title = call.module or call.weight
             key = title if call.number == 0 else f"{title} ({call.number + 1})"
@@ -147,7 +147,7 @@ class _Probe(UseTracer):
 
     def _first(self, tensor: Tensor) -> Tensor | None:
         """What a parameter, or a view of one, was at the start."""
-        names = self._value(tensor).names
+        names = self.notes.value(tensor).names
         if self.start is None or len(names) != 1 or names[0] not in self.start:
             return None
         parameter, first = self.own_parameters[names[0]], self.start[names[0]]
@@ -164,7 +164,7 @@ class _Probe(UseTracer):
     def _product(self, func: Function, args: tuple[Any, ...], data: Known, result: Any) -> None:
         super()._product(func, args, data, result)
         for tensor in tensors_in(result):
-            value = self._value(tensor)
+            value = self.notes.value(tensor)
             for index in value.calls:
                 self.factors[index] = value.scale
 
@@ -174,7 +174,7 @@ class _Probe(UseTracer):
         if func in _ATTENDS:
             self._fused(fused_scores(args, kwargs, _ROWS))
         elif func in _SCORES and args and isinstance(args[0], Tensor) and args[0].dim() >= 3:
-            value = self._value(args[0])
+            value = self.notes.value(args[0])
             if value.signal and not value.calls:
                 self._scores(args[0].detach(), value.scale, self.products or None)
         super()._learn(func, args, kwargs, before, result)
@@ -183,7 +183,7 @@ class _Probe(UseTracer):
 
     def _scores(self, scores: Tensor, factor: float, size: int | None) -> None:
         number = sum(each.kind == "scores" for each in self.found.values())
-        last = self._open[-1].weight if self._open else ""
+        last = self.notes.calls[-1].weight if self.notes.calls else ""
         kept = scores[scores > torch.finfo(scores.dtype).min / 2] if not bool(torch.isfinite(scores).all()) else scores
         seen = self.keep(f"attention scores {number + 1}", "scores", last, kept, factor=factor)
         seen.input = math.nan if size is None else float(size)

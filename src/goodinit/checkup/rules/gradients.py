@@ -169,13 +169,15 @@ def no_gradient(start: ModelStart) -> Iterator[Finding]:
 def _as_drawn(start: ModelStart, frozen: list[ParameterStart]) -> bool:
     """Whether frozen parameters are as an initializer left them, and not what was trained elsewhere.
 
-    Copies of others, as a target network is, and a base beside which adapters begin at zero are frozen on purpose.
+    Copies of others, as a target network is, a base beside which adapters begin at zero, and tables that no layer
+    multiplies by, as of places, are frozen on purpose.
     """
     if any(e.trainable and e.rms == 0 and len(e.shape) > 1 and (e.gradient_rms or 0) > 0 for e in start.parameters):
         return False
     if any(each.same_as is not None for each in frozen):
         return False
-    weights = [each for each in frozen if len(each.shape) > 1 and each.rms > 0]
+    called = {layer.weight for layer in start.layers} or {each.name for each in frozen}
+    weights = [each for each in frozen if len(each.shape) > 1 and each.rms > 0 and each.name in called]
     others = [each for each in frozen if len(each.shape) < 2]
     if not weights:
         return bool(others) and all(each.rms == 0 or (each.mean == 1 and each.std == 0) for each in others)

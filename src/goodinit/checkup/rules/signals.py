@@ -73,7 +73,8 @@ def not_finite(start: ModelStart) -> Iterator[Finding]:
 def signal_size(start: ModelStart) -> Iterator[Finding]:
     """Outputs that shrink or grow by a factor of a hundred from the first layers to the last."""
     layers = [layer for layer in hidden(start) if layer.finite and layer.rms > 0 and math.isfinite(layer.rms)]
-    layers = [e for e in layers if not (e.norm_after or e.scoring)]  # a norm, or a softmax, makes up for its size
+    # A norm, or a softmax, makes up for its size; a gate's is not that of what it multiplies.
+    layers = [each for each in layers if not (each.norm_after or each.scoring or each.gating)]
     if len(layers) < 2:
         return
     first, last = ends([layer.rms for layer in layers])

@@ -19,6 +19,7 @@ FELT: Final = 2.05  # times, as of a kernel of 4 at a stride of 2, up to which t
 FAN_RATIO: Final = 1.25
 SIGMAS: Final = 5.0  # sampling errors of a standard deviation within which it is taken for a formula's
 DROWNED: Final = 50.0  # times; sinusoids beside a table of deviation 0.02 are 35 times as large
+SAME: Final = 1e-6  # spread, up to which the outputs of different inputs are one
 MANY: Final = 3  # layers, from which the whole model is reinitialized
 _DRAWN: Final = {"He's sqrt(2)": math.sqrt(2), "1": 1.0, "Glorot's 1": 1.0, "PyTorch's default": 1 / math.sqrt(3)}
 GAINS: Final = (*dict.fromkeys(_DRAWN.values()), 5 / 3, 0.75)  # tanh's and selu's too
@@ -42,6 +43,8 @@ def all_zero(start: ModelStart) -> Iterator[Finding]:
         stuck = [each for each in zero if not each.gradient_rms and each.trainable and each.has_gradient]
     else:
         stuck = [each for each in zero if each.name in places and each.name not in ends]
+        spreads = [layer.spread for layer in start.layers if layer.spread is not None]
+        stuck = [] if spreads and spreads[-1] > SAME else stuck  # what differs near the end came past them
     if stuck:
         every = all(each.rms == 0 for each in start.parameters if len(each.shape) > 1)
         one = places.get(stuck[0].name)
