@@ -30,7 +30,7 @@ FURTHER = {
     "plain gelu": ("edge_of_chaos(activation=gelu, bias_variance=0.174)", "lsuv"),
     "residual": ("residual_scaling", "residual_scaling(of=orthogonal)", "zero_branches", "fixup", "lsuv"),
     "residual with norms": ("residual_scaling", "zero_branches", "lsuv"),
-    "transformer, norms before": ("gpt2", "residual_scaling", "zero_branches", "small_init"),
+    "transformer, norms before": ("gpt2", "llama", "neox", "residual_scaling", "zero_branches", "small_init", "lsuv"),
     "transformer, norms after": ("gpt2", "bert", "deepnorm", "residual_scaling", "depth_scaled", "small_init", "lsuv"),
     "transformer without norms": ("gpt2", "t_fixup", "residual_scaling", "zero_branches", "fixup", "lsuv"),
     "recurrent": ("glorot_uniform",),
