@@ -184,6 +184,7 @@ def test_a_start_that_some_tasks_refuse_is_counted_and_not_ranked(invented):
     assert (rows["fixup"].tasks, rows["fixup"].better) == (1, 1)
     assert rows["default"].rank == 4 / 3
     assert rows["default"].without == (1.0, 1.5)
+    assert (rows["default"].low, rows["default"].high) == (1.0, 2.0)  # of two starts
 
 
 def test_a_profile_is_the_share_of_tasks_within_a_factor_of_the_lowest(invented):

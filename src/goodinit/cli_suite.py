@@ -38,7 +38,8 @@ def suite(
 ) -> None:
     """Run the suite, the registered benchmark of initializations, or print its results.
 
-    Every start is tuned with 1, 3 and 10 learning rates on seeds of their own, and judged once on paired seeds.
+    Every start is tuned with 1, 3 and 10 learning rates on seeds of their own, and judged on paired seeds, two
+    starts at the rate of each.
     """
     from goodinit.cli_console import console as terminal
     from goodinit.report import check_drawn, check_new

@@ -181,8 +181,8 @@ def _tasks(found: SuiteResult) -> Drawing:
     bar.set_label("median loss, times the model's own start's")
     caption = (
         f"Each start's median test loss over that of the model's own, each tuned on {count(budget, 'rate')}: blue is "
-        "lower. +, \u2212 and = are better, worse and not separable (Wilcoxon, Holm over the starts of the task, "
-        "5 %); an empty place is a start that does not apply."
+        "lower. +, \u2212 and = are better, worse and not separable, at the rate of each (Wilcoxon, Holm over the "
+        "starts of the task, 5 %); an empty place is a start that does not apply."
     )
     return Drawing("tasks", "Task by task", caption, figure, light=True)
 

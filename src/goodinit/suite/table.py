@@ -95,8 +95,8 @@ def standings(found: SuiteResult, budget: int) -> list[SuiteRank]:
                 start,
                 len(rows),
                 float(np.mean(own)) if own else None,
-                limits.low if limits else None,
-                limits.high if limits else None,
+                max(1.0, limits.low) if limits else None,  # of few tasks the interval reaches beyond what ranks can be
+                min(float(len(ranks)), limits.high) if limits else None,
                 (min(left), max(left)) if left else None,
                 better,
                 worse,
