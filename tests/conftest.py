@@ -75,6 +75,16 @@ def classic() -> goodinit.Comparison:
     return goodinit.compare(seed=3)
 
 
+@pytest.fixture
+def without_windows() -> Iterator[None]:
+    """Figures that pyplot shows are drawn, without a window, and closed."""
+    import matplotlib.pyplot as plt
+
+    plt.switch_backend("agg")
+    yield
+    plt.close("all")
+
+
 def missing(what: str) -> None:
     """Without a browser the tests are skipped on a person's machine; where CI is set it must be there."""
     if os.environ.get("CI"):

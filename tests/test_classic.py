@@ -85,7 +85,7 @@ def test_over_seeds_0_to_19_he_wins_every_one(tmp_path):
     assert ranking.names == ("he_normal", "normal(std=10)", "zeros")
     pair = ranking.pair("he_normal", "normal(std=10)")
     assert (pair.wins, pair.ties, pair.losses) == (20, 0, 0)
-    assert pair.improvement_unpaired.value == pytest.approx(0.953, abs=0.01)
+    assert pair.sizes.improvement_unpaired.value == pytest.approx(0.953, abs=0.01)
     assert [ranking[name].summary.iqm.value for name in ranking.names] == pytest.approx([0.951, 0.696, 0.5], abs=0.005)
     accuracy = {
         name: sorted(t.test_accuracy for t in found.trials if t.initialization == name) for name in ranking.names

@@ -29,12 +29,7 @@ from course_published import (
 from goodinit import course
 from goodinit.errors import GoodinitError
 
-
-@pytest.fixture(autouse=True)
-def _figures_without_a_window():
-    plt.switch_backend("agg")
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("without_windows")
 
 
 @pytest.fixture(scope="module")

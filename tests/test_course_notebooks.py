@@ -8,7 +8,6 @@ import math
 import re
 from typing import Any
 
-import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
@@ -24,12 +23,7 @@ from course_published import (
     environment,
 )
 
-
-@pytest.fixture(autouse=True)
-def _figures_without_a_window():
-    plt.switch_backend("agg")
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("without_windows")
 
 
 def execute(notebook: Any, monkeypatch: pytest.MonkeyPatch) -> Any:

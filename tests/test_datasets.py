@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from goodinit import datasets
+from goodinit.datasets import shapes
 from goodinit.datasets.builtin import BUILTIN, make
 from goodinit.errors import GoodinitError
 
@@ -45,6 +46,24 @@ def test_circles_are_the_published_points():
     data = datasets.load("circles", seed=99)
     assert np.array_equal(data.X_test, X)
     assert np.array_equal(data.y_test, y)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+@pytest.mark.parametrize("points", [2, 7, 100, 1001])
+def test_points_are_those_of_scikit_learn_to_the_bit(points, noise):
+    theirs = pytest.importorskip("sklearn.datasets")
+    centres = np.array([[0.0, 2.0], [-1.7, -1.0], [1.7, -1.0]])
+    for seed in (0, 123456):
+        ours = [np.random.RandomState(seed) for _ in range(3)]
+        for found, expected in (
+            (shapes.circles(points, noise, ours[0]), theirs.make_circles(points, noise=noise, random_state=seed)),
+            (shapes.moons(points, noise, ours[1]), theirs.make_moons(points, noise=noise, random_state=seed)),
+            (
+                shapes.blobs(points, centres, noise, ours[2]),
+                theirs.make_blobs(points, centers=centres, cluster_std=noise, random_state=seed),
+            ),
+        ):
+            assert [each.tobytes() for each in found] == [each.tobytes() for each in expected]
 
 
 @pytest.mark.parametrize("name", datasets.names())

@@ -3,12 +3,11 @@
 import json
 import re
 import signal
-import subprocess
 
 import pytest
 
 import goodinit
-from children import GOODINIT, training
+from children import run, training
 from goodinit.comparison import Plan, design, estimate
 
 
@@ -95,8 +94,6 @@ def test_the_command_says_it_on_standard_error(tmp_path, monkeypatch):
             output, errors = command.end(signal.SIGKILL)
         assert errors == "" if quiet else re.fullmatch(r"12 trials: about .*\n", errors)
         assert output == ""
-    short = subprocess.run(
-        [*GOODINIT, "compare", "--steps", "20", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+    short = run("compare", "--steps", "20", "--json", cwd=tmp_path)
     assert short.stderr == ""
     assert json.loads(short.stdout)["trials"]

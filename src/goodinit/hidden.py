@@ -23,4 +23,8 @@ def hidden_folder(beside: Path) -> Iterator[Path]:
         folder.mkdir()
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+        except KeyboardInterrupt:  # it came while this was being removed
+            shutil.rmtree(folder, ignore_errors=True)
+            raise

@@ -112,3 +112,10 @@ def test_where_nothing_was_measured_a_sound_start_of_its_own_comes_first(models,
     options = [each.init for each in goodinit.advise(models["residual with norms"](), BATCH).options]
     assert options[0] == "default"
     assert len(options) > 1
+    warned = models["residual with norms"]()
+    warned.spare = nn.Parameter(torch.ones(3, 3))  # which takes no part
+    advice = goodinit.advise(warned, BATCH, torch.arange(32) % 10, loss=nn.functional.cross_entropy)
+    assert ("unused-parameter", "warning") in {(each.code, each.severity) for each in advice.findings}
+    options = [each.init for each in advice.options]
+    assert options[0] != "default"
+    assert "default" in options

@@ -176,3 +176,19 @@ def test_a_signal_just_after_the_hidden_folder_is_made_leaves_nothing(
             write()
     assert len(made) == 3
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_while_the_hidden_folder_is_removed_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rmdir, first = os.rmdir, [True]
+
+    def interrupted(*given: Any, **options: Any) -> None:
+        if first.pop() if first else False:
+            raise KeyboardInterrupt
+        rmdir(*given, **options)
+
+    monkeypatch.setattr(os, "rmdir", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_file(tmp_path / "page.html", b"page")
+    assert [each.name for each in tmp_path.iterdir()] == ["page.html"]

@@ -18,13 +18,13 @@ def test_probabilities_of_improvement_by_hand():
     a, b = [3, 5, 4, 6], [1, 5, 2, 7]
     pair = compare_pair(a, b)
     assert (pair.wins, pair.ties, pair.losses) == (2, 1, 1)
-    assert pair.improvement_paired.value == 2.5 / 4
+    assert pair.sizes.improvement_paired.value == 2.5 / 4
     # 3 beats 1, 2; 5 beats 1, 2 and ties 5; 4 beats 1, 2; 6 beats 1, 5, 2: 9.5 of 16.
-    assert pair.improvement_unpaired.value == 9.5 / 16
-    assert pair.cliffs_delta.value == pytest.approx(2 * 9.5 / 16 - 1)
+    assert pair.sizes.improvement_unpaired.value == 9.5 / 16
+    assert pair.sizes.cliffs_delta.value == pytest.approx(2 * 9.5 / 16 - 1)
     # |d| = 2, 0, 2, 1 have ranks 3.5, 1, 3.5, 2.
-    assert pair.rank_biserial == pytest.approx((3.5 + 3.5 - 2) / 10)
-    assert pair.effect == pytest.approx(0.75 / math.sqrt((1.25**2 + 0.75**2 + 1.25**2 + 1.75**2) / 3))
+    assert pair.sizes.rank_biserial == pytest.approx((3.5 + 3.5 - 2) / 10)
+    assert pair.sizes.effect == pytest.approx(0.75 / math.sqrt((1.25**2 + 0.75**2 + 1.25**2 + 1.75**2) / 3))
 
 
 def test_the_unpaired_probability_is_mann_whitneys():
@@ -60,7 +60,8 @@ def test_a_clear_difference():
     pair = compare_pair(seeds + 1 + 0.1 * rng.normal(size=20), seeds, names=("he", "zeros"))
     assert pair.verdict == "better"
     assert pair.separable
-    assert pair.p_value == pair.p_adjusted == pair.p_sign_flip == pair.p_wilcoxon == 2 / 2**20
+    found = pair.significance
+    assert found.p_value == found.p_adjusted == found.p_sign_flip == found.p_wilcoxon == 2 / 2**20
     assert pair.mean_difference.low < 1.05
     assert pair.mean_difference.high > 0.95
     assert str(pair).startswith("he is better than zeros: mean difference ")
@@ -70,8 +71,9 @@ def test_a_clear_difference():
 def test_losses_are_better_when_lower():
     a, b = np.random.default_rng(4).random((2, 12)) + np.array([[0.0], [2.0]])
     pair = compare_pair(a, b, higher_is_better=False)
-    assert (pair.verdict, pair.wins, pair.mean_difference.value < 0, pair.effect > 0) == ("better", 12, True, True)
-    assert pair.improvement_unpaired.value == 1
+    assert (pair.verdict, pair.wins) == ("better", 12)
+    assert pair.mean_difference.value < 0 < pair.sizes.effect
+    assert pair.sizes.improvement_unpaired.value == 1
 
 
 @pytest.mark.parametrize("test", ["sign-flip", "wilcoxon"])
@@ -80,11 +82,13 @@ def test_told_of_the_other_it_is_mirrored(test):
     a, b = np.round(rng.random((2, 15)), 1) + np.array([[0.3], [0.0]])
     there, back = compare_pair(a, b, test=test), compare_pair(b, a, test=test).reversed()
     for name in ("mean_difference", "median_difference", "improvement_paired", "improvement_unpaired", "cliffs_delta"):
-        one, other = getattr(there, name), getattr(back, name)
+        one, other = (getattr(each if name.endswith("difference") else each.sizes, name) for each in (there, back))
         assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high), abs=1e-12)
     assert (there.wins, there.losses, there.verdict) == (back.wins, back.losses, back.verdict)
-    assert (there.p_sign_flip, there.p_wilcoxon) == (back.p_sign_flip, back.p_wilcoxon)
-    assert (there.rank_biserial, there.effect) == pytest.approx((back.rank_biserial, back.effect))
+    assert there.significance == back.significance
+    assert (there.sizes.rank_biserial, there.sizes.effect) == pytest.approx(
+        (back.sizes.rank_biserial, back.sizes.effect)
+    )
 
 
 @pytest.mark.parametrize("test", ["sign-flip", "wilcoxon"])
@@ -137,11 +141,12 @@ def test_rare_failures_are_not_called_equivalent(seeds):
 
 def test_equal_scores_are_ties():
     pair = compare_pair([0.5] * 6, [0.5] * 6)
-    assert (pair.ties, pair.p_sign_flip, pair.p_wilcoxon, pair.effect, pair.rank_biserial) == (6, 1, 1, 0, 0)
+    assert (pair.ties, pair.sizes.effect, pair.sizes.rank_biserial) == (6, 0, 0)
+    assert (pair.significance.p_sign_flip, pair.significance.p_wilcoxon) == (1, 1)
     assert pair.mean_difference.low == pair.mean_difference.high == 0
-    assert pair.improvement_paired.value == pair.improvement_unpaired.value == 0.5
+    assert pair.sizes.improvement_paired.value == pair.sizes.improvement_unpaired.value == 0.5
     constant = compare_pair([0.75] * 6, [0.5] * 6)
-    assert (constant.verdict, constant.effect, constant.mean_difference.low) == ("better", INF, 0.25)
+    assert (constant.verdict, constant.sizes.effect, constant.mean_difference.low) == ("better", INF, 0.25)
     assert constant.to_dict()["effect"] is None
     rounding = compare_pair([0.1 + 0.2] * 6, [0.3] * 6)
     assert (rounding.ties, rounding.mean_difference.value) == (6, 0)
@@ -157,7 +162,7 @@ def test_diverged_runs_lose_and_are_counted():
     both = compare_pair([0.9, -INF, 0.8], [0.1, -INF, 0.2])
     assert (both.wins, both.ties) == (2, 1)
     lost = compare_pair([-INF] * 8, np.linspace(0.5, 0.9, 8), test="wilcoxon")
-    assert (lost.verdict, lost.losses, lost.improvement_unpaired.value) == ("worse", 8, 0)
+    assert (lost.verdict, lost.losses, lost.sizes.improvement_unpaired.value) == ("worse", 8, 0)
     nothing = compare_pair([-INF] * 8, [-INF] * 8)
     assert (nothing.ties, nothing.verdict, nothing.mean_difference.value) == (8, "not separable", 0)
 
@@ -173,13 +178,13 @@ def test_the_seed_alone_decides():
 def test_huge_losses_do_not_overflow():
     pair = compare_pair([1e290, 1.0, 2.0, 1e-290], [1.0, 1e200, 3.0, 1.0], higher_is_better=False)
     assert (pair.wins, pair.losses, pair.verdict) == (3, 1, "not separable")
-    assert pair.effect == pytest.approx(-0.5)
+    assert pair.sizes.effect == pytest.approx(-0.5)
 
 
 def test_single_precision_breaks_no_tie():
     a, b = np.array([0.7, 0.8, 0.6], np.float32), np.array([0.6, 0.7, 0.7], np.float32)
-    assert compare_pair(a, b).p_wilcoxon == compare_pair([2, 2, 1], [1, 1, 2]).p_wilcoxon
-    assert compare_pair(a, b).rank_biserial == pytest.approx(1 / 3)
+    assert compare_pair(a, b).significance.p_wilcoxon == compare_pair([2, 2, 1], [1, 1, 2]).significance.p_wilcoxon
+    assert compare_pair(a, b).sizes.rank_biserial == pytest.approx(1 / 3)
 
 
 def test_small_effect_sizes():

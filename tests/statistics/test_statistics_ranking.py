@@ -39,7 +39,9 @@ def test_p_values_are_the_larger_of_friedmans_and_holms():
     found = compare_groups("abcd", x)
     expected = holm([stats.wilcoxon(x[i], x[j]).pvalue for i, j in [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]])
     overall = stats.friedmanchisquare(*x).pvalue
-    assert [pair.p_adjusted for pair in found.pairs] == pytest.approx(np.maximum(expected, overall), rel=1e-9)
+    assert [pair.significance.p_adjusted for pair in found.pairs] == pytest.approx(
+        np.maximum(expected, overall), rel=1e-9
+    )
 
 
 def test_not_separable_is_no_chain():
@@ -148,7 +150,9 @@ def test_order_and_names_change_no_number():
         assert there[name].summary == back[name].summary
     for one, other in ("ab", "ac", "bc"):
         first, second = there.pair(one, other), back.pair(one, other)
-        assert (first.p_adjusted, first.verdict) == pytest.approx((second.p_adjusted, second.verdict))
+        assert (first.significance.p_adjusted, first.verdict) == pytest.approx(
+            (second.significance.p_adjusted, second.verdict)
+        )
         assert first.mean_difference.low == pytest.approx(second.mean_difference.low, rel=1e-12)
 
 
@@ -159,7 +163,7 @@ def test_a_group_may_be_better_seed_by_seed_and_lower_in_the_middle():
     found = compare_groups("ab", [a, b], test="wilcoxon")
     assert found.names == ("b", "a")
     assert found.pair("a", "b").verdict == "better"
-    assert found.pair("a", "b").p_value == wilcoxon([0.01] * 18 + [-0.59] * 2)
+    assert found.pair("a", "b").significance.p_value == wilcoxon([0.01] * 18 + [-0.59] * 2)
     assert [group.rank for group in found.groups] == [1, 2]
     assert found.notes == ("a is better than b seed by seed, though its interquartile mean is not.",)
 

@@ -36,7 +36,8 @@ def advise(
     streams, norms, attention. What suits it is asked of every initializer, method and recipe; those whose conditions
     it does not meet are left out. The order is that of their test accuracies on a small model of the same structure,
     measured beforehand (docs/advise.md); what was not measured comes last. The model's own start, `default`, is an
-    option where `goodinit.check` finds nothing severe, and the first where nothing was measured on such a model.
+    option where `goodinit.check` finds nothing severe, and the first where it raises no warning and nothing was
+    measured on such a model.
 
     Arguments:
         model: any `torch.nn.Module`.
@@ -72,8 +73,9 @@ def advise(
             left_out.append((init, problem))
             continue
         options.append(Advised(init, reason, measured.of(init), accuracy))
-    # Where nothing was measured, nothing speaks against a sound start of the model's own.
-    order = {each.init: each.accuracy for each in options} | ({} if measured.accuracies else {"default": 1.0})
+    # Where nothing was measured, nothing speaks against a start of the model's own that raises no warning.
+    sound = not measured.accuracies and all(each.severity == "info" for each in own.findings)
+    order = {each.init: each.accuracy for each in options} | ({"default": 1.0} if sound else {})
     options.sort(key=lambda each: -1.0 if (found := order[each.init]) is None else found, reverse=True)
     return Advice(found.text, found.kind, tuple(options), own.findings, tuple(left_out), measured.setting)
 

@@ -107,6 +107,10 @@ def _audited(make_or_model: Any, init: Any, wanted: str | None, replicas: bool) 
     return Audit(name, device, tuple(values.get(row.name, row) for row in rows), (*findings, *wrong), note)
 
 
+class _NoModelError(GoodinitError):
+    """What a function returned cannot be audited, on whatever device it is made."""
+
+
 def _recorded(
     name: str, make: Callable[[], Any], init: Any, wanted: str | None
 ) -> tuple[Recorder, torch.nn.Module, str, str]:
@@ -121,7 +125,7 @@ def _recorded(
         except (Exception, SystemExit) as error:
             if wanted == "meta" or isinstance(error, SystemExit):
                 raise _failed(name, error) from error
-            if isinstance(error, GoodinitError) and "returned" in str(error):
+            if isinstance(error, _NoModelError):
                 raise
             note = f"Built on the CPU: the meta device does not do ({type(error).__name__})."
     try:
@@ -147,10 +151,10 @@ def _build(name: str, make: Callable[[], Any], init: Any, recorder: Recorder, de
     with recorder.active(), torch.device(device) if device == "meta" else nullcontext():
         model = _model_of(make())
         if not isinstance(model, torch.nn.Module):
-            raise GoodinitError(f"{name}() returned an object of type {type(model).__name__}; return a torch.nn.Module")
+            raise _NoModelError(f"{name}() returned an object of type {type(model).__name__}; return a torch.nn.Module")
         lazy = [key for key, p in model.named_parameters() if torch.nn.parameter.is_lazy(p)]
         if lazy:
-            raise GoodinitError(
+            raise _NoModelError(
                 f"{name}() returned a model with lazy {lazy[0]}; run it once on a batch in the function"
             )
         if (
@@ -165,7 +169,7 @@ def _build(name: str, make: Callable[[], Any], init: Any, recorder: Recorder, de
         with recorder.active():
             if isinstance(init, str):
                 if not callable(getattr(model, init, None)):
-                    raise GoodinitError(f"init={shown(init)}: the model that {name}() returned has no method {init}")
+                    raise _NoModelError(f"init={shown(init)}: the model that {name}() returned has no method {init}")
                 getattr(model, init)()
             else:
                 init(model)

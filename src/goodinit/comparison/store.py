@@ -244,7 +244,7 @@ def _read(path: Path, how: str) -> Content | None:
         _check_mark(db, path)
         return scan(db, _check_version(db, path))
     except sqlite3.OperationalError as error:
-        if "immutable" not in how and any(word in str(error) for word in ("unable to open", "readonly", "locking")):
+        if "immutable" not in how and _code(error) in ("CANTOPEN", "READONLY", "PROTOCOL"):
             return None
         raise
     finally:
@@ -271,18 +271,24 @@ def _check_version(db: sqlite3.Connection, path: Path) -> int:
     return version
 
 
+def _code(error: sqlite3.Error) -> str:
+    """SQLite's primary result code by its name, such as FULL of `SQLITE_FULL`; empty where Python raised it."""
+    name: str = getattr(error, "sqlite_errorname", "")
+    return name.removeprefix("SQLITE_").partition("_")[0]
+
+
 @contextmanager
 def _errors(path: Path) -> Iterator[None]:
     """SQLite's errors as sentences."""
     try:
         yield
     except sqlite3.DatabaseError as error:
-        what = str(error)
-        if "full" in what:
+        what, code = str(error), _code(error)
+        if code == "FULL":
             what = "the disk is full; what was stored before is intact: free some space and run the same again"
-        elif "not a database" in what:
+        elif code == "NOTADB":
             what = "the file is not a study of goodinit; choose another file"
-        elif "malformed" in what:
+        elif code == "CORRUPT":
             what = f"the file is damaged where its tables are described ({what}); take a copy of it from before"
         raise GoodinitError(f"{path}: {what}") from error
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from goodinit.datasets import shapes
 from goodinit.datasets.base import Dataset, split
 from goodinit.datasets.scaling import scaled
 from goodinit.errors import GoodinitError, is_finite, shown, unknown_name
@@ -54,30 +55,20 @@ class Builtin:
 
 def _circles(seed: int, noise: float, points: int) -> Points:
     """scikit-learn's `make_circles`: NumPy seed 1 to train, seed 2 to test, whatever the seed."""
-    from sklearn.datasets import make_circles
-
-    train = make_circles(n_samples=points, noise=noise, random_state=1)
-    return *train, *make_circles(n_samples=points // TESTED, noise=noise, random_state=2)
+    train, test = (np.random.RandomState(fixed) for fixed in (1, 2))
+    return *shapes.circles(points, noise, train), *shapes.circles(points // TESTED, noise, test)
 
 
 def _moons(seed: int, noise: float, points: int) -> Points:
-    from sklearn.datasets import make_moons
-
-    train = make_moons(n_samples=points, noise=noise, random_state=_state(seed, "moons/train"))
-    return *train, *make_moons(n_samples=points // TESTED, noise=noise, random_state=_state(seed, "moons/test"))
+    train = shapes.moons(points, noise, _state(seed, "moons/train"))
+    return *train, *shapes.moons(points // TESTED, noise, _state(seed, "moons/test"))
 
 
 def _blobs(seed: int, noise: float, points: int) -> Points:
-    from sklearn.datasets import make_blobs
-
     angles = np.array([90, 210, 330]) * np.pi / 180
     centres = 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-
-    def clouds(examples: int, name: str) -> tuple[Any, Any]:
-        X, y = make_blobs(examples, centers=centres, cluster_std=noise, random_state=_state(seed, name))[:2]
-        return X, y
-
-    return *clouds(points, "blobs/train"), *clouds(points // TESTED, "blobs/test")
+    train = shapes.blobs(points, centres, noise, _state(seed, "blobs/train"))
+    return *train, *shapes.blobs(points // TESTED, centres, noise, _state(seed, "blobs/test"))
 
 
 def _spirals(seed: int, noise: float, points: int) -> Points:
@@ -244,5 +235,5 @@ def make(text: str, seed: int) -> Dataset:
 
 
 def _state(seed: int, name: str) -> np.random.RandomState:
-    """A generator for scikit-learn, seeded by the first word of that name's stream."""
+    """A generator of NumPy's older kind, seeded by the first word of that name's stream."""
     return np.random.RandomState(int(KeyedStream(seed).words(name, 0, 1)[0] >> np.uint64(32)))

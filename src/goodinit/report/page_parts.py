@@ -274,7 +274,7 @@ def _pairs_notes(ranking: Ranking) -> list[str]:
 
 def _pair(pair: PairComparison) -> dict[str, Any]:
     words = {"better": "is better", "worse": "is worse", "equivalent": "equivalent"}
-    difference, chance = pair.mean_difference, pair.improvement_paired
+    difference, chance = pair.mean_difference, pair.sizes.improvement_paired
     return {
         "a": pair.a,
         "b": pair.b,
@@ -283,7 +283,7 @@ def _pair(pair: PairComparison) -> dict[str, Any]:
         "count": f"{pair.wins} / {pair.ties} / {pair.losses}",
         "chance": f"{chance.value:.0%}",
         "chance_interval": f"{chance.low:.0%} to {chance.high:.0%}",
-        "p": _p(pair.p_adjusted),
+        "p": _p(pair.significance.p_adjusted),
         "verdict": words.get(pair.verdict, "not separable"),
         "kind": pair.verdict.replace(" ", "-"),
     }

@@ -14,7 +14,7 @@ from goodinit.statistics.effects import cohens_d_z, probability_of_improvement, 
 from goodinit.statistics.estimate import Estimate
 from goodinit.statistics.groups import GroupSummary, summarize
 from goodinit.statistics.hypotheses import Friedman, friedman, holm, sign_flip, wilcoxon
-from goodinit.statistics.pairs import PairComparison, compare_pair
+from goodinit.statistics.pairs import EffectSizes, PairComparison, Significance, compare_pair
 from goodinit.statistics.power import PowerNote, power_note
 from goodinit.statistics.profiles import PerformanceProfile, performance_profile
 from goodinit.statistics.ranking import RankedGroup, Ranking, compare_groups
@@ -28,6 +28,7 @@ __all__ = [
     "Aggregate",
     "AggregateGroup",
     "Column",
+    "EffectSizes",
     "Estimate",
     "Friedman",
     "GroupSummary",
@@ -36,6 +37,7 @@ __all__ = [
     "PowerNote",
     "RankedGroup",
     "Ranking",
+    "Significance",
     "Slope",
     "StepsToTarget",
     "SurvivalCurve",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from goodinit.arguments import check_choice, check_number
 from goodinit.errors import GoodinitError
+from goodinit.jsonable import json_fields
 from goodinit.statistics.arguments import RESAMPLES, check_level
 from goodinit.statistics.bootstrap import bootstrap
 from goodinit.statistics.effects import cohens_d_z, probability_of_improvement, rank_biserial
@@ -18,7 +19,16 @@ from goodinit.statistics.estimate import Estimate, Record
 from goodinit.statistics.hypotheses import sign_flip, wilcoxon
 from goodinit.statistics.runs import Runs, find_floor, read_runs
 
-__all__ = ["PairComparison", "PairTest", "Verdict", "compare_pair", "compare_runs", "judge"]
+__all__ = [
+    "EffectSizes",
+    "PairComparison",
+    "PairTest",
+    "Significance",
+    "Verdict",
+    "compare_pair",
+    "compare_runs",
+    "judge",
+]
 
 Float64s = NDArray[np.float64]
 PairTest = Literal["sign-flip", "wilcoxon"]
@@ -27,15 +37,53 @@ _MIRROR: Final[dict[Verdict, Verdict]] = {"better": "worse", "worse": "better"}
 
 
 @dataclass(frozen=True)
-class PairComparison(Record):
-    """Group `a` against group `b`, seed by seed; `verdict` is of a.
+class EffectSizes(Record):
+    """How far apart two groups are, free of the scores' unit, told of the first being better, however scores point.
 
-    Differences are a's score less b's, in the scores' unit: for a loss, below 0 is better. `wins`, the probabilities
-    of improvement, `cliffs_delta`, `rank_biserial` and `effect` speak of a being better, whichever way scores point.
-    `effect` is Cohen's d_z of the differences towards better. `p_value` is that of `test`, which `p_adjusted`
-    corrects for the number of pairs compared (the same where there is one). `floor` stood in for diverged runs.
-    `bounds` are those of the mean difference that "equivalent" goes by: wider than `mean_difference`, by what failures
-    that these runs cannot have seen may add. `runs_needed` is how many runs it takes until that is within the margin.
+    `effect` is Cohen's d_z of the differences towards better.
+    """
+
+    improvement_paired: Estimate
+    improvement_unpaired: Estimate
+    cliffs_delta: Estimate
+    rank_biserial: float
+    effect: float
+
+    def reversed(self) -> EffectSizes:
+        """The same told of the second."""
+        return EffectSizes(
+            self.improvement_paired.complement(),
+            self.improvement_unpaired.complement(),
+            self.cliffs_delta.negated(),
+            -self.rank_biserial,
+            -self.effect,
+        )
+
+
+@dataclass(frozen=True)
+class Significance(Record):
+    """What the tests say of a difference: `p_value` is that of `test`.
+
+    `p_adjusted` corrects it for the number of pairs compared (the same where there is one); a pair is separable where
+    that is at most 1 - `level`.
+    """
+
+    p_sign_flip: float
+    p_wilcoxon: float
+    test: PairTest
+    p_value: float
+    p_adjusted: float
+    level: float
+
+
+@dataclass(frozen=True)
+class PairComparison(Record):
+    """Group `a` against group `b`, seed by seed; `verdict` is of a, as `wins` and `sizes` are.
+
+    Differences are a's score less b's, in the scores' unit: for a loss, below 0 is better. `floor` stood in for
+    diverged runs. `bounds` are those of the mean difference that "equivalent" goes by: wider than `mean_difference`, by
+    what failures that these runs cannot have seen may add. `runs_needed` is how many runs it takes until that is within
+    the margin.
     """
 
     a: str
@@ -46,17 +94,8 @@ class PairComparison(Record):
     losses: int
     mean_difference: Estimate
     median_difference: Estimate
-    improvement_paired: Estimate
-    improvement_unpaired: Estimate
-    cliffs_delta: Estimate
-    rank_biserial: float
-    effect: float
-    p_sign_flip: float
-    p_wilcoxon: float
-    test: PairTest
-    p_value: float
-    p_adjusted: float
-    level: float
+    sizes: EffectSizes
+    significance: Significance
     margin: float
     floor: float | None
     bounds: Estimate
@@ -79,22 +118,26 @@ class PairComparison(Record):
             mean_difference=self.mean_difference.negated(),
             bounds=self.bounds.negated(),
             median_difference=self.median_difference.negated(),
-            improvement_paired=self.improvement_paired.complement(),
-            improvement_unpaired=self.improvement_unpaired.complement(),
-            cliffs_delta=self.cliffs_delta.negated(),
-            rank_biserial=-self.rank_biserial,
-            effect=-self.effect,
+            sizes=self.sizes.reversed(),
             verdict=_MIRROR.get(self.verdict, self.verdict),
         )
 
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it: what `sizes` and `significance` hold stands beside the rest."""
+        facts: dict[str, Any] = {}
+        for name, value in json_fields(self).items():
+            facts |= value if name in ("sizes", "significance") else {name: value}
+        return facts
+
     def __str__(self) -> str:
+        significance = self.significance
         count = f"{self.wins} wins, {self.ties} ties, {self.losses} losses on {self.runs} seeds"
-        corrected = "" if self.p_adjusted == self.p_value else ", corrected"
+        corrected = "" if significance.p_adjusted == significance.p_value else ", corrected"
         joined = {"better": "is better than", "worse": "is worse than", "equivalent": "is equivalent to"}
         said = joined.get(self.verdict, "is not separable from")
         return (
             f"{self.a} {said} {self.b}: mean difference {self.mean_difference}, {count}, "
-            f"p = {self.p_adjusted:.2g}{corrected}"
+            f"p = {significance.p_adjusted:.2g}{corrected}"
         )
 
 
@@ -132,7 +175,7 @@ def compare_pair(
     >>> he = [0.95, 0.96, 0.94, 0.97, 0.95, 0.96, 0.98]
     >>> normal = [0.70, 0.72, 0.65, 0.96, 0.69, 0.71, 0.64]
     >>> found = compare_pair(he, normal, names=("he", "normal"))
-    >>> found.wins, found.p_value, found.verdict
+    >>> found.wins, found.significance.p_value, found.verdict
     (7, 0.015625, 'better')
 
     Source: Agarwal et al. 2021; Demsar 2006, Statistical comparisons of classifiers; Lakens 2017 (equivalence).
@@ -190,19 +233,16 @@ def compare_runs(
         losses=int((order < 0).sum()),
         mean_difference=mean,
         median_difference=bootstrap(sizes, "median", level=level, resamples=resamples, seed=seed),
-        improvement_paired=probability_of_improvement(order, np.zeros(order.size), level=level),
-        improvement_unpaired=unpaired,
-        cliffs_delta=Estimate(
-            2 * unpaired.value - 1, 2 * unpaired.low - 1, 2 * unpaired.high - 1, unpaired.level, unpaired.method
+        sizes=EffectSizes(
+            improvement_paired=probability_of_improvement(order, np.zeros(order.size), level=level),
+            improvement_unpaired=unpaired,
+            cliffs_delta=Estimate(
+                2 * unpaired.value - 1, 2 * unpaired.low - 1, 2 * unpaired.high - 1, unpaired.level, unpaired.method
+            ),
+            rank_biserial=rank_biserial(order, rounding=rounding),
+            effect=one.sign * cohens_d_z(sizes),
         ),
-        rank_biserial=rank_biserial(order, rounding=rounding),
-        effect=one.sign * cohens_d_z(sizes),
-        p_sign_flip=p_sign_flip,
-        p_wilcoxon=p_wilcoxon,
-        test=test,
-        p_value=p_value,
-        p_adjusted=p_value,
-        level=check_level(level),
+        significance=Significance(p_sign_flip, p_wilcoxon, test, p_value, p_value, check_level(level)),
         margin=check_number("margin", margin, low=0),
         floor=floor if one.lowered(floor) or two.lowered(floor) else None,
         bounds=bounds,
@@ -214,11 +254,14 @@ def compare_runs(
 
 def judge(pair: PairComparison) -> Verdict:
     """The verdict by the pair's corrected p value, on the side to which the test's statistic points."""
-    points = pair.effect if pair.test == "sign-flip" else pair.rank_biserial
+    significance = pair.significance
+    points = pair.sizes.effect if significance.test == "sign-flip" else pair.sizes.rank_biserial
     low, high = pair.bounds.low, pair.bounds.high
     if pair.margin > 0 and -pair.margin <= low and high <= pair.margin:
         return "equivalent"
-    if pair.p_adjusted <= 1 - pair.level + 1e-12:  # 1 - 0.95 is a little above 0.05, 1 - 0.9 a little below 0.1
+    if (
+        significance.p_adjusted <= 1 - significance.level + 1e-12
+    ):  # 1 - 0.95 is a little above 0.05, 1 - 0.9 a little below 0.1
         return "better" if points > 0 else "worse"
     return "not separable"
 

@@ -186,8 +186,11 @@ def compare_groups(
     overall = None
     if k > 2:
         overall = friedman(-runs.ranked)
-        corrected = np.maximum(holm([pair.p_value for pair in pairs]), overall.p_value)
-        pairs = [replace(pair, p_adjusted=float(p)) for pair, p in zip(pairs, corrected, strict=True)]
+        corrected = np.maximum(holm([pair.significance.p_value for pair in pairs]), overall.p_value)
+        pairs = [
+            replace(pair, significance=replace(pair.significance, p_adjusted=float(p)))
+            for pair, p in zip(pairs, corrected, strict=True)
+        ]
         pairs = [replace(pair, verdict=judge(pair)) for pair in pairs]
     order = sorted(range(k), key=lambda i: _merit(summaries[i], runs.sign), reverse=True)
     ranked = _ranked([summaries[i] for i in order], pairs)
@@ -247,16 +250,16 @@ def _notes(
             notes.append(
                 f"{second.name} is better than {first.name} seed by seed, though its interquartile mean is not."
             )
-    if overall is not None and overall.p_value > 1 - pairs[0].level:
+    if overall is not None and overall.p_value > 1 - pairs[0].significance.level:
         notes.append(f"Friedman's test finds no difference among the groups (p = {overall.p_value:.2g}).")
     if power is not None and not power.reachable:
         notes.append(power.sentence)
     few = [pair.runs_needed for pair in pairs if pair.runs_needed is not None and pair.runs < pair.runs_needed]
     if few:
+        may_fail = unseen(pairs[0].runs, pairs[0].significance.level)
         notes.append(
             f"{pairs[0].runs} seeds cannot show that two are equivalent within {pairs[0].margin:g}: up to "
-            f"{unseen(pairs[0].runs, pairs[0].level):.0%} of runs may fail though none did; it takes {max(few)} seeds "
-            "or more."
+            f"{may_fail:.0%} of runs may fail though none did; it takes {max(few)} seeds or more."
         )
     lost = [group.name for group in ranked if group.summary.divergence.value == 1]
     if lost:
