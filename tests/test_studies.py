@@ -5,14 +5,13 @@ import multiprocessing
 import random
 import signal
 import sqlite3
-import subprocess
 import time
 
 import numpy as np
 import pytest
 
 import goodinit
-from children import GOODINIT, training
+from children import run, training
 from goodinit.comparison.batches import batched
 from goodinit.comparison.design import design
 from goodinit.comparison.executor import LocalExecutor
@@ -206,8 +205,7 @@ def test_killed_at_random_moments_a_study_ends_as_if_it_had_not_been(tmp_path):
         before, stored = stored, _stored(tmp_path / "s.db")
         assert stored - before in (2 * batches - 2, 2 * batches)
     assert 8 <= stored < 24
-    line = [*GOODINIT, *options, "--steps", "1500"]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = run(*options, "--steps", "1500", cwd=tmp_path)
     found = {(t["initialization"], t["seed"]): t for t in json.loads(done.stdout)["trials"]}
     plain = goodinit.compare(["he_normal", "zeros"], data="moons", seeds="0-11", steps=1500, perturbations=0)
     assert {(t.initialization, t.seed): t.to_dict() for t in plain.trials} == found
@@ -303,8 +301,7 @@ def test_a_toml_with_a_mistake_names_key_line_and_what_is_allowed(tmp_path, old,
 
 def test_a_toml_runs_from_the_command(tmp_path):
     (tmp_path / "study.toml").write_text(GOOD)
-    line = [*GOODINIT, "compare", "study.toml", "--json", "--study", "s.db"]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = run("compare", "study.toml", "--json", "--study", "s.db", cwd=tmp_path)
     result = json.loads(done.stdout)
     assert [task["name"] for task in result["tasks"]] == ["mine"]
     assert len(result["trials"]) == 4

@@ -10,6 +10,7 @@ from goodinit.jsonable import json_fields, json_value
 
 __all__ = [
     "AttentionStart",
+    "Copies",
     "GateStart",
     "Histogram",
     "InputStart",
@@ -225,6 +226,22 @@ class LayerStart:
 
 
 @dataclass(frozen=True)
+class Copies:
+    """What is there more than once in a parameter, and whether training can tell it apart.
+
+    `units` counts output units, `duplicates` those of them with the same weights as another, and
+    `duplicate_gradients` says that these get the same gradients too (None where it is not known). `same_as` names an
+    earlier parameter with the same values, and `same_gradient` whether it gets the same gradient.
+    """
+
+    units: int | None = None
+    duplicates: int | None = None
+    duplicate_gradients: bool | None = None
+    same_as: str | None = None
+    same_gradient: bool | None = None
+
+
+@dataclass(frozen=True)
 class ParameterStart:
     """One parameter: its size, what it should be, and the gradient that reaches it.
 
@@ -232,9 +249,6 @@ class ParameterStart:
     `part_std` is the standard deviation within each packed part, empty where there is one part only. `used` says
     whether a function of PyTorch met it. `gradient_rms` is None where no gradient was taken or none came, which
     `has_gradient` tells apart (None for the first). `update_to_weight` is that of one step of the optimizer told.
-    `units` counts output units, `duplicates` those of them with the same weights as another, and
-    `duplicate_gradients` says that these get the same gradients too (None where it is not known). `same_as` names an
-    earlier parameter with the same values, and `same_gradient` whether it gets the same gradient.
     """
 
     name: str
@@ -255,11 +269,7 @@ class ParameterStart:
     gradient_rms: float | None
     gradient_to_weight: float | None
     update_to_weight: float | None
-    units: int | None
-    duplicates: int | None
-    duplicate_gradients: bool | None
-    same_as: str | None
-    same_gradient: bool | None
+    copies: Copies
 
     @property
     def rms(self) -> float:
@@ -267,8 +277,10 @@ class ParameterStart:
         return math.hypot(self.mean, self.std)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        return json_fields(self)
+        """As JSON holds it: what `copies` holds stands beside the rest."""
+        facts = json_fields(self)
+        copies: dict[str, Any] = facts.pop("copies")
+        return facts | copies
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,15 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 
 import pytest
+from planted import deaf_hang, hang, planted
 from ray_studies import COMMAND, SIZE, STARTS, facts
 
 import goodinit
 from children import child
 from goodinit.comparison import ray_executor
 from goodinit.comparison.limits import time_limit
-from goodinit.initializers import HeNormal
 
 ray = pytest.importorskip("ray")
 
@@ -130,40 +129,13 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_nothing_on_the_cluster(nodes, tmp_p
     assert out == ""
 
 
-def _planted(name, what):
-    """An initializer, sent by value as it is defined here, that does something instead of filling weights."""
-
-    @dataclass(frozen=True)
-    class Planted(HeNormal):
-        def law(self, weight):
-            return None
-
-        def elements(self, weight, stream, start, stop):
-            what()
-            return HeNormal().elements(weight, stream, start, stop)
-
-    Planted.name = name
-    return Planted()
-
-
-def _hang():
-    while True:
-        time.sleep(0.01)
-
-
-def _deaf_hang():
-    """No alarm is heard, as where native code does not return to Python."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
-    time.sleep(3600)
-
-
 def test_a_crash_and_a_hang_end_as_failed_trials_with_their_reasons(nodes, monkeypatch):
-    planted = [_planted("crash", os.abort), _planted("hang", _hang)]
+    trapped = [planted("crash", os.abort), planted("hang", hang)]
     options = {"steps": 20, "seed": 0, "perturbations": 0}
-    found = goodinit.compare([*planted, "he_normal"], **options, cluster="auto", time_limit=3)
-    crash, hang, healthy = found.trials
+    found = goodinit.compare([*trapped, "he_normal"], **options, cluster="auto", time_limit=3)
+    crash, hung, healthy = found.trials
     assert crash.failure.startswith("WorkerCrashedError: its process died every time")
-    assert hang.failure == "TimeoutError: it took longer than the time limit of 3 s"
+    assert hung.failure == "TimeoutError: it took longer than the time limit of 3 s"
     assert [healthy] == list(goodinit.compare("he_normal", **options).trials)
     assert "could not be trained" in crash.why
 
@@ -171,16 +143,16 @@ def test_a_crash_and_a_hang_end_as_failed_trials_with_their_reasons(nodes, monke
 def test_a_hang_that_hears_no_alarm_ends_with_its_process(nodes, monkeypatch):
     monkeypatch.setattr(ray_executor, "RETRIES", 0)  # each time takes ten seconds
     found = goodinit.compare(
-        [_planted("deaf", _deaf_hang)], steps=20, seed=0, perturbations=0, cluster="auto", time_limit=3
+        [planted("deaf", deaf_hang)], steps=20, seed=0, perturbations=0, cluster="auto", time_limit=3
     )
     assert "hung for longer than the time limit of 3 s" in found.trials[0].failure
 
 
 def test_a_time_limit_here():
     with pytest.raises(TimeoutError, match=r"time limit of 0\.05 s"), time_limit(0.05):
-        _hang()
+        hang()
     assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
-    found = goodinit.compare([_planted("hang", _hang), "he_normal"], steps=5, perturbations=0, seed=0, time_limit=2)
+    found = goodinit.compare([planted("hang", hang), "he_normal"], steps=5, perturbations=0, seed=0, time_limit=2)
     assert [trial.failure for trial in found.trials] == [
         "TimeoutError: it took longer than the time limit of 2 s",
         None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from goodinit.checkup.model_signals import size
 from goodinit.checkup.model_theory import expected_std
 from goodinit.checkup.step import Step
-from goodinit.model_records import ParameterStart
+from goodinit.model_records import Copies, ParameterStart
 from goodinit.pytorch.held import is_packed, whole_tensor
 from goodinit.pytorch.read import ModelWeight, read_model
 from goodinit.structure import Trace
@@ -45,6 +46,7 @@ def parameters_of(
             facts["role"] = "quantized"
         facts["std_expected"] = _expected(read.get(name), activation.get(name), name in activation)
         same_as, same_gradient = _same(kept, name, values, facts, gradients)
+        facts["copies"] = replace(facts["copies"], same_as=same_as, same_gradient=same_gradient)
         found.append(
             ParameterStart(
                 name=name,
@@ -53,8 +55,6 @@ def parameters_of(
                 used=name not in unused,
                 has_gradient=None if gradients is None else gradient is not None,
                 update_to_weight=step.size(math.hypot(facts["mean"], facts["std"]), facts["gradient_rms"]),
-                same_as=same_as,
-                same_gradient=same_gradient,
                 **facts,
             )
         )
@@ -88,7 +88,6 @@ def _measured(values: Tensor, weight: ModelWeight | None, gradient: Tensor | Non
     part_std: tuple[float, ...] = ()
     if len(parts) > 1 and total:
         part_std = tuple(float(size(part - part.mean())) for part in torch.split(wide, list(parts), dim=out_axis))
-    units, duplicates, duplicate_gradients = _duplicates(wide, torch.maximum(low.abs(), high.abs()), weight, gradient)
     return {
         "role": "unknown" if weight is None else weight.role,
         "kind": "" if weight is None else weight.kind,
@@ -101,9 +100,7 @@ def _measured(values: Tensor, weight: ModelWeight | None, gradient: Tensor | Non
         "finite": math.isfinite(mean) and math.isfinite(std),
         "gradient_rms": gradient_rms,
         "gradient_to_weight": gradient_rms / rms if gradient_rms is not None and rms > 0 else None,
-        "units": units,
-        "duplicates": duplicates,
-        "duplicate_gradients": duplicate_gradients,
+        "copies": _copies(wide, torch.maximum(low.abs(), high.abs()), weight, gradient),
     }
 
 
@@ -114,33 +111,31 @@ def _deviation(values: Tensor, mean: float) -> float:
     return math.sqrt(variance) if variance > _KEPT * square else float(size(values - mean))
 
 
-def _duplicates(
-    values: Tensor, largest: Tensor, weight: ModelWeight | None, gradient: Tensor | None
-) -> tuple[int | None, int | None, bool | None]:
+def _copies(values: Tensor, largest: Tensor, weight: ModelWeight | None, gradient: Tensor | None) -> Copies:
     """How many output units there are, how many have the weights of another, and whether those get its gradients."""
     known = None if weight is None else weight.weight
     if known is None or weight is None or weight.form != "plain" or values.dim() < 2 or known.kind == "embedding":
-        return None, None, None
+        return Copies()
     rows = _rows(values, known.out_axis)
     units = len(rows)
     if units < 2 or rows.shape[1] == 0:
-        return units, 0, None
+        return Copies(units, 0)
     generator = torch.Generator().manual_seed(0)  # one of our own: the global one stays as it is
     direction = torch.randn(rows.shape[1], generator=generator).to(rows)
     mixed, order = (rows @ direction).sort()
     reach = _SAME_HASH * torch.linalg.vector_norm(direction) * largest
     near = torch.nonzero(mixed.diff().abs() <= reach).reshape(-1)
     if not len(near):
-        return units, 0, None
+        return Copies(units, 0)
     one, other = order[near], order[near + 1]
     same = (rows[one] == rows[other]).all(1)
     one, other = one[same], other[same]
     duplicates = len(torch.unique(torch.cat([one, other])))
     if gradient is None or not duplicates:
-        return units, duplicates, None
+        return Copies(units, duplicates)
     moved = _rows(gradient.detach().to(values), known.out_axis)
     apart = (moved[one] - moved[other]).abs().amax()
-    return units, duplicates, bool(apart <= _NEAR * moved.abs().amax())
+    return Copies(units, duplicates, bool(apart <= _NEAR * moved.abs().amax()))
 
 
 def _rows(values: Tensor, out_axis: int) -> Tensor:

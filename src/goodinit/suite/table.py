@@ -157,7 +157,7 @@ CLAIM_COLUMNS: Final = ("claim", "against", "usual rate", "median losses (rates)
 def claim_cells(each: ClaimResult) -> tuple[str, ...]:
     """The row of a claim."""
     losses = " to ".join(f"{loss_text(loss)} ({rate:g})" for loss, rate in zip(each.losses, each.rates, strict=True))
-    ratio = "" if each.ratio is None else f"{each.ratio.value:.3g} [{each.ratio.low:.3g}, {each.ratio.high:.3g}]"
+    ratio = "" if each.ratio is None else f"{each.ratio.value:.3f} [{each.ratio.low:.3f}, {each.ratio.high:.3f}]"
     usual = each.usual
     return each.name, each.base, usual, losses, ratio, f"{each.p_value:.2g}", each.outcome
 

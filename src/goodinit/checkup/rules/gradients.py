@@ -174,7 +174,7 @@ def _as_drawn(start: ModelStart, frozen: list[ParameterStart]) -> bool:
     """
     if any(e.trainable and e.rms == 0 and len(e.shape) > 1 and (e.gradient_rms or 0) > 0 for e in start.parameters):
         return False
-    if any(each.same_as is not None for each in frozen):
+    if any(each.copies.same_as is not None for each in frozen):
         return False
     called = {layer.weight for layer in start.layers} or {each.name for each in frozen}
     weights = [each for each in frozen if len(each.shape) > 1 and each.rms > 0 and each.name in called]

@@ -69,7 +69,7 @@ def identical_units(start: ModelStart) -> Iterator[Finding]:
     duplicates = [
         each
         for each in start.parameters
-        if each.duplicates and each.units and each.rms > 0 and each.finite and each.duplicate_gradients is not False
+        if each.copies.duplicates and each.rms > 0 and each.finite and each.copies.duplicate_gradients is not False
     ]  # where the gradients differ, the layers behind tell the duplicates apart
     if not duplicates:
         return
@@ -77,15 +77,15 @@ def identical_units(start: ModelStart) -> Iterator[Finding]:
     found = shared.identical_units(
         [
             {
-                "case": "all" if each.duplicates == each.units else None,
+                "case": "all" if each.copies.duplicates == each.copies.units else None,
                 "name": each.name,
-                "units": each.units,
-                "duplicates": each.duplicates,
-                "stuck": bool(each.duplicate_gradients or each.std == 0),
+                "units": each.copies.units,
+                "duplicates": each.copies.duplicates,
+                "stuck": bool(each.copies.duplicate_gradients or each.std == 0),
             }
             for each in duplicates
         ],
-        "same-gradient" if duplicates[0].duplicate_gradients else "no-gradient",
+        "same-gradient" if duplicates[0].copies.duplicate_gradients else "no-gradient",
     )
     if found:
         remedy = redraw(start, layers[0]) if len(duplicates) == len(layers) == 1 else initialize(start)
@@ -95,18 +95,18 @@ def identical_units(start: ModelStart) -> Iterator[Finding]:
 def identical_layers(start: ModelStart) -> Iterator[Finding]:
     """Layers that are copies of another, as `nn.TransformerEncoder` makes them."""
     called = {layer.weight for layer in start.layers}
-    copies = [each for each in start.parameters if each.same_as is not None and each.trainable]
+    copies = [each for each in start.parameters if each.copies.same_as is not None and each.trainable]
     copies = [each for each in copies if each.fan_in or each.name in called]
     if not copies:
         return
-    parallel = [each for each in copies if each.same_gradient]
+    parallel = [each for each in copies if each.copies.same_gradient]
     first = (parallel or copies)[0]
     case = "same-gradient" if parallel else None
     yield Finding(
         "identical-layers",
         "severe" if parallel else "warning",
         first.name,
-        {"case": case, "count": len(copies), "original": first.same_as},
+        {"case": case, "count": len(copies), "original": first.copies.same_as},
         float(len(copies)),
         0.0,
         initialize(start),

@@ -1,0 +1,149 @@
+"""How good `recommend`'s answers are on tasks of the suite: against the model's own start, and the best in hindsight.
+
+    python tools/recommend_suite.py RESULTS.jsonl --budget 1min --task "deep tanh"
+    python tools/recommend_suite.py RESULTS.jsonl --table
+
+Each race has the task's steps and batches, and the candidates and rates that `recommend` takes by itself. What it
+recommends, the model's own start at the best of the suite's 10 rates, and the start that the suite found best, at its
+rate, are then trained on 20 seeds that neither has seen, and compared by the loss on the test examples.
+"""
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+
+import goodinit
+from goodinit.comparison.conduct import conducting
+from goodinit.comparison.policies import Wave
+from goodinit.comparison.tuning import criterion_value
+from goodinit.methods import get
+from goodinit.results import Job, Study
+from goodinit.statistics import wilcoxon, wilson
+from goodinit.suite import read_result, registered
+from goodinit.suite.examples import examples
+from goodinit.suite.models import build
+
+SEEDS = range(5000, 5020)
+NEAR = 1.02
+
+
+def race(each, budget):
+    """The race on the task: its answer, and the processor time that it had."""
+    data = examples(each.data)
+
+    def make():
+        return build(data.X_train.shape[1:], data.outputs, each.model)
+
+    began, spent = time.time(), time.process_time()
+    found = goodinit.recommend(
+        make, data, budget=budget, optimizer=each.optimizer, steps=each.steps, batch_size=each.batch_size
+    )
+    return found, time.time() - began, time.process_time() - spent
+
+
+def medians(each, pairs):
+    """The losses on the test examples, a seed each, of starts at rates."""
+    starts = {name: get(name) for name, _ in pairs}
+    study = Study((each.task(),), tuple(starts.values()), tuple({rate for _, rate in pairs}), tuple(SEEDS), (1,))
+    jobs = [Job(0, starts[name], rate, seed) for seed in SEEDS for name, rate in pairs]
+    with conducting(study, path=None) as conductor:
+        conductor.run(Wave("evaluation", tuple(jobs)))
+        trials = conductor.finished(jobs)
+    place = {(trial.initialization, trial.learning_rate, trial.seed): trial for trial in trials}
+    return {
+        (name, rate): [criterion_value(place[str(starts[name]), rate, seed], "validation_loss") for seed in SEEDS]
+        for name, rate in pairs
+    }
+
+
+def measured(each, task, budget):
+    """A line of the results."""
+    found, seconds, spent = race(each, budget)
+    rows = {row.start: row for row in task.of(max(task.budgets)) if row.stands_for is None}
+    own = next(row for row in rows.values() if not row.verdict)
+    best = min(rows.values(), key=lambda row: float(np.median(row.losses)))
+    named = {
+        "recommended": (found.initialization, found.learning_rate),
+        "own": (own.start, own.learning_rate),
+        "best": (best.start, best.learning_rate),
+    }
+    losses = medians(each, list(dict.fromkeys(named.values())))
+    ours, base = (losses[named[name]] for name in ("recommended", "own"))
+    differences = [0.0 if a == b else a - b for a, b in zip(ours, base, strict=True)]
+    p_value = wilcoxon(differences)
+    ahead = float(np.median(ours)) < float(np.median(base))
+    return {
+        "task": each.name,
+        "budget": budget,
+        "verdict": found.verdict,
+        "stopped": found.stopped,
+        "steps": found.task["schedule"]["steps"] if "schedule" in found.task else each.steps,
+        "seconds": round(seconds, 1),
+        "processor": round(spent, 1),
+        **{name: list(pair) for name, pair in named.items()},
+        "medians": {name: float(np.median(losses[pair])) for name, pair in named.items()},
+        "p_value": p_value,
+        "against own": "not separable" if p_value > 0.05 else "better" if ahead else "worse",
+    }
+
+
+def table(rows):
+    """The lines as a table of Markdown, and the shares."""
+    lines = [
+        "| task | budget | said | recommended | the model's own | the suite's best | against its own |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        cells = [
+            f"`{row[name][0]}` at {row[name][1]:g}: {row['medians'][name]:.3g}"
+            for name in ("recommended", "own", "best")
+        ]
+        said = row["verdict"] + (", stopped" if row["stopped"] else "")
+        against = f"{row['against own']} (p {row['p_value']:.2g})"
+        lines.append(f"| {row['task']} | {row['budget']} | {said} | {' | '.join(cells)} | {against} |")
+    lines.append("")
+    for budget in dict.fromkeys(row["budget"] for row in rows):
+        some = [row for row in rows if row["budget"] == budget]
+        near = [row["medians"]["recommended"] <= NEAR * min(row["medians"].values()) for row in some]
+        counts = [row["against own"] for row in some]
+        parts = [f"{word} on {counts.count(word)}" for word in ("better", "not separable", "worse")]
+        low = wilson(sum(near), len(near))
+        spent = np.mean([row["processor"] for row in some])
+        lines.append(
+            f"{budget}: of {len(some)} tasks {', '.join(parts)}; within 2 % of the lowest of the three on {sum(near)} "
+            f"[{low.low:.0%}, {low.high:.0%}]; {spent:.0f} s of processor time each."
+        )
+    return "\n".join(lines)
+
+
+def main():
+    """Measure tasks, or print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--set", default="small")
+    parser.add_argument("--task", action="append")
+    parser.add_argument("--budget", default="1min")
+    parser.add_argument("--table", action="store_true")
+    given = parser.parse_args()
+    rows = [json.loads(line) for line in given.results.read_text().splitlines()] if given.results.exists() else []
+    if given.table:
+        print(table(rows))
+        return
+    results = {task.name: task for task in read_result(name=given.set).tasks}
+    known = {(row["task"], row["budget"]) for row in rows}
+    for each in registered(given.set).chosen(given.task or list(results)):
+        if (each.name, given.budget) in known:
+            continue
+        row = measured(each, results[each.name], given.budget)
+        assert all(map(math.isfinite, row["medians"].values()))
+        with given.results.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()
