@@ -61,8 +61,8 @@ print([name for name, p in model.named_parameters() if p.isnan().any()])
 # the weights and biases of every Conv1D: ['transformer.h.0.attn.c_attn.weight', ...]
 ```
 
-So for nine more of the base models, in their default configurations: the names that hold NaN are those of the audit; and
-so for `CLIPModel`, whose `logit_scale` is made by `torch.tensor`.
+So for nine more of the base models, in their default configurations: the names that hold NaN are those of the audit;
+and so for `CLIPModel`, whose `logit_scale` is made by `torch.tensor`.
 
 ```python
 import torch
