@@ -42,8 +42,13 @@ from diffusers.models.transformers import NucleusMoEImageTransformer2DModel
 
 torch.use_deterministic_algorithms(True, warn_only=True)  # new memory is filled with NaN
 model = NucleusMoEImageTransformer2DModel(
-    num_layers=5, num_attention_heads=2, attention_head_dim=16, axes_dims_rope=(4, 6, 6),
-    joint_attention_dim=32, num_experts=2, moe_intermediate_dim=16,
+    num_layers=5,
+    num_attention_heads=2,
+    attention_head_dim=16,
+    axes_dims_rope=(4, 6, 6),
+    joint_attention_dim=32,
+    num_experts=2,
+    moe_intermediate_dim=16,
 )
 print([name for name, p in model.named_parameters() if p.isnan().any()])
 # ['transformer_blocks.3.img_mlp.experts.gate_up_proj', 'transformer_blocks.3.img_mlp.experts.down_proj']
