@@ -33,7 +33,7 @@ def recommendation_html(found: RaceFacts) -> str:
     drawn = drawing(found)
     picture = svg.inline(render(drawn)["svg"], "f0", drawn.heading)
     # Safe: our own drawing, in which foreign text is shapes of letters.
-    figure = {"heading": drawn.heading, "caption": drawn.caption, "svg": Markup(picture)}
+    figure = {"heading": drawn.heading, "caption": drawn.caption, "svg": Markup(picture), "light": False}
     return (
         template_environment()
         .get_template("recommend.html")
