@@ -61,10 +61,8 @@ print([name for name, p in model.named_parameters() if p.isnan().any()])
 # the weights and biases of every Conv1D: ['transformer.h.0.attn.c_attn.weight', ...]
 ```
 
-So for nine more of the base models, in their default configurations: the names that hold NaN are those of the audit,
-and of `GroupViTModel` one more, `logit_scale`, which `torch.tensor` makes. The table is of before the audit saw
-what `torch.tensor` makes on the meta device: since then that weight is told, and of `ApertusModel` 128 in place of 64,
-as xIELU's `beta` and `eps` are buffers made so; the lines above, of Apertus, hold NaN in them.
+So for nine more of the base models, in their default configurations: the names that hold NaN are those of the audit;
+and so for `CLIPModel`, whose `logit_scale` is made by `torch.tensor`.
 
 ```python
 import torch
