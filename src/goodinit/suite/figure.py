@@ -178,7 +178,7 @@ def _tasks(found: SuiteResult) -> Drawing:
     axes.set_yticks(range(len(found.tasks)), [shorten(task.name, 44) for task in found.tasks], fontsize=8)
     bar = figure.colorbar(shown, ax=axes, shrink=0.8, extend="both")
     bar.set_ticks([-2, -1, 0, 1, 2], labels=["1/4", "1/2", "1", "2", "4"])
-    bar.set_label("median loss, times the model's own start's")
+    bar.set_label("times the own start's loss", fontsize=8)
     caption = (
         f"Each start's median test loss over that of the model's own, each tuned on {count(budget, 'rate')}: blue is "
         "lower. +, \u2212 and = are better, worse and not separable, at the rate of each (Wilcoxon, Holm over the "
