@@ -286,7 +286,7 @@ def test_the_command_serves_and_ends_on_ctrl_c(command):
     with contextlib.suppress(httpx.HTTPError, AssertionError):
         list(stream)
     _, errors = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0
+    assert process.returncode == 0, errors
     assert errors == ""
 
 

@@ -242,7 +242,10 @@ def test_a_crowd_is_served_or_told_that_the_lab_is_busy(served, lab):
 
     async def one(client):
         headers = {"content-type": "application/octet-stream"}
-        answer = await client.post(f"{address}/api/train", content=message(), headers=headers, timeout=120)
+        for _ in range(5):
+            with contextlib.suppress(httpx.ReadError):  # a client so slow that its place was needed asks again
+                answer = await client.post(f"{address}/api/train", content=message(), headers=headers, timeout=120)
+                break
         if answer.status_code == 200:
             return "busy" if b'"code": "busy"' in answer.content else "end"
         return answer.json()["error"]["code"]

@@ -88,6 +88,7 @@ class Lab:
         """Stop all trainings and end the threads."""
         self.jobs.close()
         self.light.shutdown(wait=False, cancel_futures=True)
+        self.jobs.wait()
 
     async def page(self, request: Request) -> Response:
         """The page."""

@@ -20,6 +20,7 @@ WAITING: Final = 30
 HELD: Final = 1 << 22  # bytes of messages that wait for a slow page
 STALLED: Final = 5.0  # seconds after which a page that takes no message is given up
 ALIVE: Final = 2.0  # seconds between signs of life while there is nothing to say
+LAST: Final = 10.0  # seconds that trainings have to end when the lab does
 
 
 class PageJob:
@@ -153,6 +154,11 @@ class Jobs:
             self.closed = True
             self.changed.notify_all()
         self._cancel(lambda job: True)
+
+    def wait(self) -> None:
+        """Until the threads have ended, which were told to: one that still computed as Python ends would abort it."""
+        for thread in self.threads:
+            thread.join(LAST)
 
     def _cancel(self, which: Callable[[PageJob], bool]) -> None:
         with self.changed:

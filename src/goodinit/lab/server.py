@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import select
 import signal
 import socket
 import sys
@@ -66,7 +67,15 @@ class Patient(H11Protocol):
             self.waiting[self] = self.loop.call_later(HEADERS_SECONDS, self._give_up)
             late = self.loop.time() + HEADERS_SECONDS - SOON
             for each in [each for each, timer in self.waiting.items() if timer.when() < late][:-MOST_WAITING]:
-                each._give_up()
+                if not each._unread():
+                    each._give_up()
+
+    def _unread(self) -> bool:
+        """Whether some of a request has come that this busy process has not read yet."""
+        try:
+            return bool(select.select([self.transport.get_extra_info("socket")], [], [], 0)[0])
+        except (OSError, ValueError):  # it is closed, or its number is above what `select` takes
+            return False
 
     def _come(self) -> None:
         timer = self.waiting.pop(self, None)
