@@ -130,6 +130,7 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_nothing_on_the_cluster(nodes, tmp_p
 
 
 def test_a_crash_and_a_hang_end_as_failed_trials_with_their_reasons(nodes, monkeypatch):
+    monkeypatch.setattr(ray_executor, "RETRIES", 1)  # each time takes seconds
     trapped = [planted("crash", os.abort), planted("hang", hang)]
     options = {"steps": 20, "seed": 0, "perturbations": 0}
     found = goodinit.compare([*trapped, "he_normal"], **options, cluster="auto", time_limit=3)
