@@ -198,3 +198,15 @@ def test_ctrl_c_while_options_are_read_is_told(
         guarded(app)
     assert end.value.code == 130
     assert capsys.readouterr().err == "goodinit: stopped\n"
+
+
+def test_ctrl_c_while_an_extension_is_imported_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    def importing() -> None:
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    with pytest.raises(SystemExit) as end:
+        guarded(importing)
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "goodinit: stopped\n"
+    with pytest.raises(ImportError):
+        guarded(lambda: (_ for _ in ()).throw(ImportError("no such module")))

@@ -77,6 +77,10 @@ def guarded(command: Callable[[], object]) -> None:
         _end(_stopped, f"stopped; {stop}" if f"{stop}" else "stopped")
     except KeyboardInterrupt:  # before the command began: while its modules are imported
         _end(_stopped, "stopped")
+    except ImportError as error:  # of an extension that was stopped while it was imported
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        _end(_stopped, "stopped")
     except BrokenPipeError:  # the reader, such as head, has seen enough
         _silence()
         sys.exit(0)
