@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 TEXTS = Path(__file__).parents[2] / "src/goodinit/lab/static"
 
 
@@ -26,3 +28,12 @@ def test_both_languages_have_the_same_texts_and_all_are_used() -> None:
     asked |= set(re.findall(r'data-t(?:-label|-title)?="([^"]+)"', code))
     assert asked - set(texts["en"]) == set()
     assert len(asked) > 60
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_preset_is_explained_in_two_sentences(language: str) -> None:
+    texts = json.loads((TEXTS / f"texts/{language}.json").read_text("utf-8"))
+    reasons = {key: text for key, text in texts.items() if key.startswith("preset.") and key.endswith(".reason")}
+    assert len(reasons) == 8
+    for key, text in reasons.items():
+        assert len(re.findall(r"[.](?= |$)|。", text)) == 2, key
