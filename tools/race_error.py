@@ -48,11 +48,13 @@ def shuffled(seed):
 
 
 def race(seed):
-    """Whether the race was wrong, the seeds of its finals, and how many came to them."""
+    """Whether the race was wrong, the seeds of its finals, and how many came to them; no two races share a draw."""
+    base, *rivals = (Further(by=(RIVALS + 1) * seed + number) for number in range(RIVALS + 1))
     found = goodinit.recommend(
         {"like": "moons", "widths": [8], "steps": 40, "batch_size": 16},
         shuffled(seed),
-        candidates=[Further(by=by) for by in range(1, RIVALS + 1)],
+        candidates=rivals,
+        baseline=base,
         learning_rates=[0.03, 0.3],
         budget=260,
         seeds=40,
