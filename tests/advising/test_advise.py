@@ -119,3 +119,19 @@ def test_where_nothing_was_measured_a_sound_start_of_its_own_comes_first(models,
     options = [each.init for each in advice.options]
     assert options[0] != "default"
     assert "default" in options
+
+
+@pytest.mark.parametrize("own", ["siren", "he_normal"])
+def test_a_network_of_sines_is_not_judged_by_one_of_relus(own: str) -> None:
+    class Sine(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.sin(30 * x)
+
+    layers = [layer for width in (2, 64, 64) for layer in (nn.Linear(width, 64), Sine())]
+    model, inputs = nn.Sequential(*layers, nn.Linear(64, 1)), torch.rand(128, 2) * 2 - 1
+    goodinit.initialize(model, own, seed=0, inputs=inputs)
+    advice = goodinit.advise(model, inputs)
+    assert advice.kind == "sines"
+    named = [each.init for each in advice.options]
+    assert named[: named.index("siren")] in ([], ["default"])
+    assert "orthogonal" not in named

@@ -15,6 +15,7 @@ NetworkKind = Literal[
     "plain relu",
     "plain tanh",
     "plain gelu",
+    "sines",
     "residual",
     "residual with norms",
     "transformer, norms before",
@@ -72,6 +73,8 @@ def traits(structure: Structure) -> Traits:
         kind = _residual(structure)
     elif any(call.norm_after or call.norm_before for call in calls):
         kind = "with norms"
+    elif activation is not None and activation.startswith("sine"):
+        kind = "sines"
     elif len(calls) < _DEEP:
         kind = "shallow"
     elif activation in _BOUNDED:
