@@ -24,11 +24,12 @@ async function got(path, kind) {
   return answer[kind]();
 }
 
-/** The catalogue; the kernels are fetched meanwhile. */
+/** The catalogue; the kernels are fetched meanwhile, and given to the Workers that a scene usually needs. */
 export async function catalogue() {
   kernels ??= got("goodinit.wasm", "arrayBuffer").then((bytes) => WebAssembly.compile(bytes));
   for (let k = 0; k < USUAL; k += 1) worker(k); // their code is fetched meanwhile too
   table ??= await (server ? server.catalogue() : got("../catalogue.json", "json"));
+  for (let k = 0; k < USUAL; k += 1) readyWorker(k).catch(() => null); // the training says what went wrong
   return table;
 }
 
