@@ -27,7 +27,7 @@ export class Lab {
   constructor(catalogue) {
     this.catalogue = catalogue;
     this.defaults = catalogue.defaults;
-    this.files = new Map(); // CSV files sent from this page: id -> what the server said of it
+    this.files = new Map(api.keptFiles().map((told) => [told.csv, told])); // CSV files of this tab: id -> what was read of it
     this.scene = copy(this.defaults);
     this.view = { ...VIEW };
     this.run = null;
@@ -267,6 +267,7 @@ export class Lab {
       if (file.size > this.catalogue.limits.csv_bytes) throw new Refused({ code: "too-large", field: "data.csv", message: "", allowed: { most: this.catalogue.limits.csv_bytes } });
       const told = await api.sendCsv(file);
       this.files.set(told.csv, told);
+      if (!told.kept) show("note", [() => t("data.unkept", { name: told.name })]);
       this.change((scene) => (scene.data = { name: "csv", csv: told.csv, target: told.target }) && true);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
