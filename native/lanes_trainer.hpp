@@ -21,7 +21,7 @@ class Trainer : Base {
 
     size_t first, count;     // the networks
     T *m, *v, *rates;
-    T *rate_of = nullptr;    // of every parameter, where the arrays have multipliers
+    T *rate_of = nullptr, *decay_of = nullptr;  // of every parameter, where the arrays have their own
     int64_t snapshot = 0, uncounted = 0;
     size_t alive;
 
@@ -31,7 +31,8 @@ class Trainer : Base {
         m = arena.take<T>(job.optimizer == Optimizer::gradient_descent ? 0 : stored);
         v = arena.take<T>(job.optimizer != Optimizer::adam ? 0 : stored);
         rates = arena.take<T>(L);
-        if (job.multipliers) rate_of = arena.take<T>(stored);
+        if (job.multipliers || job.decays) rate_of = arena.take<T>(stored);
+        if (job.decays) decay_of = arena.take<T>(stored);
     }
 
     void train() {
@@ -79,10 +80,13 @@ class Trainer : Base {
         move_state(true);
         for (size_t lane = 0; lane < L; ++lane) rates[lane] = job.rates[Grouped ? network(lane) : first];
         for (size_t i = 0; rate_of && i < stored; ++i) rate_of[i] = 0;
+        for (size_t i = 0; decay_of && i < stored; ++i) decay_of[i] = 0;
         if (rate_of)
             for_pieces([&](int array, size_t, size_t size, size_t at, size_t) {
-                for (size_t i = at * members; i < (at + size) * members; ++i)
-                    rate_of[i] = rates[Grouped ? i % L : 0] * job.multipliers[array];
+                for (size_t i = at * members; i < (at + size) * members; ++i) {
+                    rate_of[i] = rates[Grouped ? i % L : 0] * (job.multipliers ? job.multipliers[array] : T(1));
+                    if (decay_of) decay_of[i] = job.decays[array];
+                }
             });
         Base::prepare();
         for (int64_t at = 0; at < job.snapshots && job.snapshot_steps[at] < job.begin; ++at) ++snapshot;
@@ -178,26 +182,36 @@ class Trainer : Base {
             examples = (size_t)(range[1] - range[0]);
         }
         const double terms = (double)examples * (job.loss == Loss::squared_error ? 0.5 * (double)width(job.depth) : 1.0);
-        if (rate_of) {
-            take_step_at(step, T(1 / terms), batch, examples, [&](size_t i) { return load(rate_of + i); });
+        const T factor = job.factors ? T(job.factors[step - job.begin]) : T(1);
+        const auto plain = [](size_t, V g) GOODINIT_INLINE_LAMBDA { return g; };
+        const T *const rate_of = this->rate_of, *const decay_of = this->decay_of, *const w = this->w;
+        const auto own_rate = [=](size_t i) GOODINIT_INLINE_LAMBDA { return load(rate_of + i) * factor; };
+        if (decay_of) {
+            take_step_at(step, T(1 / terms), batch, examples, own_rate, [=](size_t i, V g) GOODINIT_INLINE_LAMBDA {
+                return fma(load(decay_of + i), load(w + i), g);
+            });
+        } else if (rate_of) {
+            take_step_at(step, T(1 / terms), batch, examples, own_rate, plain);
         } else {
-            const V rate = load(rates);
-            take_step_at(step, T(1 / terms), batch, examples, [=](size_t) { return rate; });
+            const V rate = load(rates) * factor;
+            take_step_at(step, T(1 / terms), batch, examples, [=](size_t) GOODINIT_INLINE_LAMBDA { return rate; }, plain);
         }
     }
 
-    // The step, with what each optimizer does to the parameters from place i on by their gradient, before it is scaled.
-    template <class Rate>
-    void take_step_at(int64_t step, T scale, const int32_t *batch, size_t examples, const Rate &rate) {
+    // The step, with what each optimizer does to the parameters from place i on by their gradient, before it is scaled;
+    // `decayed` gives the gradient at place i with the decay of the parameters there.
+    template <class Rate, class Decayed>
+    void take_step_at(int64_t step, T scale, const int32_t *batch, size_t examples, const Rate &rate,
+                      const Decayed &decayed) {
         T *const w = this->w, *const m = this->m, *const v = this->v;
         if (job.optimizer == Optimizer::gradient_descent) {
             Base::step(batch, examples, [=](size_t i, V gradient) GOODINIT_INLINE_LAMBDA {
-                const V g = gradient * scale;
+                const V g = decayed(i, gradient * scale);
                 store(w + i, fma(-rate(i), g, load(w + i)));
             });
         } else if (job.optimizer == Optimizer::momentum) {
             Base::step(batch, examples, [=](size_t i, V gradient) GOODINIT_INLINE_LAMBDA {
-                const V g = gradient * scale, velocity = fma(broadcast(T(0.9)), load(m + i), g);
+                const V g = decayed(i, gradient * scale), velocity = fma(broadcast(T(0.9)), load(m + i), g);
                 store(m + i, velocity);
                 store(w + i, fma(-rate(i), velocity, load(w + i)));
             });
@@ -205,7 +219,7 @@ class Trainer : Base {
             const double t = (double)(step + 1);
             const T c1 = T(1 / (1 - pow(0.9, t))), c2 = T(1 / (1 - pow(0.999, t)));
             Base::step(batch, examples, [=](size_t i, V gradient) GOODINIT_INLINE_LAMBDA {
-                const V g = gradient * scale;
+                const V g = decayed(i, gradient * scale);
                 const V mean = fma(broadcast(T(0.9)), load(m + i), T(1 - 0.9) * g);
                 const V square = fma(broadcast(T(0.999)), load(v + i), T(1 - 0.999) * (g * g));
                 store(m + i, mean);

@@ -22,7 +22,7 @@ from goodinit.results import Study, Task
 from goodinit.spec import canonical
 from goodinit.streams import as_stream, check_seed
 from goodinit.training import OPTIMIZERS, Dtype, Schedule
-from goodinit.training.schedule import FOR_MODELS
+from goodinit.training.schedule import FOR_MODELS, OWN_DECAY
 
 __all__ = ["CLASSIC_INITIALIZATIONS", "check_starts", "design", "model_defaults", "parse_seeds"]
 
@@ -297,7 +297,11 @@ def _schedule(options: Mapping[str, Any]) -> Schedule:
     if every is None:
         every = _round_interval(steps) if isinstance(steps, int) and steps >= 1 else 1
     chosen = {field.name: options[field.name] for field in fields(Schedule)}
-    return Schedule(**{**chosen, "optimizer": canonical(as_word(options["optimizer"])), "record_every": every})
+    chosen |= {"optimizer": canonical(as_word(options["optimizer"])), "record_every": every}
+    made = Schedule(**chosen)
+    if made.weight_decay == OWN_DECAY.get(made.optimizer, 0.0):  # the same trials as where nothing is said
+        made = replace(made, weight_decay=None)
+    return made
 
 
 def _round_interval(steps: int) -> int:

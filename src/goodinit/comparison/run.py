@@ -49,6 +49,7 @@ def compare(
     steps: int | None = None,
     batch_size: int | None = None,
     optimizer: str | None = None,
+    weight_decay: float | None = None,
     seed: int | None = None,
     seeds: str | Sequence[int] | None = None,
     stream: str | None = None,
@@ -100,6 +101,9 @@ def compare(
         steps: the number of updates.
         batch_size: examples a step; None takes the task's, all for the classic one.
         optimizer: gradient_descent, momentum (0.9), adam, or for models adamw (weight decay 0.01).
+        weight_decay: that of PyTorch's optimizers, of all parameters, biases too: with gradient descent, momentum and
+            adam so many times a parameter is added to its gradient; adamw multiplies the parameter by 1 less the
+            learning rate times it. None means none, and 0.01 for adamw.
         seed, seeds: one seed, or several as `0-19` or a list. A seed gives initial weights, batches' order, and data
             that is made or split, each from its own stream; every initialization gets the same data and order.
         stream: where weights come from: `randomstate` (the classic experiment's) or `keyed` (by seed and weight name).

@@ -200,6 +200,19 @@ OPTIONS: Final[dict[str, Option]] = {
             meaning="`momentum` (0.9), `adam`; for models `adamw`",
         ),
         Option(
+            "weight_decay",
+            "number",
+            "task",
+            "Weight decay, as PyTorch's optimizers have it.",
+            "X",
+            identity=True,
+            later=True,
+            bounds=Bounds("a number from 0 to 10^6, such as 0.0005", low=0, high=1e6),
+            default_text="`0`; adamw `0.01`",
+            meaning="so many times a parameter is added to its gradient, as in PyTorch's `SGD` and `Adam`; adamw takes "
+            "it off the parameter itself, times the rate",
+        ),
+        Option(
             "seed",
             "integer",
             "study",

@@ -46,9 +46,12 @@ class _Factors:
 @dataclass
 class _Momentum:
     momentum: float
+    decay: float
     kept: dict[str, Tensor] = field(default_factory=dict)
 
     def __call__(self, name: str, parameter: Tensor, grad: Tensor, step: int, by: _Factors) -> None:
+        if self.decay:
+            grad = torch.addcmul(grad, parameter, self.decay * by.decay)
         if self.momentum:
             kept = self.kept.get(name)
             self.kept[name] = grad = grad.clone() if kept is None else kept.mul_(self.momentum).add_(grad)
@@ -57,15 +60,18 @@ class _Momentum:
 
 @dataclass
 class _Adam:
-    decay: float = 0.0
+    decay: float
+    decoupled: bool = False
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-8
     kept: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     def __call__(self, name: str, parameter: Tensor, grad: Tensor, step: int, by: _Factors) -> None:
         one, two = self.betas
-        if self.decay:
+        if self.decay and self.decoupled:
             parameter.mul_(1 - self.decay * by.rate * by.decay)
+        elif self.decay:
+            grad = torch.addcmul(grad, parameter, self.decay * by.decay)
         if name not in self.kept:
             self.kept[name] = torch.zeros_like(parameter), torch.zeros_like(parameter)
         first, second = self.kept[name]
@@ -75,13 +81,13 @@ class _Adam:
         parameter.addcmul_(by.rate, first.div(root), value=-1 / (1 - one**step))
 
 
-STACKED: Final[Mapping[str, Callable[[], _Update]]] = {
-    "gradient_descent": lambda: _Momentum(0.0),
-    "momentum": lambda: _Momentum(0.9),
+STACKED: Final[Mapping[str, Callable[[float], _Update]]] = {
+    "gradient_descent": lambda decay: _Momentum(0.0, decay),
+    "momentum": lambda decay: _Momentum(0.9, decay),
     "adam": _Adam,
-    "adamw": lambda: _Adam(0.01),
+    "adamw": lambda decay: _Adam(decay, decoupled=True),
 }
-"""The optimizers of `loop.TORCH_OPTIMIZERS` for stacked parameters."""
+"""The optimizers of `loop.TORCH_OPTIMIZERS` for stacked parameters, by their weight decay."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,7 @@ def train_ensemble(
     kind: str,
     *,
     optimizer: str,
+    weight_decay: float,
     learning_rates: Sequence[float],
     steps: int,
     record_every: int,
@@ -111,12 +118,12 @@ def train_ensemble(
     Arguments:
         models: on the device of the inputs.
         seeds: of each model; `examples` has as many for every seed, in batches of the same sizes.
-        kind, optimizer, steps, record_every, progress: as for `loop.train_model`.
+        kind, optimizer, weight_decay, steps, record_every, progress: as for `loop.train_model`.
         learning_rates: of each model, and `multipliers` by a parameter's name for each.
 
     Raises RuntimeError for layers that cannot be stacked, and for what a model draws while it trains, such as dropout.
     """
-    ensemble = _Ensemble(models, learning_rates, multipliers or [{}] * len(models), STACKED[optimizer]())
+    ensemble = _Ensemble(models, learning_rates, multipliers or [{}] * len(models), STACKED[optimizer](weight_decay))
     kept = list(dict.fromkeys(seeds))
     place = torch.tensor([kept.index(seed) for seed in seeds])
     X, targets = (torch.stack([getattr(examples[seed], name) for seed in kept]) for name in ("X", "targets"))

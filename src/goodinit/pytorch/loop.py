@@ -150,6 +150,7 @@ def train_model(
     kind: str,
     *,
     optimizer: str,
+    weight_decay: float | None = None,
     learning_rate: float,
     steps: int,
     record_every: int,
@@ -164,6 +165,7 @@ def train_model(
         X: the inputs, an example a row; `targets` are class numbers, or the numbers to predict.
         kind: cross_entropy, binary_cross_entropy or squared_error.
         optimizer: gradient_descent, momentum (0.9), adam, or adamw (weight decay 0.01), as PyTorch has them.
+        weight_decay: that of the optimizer; None for its own.
         learning_rate, steps: of the run.
         record_every: the steps between recorded losses.
         batches: the examples of each step: their numbers, or a slice.
@@ -172,6 +174,8 @@ def train_model(
     """
     update = TORCH_OPTIMIZERS[optimizer](grouped(dict(model.named_parameters()), multipliers or {}), learning_rate)
     for group in update.param_groups:
+        if weight_decay is not None:
+            group["weight_decay"] = weight_decay
         multiply(group)
     losses: list[float] = []
     often = max(1, steps // 100)

@@ -89,6 +89,7 @@ def train(call: Call, *, layout: Literal["auto", "grouped", "alone", "wide"] = "
     inputs, targets = _rows("X", call.X, dtype), _rows("Y", call.Y, dtype)
     parameters = _parameters(network, call.start, dtype)
     rates, multipliers = call.rates()
+    decays = call.decays()
     ticks = _Progress(call.progress, max(1, schedule.steps // 100))
     wanted = check_snapshots(call.snapshots, schedule.steps)
     kept_steps = wanted if watch is None else []
@@ -123,6 +124,7 @@ def train(call: Call, *, layout: Literal["auto", "grouped", "alone", "wide"] = "
             **state,
             rates=rates.astype(dtype),
             multipliers=np.array([*multipliers.values()], dtype) if own_rates else None,
+            **({"decays": np.array([*decays.values()], dtype)} if decays else {}),
             X=inputs,
             Y=targets,
             begin=chunk.begin,

@@ -135,6 +135,7 @@ def train(call: Call) -> Run:
     networks = len(next(iter(parameters.values())))
     rates, multipliers = call.rates()
     rate_of = {name: rates[:, None, None] * multiplier for name, multiplier in multipliers.items()}
+    decays = call.decays()
     wanted = check_snapshots(call.snapshots, schedule.steps)
     losses = np.full((networks, len(schedule.recorded)), np.nan)
     diverged_by: list[int | None] = [None] * networks
@@ -169,7 +170,10 @@ def train(call: Call) -> Run:
                 keep(step, current())
                 wanted.remove(step)
             Z, A = forward(network, parameters, X[:, batch])
-            update(parameters, backward(network, parameters, Z, A, Y[:, batch]), rate_of)
+            gradients = backward(network, parameters, Z, A, Y[:, batch])
+            for name, decay in decays.items():
+                gradients[name] = gradients[name] + decay * parameters[name]
+            update(parameters, gradients, rate_of)
             if (step + 1) % often == 0:
                 call.progress(step + 1)
         final_loss = record(schedule.steps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ __all__ = [
 
 MOST_RECORDS: Final = 1_000_000  # losses of one network
 FOR_MODELS: Final = ("adamw",)  # what a person's own model may be trained with besides
+OWN_DECAY: Final[Mapping[str, float]] = {"adamw": 0.01}  # PyTorch's default; 0 for the others
 
 Dtype = Literal["float64", "float32"]
 
@@ -44,7 +45,8 @@ SnapshotCallback = Callable[[int, Parameters], None]
 class Schedule:
     """How a network is trained: optimizer, learning rate, number of steps, batch size (None: all examples).
 
-    The loss on the whole training set is recorded before steps 0, `record_every`, 2 `record_every`, ...
+    `weight_decay` is that of PyTorch's optimizers, None for the optimizer's own. The loss on the whole training
+    set is recorded before steps 0, `record_every`, 2 `record_every`, ...
     """
 
     optimizer: str = "gradient_descent"
@@ -52,6 +54,7 @@ class Schedule:
     steps: int = 15_000
     batch_size: int | None = None
     record_every: int = 1000
+    weight_decay: float | None = None
 
     def __post_init__(self) -> None:
         if self.optimizer not in (*OPTIMIZERS, *FOR_MODELS):
@@ -62,6 +65,23 @@ class Schedule:
             raise GoodinitError(
                 f"record every {self.record_every} of {self.steps} steps: {MOST_RECORDS:,} losses at most; record fewer"
             )
+
+    @property
+    def decay(self) -> float:
+        """The weight decay."""
+        return OWN_DECAY.get(self.optimizer, 0.0) if self.weight_decay is None else self.weight_decay
+
+    @property
+    def later(self) -> dict[str, Any]:
+        """The options that came when there were stored studies, where they are not as usual."""
+        own = {each.name: getattr(self, each.name) for each in fields(self) if OPTIONS[each.name].later}
+        return {name: value for name, value in own.items() if value != OPTIONS[name].usual}
+
+    @property
+    def words(self) -> str:
+        """What a step is taken by, in words."""
+        decay = "" if self.weight_decay is None else f", weight decay {self.weight_decay:g}"
+        return f"{self.optimizer.replace('_', ' ')}{decay}"
 
     @property
     def recorded(self) -> range:
@@ -84,6 +104,7 @@ class Call:
         learning_rates: a learning rate for each network, in place of the schedule's.
         rate_multipliers: what the learning rate is multiplied by for the parameters named, such as `{"W1": 4.0}`;
             those left out take 1.
+        decay_multipliers: the same of the weight decay.
         snapshots: steps before which the parameters are kept; `schedule.steps` is the end.
         watch: is given each snapshot in place of keeping it.
         dtype: of all arithmetic.
@@ -101,6 +122,7 @@ class Call:
     progress: Callable[[int], None] = lambda step: None
     learning_rates: NDArray[np.float64] | None = None
     rate_multipliers: Mapping[str, float] | None = None
+    decay_multipliers: Mapping[str, float] | None = None
     snapshots: Iterable[int] = ()
     watch: SnapshotCallback | None = None
     dtype: Dtype = "float64"
@@ -116,7 +138,7 @@ class Call:
         Raises GoodinitError unless each of them, and their products in the call's dtype, are finite and above 0.
         """
         rates = _learning_rates(self.learning_rates, len(self.start["W1"]), self.schedule.learning_rate)
-        multipliers = _multipliers(self.rate_multipliers, self.network)
+        multipliers = _multipliers("rate", self.rate_multipliers, self.network)
         with np.errstate(over="ignore", under="ignore"):
             given = np.array([1.0, *multipliers.values()]).astype(self.dtype)
             products = np.outer(rates.astype(self.dtype), given)
@@ -125,6 +147,20 @@ class Call:
             what = "a learning rate" if many else f"learning rate {self.schedule.learning_rate}"
             raise GoodinitError(f"{what} cannot be held in {self.dtype}; use float64, or a rate nearer to 1")
         return rates, multipliers
+
+    def decays(self) -> dict[str, float]:
+        """The weight decay of each parameter, in the network's order; empty where there is none.
+
+        Raises GoodinitError unless each of them is finite in the call's dtype.
+        """
+        multipliers = _multipliers("decay", self.decay_multipliers, self.network)
+        if not self.schedule.decay:
+            return {}
+        decays = {name: self.schedule.decay * value for name, value in multipliers.items()}
+        with np.errstate(over="ignore"):
+            if not np.isfinite(np.array([*decays.values()]).astype(self.dtype)).all():
+                raise GoodinitError(f"weight decay {self.schedule.decay:g}, multiplied, cannot be held in {self.dtype}")
+        return decays
 
 
 @dataclass(frozen=True)
@@ -180,14 +216,14 @@ def _learning_rates(rates: NDArray[np.float64] | None, networks: int, default: f
     return array.astype(np.float64)
 
 
-def _multipliers(given: Mapping[str, float] | None, network: MLP) -> dict[str, float]:
+def _multipliers(what: str, given: Mapping[str, float] | None, network: MLP) -> dict[str, float]:
     names = [f"{letter}{layer}" for layer in range(1, network.depth + 1) for letter in "Wb"]
     given = given or {}
     for name, value in given.items():
         if name not in names:
-            raise unknown_name("rate multiplier's parameter", str(name), names)
+            raise unknown_name(f"{what} multiplier's parameter", str(name), names)
         if not is_number(value) or value <= 0:
-            raise GoodinitError(f"rate multiplier of {name}: {shown(value)} must be a finite number above 0")
+            raise GoodinitError(f"{what} multiplier of {name}: {shown(value)} must be a finite number above 0")
     return {name: float(given.get(name, 1.0)) for name in names}
 
 

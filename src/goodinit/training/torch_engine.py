@@ -81,6 +81,7 @@ def train(call: Call, *, device: str | None = None) -> Run:
     check_examples(network, X, Y)
     networks = check_start(network, call.start)
     rates, multipliers = call.rates()
+    decays = call.decays()
     wanted = check_snapshots(call.snapshots, schedule.steps)
     order = list(call.batches)
     if len(order) != schedule.steps:
@@ -89,7 +90,7 @@ def train(call: Call, *, device: str | None = None) -> Run:
     try:
         place = {"dtype": getattr(torch, dtype), "device": torch.device(chosen)}
         task = _Task(
-            torch, network, schedule, multipliers, wanted, place, *(torch.tensor(a.T, **place) for a in (X, Y))
+            torch, network, schedule, multipliers, decays, wanted, place, *(torch.tensor(a.T, **place) for a in (X, Y))
         )
     except (RuntimeError, AssertionError) as error:
         raise GoodinitError(f"device {chosen!r} cannot be used: {str(error).splitlines()[0]}") from None
@@ -123,6 +124,7 @@ class _Task:
     network: MLP
     schedule: Schedule
     multipliers: dict[str, float]
+    decays: dict[str, float]
     wanted: list[int]
     place: dict[str, Any]
     X: Tensor
@@ -145,6 +147,7 @@ def _trained(
     gradients = _Arrays(task, start)
     loss, value_and_slope = _loss(task), _activation(task)
     update = _optimizer(task, parameters.flat, gradients.flat, _rates(task, parameters, rates))
+    decay = _decay(task, parameters)
     networks = len(rates)
     losses = np.full((networks, len(schedule.recorded)), np.nan)
     diverged_by: list[int | None] = [None] * networks
@@ -180,6 +183,10 @@ def _trained(
         X, Y = task.taken(batch)
         logits, A, slopes = _forward(task, parameters.named, X, value_and_slope)
         _backward(task, parameters.named, gradients.named, logits, A, slopes, Y)
+        if isinstance(decay, float):
+            gradients.flat.add_(parameters.flat, alpha=decay)
+        elif decay is not None:
+            gradients.flat.addcmul_(parameters.flat, decay)
         update()
         yield step + 1
     final_loss = record(schedule.steps)
@@ -330,6 +337,13 @@ def _rates(task: _Task, parameters: _Arrays, rates: NDArray[np.float64]) -> floa
     return task.torch.cat(
         [(each * task.multipliers[name])[:, None, None].expand_as(p).reshape(-1) for name, p in parameters]
     )
+
+
+def _decay(task: _Task, parameters: _Arrays) -> float | Tensor | None:
+    """The weight decay where all parameters share it, else one for each number of the flat tensor; None for none."""
+    if len(values := set(task.decays.values())) <= 1:
+        return next(iter(values), None)
+    return task.torch.cat([task.torch.full((p.numel(),), task.decays[name], **task.place) for name, p in parameters])
 
 
 def _optimizer(task: _Task, p: Tensor, g: Tensor, rate: float | Tensor) -> Callable[[], None]:
