@@ -33,6 +33,7 @@ def alone(task):
         ("majority, post-norm, small", "adamw", {}),
         ("hypernetwork", "adam", {}),
         *(("plain relu, small", each, {"weight_decay": 3.0}) for each in ("momentum", "adam", "adamw")),
+        ("plain relu, small", "adamw", {"weight_decay": 3.0, "learning_rate_schedule": "cosine", "warmup": 1}),
     ],
 )
 def test_an_ensemble_trains_each_model_as_alone(name, optimizer, options):

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,10 +23,12 @@ from goodinit.pytorch.loop import TORCH_OPTIMIZERS, score_of, train_model
 from goodinit.streams import KeyedStream
 from goodinit.training import Schedule, batches, r_squared, train
 
+COSINE = {"learning_rate_schedule": "cosine", "warmup": 7}
 
-@pytest.mark.parametrize("options", [{}, {"weight_decay": 0.3}], ids=str)
+
+@pytest.mark.parametrize("options", [{}, {"weight_decay": 0.3}, COSINE], ids=str)
 @pytest.mark.parametrize("optimizer", ["gradient_descent", "momentum", "adam"])
-def test_the_loop_is_the_textbooks_training(optimizer: str, options: dict[str, float]) -> None:
+def test_the_loop_is_the_textbooks_training(optimizer: str, options: dict[str, Any]) -> None:
     """The same network by the NumPy engine, which is held against the published experiment elsewhere."""
     data = load("moons", seed=1)
     network = MLP((2, 8, 1), activations.get("tanh"), "binary_cross_entropy")
@@ -49,7 +52,8 @@ def test_the_loop_is_the_textbooks_training(optimizer: str, options: dict[str, f
         steps=60,
         record_every=10,
         batches=batches(300, schedule, KeyedStream(0)),
-        **options,
+        factor=schedule.factor,
+        weight_decay=schedule.weight_decay,
     )
     assert run.losses == pytest.approx(expected.losses[0].tolist(), rel=1e-7)
     assert run.final_loss == pytest.approx(float(expected.final_loss[0]), rel=1e-7)

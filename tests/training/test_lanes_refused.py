@@ -116,6 +116,8 @@ def native_arguments(**changes):
         {"multipliers": np.ones(5)},
         {"multipliers": np.array([1.0, 1, 1, 1, 1, 0])},
         {"decays": np.ones(5)},
+        {"factors": np.ones(3)},
+        {"factors": np.array([1.0, 1.5])},
         {"decays": np.array([1.0, 1, 1, 1, 1, -1])},
         {"decays": np.array([1.0, 1, 1, 1, 1, np.inf])},
         {"X": np.zeros((21, 3))},

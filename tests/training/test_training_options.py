@@ -1,5 +1,7 @@
 """Options of training that every engine has, step by step against PyTorch's own optimizers and autograd."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -20,16 +22,58 @@ OPTIMIZERS = {
     "momentum": lambda groups: torch.optim.SGD(groups, lr=RATE, momentum=0.9),
     "adam": lambda groups: torch.optim.Adam(groups, lr=RATE),
 }
+SAID = [each.name for each in fields(Schedule)]
 DECAYS = {"W1": 4.0, "b1": 0.5}
 
 
-def by_pytorch(optimizer, member, weight_decay, multipliers, order):
+SCHEDULES = {
+    "constant": lambda update, steps: torch.optim.lr_scheduler.ConstantLR(update, 1.0, steps),
+    "linear": lambda update, steps: torch.optim.lr_scheduler.LinearLR(update, 1.0, 0.0, steps),
+    "cosine": lambda update, steps: torch.optim.lr_scheduler.CosineAnnealingLR(update, steps),
+}
+
+
+def scheduler(update, name, warmup, steps):
+    """PyTorch's own: a rise over the warm-up, and then the schedule over the steps that are left."""
+    after = SCHEDULES[name](update, steps - warmup)
+    if not warmup:
+        return after
+    rise = torch.optim.lr_scheduler.LinearLR(update, 1 / (warmup + 1), 1.0, warmup)
+    return torch.optim.lr_scheduler.SequentialLR(update, [rise, after], [warmup])
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler")
+@pytest.mark.parametrize("steps", [1, 2, 30, 257])
+@pytest.mark.parametrize("warmup", [0, 1, 10, 29])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_rates_are_those_of_pytorchs_schedulers_step_by_step(name, warmup, steps):
+    if warmup >= steps:
+        pytest.skip("no step is left")
+    update = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=RATE)
+    theirs, schedule = scheduler(update, name, warmup, steps), Schedule(
+        learning_rate=RATE, steps=steps, learning_rate_schedule=name, warmup=warmup
+    )  # fmt: skip
+    for step in range(steps):
+        expected = update.param_groups[0]["lr"]
+        assert RATE * schedule.factor(step) == pytest.approx(expected, rel=1e-9), step
+        assert schedule.factor(step) > 0
+        update.step()
+        theirs.step()
+
+
+def by_pytorch(optimizer, member, order, weight_decay=0.0, multipliers=(), schedule="constant", warmup=0, rates=()):
     """The parameters of one network after training by PyTorch alone."""
     values = {name: torch.tensor(value[member], requires_grad=True) for name, value in START.items()}
     groups = [
-        {"params": [value], "weight_decay": weight_decay * multipliers.get(name, 1.0)} for name, value in values.items()
+        {
+            "params": [value],
+            "weight_decay": weight_decay * dict(multipliers).get(name, 1.0),
+            "lr": RATE * dict(rates).get(name, 1.0),
+        }
+        for name, value in values.items()
     ]
     update = OPTIMIZERS[optimizer](groups)
+    paced = scheduler(update, schedule, warmup, STEPS)
     x, y = torch.tensor(X.T), torch.tensor(Y.argmax(0))
     for batch in order:
         update.zero_grad()
@@ -39,13 +83,14 @@ def by_pytorch(optimizer, member, weight_decay, multipliers, order):
             hidden = torch.tanh(hidden) if layer < 3 else hidden
         torch.nn.functional.cross_entropy(hidden, y[batch]).backward()
         update.step()
+        paced.step()
     return {name: value.detach().numpy() for name, value in values.items()}
 
 
 def trained(engine, optimizer, *, size=None, **options):
     if not REGISTRY[engine].available():
         pytest.skip(f"{engine} is not there")
-    said = {name: options.pop(name) for name in list(options) if name in ("weight_decay",)}
+    said = {name: options.pop(name) for name in list(options) if name in SAID}
     schedule = Schedule(optimizer, RATE, STEPS, size, 10, **said)
     return train(NETWORK, START, X, Y, schedule, order(size), engine=engine, **options)
 
@@ -62,9 +107,24 @@ def test_weight_decay_is_pytorchs(engine, optimizer, size, multipliers):
     found = trained(engine, optimizer, size=size, weight_decay=0.3, decay_multipliers=multipliers).parameters
     plain = trained(engine, optimizer, size=size).parameters
     for member in range(3):
-        for name, value in by_pytorch(optimizer, member, 0.3, multipliers, order(size)).items():
+        for name, value in by_pytorch(optimizer, member, order(size), 0.3, multipliers).items():
             np.testing.assert_allclose(found[name][member], value, rtol=1e-9, atol=1e-12, err_msg=name)
             assert np.abs(plain[name][member] - value).max() > 1e-5, name
+
+
+@pytest.mark.parametrize("multipliers", [{}, {"W1": 0.5, "b3": 2.0}], ids=["alike", "multiplied"])
+@pytest.mark.parametrize("warmup", [0, 7])
+@pytest.mark.parametrize(("optimizer", "name", "size"), [("momentum", "linear", 6), ("adam", "cosine", None)])
+@pytest.mark.parametrize("engine", REGISTRY)
+def test_a_schedule_is_pytorchs(engine, optimizer, name, size, warmup, multipliers):
+    options = {"learning_rate_schedule": name, "warmup": warmup}
+    rates = np.array([RATE, RATE, RATE / 2])  # of which the last is not looked at
+    for each in ({}, {"learning_rates": rates}):
+        run = trained(engine, optimizer, size=size, **options, **each, rate_multipliers=multipliers)
+        for member in range(2):
+            expected = by_pytorch(optimizer, member, order(size), schedule=name, warmup=warmup, rates=multipliers)
+            for key, value in expected.items():
+                np.testing.assert_allclose(run.parameters[key][member], value, rtol=1e-9, atol=1e-12, err_msg=key)
 
 
 @pytest.mark.parametrize("engine", REGISTRY)
@@ -93,7 +153,7 @@ def test_the_compiled_code_has_the_same_bits_whatever_the_layout():
         pytest.skip("the extension is not built")
     for dtype in ("float64", "float32"):
         call = Call(
-            NETWORK, START, X, Y, Schedule("adam", RATE, STEPS, 6, 10, 0.3), order(6),
+            NETWORK, START, X, Y, Schedule("adam", RATE, STEPS, 6, 10, 0.3, "cosine", 5), order(6),
             decay_multipliers=DECAYS, rate_multipliers={"W2": 0.5}, dtype=dtype,
         )  # fmt: skip
         one = lanes.train(call, layout="grouped")

@@ -297,8 +297,10 @@ def _schedule(options: Mapping[str, Any]) -> Schedule:
     if every is None:
         every = _round_interval(steps) if isinstance(steps, int) and steps >= 1 else 1
     chosen = {field.name: options[field.name] for field in fields(Schedule)}
-    chosen |= {"optimizer": canonical(as_word(options["optimizer"])), "record_every": every}
-    made = Schedule(**chosen)
+    words = {name: canonical(as_word(options[name])) for name in ("optimizer", "learning_rate_schedule")}
+    made = Schedule(**{**chosen, **words, "record_every": every})
+    if made.warmup >= made.steps:
+        raise GoodinitError(f"warmup {made.warmup}: it must be fewer than the {made.steps} steps")
     if made.weight_decay == OWN_DECAY.get(made.optimizer, 0.0):  # the same trials as where nothing is said
         made = replace(made, weight_decay=None)
     return made

@@ -243,6 +243,7 @@ def _train_at_once(task: Task, jobs: Sequence[Job], progress: Callable[[int], No
             learning_rates=[job.learning_rate for job in jobs],
             steps=schedule.steps,
             record_every=schedule.record_every,
+            factor=schedule.factor,
             progress=progress,
             multipliers=[each.multipliers for each in own],
         )
@@ -342,6 +343,7 @@ def _run(
             steps=task.schedule.steps,
             record_every=task.schedule.record_every,
             batches=order,
+            factor=task.schedule.factor,
             progress=progress,
             multipliers=done.multipliers(task.schedule.optimizer),
         )

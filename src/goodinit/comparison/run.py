@@ -44,6 +44,8 @@ def compare(
     widths: Sequence[int] | None = None,
     activation: str | Activation | Callable[[Any], Any] | None = None,
     learning_rate: float | str | Sequence[float] | None = None,
+    learning_rate_schedule: str | None = None,
+    warmup: int | None = None,
     tuning_seeds: str | Sequence[int] | None = None,
     tuning_criterion: str = "final_loss",
     steps: int | None = None,
@@ -94,6 +96,9 @@ def compare(
             of an array, whose derivative is then that of `goodinit.activations.of_function`.
         learning_rate: one, several, or `auto`. Of several each initialization is evaluated with its best one, found on
             seeds of their own; `auto` tries a grid from 1e-4 to 3.16, and beyond where the best one lies at its end.
+        learning_rate_schedule: what becomes of the learning rate over the steps: `constant`, or down to 0 after the
+            last one, `linear` or along a `cosine`, as by PyTorch's `LinearLR` and `CosineAnnealingLR`.
+        warmup: the steps before that, in which the rate rises: to (n + 1) / (warmup + 1) of it in step n, from 0.
         tuning_seeds: the seeds that learning rates are chosen on, other than those of the evaluation.
         tuning_criterion: what decides among learning rates, by its median over the tuning seeds: `final_loss` of the
             training, `area` under the curve of the training loss, `validation_loss` or `validation_score` on a quarter

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 import torch
@@ -110,6 +110,7 @@ def train_ensemble(
     learning_rates: Sequence[float],
     steps: int,
     record_every: int,
+    factor: Callable[[int], float] = lambda step: 1.0,
     progress: Callable[[int], None] = lambda step: None,
     multipliers: Sequence[Mapping[str, Multipliers]] = (),
 ) -> list[LoopRun]:
@@ -118,7 +119,7 @@ def train_ensemble(
     Arguments:
         models: on the device of the inputs.
         seeds: of each model; `examples` has as many for every seed, in batches of the same sizes.
-        kind, optimizer, weight_decay, steps, record_every, progress: as for `loop.train_model`.
+        kind, optimizer, weight_decay, steps, record_every, factor, progress: as for `loop.train_model`.
         learning_rates: of each model, and `multipliers` by a parameter's name for each.
 
     Raises RuntimeError for layers that cannot be stacked, and for what a model draws while it trains, such as dropout.
@@ -150,7 +151,7 @@ def train_ensemble(
         part, wanted = (
             torch.stack([each[rows] for each, rows in zip(all_, chosen, strict=True)]) for all_ in (X, targets)
         )
-        ensemble.step(part[place], wanted[place], kind, step + 1)
+        ensemble.step(part[place], wanted[place], kind, step + 1, factor(step))
         if (step + 1) % often == 0:
             progress(step + 1)
     progress(steps)
@@ -201,8 +202,8 @@ class _Ensemble:
     def _one(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], X: Tensor) -> Tensor:
         return outputs_of(_Called(self.base, {**parameters, **buffers}), X)
 
-    def step(self, X: Tensor, targets: Tensor, kind: str, step: int) -> None:
-        """One step of every model."""
+    def step(self, X: Tensor, targets: Tensor, kind: str, step: int, factor: float) -> None:
+        """One step of every model, whose rates are multiplied by the factor."""
         self.base.train()
         loss = _losses(kind, self._all(X), targets).sum()
         values = [self.parameters[name] for name in self.trained]
@@ -210,7 +211,10 @@ class _Ensemble:
         with torch.no_grad():
             for name, value, grad in zip(self.trained, values, grads, strict=True):
                 if grad is not None:
-                    self.update(name, value, grad, step, self.factors[name])
+                    own = self.factors[name]
+                    if factor != 1:
+                        own = replace(own, rate=own.rate * factor)
+                    self.update(name, value, grad, step, own)
 
     @torch.no_grad()
     def outputs(self, X: Tensor, place: Tensor) -> Tensor:

@@ -155,6 +155,7 @@ def train_model(
     steps: int,
     record_every: int,
     batches: Iterable[Any],
+    factor: Callable[[int], float] = lambda step: 1.0,
     progress: Callable[[int], None] = lambda step: None,
     multipliers: Mapping[str, Multipliers] | None = None,
 ) -> LoopRun:
@@ -169,6 +170,7 @@ def train_model(
         learning_rate, steps: of the run.
         record_every: the steps between recorded losses.
         batches: the examples of each step: their numbers, or a slice.
+        factor: what the learning rate of each step is multiplied by.
         progress: called with the number of finished steps, about a hundred times.
         multipliers: by a parameter's name what its learning rate, epsilon and decay are multiplied by.
     """
@@ -177,6 +179,7 @@ def train_model(
         if weight_decay is not None:
             group["weight_decay"] = weight_decay
         multiply(group)
+    rates = [group["lr"] for group in update.param_groups]
     losses: list[float] = []
     often = max(1, steps // 100)
 
@@ -197,6 +200,8 @@ def train_model(
         update.zero_grad(set_to_none=True)
         loss = loss_of(kind, outputs_of(model, X[chosen]), targets[chosen])
         loss.backward()
+        for group, rate in zip(update.param_groups, rates, strict=True):
+            group["lr"] = rate * factor(step)
         update.step()
         if (step + 1) % often == 0:
             progress(step + 1)

@@ -27,11 +27,11 @@ from goodinit.errors import GoodinitError, shown
 from goodinit.networks import MLP, Parameters
 from goodinit.streams import processors
 from goodinit.training.arguments import check_examples, check_start
-from goodinit.training.schedule import BatchIndices, Call, Run, check_snapshots
+from goodinit.training.schedule import BatchIndices, Call, Run, Schedule, check_snapshots
 
 __all__ = ["available", "instructions", "known", "native", "train"]
 
-_CHUNK: Final = 1 << 22  # indices of batches held at a time: 16 MiB
+_CHUNK: Final = 1 << 22  # indices of batches held at a time, or steps of all examples: 16 MiB
 
 
 def native() -> ModuleType:
@@ -125,6 +125,7 @@ def train(call: Call, *, layout: Literal["auto", "grouped", "alone", "wide"] = "
             rates=rates.astype(dtype),
             multipliers=np.array([*multipliers.values()], dtype) if own_rates else None,
             **({"decays": np.array([*decays.values()], dtype)} if decays else {}),
+            **({"factors": _factors(schedule, chunk)} if schedule.varies else {}),
             X=inputs,
             Y=targets,
             begin=chunk.begin,
@@ -207,6 +208,10 @@ class _Chunk:
     indices: NDArray[np.int32] | None
 
 
+def _factors(schedule: Schedule, chunk: _Chunk) -> NDArray[np.float64]:
+    return np.array([schedule.factor(step) for step in range(chunk.begin, chunk.end)])
+
+
 def _chunks(batches: Iterable[BatchIndices], steps: int, examples: int, cuts: Sequence[int]) -> Iterator[_Chunk]:
     """The batches as arrays for the compiled code, a bounded number of indices at a time, cut at these steps too."""
     ends = set(cuts)
@@ -225,7 +230,7 @@ def _chunks(batches: Iterable[BatchIndices], steps: int, examples: int, cuts: Se
         if step > steps:
             raise GoodinitError(f"there are more batches than the {steps} steps of the schedule")
         whole = isinstance(batch, slice) and batch == slice(None)
-        if step - 1 > begin and (whole != full or held >= _CHUNK or step - 1 in ends):
+        if step - 1 > begin and (whole != full or held >= _CHUNK or step - 1 - begin >= _CHUNK or step - 1 in ends):
             yield chunk(step - 1)
             begin, held, kept = step - 1, 0, []
         full = whole

@@ -173,7 +173,9 @@ def train(call: Call) -> Run:
             gradients = backward(network, parameters, Z, A, Y[:, batch])
             for name, decay in decays.items():
                 gradients[name] = gradients[name] + decay * parameters[name]
-            update(parameters, gradients, rate_of)
+            factor = schedule.factor(step)
+            now = rate_of if factor == 1 else {name: rate * factor for name, rate in rate_of.items()}
+            update(parameters, gradients, now)
             if (step + 1) % often == 0:
                 call.progress(step + 1)
         final_loss = record(schedule.steps)

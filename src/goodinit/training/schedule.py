@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal
@@ -30,6 +31,12 @@ __all__ = [
 
 MOST_RECORDS: Final = 1_000_000  # losses of one network
 FOR_MODELS: Final = ("adamw",)  # what a person's own model may be trained with besides
+_SHAPES: Final[Mapping[str, Callable[[float], float]]] = {
+    "constant": lambda t: 1.0,
+    "linear": lambda t: 1 - t,
+    "cosine": lambda t: (1 + math.cos(math.pi * t)) / 2,
+}
+"""What the learning rate is multiplied by when a share t of the steps after the warm-up is done."""
 OWN_DECAY: Final[Mapping[str, float]] = {"adamw": 0.01}  # PyTorch's default; 0 for the others
 
 Dtype = Literal["float64", "float32"]
@@ -45,8 +52,9 @@ SnapshotCallback = Callable[[int, Parameters], None]
 class Schedule:
     """How a network is trained: optimizer, learning rate, number of steps, batch size (None: all examples).
 
-    `weight_decay` is that of PyTorch's optimizers, None for the optimizer's own. The loss on the whole training
-    set is recorded before steps 0, `record_every`, 2 `record_every`, ...
+    `weight_decay` is that of PyTorch's optimizers, None for the optimizer's own. The learning rate rises over `warmup`
+    steps and then goes on as `learning_rate_schedule` says. The loss on the whole training set is recorded before
+    steps 0, `record_every`, 2 `record_every`, ...
     """
 
     optimizer: str = "gradient_descent"
@@ -55,10 +63,14 @@ class Schedule:
     batch_size: int | None = None
     record_every: int = 1000
     weight_decay: float | None = None
+    learning_rate_schedule: str = "constant"
+    warmup: int = 0
 
     def __post_init__(self) -> None:
         if self.optimizer not in (*OPTIMIZERS, *FOR_MODELS):
             raise unknown_name("optimizer", as_word(self.optimizer), (*OPTIMIZERS, *FOR_MODELS))
+        if self.learning_rate_schedule not in _SHAPES:
+            raise unknown_name("learning rate schedule", as_word(self.learning_rate_schedule), _SHAPES)
         for each in fields(self):
             OPTIONS[each.name].check(getattr(self, each.name))
         if len(self.recorded) > MOST_RECORDS:
@@ -72,6 +84,21 @@ class Schedule:
         return OWN_DECAY.get(self.optimizer, 0.0) if self.weight_decay is None else self.weight_decay
 
     @property
+    def varies(self) -> bool:
+        """Whether the learning rate changes from step to step."""
+        return self.learning_rate_schedule != "constant" or self.warmup > 0
+
+    def factor(self, step: int) -> float:
+        """What the learning rate of a step, counted from 0, is multiplied by.
+
+        Before step w, the warm-up's end, it is (step + 1) / (w + 1), as of PyTorch's `LinearLR` from 1 / (w + 1) on;
+        then 1, or 1 - t or (1 + cos(pi t)) / 2 with t = (step - w) / (steps - w), which is never 1.
+        """
+        if step < self.warmup:
+            return (step + 1) / (self.warmup + 1)
+        return _SHAPES[self.learning_rate_schedule]((step - self.warmup) / (self.steps - self.warmup))
+
+    @property
     def later(self) -> dict[str, Any]:
         """The options that came when there were stored studies, where they are not as usual."""
         own = {each.name: getattr(self, each.name) for each in fields(self) if OPTIONS[each.name].later}
@@ -80,8 +107,14 @@ class Schedule:
     @property
     def words(self) -> str:
         """What a step is taken by, in words."""
-        decay = "" if self.weight_decay is None else f", weight decay {self.weight_decay:g}"
-        return f"{self.optimizer.replace('_', ' ')}{decay}"
+        said = [self.optimizer.replace("_", " ")]
+        if self.weight_decay is not None:
+            said.append(f"weight decay {self.weight_decay:g}")
+        if self.warmup:
+            said.append(f"{self.warmup:,} steps of warm-up")
+        if self.learning_rate_schedule != "constant":
+            said.append(f"{self.learning_rate_schedule} decay of the rate")
+        return ", ".join(said)
 
     @property
     def recorded(self) -> range:

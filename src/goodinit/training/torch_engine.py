@@ -187,7 +187,7 @@ def _trained(
             gradients.flat.add_(parameters.flat, alpha=decay)
         elif decay is not None:
             gradients.flat.addcmul_(parameters.flat, decay)
-        update()
+        update(schedule.factor(step))
         yield step + 1
     final_loss = record(schedule.steps)
     final = current()
@@ -346,29 +346,32 @@ def _decay(task: _Task, parameters: _Arrays) -> float | Tensor | None:
     return task.torch.cat([task.torch.full((p.numel(),), task.decays[name], **task.place) for name, p in parameters])
 
 
-def _optimizer(task: _Task, p: Tensor, g: Tensor, rate: float | Tensor) -> Callable[[], None]:
-    """What changes p in place by its gradient g: the rules of `optimizers`, on flat tensors."""
+def _optimizer(task: _Task, p: Tensor, g: Tensor, rate: float | Tensor) -> Callable[[float], None]:
+    """What changes p in place by its gradient g: the rules of `optimizers`, on flat tensors.
 
-    def move(direction: Tensor) -> None:
+    It is told what the step's rates are multiplied by.
+    """
+
+    def move(direction: Tensor, factor: float) -> None:
         if isinstance(rate, float):
-            p.sub_(direction, alpha=rate)
+            p.sub_(direction, alpha=rate * factor)
         else:
-            p.addcmul_(direction, rate, value=-1)
+            p.addcmul_(direction, rate, value=-factor)
 
     if task.schedule.optimizer == "gradient_descent":
-        return lambda: move(g)
+        return lambda factor: move(g, factor)
     first, second = (task.torch.zeros_like(p) for _ in range(2))
     if task.schedule.optimizer == "momentum":
-        return lambda: move(first.mul_(0.9).add_(g))
+        return lambda factor: move(first.mul_(0.9).add_(g), factor)
     step = 0
 
-    def adam() -> None:
+    def adam(factor: float) -> None:
         nonlocal step
         step += 1
         first.mul_(0.9).add_(g, alpha=1 - 0.9)
         second.mul_(0.999).addcmul_(g, g, value=1 - 0.999)
         root = (second / (1 - 0.999**step)).sqrt_().add_(1e-8)
-        move((first / (1 - 0.9**step)).div_(root))
+        move((first / (1 - 0.9**step)).div_(root), factor)
 
     return adam
 
