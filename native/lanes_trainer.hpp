@@ -22,6 +22,9 @@ class Trainer : Base {
     size_t first, count;     // the networks
     T *m, *v, *rates;
     T *rate_of = nullptr, *decay_of = nullptr;  // of every parameter, where the arrays have their own
+    T *raw = nullptr;        // the gradient, where it may be clipped: of no example yet
+    double *rows = nullptr;  // the sums of its squares by row of W1, b1, W2, ..., where a bias has a row for each number
+    size_t *row_at = nullptr;
     int64_t snapshot = 0, uncounted = 0;
     size_t alive;
 
@@ -33,6 +36,11 @@ class Trainer : Base {
         rates = arena.take<T>(L);
         if (job.multipliers || job.decays) rate_of = arena.take<T>(stored);
         if (job.decays) decay_of = arena.take<T>(stored);
+        if (job.clipping > 0) {
+            raw = arena.take<T>(stored);
+            rows = arena.take<double>(row_count() * members);
+            row_at = arena.take<size_t>(2 * job.depth);
+        }
     }
 
     void train() {
@@ -69,7 +77,15 @@ class Trainer : Base {
         return array % 2 ? width(l) : width(l) * width(l - 1);
     }
 
+    size_t row_count() const {
+        size_t sum = 0;
+        for (int l = 1; l <= job.depth; ++l) sum += 2 * width(l);
+        return sum;
+    }
+
     void begin() {
+        for (size_t i = 0; raw && i < stored; ++i) raw[i] = 0;
+        for (size_t array = 0, at = 0; raw && array < 2 * (size_t)job.depth; at += width((int)array++ / 2 + 1)) row_at[array] = at;
         for (size_t i = 0; i < stored; ++i) w[i] = 0;
         for_pieces([&](int array, size_t from, size_t size, size_t at, size_t) {
             for (size_t member = 0; member < members; ++member) {
@@ -198,6 +214,55 @@ class Trainer : Base {
         }
     }
 
+    struct Keep {
+        T *raw;
+        void operator()(size_t i, V gradient) const { store(raw + i, gradient); }
+    };
+
+    // What the gradients kept in `raw`, times `scale`, are multiplied by so that their norm over all parameters of a
+    // network is at most `clipping`, as by torch.nn.utils.clip_grad_norm_. Squares are added row by row, in an order
+    // that all layouts have.
+    V coefficient(T scale) {
+        for (size_t i = 0; i < row_count() * members; ++i) rows[i] = 0;
+        for_pieces([&](int array, size_t from, size_t size, size_t at, size_t) {
+            const size_t inputs = array % 2 ? 1 : width(array / 2);
+            size_t k = from % inputs;
+            double *row = rows + (row_at[array] + from / inputs) * members;
+            for (size_t i = at * members; i < (at + size) * members; i += members) {
+                for (size_t member = 0; member < members; ++member) {
+                    const double g = (double)(raw[i + member] * scale);
+                    row[member] += g * g;
+                }
+                if (++k == inputs) {
+                    k = 0;
+                    row += members;
+                }
+            }
+        });
+        T found[L] = {};
+        for (size_t member = 0; member < members; ++member) {
+            double sum = 0;
+            for (size_t row = 0; row < row_count(); ++row) sum += rows[row * members + member];
+            const double ratio = job.clipping / (__builtin_sqrt(sum) + 1e-6);
+            found[member] = ratio < 1 ? T(ratio) : T(1);
+        }
+        for (size_t lane = members; lane < L; ++lane) found[lane] = found[0];
+        return load(found);
+    }
+
+    template <class Move>
+    void sweep(const int32_t *batch, size_t examples, T scale, const Move &move) {
+        if (!raw) {
+            Base::step(batch, examples, move);
+            return;
+        }
+        Base::step(batch, examples, Keep{raw});
+        if (stopped()) return;
+        const V factor = coefficient(scale);
+        for (size_t i = 0; i < stored; i += L) move(i, load(raw + i) * factor);
+        Base::prepare();
+    }
+
     // The step, with what each optimizer does to the parameters from place i on by their gradient, before it is scaled;
     // `decayed` gives the gradient at place i with the decay of the parameters there.
     template <class Rate, class Decayed>
@@ -205,12 +270,12 @@ class Trainer : Base {
                       const Decayed &decayed) {
         T *const w = this->w, *const m = this->m, *const v = this->v;
         if (job.optimizer == Optimizer::gradient_descent) {
-            Base::step(batch, examples, [=](size_t i, V gradient) GOODINIT_INLINE_LAMBDA {
+            sweep(batch, examples, scale, [=](size_t i, V gradient) GOODINIT_INLINE_LAMBDA {
                 const V g = decayed(i, gradient * scale);
                 store(w + i, fma(-rate(i), g, load(w + i)));
             });
         } else if (job.optimizer == Optimizer::momentum) {
-            Base::step(batch, examples, [=](size_t i, V gradient) GOODINIT_INLINE_LAMBDA {
+            sweep(batch, examples, scale, [=](size_t i, V gradient) GOODINIT_INLINE_LAMBDA {
                 const V g = decayed(i, gradient * scale), velocity = fma(broadcast(T(0.9)), load(m + i), g);
                 store(m + i, velocity);
                 store(w + i, fma(-rate(i), velocity, load(w + i)));
@@ -218,7 +283,7 @@ class Trainer : Base {
         } else {
             const double t = (double)(step + 1);
             const T c1 = T(1 / (1 - pow(0.9, t))), c2 = T(1 / (1 - pow(0.999, t)));
-            Base::step(batch, examples, [=](size_t i, V gradient) GOODINIT_INLINE_LAMBDA {
+            sweep(batch, examples, scale, [=](size_t i, V gradient) GOODINIT_INLINE_LAMBDA {
                 const V g = decayed(i, gradient * scale);
                 const V mean = fma(broadcast(T(0.9)), load(m + i), T(1 - 0.9) * g);
                 const V square = fma(broadcast(T(0.999)), load(v + i), T(1 - 0.999) * (g * g));

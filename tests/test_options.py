@@ -90,6 +90,7 @@ def test_the_lab_offers_the_options_of_compare():
     [
         ("steps", [1, np.int64(3), 10**12], [0, 1.0, True, "3", None, 10**12 + 1, 10**400, 10**5000]),
         ("batch_size", [None, 1], [0, -1, 2.5]),
+        ("gradient_clipping", [None, 1, 1e-9], [0, -1, float("inf"), "1"]),
         ("warmup", [0, 7], [-1, 1.0, None]),
         ("weight_decay", [None, 0, 0.1, 1e6], [-1e-9, 1e7, float("nan"), "0.1", True]),
         ("learning_rate", [1e-9, 2, np.float32(0.1)], [10**400, 0, -1, float("nan"), float("inf"), "x", None, True]),
@@ -120,6 +121,7 @@ OTHERS = {  # what else is told, and a value that the classic task does not have
     "batch_size": ({}, 5),
     "optimizer": ({}, "adam"),
     "weight_decay": ({}, 0.001),
+    "gradient_clipping": ({}, 1.0),
     "learning_rate_schedule": ({}, "cosine"),
     "warmup": ({}, 3),
     "stream": ({}, "keyed"),

@@ -33,6 +33,7 @@ def alone(task):
         ("majority, post-norm, small", "adamw", {}),
         ("hypernetwork", "adam", {}),
         *(("plain relu, small", each, {"weight_decay": 3.0}) for each in ("momentum", "adam", "adamw")),
+        ("residual convolutions, batch norm, small", "momentum", {"gradient_clipping": 0.01}),
         ("plain relu, small", "adamw", {"weight_decay": 3.0, "learning_rate_schedule": "cosine", "warmup": 1}),
     ],
 )

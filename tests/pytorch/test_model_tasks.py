@@ -26,7 +26,7 @@ from goodinit.training import Schedule, batches, r_squared, train
 COSINE = {"learning_rate_schedule": "cosine", "warmup": 7}
 
 
-@pytest.mark.parametrize("options", [{}, {"weight_decay": 0.3}, COSINE], ids=str)
+@pytest.mark.parametrize("options", [{}, {"weight_decay": 0.3}, COSINE, {"gradient_clipping": 0.05}], ids=str)
 @pytest.mark.parametrize("optimizer", ["gradient_descent", "momentum", "adam"])
 def test_the_loop_is_the_textbooks_training(optimizer: str, options: dict[str, Any]) -> None:
     """The same network by the NumPy engine, which is held against the published experiment elsewhere."""
@@ -53,6 +53,7 @@ def test_the_loop_is_the_textbooks_training(optimizer: str, options: dict[str, A
         record_every=10,
         batches=batches(300, schedule, KeyedStream(0)),
         factor=schedule.factor,
+        clipping=schedule.gradient_clipping,
         weight_decay=schedule.weight_decay,
     )
     assert run.losses == pytest.approx(expected.losses[0].tolist(), rel=1e-7)

@@ -117,6 +117,8 @@ def native_arguments(**changes):
         {"multipliers": np.array([1.0, 1, 1, 1, 1, 0])},
         {"decays": np.ones(5)},
         {"factors": np.ones(3)},
+        {"clipping": -1.0},
+        {"clipping": np.inf},
         {"factors": np.array([1.0, 1.5])},
         {"decays": np.array([1.0, 1, 1, 1, 1, -1])},
         {"decays": np.array([1.0, 1, 1, 1, 1, np.inf])},

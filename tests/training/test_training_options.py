@@ -61,7 +61,9 @@ def test_rates_are_those_of_pytorchs_schedulers_step_by_step(name, warmup, steps
         theirs.step()
 
 
-def by_pytorch(optimizer, member, order, weight_decay=0.0, multipliers=(), schedule="constant", warmup=0, rates=()):
+def by_pytorch(
+    optimizer, member, order, weight_decay=0.0, multipliers=(), schedule="constant", warmup=0, rates=(), clipping=None
+):
     """The parameters of one network after training by PyTorch alone."""
     values = {name: torch.tensor(value[member], requires_grad=True) for name, value in START.items()}
     groups = [
@@ -82,6 +84,8 @@ def by_pytorch(optimizer, member, order, weight_decay=0.0, multipliers=(), sched
             hidden = hidden @ values[f"W{layer}"].T + values[f"b{layer}"].T
             hidden = torch.tanh(hidden) if layer < 3 else hidden
         torch.nn.functional.cross_entropy(hidden, y[batch]).backward()
+        if clipping is not None:
+            torch.nn.utils.clip_grad_norm_(values.values(), clipping)
         update.step()
         paced.step()
     return {name: value.detach().numpy() for name, value in values.items()}
@@ -127,6 +131,31 @@ def test_a_schedule_is_pytorchs(engine, optimizer, name, size, warmup, multiplie
                 np.testing.assert_allclose(run.parameters[key][member], value, rtol=1e-9, atol=1e-12, err_msg=key)
 
 
+@pytest.mark.parametrize("clipping", [1e-3, 0.2, 1e6])
+@pytest.mark.parametrize(("optimizer", "size"), [("gradient_descent", None), ("momentum", 6), ("adam", 6)])
+@pytest.mark.parametrize("engine", REGISTRY)
+def test_clipping_is_pytorchs(engine, optimizer, size, clipping):
+    run = trained(engine, optimizer, size=size, gradient_clipping=clipping, weight_decay=0.3)
+    plain = trained(engine, optimizer, size=size, weight_decay=0.3)
+    for member in range(3):
+        for name, value in by_pytorch(optimizer, member, order(size), 0.3, clipping=clipping).items():
+            np.testing.assert_allclose(run.parameters[name][member], value, rtol=1e-9, atol=1e-12, err_msg=name)
+            same = np.allclose(plain.parameters[name][member], value, rtol=1e-9, atol=1e-12)
+            assert same == (clipping == 1e6) or clipping == 0.2, "which only some gradients are longer than"
+
+
+@pytest.mark.parametrize("engine", REGISTRY)
+def test_a_clipped_network_still_diverges_by_itself(engine):
+    rates = np.array([0.05, 1e308, 0.05])
+    run, calm = (
+        trained(engine, "gradient_descent", gradient_clipping=0.5, learning_rates=each)
+        for each in (rates, rates[[0, 0, 2]])
+    )
+    assert [by is None for by in run.diverged_by] == [True, False, True]
+    for name, value in calm.parameters.items():
+        assert np.array_equal(run.parameters[name][[0, 2]], value[[0, 2]]), name
+
+
 @pytest.mark.parametrize("engine", REGISTRY)
 def test_no_weight_decay_changes_no_bit(engine):
     plain = trained(engine, "adam")
@@ -145,7 +174,8 @@ def test_weight_decay_in_float32(engine):
         np.testing.assert_allclose(found[name], value, atol=2e-5)
 
 
-def test_the_compiled_code_has_the_same_bits_whatever_the_layout():
+@pytest.mark.parametrize("clipping", [None, 0.2])
+def test_the_compiled_code_has_the_same_bits_whatever_the_layout(clipping):
     from goodinit.training import lanes
     from goodinit.training.schedule import Call
 
@@ -153,7 +183,7 @@ def test_the_compiled_code_has_the_same_bits_whatever_the_layout():
         pytest.skip("the extension is not built")
     for dtype in ("float64", "float32"):
         call = Call(
-            NETWORK, START, X, Y, Schedule("adam", RATE, STEPS, 6, 10, 0.3, "cosine", 5), order(6),
+            NETWORK, START, X, Y, Schedule("adam", RATE, STEPS, 6, 10, 0.3, clipping, "cosine", 5), order(6),
             decay_multipliers=DECAYS, rate_multipliers={"W2": 0.5}, dtype=dtype,
         )  # fmt: skip
         one = lanes.train(call, layout="grouped")

@@ -244,6 +244,7 @@ def _train_at_once(task: Task, jobs: Sequence[Job], progress: Callable[[int], No
             steps=schedule.steps,
             record_every=schedule.record_every,
             factor=schedule.factor,
+            clipping=schedule.gradient_clipping,
             progress=progress,
             multipliers=[each.multipliers for each in own],
         )
@@ -344,6 +345,7 @@ def _run(
             record_every=task.schedule.record_every,
             batches=order,
             factor=task.schedule.factor,
+            clipping=task.schedule.gradient_clipping,
             progress=progress,
             multipliers=done.multipliers(task.schedule.optimizer),
         )

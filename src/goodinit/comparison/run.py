@@ -52,6 +52,7 @@ def compare(
     batch_size: int | None = None,
     optimizer: str | None = None,
     weight_decay: float | None = None,
+    gradient_clipping: float | None = None,
     seed: int | None = None,
     seeds: str | Sequence[int] | None = None,
     stream: str | None = None,
@@ -109,6 +110,8 @@ def compare(
         weight_decay: that of PyTorch's optimizers, of all parameters, biases too: with gradient descent, momentum and
             adam so many times a parameter is added to its gradient; adamw multiplies the parameter by 1 less the
             learning rate times it. None means none, and 0.01 for adamw.
+        gradient_clipping: the largest Euclidean norm of a step's gradient over all parameters; a larger gradient is
+            scaled down to it, as by `torch.nn.utils.clip_grad_norm_`, before any weight decay is added.
         seed, seeds: one seed, or several as `0-19` or a list. A seed gives initial weights, batches' order, and data
             that is made or split, each from its own stream; every initialization gets the same data and order.
         stream: where weights come from: `randomstate` (the classic experiment's) or `keyed` (by seed and weight name).

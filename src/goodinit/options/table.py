@@ -239,6 +239,19 @@ OPTIONS: Final[dict[str, Option]] = {
             "it off the parameter itself, times the rate",
         ),
         Option(
+            "gradient_clipping",
+            "number",
+            "task",
+            "The largest norm of a gradient.",
+            "X",
+            identity=True,
+            later=True,
+            bounds=Bounds("a finite number above 0, such as 1", low=0, open_low=True),
+            default_text="none",
+            meaning="a gradient whose norm over all parameters is larger is scaled down to it, as by PyTorch's "
+            "`clip_grad_norm_`",
+        ),
+        Option(
             "seed",
             "integer",
             "study",

@@ -111,6 +111,7 @@ def train_ensemble(
     steps: int,
     record_every: int,
     factor: Callable[[int], float] = lambda step: 1.0,
+    clipping: float | None = None,
     progress: Callable[[int], None] = lambda step: None,
     multipliers: Sequence[Mapping[str, Multipliers]] = (),
 ) -> list[LoopRun]:
@@ -119,7 +120,7 @@ def train_ensemble(
     Arguments:
         models: on the device of the inputs.
         seeds: of each model; `examples` has as many for every seed, in batches of the same sizes.
-        kind, optimizer, weight_decay, steps, record_every, factor, progress: as for `loop.train_model`.
+        kind, optimizer, weight_decay, steps, record_every, factor, clipping, progress: as for `loop.train_model`.
         learning_rates: of each model, and `multipliers` by a parameter's name for each.
 
     Raises RuntimeError for layers that cannot be stacked, and for what a model draws while it trains, such as dropout.
@@ -151,7 +152,7 @@ def train_ensemble(
         part, wanted = (
             torch.stack([each[rows] for each, rows in zip(all_, chosen, strict=True)]) for all_ in (X, targets)
         )
-        ensemble.step(part[place], wanted[place], kind, step + 1, factor(step))
+        ensemble.step(part[place], wanted[place], kind, step + 1, factor(step), clipping)
         if (step + 1) % often == 0:
             progress(step + 1)
     progress(steps)
@@ -202,13 +203,15 @@ class _Ensemble:
     def _one(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], X: Tensor) -> Tensor:
         return outputs_of(_Called(self.base, {**parameters, **buffers}), X)
 
-    def step(self, X: Tensor, targets: Tensor, kind: str, step: int, factor: float) -> None:
-        """One step of every model, whose rates are multiplied by the factor."""
+    def step(self, X: Tensor, targets: Tensor, kind: str, step: int, factor: float, clipping: float | None) -> None:
+        """One step of every model, whose rates are multiplied by the factor, and gradients clipped."""
         self.base.train()
         loss = _losses(kind, self._all(X), targets).sum()
         values = [self.parameters[name] for name in self.trained]
-        grads = torch.autograd.grad(loss, values, allow_unused=True)
+        grads: Sequence[Tensor | None] = torch.autograd.grad(loss, values, allow_unused=True)
         with torch.no_grad():
+            if clipping is not None:
+                grads = _clipped(grads, clipping)
             for name, value, grad in zip(self.trained, values, grads, strict=True):
                 if grad is not None:
                     own = self.factors[name]
@@ -246,6 +249,15 @@ class _Called:
 
     def __call__(self, X: Tensor) -> Any:
         return functional_call(self.module, self.values, (X,))
+
+
+def _clipped(grads: Sequence[Tensor | None], limit: float) -> tuple[Tensor | None, ...]:
+    """The gradients, a model a row, as torch.nn.utils.clip_grad_norm_ leaves those of each."""
+    norms = torch.stack([grad.flatten(1).norm(dim=1) for grad in grads if grad is not None]).norm(dim=0)
+    factor = (limit / (norms + 1e-6)).clamp(max=1)
+    return tuple(
+        None if grad is None else grad * factor.view(-1, *(1,) * (grad.dim() - 1)).to(grad.dtype) for grad in grads
+    )
 
 
 def _losses(kind: str, outputs: Tensor, targets: Tensor) -> Tensor:

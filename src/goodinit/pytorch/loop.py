@@ -156,6 +156,7 @@ def train_model(
     record_every: int,
     batches: Iterable[Any],
     factor: Callable[[int], float] = lambda step: 1.0,
+    clipping: float | None = None,
     progress: Callable[[int], None] = lambda step: None,
     multipliers: Mapping[str, Multipliers] | None = None,
 ) -> LoopRun:
@@ -171,6 +172,7 @@ def train_model(
         record_every: the steps between recorded losses.
         batches: the examples of each step: their numbers, or a slice.
         factor: what the learning rate of each step is multiplied by.
+        clipping: the largest norm of a gradient; None for any.
         progress: called with the number of finished steps, about a hundred times.
         multipliers: by a parameter's name what its learning rate, epsilon and decay are multiplied by.
     """
@@ -200,6 +202,8 @@ def train_model(
         update.zero_grad(set_to_none=True)
         loss = loss_of(kind, outputs_of(model, X[chosen]), targets[chosen])
         loss.backward()
+        if clipping is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), clipping)
         for group, rate in zip(update.param_groups, rates, strict=True):
             group["lr"] = rate * factor(step)
         update.step()

@@ -126,6 +126,7 @@ def train(call: Call, *, layout: Literal["auto", "grouped", "alone", "wide"] = "
             multipliers=np.array([*multipliers.values()], dtype) if own_rates else None,
             **({"decays": np.array([*decays.values()], dtype)} if decays else {}),
             **({"factors": _factors(schedule, chunk)} if schedule.varies else {}),
+            **({"clipping": float(limit)} if (limit := schedule.gradient_clipping) is not None else {}),
             X=inputs,
             Y=targets,
             begin=chunk.begin,

@@ -52,7 +52,8 @@ SnapshotCallback = Callable[[int, Parameters], None]
 class Schedule:
     """How a network is trained: optimizer, learning rate, number of steps, batch size (None: all examples).
 
-    `weight_decay` is that of PyTorch's optimizers, None for the optimizer's own. The learning rate rises over `warmup`
+    `weight_decay` is that of PyTorch's optimizers, None for the optimizer's own, and
+    `gradient_clipping` the largest norm of a gradient, None for any. The learning rate rises over `warmup`
     steps and then goes on as `learning_rate_schedule` says. The loss on the whole training set is recorded before
     steps 0, `record_every`, 2 `record_every`, ...
     """
@@ -63,6 +64,7 @@ class Schedule:
     batch_size: int | None = None
     record_every: int = 1000
     weight_decay: float | None = None
+    gradient_clipping: float | None = None
     learning_rate_schedule: str = "constant"
     warmup: int = 0
 
@@ -110,6 +112,8 @@ class Schedule:
         said = [self.optimizer.replace("_", " ")]
         if self.weight_decay is not None:
             said.append(f"weight decay {self.weight_decay:g}")
+        if self.gradient_clipping is not None:
+            said.append(f"gradients of norm {self.gradient_clipping:g} at most")
         if self.warmup:
             said.append(f"{self.warmup:,} steps of warm-up")
         if self.learning_rate_schedule != "constant":

@@ -183,6 +183,8 @@ def _trained(
         X, Y = task.taken(batch)
         logits, A, slopes = _forward(task, parameters.named, X, value_and_slope)
         _backward(task, parameters.named, gradients.named, logits, A, slopes, Y)
+        if schedule.gradient_clipping is not None:
+            _clip(torch, gradients, schedule.gradient_clipping)
         if isinstance(decay, float):
             gradients.flat.add_(parameters.flat, alpha=decay)
         elif decay is not None:
@@ -337,6 +339,14 @@ def _rates(task: _Task, parameters: _Arrays, rates: NDArray[np.float64]) -> floa
     return task.torch.cat(
         [(each * task.multipliers[name])[:, None, None].expand_as(p).reshape(-1) for name, p in parameters]
     )
+
+
+def _clip(torch: Any, gradients: _Arrays, limit: float) -> None:
+    """Scale down the gradients of each network whose norm is above the limit, as torch.nn.utils.clip_grad_norm_."""
+    squares = sum(g.square().sum(dim=(-2, -1), keepdim=True) for _, g in gradients)
+    factor = (limit / (torch.sqrt(squares) + 1e-6)).clamp_(max=1)
+    for _, g in gradients:
+        g.mul_(factor)
 
 
 def _decay(task: _Task, parameters: _Arrays) -> float | Tensor | None:
