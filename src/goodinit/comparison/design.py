@@ -10,9 +10,10 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from goodinit import activations, methods
+from goodinit import activations
 from goodinit.activations import Activation
 from goodinit.comparison.model_tasks import check_model, own_data, read_factory
+from goodinit.comparison.own_starts import read_start
 from goodinit.datasets import Dataset, Source, is_builtin
 from goodinit.errors import GoodinitError, as_word, shown, unknown_name
 from goodinit.methods import Start
@@ -181,7 +182,7 @@ def _initializers(init: str | Start | Sequence[str | Start]) -> list[Start]:
     given = [init] if isinstance(init, str | Start) or not isinstance(init, Sequence) else list(init)
     if not given:
         raise GoodinitError("no initialization was given; name at least one, such as he_normal")
-    chosen = [methods.get(each) for each in given]
+    chosen = [read_start(each) for each in given]
     texts = [str(each) for each in chosen]
     for text in texts:
         if texts.count(text) > 1:

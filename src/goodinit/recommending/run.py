@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from goodinit import methods
 from goodinit.arguments import check_count
 from goodinit.comparison.cluster import check_cluster
 from goodinit.comparison.conduct import Conductor, Progress, conducting
+from goodinit.comparison.own_starts import read_start
 from goodinit.comparison.plan import TrialTime, measured_time
 from goodinit.comparison.policies import Finished, Wave
 from goodinit.errors import GoodinitError
@@ -118,7 +118,7 @@ def recommend(
     }
     given = RaceRequest(make, data, options, criterion)
     task, chosen = task_of(given, baseline)
-    own = methods.get(chosen)
+    own = read_start(chosen)
     if candidates is None:
         starts, unfit = fillable(task, usual_starts(task), own, MOST)
     else:
