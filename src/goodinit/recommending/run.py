@@ -280,7 +280,7 @@ class _Runner:
             for place, rung in zip(self.places, self.plan.rungs, strict=True)
         )
         arms = tuple(Arm(start, rate) for start in starts for rate in self.plan.rates)
-        state.halving = SuccessiveHalving(self.study, arms, rungs, str(self.race.own), self._late)
+        state.halving = SuccessiveHalving(self.study, arms, rungs, str(self.race.own), self.plan.finer, self._late)
         if known is None:
             yield from state.halving.waves(finished)
             finalists = Finals.entered(state.halving.finalists(finished, self.plan.finalists))
@@ -302,10 +302,7 @@ class _Runner:
         if self.race.trainings is None:
             return self.study.seeds
         full = self.study.tasks[-1].schedule.steps
-        arms, spent = len(self.race.starts) * len(self.plan.rates), 0.0
-        for rung in self.plan.rungs:
-            spent += arms * rung.seeds * rung.steps / full
-            arms = min(arms, rung.keep + 2)
+        spent = self.plan.spent(len(self.race.starts), lambda steps: steps / full)
         return self.study.seeds[: max(0, int((self.race.trainings - spent) // finalists))]
 
     def _late(self) -> bool:
