@@ -78,7 +78,8 @@ def compare(
     steps of gradient descent, started from zeros, normal(std=10) and he_normal; first with seed 3, then with 50.
 
     Arguments:
-        init: one initialization or several: names, `name(option=value)` texts, initializers or methods.
+        init: one initialization or several: names, `name(option=value)` texts, initializers or methods; or one of your
+            own as `file.py:NAME` or `MODULE:NAME`, a function or a class.
         tasks: one named task or several (`goodinit.tasks()`), or mappings of the options below with a `name`.
         model: a person's own PyTorch model in place of the network: a function that gives a new `torch.nn.Module`, or
             (model, data), as the function itself, `MODULE:FUNCTION` or `file.py:FUNCTION`. An initialization may then

@@ -26,7 +26,8 @@ OPTIONS: Final[dict[str, Option]] = {
             "An initialization, as in he_normal or 'normal(std=10)'; repeat for several.",
             "SPEC",
             default_text="`zeros`, `normal(std=10)`, `he_normal`",
-            meaning="an initialization: a name or `name(option=value, ...)`; repeat for several",
+            meaning="an initialization: a name or `name(option=value, ...)`, or one of your own, as in "
+            "`mine.py:small`; repeat for several",
         ),
         Option(
             "tasks",
