@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from goodinit.checkup.model_check import check
 from goodinit.comparison.batches import Batch
 from goodinit.comparison.outcome import finished, has_diverged
-from goodinit.comparison.own_losses import Criterion as OwnCriterion
-from goodinit.comparison.own_losses import tried
+from goodinit.comparison.own_losses import NamedLoss, tried
 from goodinit.comparison.starts import MEASURED
 from goodinit.datasets import Dataset
 from goodinit.errors import GoodinitError, shown
@@ -39,7 +38,7 @@ _SHOWN: Final = 32  # examples that the model is run on to learn its activations
 
 
 def read_factory(
-    given: str | Callable[[], Any], data: Dataset | None, device: str = "cpu", own_loss: OwnCriterion | None = None
+    given: str | Callable[[], Any], data: Dataset | None, device: str = "cpu", own_loss: NamedLoss | None = None
 ) -> ModelFactory:
     """The model that a function makes, tried on the data once: what it gives decides its loss.
 

@@ -16,13 +16,13 @@ from goodinit.trainable import Loss, OwnLoss
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Criterion", "find_loss", "tried"]
+__all__ = ["NamedLoss", "find_loss", "tried"]
 
-Criterion = tuple[str, Callable[..., Any], str]
+NamedLoss = tuple[str, Callable[..., Any], str]
 """How a loss is called, the function of (outputs, targets), and a hash of its source."""
 
 
-def find_loss(given: object) -> Criterion | None:
+def find_loss(given: object) -> NamedLoss | None:
     """The loss that a person hands over or names; None for nothing that a person can have written.
 
     Raises GoodinitError where its code fails, or an option is not one of its own.
@@ -47,7 +47,7 @@ def _called(found: Found) -> Callable[..., Any]:
     return partial(made, **found.options) if found.options else made
 
 
-def tried(criterion: Criterion, kind: Loss, outputs: Tensor, targets: Tensor) -> OwnLoss:
+def tried(criterion: NamedLoss, kind: Loss, outputs: Tensor, targets: Tensor) -> OwnLoss:
     """The loss, tried on a model's outputs and their targets, and its value for a guess.
 
     A guess is equal scores for all classes, or the mean of numbers to predict.
