@@ -151,6 +151,17 @@ def test_the_end_is_told_at_the_end_and_a_link_copied_while_it_plays_plays(brows
     context.close()
 
 
+def test_a_page_that_is_not_shown_for_a_while_is_not_drawn(lab: Lab) -> None:
+    lab.open(SMALL)
+    shown = """shown => new Promise(go => {
+        document.querySelector('.body').style.display = shown ? '' : 'none';
+        setTimeout(go, 300);
+    })"""
+    lab.page.evaluate(shown, False)
+    lab.page.evaluate(shown, True)
+    assert lab.page.evaluate("document.querySelector('.map').width") > 100
+
+
 def test_all_pictures_are_printed(lab: Lab) -> None:
     lab.open(SMALL)
     drawn = "[...document.querySelectorAll('canvas.layer-strips')].map((each) => each.toDataURL().length)"
