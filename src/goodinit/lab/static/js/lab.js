@@ -2,6 +2,7 @@
 
 import { Refused } from "../engine/refused.js";
 import { api } from "./backend.js";
+import { drawAtLeisure } from "./charts.js";
 import { Columns } from "./columns.js";
 import { trouble } from "./controls.js";
 import { byId, el, settled } from "./dom.js";
@@ -169,6 +170,7 @@ export class Lab {
       this.columns.words();
       if (!this.lesson.asking) this.status(this.summary());
       performance.mark("lab:whole");
+      drawAtLeisure();
     }
   }
 
