@@ -183,6 +183,7 @@ export class Lab {
     const { steps } = this.run;
     byId("scrub").max = steps.length - 1;
     byId("starts").classList.remove("stale");
+    document.body.classList.remove("opening");
     this.columns.frame = 0;
     this.columns.show(this.run, this.view);
     this.together.show(this.run, this.view);
@@ -193,10 +194,7 @@ export class Lab {
     this.wanted = null;
     this.playing = false;
     this.lesson.begun();
-    requestAnimationFrame(() => {
-      performance.mark("lab:first");
-      document.body.classList.remove("opening");
-    });
+    requestAnimationFrame(() => performance.mark("lab:first"));
   }
 
   refresh() {
