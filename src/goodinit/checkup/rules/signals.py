@@ -261,11 +261,15 @@ def _grown(sums: Sequence[SumStart]) -> tuple[float, float]:
 
 
 def _exponential(sums: Sequence[SumStart]) -> bool:
-    """Whether the stream grows so behind its first addition, which may meet nearly nothing, as a small table."""
+    """Whether the stream grows so behind its first addition, which may meet nearly nothing, as a small table.
+
+    It grows so to its end: branches behind norms add the same each time, which is much in the beginning alone.
+    """
     if len(sums) < FEWEST_SUMS:
         return False
-    later = sums[-1].total_rms / sums[0].total_rms
-    return later >= GROWTH and later ** (2 / (len(sums) - 1)) >= DOUBLING
+    later, half = sums[-1].total_rms / sums[0].total_rms, len(sums) // 2
+    last = sums[-1].total_rms / sums[half - 1].total_rms
+    return later >= GROWTH and min(later ** (2 / (len(sums) - 1)), last ** (2 / (len(sums) - half))) >= DOUBLING
 
 
 def _unscaled(start: ModelStart, sums: Sequence[SumStart]) -> bool:
