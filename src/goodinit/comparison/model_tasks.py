@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from goodinit.checkup.model_check import check
 from goodinit.comparison.batches import Batch
-from goodinit.comparison.outcome import finished, has_diverged
+from goodinit.comparison.outcome import finished, has_diverged, stopped
 from goodinit.comparison.own_losses import NamedLoss, tried
 from goodinit.comparison.starts import MEASURED
 from goodinit.datasets import Dataset
@@ -197,7 +197,8 @@ def _check_device(device: str) -> None:
 
 def train_models(batch: Batch, progress: Callable[[int], None] = lambda step: None) -> list[Trial]:
     """The trials of a batch's jobs: one model after the other, or as one ensemble where their task has it so."""
-    if len(batch.jobs) > 1 and batch.task.network.at_once > 1:
+    apart = batch.task.schedule.early_stopping is not None  # each ends at a step of its own
+    if len(batch.jobs) > 1 and batch.task.network.at_once > 1 and not apart:
         return _train_at_once(batch.task, batch.jobs, progress)
     return [_train(batch.task, job, progress) for job in batch.jobs]
 
@@ -343,6 +344,11 @@ def _run(
     targets, answers = (torch.from_numpy(np.ascontiguousarray(each)).to(device) for each in (data.y_train, data.y_test))
     found = _findings(model, shown.to(device), targets[: len(shown)], factory.criterion) if factory.checked else ()
     order = batches(len(X), task.schedule, KeyedStream(job.seed))
+    validation = None
+    if task.schedule.early_stopping is not None:
+        held = task.source.validation(job.seed)
+        aside = torch.from_numpy(np.ascontiguousarray(held.y_test)).to(device)
+        validation = _inputs(model, held.X_test, factory.device), aside
     with seeded(job.seed, "training"):
         run = train_model(
             model.train(),
@@ -357,6 +363,8 @@ def _run(
             batches=order,
             factor=task.schedule.factor,
             clipping=task.schedule.gradient_clipping,
+            validation=validation,
+            patience=task.schedule.early_stopping or 1,
             progress=progress,
             multipliers=done.multipliers(task.schedule.optimizer),
         )
@@ -371,7 +379,9 @@ def _measured(
 
     factory: Any = task.network
     scores = [score_of(factory.loss, run.outputs, targets), score_of(factory.loss, tested, answers)]
-    return replace(_trial(task, job, run, found, scores), test_loss=float(loss_of(factory.criterion, tested, answers)))
+    test_loss = float(loss_of(factory.criterion, tested, answers))
+    trial = replace(_trial(task, job, run, found, scores), test_loss=test_loss)
+    return stopped(trial, run.best_step, run.stopped_at)
 
 
 def _findings(model: nn.Module, inputs: Any, targets: Any, kind: Criterion) -> tuple[Finding, ...]:
