@@ -45,7 +45,8 @@ sanitize: $(VENV)/.test
 	@PYTHONPATH=$(SANITIZED)/site:$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
 	  LD_PRELOAD="$(PRELOAD)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	  $(BIN)/python -S -c 'import sys, pytest, goodinit._native as n; assert "$(SANITIZED)" in n.__file__, n; \
-	  sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/training", "tests/native"]))'
+	  sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/training", "tests/native", "tests/test_checkup.py", \
+	  "tests/test_findings.py", "tests/test_comparison.py", "tests/test_studies_kept.py", "tests/test_tuning.py"]))'
 
 # A compiler for WebAssembly is a large download, and is fetched only where the committed engine is out of date.
 page: $(VENV)/.demo
@@ -68,9 +69,10 @@ zoo: $(VENV)/.test
 	@OMP_NUM_THREADS=1 PYTHONPATH=$(ZOO)/site $(BIN)/python tests/zoo/zoo_table.py $(ZOO)/rows.jsonl --write
 	@OMP_NUM_THREADS=1 PYTHONPATH=$(ZOO)/site $(BIN)/python tests/zoo/zoo_methods.py $(ZOO)/methods.jsonl --write
 
-# As many for each test of the file: fifteen of them.
+# As many for each test of the files: fifteen of what a person can say, and three of the compiled core's arguments.
 fuzz: $(VENV)/.test
-	@GOODINIT_FUZZ=13400 $(BIN)/python -m pytest --quiet --capture no --numprocesses 0 tests/test_fuzz.py
+	@GOODINIT_FUZZ=13400 $(BIN)/python -m pytest --quiet --capture no --numprocesses 0 tests/test_fuzz.py \
+	  tests/training/test_binding_fuzz.py
 
 # Needs root for disks of its own; without it full and read-only ones are not tried.
 faults: $(VENV)/.test

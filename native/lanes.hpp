@@ -39,6 +39,9 @@ struct Job {
     T *first, *second;      // the optimizer's averages, (networks, parameters) each, kept between calls; or null
     const T *rates;         // (networks)
     const T *multipliers;   // of the rates: one for each array of `parameters`; or null
+    const T *decays;        // times a parameter is added to its gradient: one for each array of `parameters`; or null
+    const double *factors;  // of the rates: one for each step from `begin` on; or null
+    double clipping;        // the largest norm of a gradient, over all parameters of a network; 0 for any
 
     size_t examples;
     const T *X, *Y;         // (examples, inputs) and (examples, outputs)

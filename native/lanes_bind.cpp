@@ -243,7 +243,9 @@ template <class T>
 void train(const std::vector<int64_t> &widths, const std::string &function, double option, const std::string &loss,
            const std::string &optimizer, const nb::list &parameters, const std::optional<Array<T>> &first,
            const std::optional<Array<T>> &second, const Array<const T> &rates,
-           const std::optional<Array<const T>> &multipliers, const Array<const T> &X, const Array<const T> &Y, int64_t begin, int64_t end, int64_t steps, int64_t record_every,
+           const std::optional<Array<const T>> &multipliers, const std::optional<Array<const T>> &decays,
+           const std::optional<Array<const double>> &factors, double clipping, const Array<const T> &X, const Array<const T> &Y,
+           int64_t begin, int64_t end, int64_t steps, int64_t record_every,
            const std::optional<Array<const int64_t>> &offsets, const std::optional<Array<const int32_t>> &indices,
            const Array<double> &losses, const Array<double> &final_loss, const Array<int64_t> &diverged_by,
            const Array<const int64_t> &snapshot_steps, const nb::list &snapshots, int64_t threads,
@@ -301,6 +303,14 @@ void train(const std::vector<int64_t> &widths, const std::string &function, doub
     for (size_t i = 0; multipliers && i < arrays.size(); ++i)
         if (!(job.multipliers[i] > 0) || !std::isfinite(job.multipliers[i]))
             refuse("multipliers: each must be finite and above 0");
+    job.decays = decays ? sized(*decays, arrays.size(), "decays") : nullptr;
+    for (size_t i = 0; decays && i < arrays.size(); ++i)
+        if (!(job.decays[i] >= 0) || !std::isfinite(job.decays[i])) refuse("decays: each must be finite and at least 0");
+    job.factors = factors ? sized(*factors, static_cast<size_t>(end - begin), "factors") : nullptr;
+    for (int64_t i = 0; factors && i < end - begin; ++i)
+        if (!(job.factors[i] >= 0 && job.factors[i] <= 1)) refuse("factors: each must be from 0 to 1");
+    if (!(clipping >= 0) || !std::isfinite(clipping)) refuse("clipping must be finite and at least 0");
+    job.clipping = clipping;
     job.parameters = arrays.data();
     job.first = first ? sized(*first, job.networks * total, "first") : nullptr;
     job.second = second ? sized(*second, job.networks * total, "second") : nullptr;
@@ -370,7 +380,9 @@ void bind(nb::module_ &module, const char *train_name, const char *activation_na
     using nb::literals::operator""_a;
     module.def(train_name, &train<T>, nb::kw_only(), "widths"_a, "function"_a, "option"_a, "loss"_a, "optimizer"_a,
                "parameters"_a, "first"_a.noconvert().none(), "second"_a.noconvert().none(), "rates"_a.noconvert(),
-               "multipliers"_a.noconvert().none(), "X"_a.noconvert(), "Y"_a.noconvert(), "begin"_a, "end"_a, "steps"_a, "record_every"_a,
+               "multipliers"_a.noconvert().none(), "decays"_a.noconvert().none() = nb::none(),
+               "factors"_a.noconvert().none() = nb::none(), "clipping"_a = 0.0,
+               "X"_a.noconvert(), "Y"_a.noconvert(), "begin"_a, "end"_a, "steps"_a, "record_every"_a,
                "offsets"_a.noconvert().none(), "indices"_a.noconvert().none(), "losses"_a.noconvert(),
                "final_loss"_a.noconvert(), "diverged_by"_a.noconvert(), "snapshot_steps"_a.noconvert(), "snapshots"_a,
                "threads"_a, "layout"_a, "progress"_a,

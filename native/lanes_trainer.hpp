@@ -21,7 +21,10 @@ class Trainer : Base {
 
     size_t first, count;     // the networks
     T *m, *v, *rates;
-    T *rate_of = nullptr;    // of every parameter, where the arrays have multipliers
+    T *rate_of = nullptr, *decay_of = nullptr;  // of every parameter, where the arrays have their own
+    T *raw = nullptr;        // the gradient, where it may be clipped: of no example yet
+    double *rows = nullptr;  // the sums of its squares by row of W1, b1, W2, ..., where a bias has a row for each number
+    size_t *row_at = nullptr;
     int64_t snapshot = 0, uncounted = 0;
     size_t alive;
 
@@ -31,7 +34,13 @@ class Trainer : Base {
         m = arena.take<T>(job.optimizer == Optimizer::gradient_descent ? 0 : stored);
         v = arena.take<T>(job.optimizer != Optimizer::adam ? 0 : stored);
         rates = arena.take<T>(L);
-        if (job.multipliers) rate_of = arena.take<T>(stored);
+        if (job.multipliers || job.decays) rate_of = arena.take<T>(stored);
+        if (job.decays) decay_of = arena.take<T>(stored);
+        if (job.clipping > 0) {
+            raw = arena.take<T>(stored);
+            rows = arena.take<double>(row_count() * members);
+            row_at = arena.take<size_t>(2 * job.depth);
+        }
     }
 
     void train() {
@@ -68,7 +77,15 @@ class Trainer : Base {
         return array % 2 ? width(l) : width(l) * width(l - 1);
     }
 
+    size_t row_count() const {
+        size_t sum = 0;
+        for (int l = 1; l <= job.depth; ++l) sum += 2 * width(l);
+        return sum;
+    }
+
     void begin() {
+        for (size_t i = 0; raw && i < stored; ++i) raw[i] = 0;
+        for (size_t array = 0, at = 0; raw && array < 2 * (size_t)job.depth; at += width((int)array++ / 2 + 1)) row_at[array] = at;
         for (size_t i = 0; i < stored; ++i) w[i] = 0;
         for_pieces([&](int array, size_t from, size_t size, size_t at, size_t) {
             for (size_t member = 0; member < members; ++member) {
@@ -79,10 +96,13 @@ class Trainer : Base {
         move_state(true);
         for (size_t lane = 0; lane < L; ++lane) rates[lane] = job.rates[Grouped ? network(lane) : first];
         for (size_t i = 0; rate_of && i < stored; ++i) rate_of[i] = 0;
+        for (size_t i = 0; decay_of && i < stored; ++i) decay_of[i] = 0;
         if (rate_of)
             for_pieces([&](int array, size_t, size_t size, size_t at, size_t) {
-                for (size_t i = at * members; i < (at + size) * members; ++i)
-                    rate_of[i] = rates[Grouped ? i % L : 0] * job.multipliers[array];
+                for (size_t i = at * members; i < (at + size) * members; ++i) {
+                    rate_of[i] = rates[Grouped ? i % L : 0] * (job.multipliers ? job.multipliers[array] : T(1));
+                    if (decay_of) decay_of[i] = job.decays[array];
+                }
             });
         Base::prepare();
         for (int64_t at = 0; at < job.snapshots && job.snapshot_steps[at] < job.begin; ++at) ++snapshot;
@@ -178,34 +198,93 @@ class Trainer : Base {
             examples = (size_t)(range[1] - range[0]);
         }
         const double terms = (double)examples * (job.loss == Loss::squared_error ? 0.5 * (double)width(job.depth) : 1.0);
-        if (rate_of) {
-            take_step_at(step, T(1 / terms), batch, examples, [&](size_t i) { return load(rate_of + i); });
+        const T factor = job.factors ? T(job.factors[step - job.begin]) : T(1);
+        const auto plain = [](size_t, V g) GOODINIT_INLINE_LAMBDA { return g; };
+        const T *const rate_of = this->rate_of, *const decay_of = this->decay_of, *const w = this->w;
+        const auto own_rate = [=](size_t i) GOODINIT_INLINE_LAMBDA { return load(rate_of + i) * factor; };
+        if (decay_of) {
+            take_step_at(step, T(1 / terms), batch, examples, own_rate, [=](size_t i, V g) GOODINIT_INLINE_LAMBDA {
+                return fma(load(decay_of + i), load(w + i), g);
+            });
+        } else if (rate_of) {
+            take_step_at(step, T(1 / terms), batch, examples, own_rate, plain);
         } else {
-            const V rate = load(rates);
-            take_step_at(step, T(1 / terms), batch, examples, [=](size_t) { return rate; });
+            const V rate = load(rates) * factor;
+            take_step_at(step, T(1 / terms), batch, examples, [=](size_t) GOODINIT_INLINE_LAMBDA { return rate; }, plain);
         }
     }
 
-    // The step, with what each optimizer does to the parameters from place i on by their gradient, before it is scaled.
-    template <class Rate>
-    void take_step_at(int64_t step, T scale, const int32_t *batch, size_t examples, const Rate &rate) {
+    struct Keep {
+        T *raw;
+        void operator()(size_t i, V gradient) const { store(raw + i, gradient); }
+    };
+
+    // What the gradients kept in `raw`, times `scale`, are multiplied by so that their norm over all parameters of a
+    // network is at most `clipping`, as by torch.nn.utils.clip_grad_norm_. Squares are added row by row, in an order
+    // that all layouts have.
+    V coefficient(T scale) {
+        for (size_t i = 0; i < row_count() * members; ++i) rows[i] = 0;
+        for_pieces([&](int array, size_t from, size_t size, size_t at, size_t) {
+            const size_t inputs = array % 2 ? 1 : width(array / 2);
+            size_t k = from % inputs;
+            double *row = rows + (row_at[array] + from / inputs) * members;
+            for (size_t i = at * members; i < (at + size) * members; i += members) {
+                for (size_t member = 0; member < members; ++member) {
+                    const double g = (double)(raw[i + member] * scale);
+                    row[member] += g * g;
+                }
+                if (++k == inputs) {
+                    k = 0;
+                    row += members;
+                }
+            }
+        });
+        T found[L] = {};
+        for (size_t member = 0; member < members; ++member) {
+            double sum = 0;
+            for (size_t row = 0; row < row_count(); ++row) sum += rows[row * members + member];
+            const double ratio = job.clipping / (__builtin_sqrt(sum) + 1e-6);
+            found[member] = ratio < 1 ? T(ratio) : T(1);
+        }
+        for (size_t lane = members; lane < L; ++lane) found[lane] = found[0];
+        return load(found);
+    }
+
+    template <class Move>
+    void sweep(const int32_t *batch, size_t examples, T scale, const Move &move) {
+        if (!raw) {
+            Base::step(batch, examples, move);
+            return;
+        }
+        Base::step(batch, examples, Keep{raw});
+        if (stopped()) return;
+        const V factor = coefficient(scale);
+        for (size_t i = 0; i < stored; i += L) move(i, load(raw + i) * factor);
+        Base::prepare();
+    }
+
+    // The step, with what each optimizer does to the parameters from place i on by their gradient, before it is scaled;
+    // `decayed` gives the gradient at place i with the decay of the parameters there.
+    template <class Rate, class Decayed>
+    void take_step_at(int64_t step, T scale, const int32_t *batch, size_t examples, const Rate &rate,
+                      const Decayed &decayed) {
         T *const w = this->w, *const m = this->m, *const v = this->v;
         if (job.optimizer == Optimizer::gradient_descent) {
-            Base::step(batch, examples, [=](size_t i, V gradient) GOODINIT_INLINE_LAMBDA {
-                const V g = gradient * scale;
+            sweep(batch, examples, scale, [=](size_t i, V gradient) GOODINIT_INLINE_LAMBDA {
+                const V g = decayed(i, gradient * scale);
                 store(w + i, fma(-rate(i), g, load(w + i)));
             });
         } else if (job.optimizer == Optimizer::momentum) {
-            Base::step(batch, examples, [=](size_t i, V gradient) GOODINIT_INLINE_LAMBDA {
-                const V g = gradient * scale, velocity = fma(broadcast(T(0.9)), load(m + i), g);
+            sweep(batch, examples, scale, [=](size_t i, V gradient) GOODINIT_INLINE_LAMBDA {
+                const V g = decayed(i, gradient * scale), velocity = fma(broadcast(T(0.9)), load(m + i), g);
                 store(m + i, velocity);
                 store(w + i, fma(-rate(i), velocity, load(w + i)));
             });
         } else {
             const double t = (double)(step + 1);
             const T c1 = T(1 / (1 - pow(0.9, t))), c2 = T(1 / (1 - pow(0.999, t)));
-            Base::step(batch, examples, [=](size_t i, V gradient) GOODINIT_INLINE_LAMBDA {
-                const V g = gradient * scale;
+            sweep(batch, examples, scale, [=](size_t i, V gradient) GOODINIT_INLINE_LAMBDA {
+                const V g = decayed(i, gradient * scale);
                 const V mean = fma(broadcast(T(0.9)), load(m + i), T(1 - 0.9) * g);
                 const V square = fma(broadcast(T(0.999)), load(v + i), T(1 - 0.999) * (g * g));
                 store(m + i, mean);

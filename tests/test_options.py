@@ -90,6 +90,9 @@ def test_the_lab_offers_the_options_of_compare():
     [
         ("steps", [1, np.int64(3), 10**12], [0, 1.0, True, "3", None, 10**12 + 1, 10**400, 10**5000]),
         ("batch_size", [None, 1], [0, -1, 2.5]),
+        ("gradient_clipping", [None, 1, 1e-9], [0, -1, float("inf"), "1"]),
+        ("warmup", [0, 7], [-1, 1.0, None]),
+        ("weight_decay", [None, 0, 0.1, 1e6], [-1e-9, 1e7, float("nan"), "0.1", True]),
         ("learning_rate", [1e-9, 2, np.float32(0.1)], [10**400, 0, -1, float("nan"), float("inf"), "x", None, True]),
         ("perturbations", [0, 1000], [-1, 1001, 1.0, None]),
         ("margin", [0, 0.999], [1, -0.001, float("nan"), None]),
@@ -117,6 +120,10 @@ OTHERS = {  # what else is told, and a value that the classic task does not have
     "steps": ({"record_every": 1}, 7),
     "batch_size": ({}, 5),
     "optimizer": ({}, "adam"),
+    "weight_decay": ({}, 0.001),
+    "gradient_clipping": ({}, 1.0),
+    "learning_rate_schedule": ({}, "cosine"),
+    "warmup": ({}, 3),
     "stream": ({}, "keyed"),
     "record_every": ({}, 17),
     "dtype": ({}, "float32"),
@@ -141,52 +148,70 @@ def test_the_identity_of_a_task_is_that_of_stored_studies():
     )
 
 
+def test_a_later_option_at_its_usual_value_leaves_the_identity_of_stored_studies():
+    later = [option for option in task_options() if option.later]
+    assert "weight_decay" in [option.name for option in later]
+    for option in later:
+        base, value = OTHERS[option.name]
+        plain, told = design("zeros", **base).tasks[0], design("zeros", **{**base, option.name: value}).tasks[0]
+        assert option.name not in plain.identity
+        assert option.name in told.identity
+        assert plain.to_dict().get(option.name) is None
+        assert told.to_dict()[option.name] == value
+
+
+@pytest.mark.parametrize("optimizer", ["gradient_descent", "momentum", "adam"])
+def test_the_decay_that_an_optimizer_has_anyway_is_no_other_task(optimizer):
+    plain, told = (design("zeros", optimizer=optimizer, **given).tasks[0] for given in ({}, {"weight_decay": 0}))
+    assert told.identity == plain.identity
+
+
 @dataclass(frozen=True)
-class Decaying(Schedule):
+class Smoothing(Schedule):
     """A schedule with one option more: the record that uses it."""
 
-    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
 
 
 @pytest.fixture
 def added(monkeypatch):
     option = Option(
-        "weight_decay",
+        "label_smoothing",
         "number",
         "task",
-        "Weights shrink by this in each step.",
+        "Labels are mixed with this much of a guess.",
         "X",
         usual=0.0,
         identity=True,
         bounds=Bounds("a number of at least 0", low=0),
         default_text="`0`",
-        meaning="weights shrink by this in each step",
+        meaning="labels are mixed with this much of a guess",
     )
     monkeypatch.setitem(OPTIONS, option.name, option)
-    monkeypatch.setattr(designing, "Schedule", Decaying)
+    monkeypatch.setattr(designing, "Schedule", Smoothing)
     monkeypatch.setattr(again, "_base", again._base.__wrapped__)  # which keeps tasks of before
     return option
 
 
 def test_an_added_option_of_a_task_is_everywhere(added, monkeypatch, tmp_path):
-    plain, told = design("zeros"), design("zeros", weight_decay=0.25)
-    assert told.tasks[0].schedule.weight_decay == 0.25
+    plain, told = design("zeros"), design("zeros", label_smoothing=0.25)
+    assert told.tasks[0].schedule.label_smoothing == 0.25
     assert told.tasks[0].identity != plain.tasks[0].identity
     assert told.key(told.jobs({})[0]) != plain.key(plain.jobs({})[0])
-    with pytest.raises(GoodinitError, match="weight decay -1: it must be a number of at least 0"):
-        design("zeros", weight_decay=-1)
+    with pytest.raises(GoodinitError, match="label smoothing -1: it must be a number of at least 0"):
+        design("zeros", label_smoothing=-1)
 
     told_again = rerun(told)
-    assert "--weight-decay 0.25" in str(told_again.command)
-    assert "weight_decay=0.25" in told_again.call
-    assert "weight" not in str(rerun(plain).command)
+    assert "--label-smoothing 0.25" in str(told_again.command)
+    assert "label_smoothing=0.25" in told_again.call
+    assert "smoothing" not in str(rerun(plain).command)
 
     file = tmp_path / "study.toml"
-    file.write_text('weight-decay = 0.5\n[[task]]\nname = "mine"\nweight-decay = 0.75\n')
+    file.write_text('label-smoothing = 0.5\n[[task]]\nname = "mine"\nlabel-smoothing = 0.75\n')
     loaded = load_study(file)
-    assert loaded == {"weight_decay": 0.5, "tasks": [{"name": "mine", "weight_decay": 0.75}]}
-    file.write_text('weight-decay = "much"\n')
-    with pytest.raises(GoodinitError, match="line 1: weight-decay = 'much' must be a number"):
+    assert loaded == {"label_smoothing": 0.5, "tasks": [{"name": "mine", "label_smoothing": 0.75}]}
+    file.write_text('label-smoothing = "much"\n')
+    with pytest.raises(GoodinitError, match="line 1: label-smoothing = 'much' must be a number"):
         load_study(file)
 
     given = {}
@@ -199,11 +224,11 @@ def test_an_added_option_of_a_task_is_everywhere(added, monkeypatch, tmp_path):
     monkeypatch.setattr(cli.compare, "__signature__", cli.compare.__signature__)  # to be put back
     cli.with_options(cli.compare)
     shown = CliRunner().invoke(cli.app, ["compare", "--help"], env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"})
-    assert "--weight-decay" in shown.output
-    CliRunner().invoke(cli.app, ["compare", "--weight-decay", "0.25", "--json"])
-    assert given["weight_decay"] == 0.25
+    assert "--label-smoothing" in shown.output
+    CliRunner().invoke(cli.app, ["compare", "--label-smoothing", "0.25", "--json"])
+    assert given["label_smoothing"] == 0.25
 
-    assert added.row == "| `--weight-decay X` | `0` | weights shrink by this in each step |"
+    assert added.row == "| `--label-smoothing X` | `0` | labels are mixed with this much of a guess |"
 
 
 def test_an_added_option_that_no_record_holds_is_no_silent_reuse(monkeypatch):

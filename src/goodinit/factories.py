@@ -20,7 +20,7 @@ from goodinit.errors import GoodinitError, shown
 from goodinit.trainable import Kind, Loss
 from goodinit.weights import Weight
 
-__all__ = ["ModelFactory", "is_of_a_file", "load_factory", "source_fingerprint"]
+__all__ = ["ModelFactory", "is_of_a_file", "load_factory", "load_object", "source_fingerprint"]
 
 
 _OF_A_FILE = "goodinit_factory_"
@@ -114,23 +114,30 @@ def load_factory(given: str | Callable[[], Any]) -> tuple[str, Callable[[], Any]
         if not callable(given) or isinstance(given, type):
             raise GoodinitError(f"model={shown(given)}: give a function that makes a new model, or MODULE:FUNCTION")
         return getattr(given, "__qualname__", type(given).__name__), given
+    return given, load_object(given, "model")
+
+
+def load_object(given: str, what: str) -> Callable[..., Any]:
+    """The function or class that `MODULE:NAME` or `file.py:NAME` stands for; see `load_factory`. `what` it is for."""
     where, colon, name = given.rpartition(":")
     if not colon or not where or not name.isidentifier():
-        raise GoodinitError(f"model {given!r}: write MODULE:FUNCTION, such as my_models:make or my_models.py:make")
+        raise GoodinitError(f"{what} {given!r}: write MODULE:FUNCTION, such as my_models:make or my_models.py:make")
     try:
-        module = _from_file(Path(where)) if where.endswith(".py") else _by_name(where)
+        module = _from_file(Path(where), what) if where.endswith(".py") else _by_name(where, what)
     except GoodinitError:
         raise
     except Exception as error:
-        raise GoodinitError(f"model {given!r}: {where} cannot be imported ({type(error).__name__}: {error})") from error
-    made = getattr(module, name, None)
+        raise GoodinitError(
+            f"{what} {given!r}: {where} cannot be imported ({type(error).__name__}: {error})"
+        ) from error
+    made: Callable[..., Any] | None = getattr(module, name, None)
     if not callable(made):
         known = [each for each, value in vars(module).items() if inspect.isfunction(value) and not each.startswith("_")]
-        raise GoodinitError(f"model {given!r}: {where} has no function {name}; it has {', '.join(known) or 'none'}")
-    return given, made
+        raise GoodinitError(f"{what} {given!r}: {where} has no function {name}; it has {', '.join(known) or 'none'}")
+    return made
 
 
-def _by_name(name: str) -> Any:
+def _by_name(name: str, what: str) -> Any:
     here = str(Path.cwd())
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)  # as `python -m` has it: a command that is installed does not
@@ -142,8 +149,8 @@ def _by_name(name: str) -> Any:
     if spec is None or known is None or found is None or Path(known).resolve() == Path(found).resolve():
         return importlib.import_module(name)
     if name != top or spec.submodule_search_locations is not None:
-        raise GoodinitError(f"model: this process has imported {top} from {known}, and it is now {found}: start anew")
-    return _from_file(Path(found))
+        raise GoodinitError(f"{what}: this process has imported {top} from {known}, and it is now {found}: start anew")
+    return _from_file(Path(found), what)
 
 
 class _SourceLoader(SourceFileLoader):
@@ -154,9 +161,9 @@ class _SourceLoader(SourceFileLoader):
         return self.source_to_code(self.get_data(self.path), self.path)
 
 
-def _from_file(path: Path) -> Any:
+def _from_file(path: Path, what: str) -> Any:
     if not path.is_file():
-        raise GoodinitError(f"model: there is no file {path}")
+        raise GoodinitError(f"{what}: there is no file {path}")
     version = hashlib.sha256(str(path.resolve()).encode() + path.read_bytes())  # so that an edited file runs anew
     name = f"{_OF_A_FILE}{version.hexdigest()[:8]}"
     if name in sys.modules:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from goodinit.jsonable import json_fields, json_value
+from goodinit.structure import LayerCall
 
 __all__ = [
     "AttentionStart",
@@ -14,6 +15,8 @@ __all__ = [
     "GateStart",
     "Histogram",
     "InputStart",
+    "LayerGradient",
+    "LayerSignal",
     "LayerStart",
     "LossStart",
     "ModelStart",
@@ -21,6 +24,11 @@ __all__ = [
     "ParameterStart",
     "SumStart",
 ]
+
+_OF_CALLS: Final = (
+    *("kind", "weight", "number", "activation", "residual", "norm_before", "norm_after", "varied", "scoring"),
+    *("attended", "gating"),
+)  # what a layer's JSON holds of its call
 
 
 @dataclass(frozen=True)
@@ -121,29 +129,12 @@ class NormStart:
 
 
 @dataclass(frozen=True)
-class LayerStart:
-    """One layer call: what its weight is and should be, what came out, and what gradient came back.
+class LayerSignal:
+    """What came out of one layer call: its size before the activation, over the whole batch, and after it.
 
-    None stands for what was not measured or has no theory. Means, rms and gains are those of the layer's output before
-    its activation, over the whole batch; `activation_rms` is after it.
+    None stands for what was not measured or has no theory.
 
     Attributes:
-        name: the path of the module, or the name of the weight where `forward` uses a bare parameter.
-        kind: linear, conv, conv_transpose, bilinear, embedding, matmul or recurrent.
-        weight: the weight's name, as in `named_parameters`.
-        number: which use of that weight it is, from 0.
-        shape: of the output, with the batch.
-        activation: the one that follows, None for none.
-        residual: whether the output is added to a value it was computed from.
-        norm_before: whether a norm lies between this layer and the last.
-        norm_after: whether a norm lies between this layer and its activation.
-        varied: whether the input descends from the model's input; an embedding of places does not.
-        scoring: whether the output goes into a softmax, as queries, keys and a router's choice do.
-        gating: whether the output multiplies another signal, behind a sigmoid, or goes into such layers alone.
-        attended: whether the output is summed by the weights of an attention, as its values.
-        fan_in: the number of inputs summed into one output; None where it is not known.
-        weight_std: the measured standard deviation of the weight's elements.
-        weight_std_expected: gain / sqrt(fan_in) by quadrature for the activation that follows.
         mean: of the output.
         rms: root mean square of the output.
         rms_expected: the same by mean-field theory, one layer on from what was measured before it.
@@ -157,33 +148,13 @@ class LayerStart:
         effective_rank: of the outputs of different inputs, their mean taken away: (sum of eigenvalues)^2 / sum of their
             squares; at most `rank_limit`.
         rank_limit: the most that effective rank can be for this sample.
-        largest: the largest absolute value of the output.
-        finite: whether every output is a finite number.
-        gradient_rms: of the loss's gradient by the output.
-        gradient_rms_expected: the same by theory, one layer back from what was measured behind it.
-        gradient_norm: the norm of that gradient.
         susceptibility: fan_in E[w^2] E[phi'(u)^2] for u normal with the measured rms of the layer before: what one
             layer multiplies the mean square of a small difference by; the theory's chi_1.
-        underflow_share: gradients, other than 0, that float16 would round to 0.
-        outputs: how the outputs lie.
-        gradients: how the gradients lie, as powers of ten of their size.
-        beside: the learned tables of places that are added to a look-up, each with its rms over what the look-up adds.
+        largest: the largest absolute value of the output.
+        finite: whether every output is a finite number.
+        histogram: how the outputs lie.
     """
 
-    name: str
-    kind: str
-    weight: str
-    number: int
-    shape: tuple[int, ...]
-    activation: str | None
-    residual: bool
-    norm_before: bool
-    norm_after: bool
-    varied: bool
-    scoring: bool
-    fan_in: float | None
-    weight_std: float
-    weight_std_expected: float | None
     mean: float
     rms: float
     rms_expected: float | None
@@ -196,33 +167,82 @@ class LayerStart:
     spread: float | None
     effective_rank: float | None
     rank_limit: int | None
+    susceptibility: float | None
     largest: float
     finite: bool
-    gradient_rms: float | None
-    gradient_rms_expected: float | None
-    gradient_norm: float | None
-    susceptibility: float | None
-    underflow_share: float | None
-    outputs: Histogram | None
-    gradients: Histogram | None
-    beside: tuple[tuple[str, float], ...] = ()
-    attended: bool = False
-    gating: bool = False
+    histogram: Histogram | None
 
     @property
     def correlation(self) -> float | None:
         """The mean cosine between the outputs of different inputs."""
         return None if self.spread is None else 1 - self.spread
 
+
+@dataclass(frozen=True)
+class LayerGradient:
+    """The loss's gradient by the output of one layer call; None stands for what was not measured or has no theory.
+
+    Attributes:
+        rms: root mean square.
+        rms_expected: the same by theory, one layer back from what was measured behind it.
+        norm: the Euclidean norm.
+        underflow_share: elements, other than 0, that float16 would round to 0.
+        histogram: how the elements lie, as powers of ten of their size.
+    """
+
+    rms: float | None
+    rms_expected: float | None
+    norm: float | None
+    underflow_share: float | None
+    histogram: Histogram | None
+
+
+@dataclass(frozen=True)
+class LayerStart:
+    """One layer call: what its weight is and should be, what came out, and what gradient came back.
+
+    `call` says which layer it is and what lies around it; its `gating` holds for layers that go into gates alone too.
+    `weight_std` is the standard deviation of the weight's elements, `weight_std_expected` gain / sqrt(fan_in) by
+    quadrature for the activation that follows; they and `fan_in` are None where that is not known. `beside` are the
+    learned tables of places that are added to a look-up, each with its rms over what the look-up adds.
+    """
+
+    call: LayerCall
+    fan_in: float | None
+    weight_std: float
+    weight_std_expected: float | None
+    signal: LayerSignal
+    gradient: LayerGradient
+    beside: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The path of the module, or the name of the weight where `forward` uses a bare parameter."""
+        return self.call.module or self.call.weight
+
     @property
     def title(self) -> str:
         """The name, with the number of the use where the weight was used before."""
-        name = self.name or self.weight
-        return f"{name} #{self.number + 1}" if self.number else name
+        return f"{self.name} #{self.call.number + 1}" if self.call.number else self.name
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        return {**json_fields(self), "correlation": json_value(self.correlation)}
+        """As JSON holds it, in one level: what came out by its name, of the gradient as `gradient_rms`."""
+        signal, gradient = json_fields(self.signal), json_fields(self.gradient)
+        return {
+            "name": self.name,
+            "shape": list(self.call.output_shape),
+            **{name: getattr(self.call, name) for name in _OF_CALLS},
+            **{
+                name: json_value(getattr(self, name))
+                for name in ("fan_in", "weight_std", "weight_std_expected", "beside")
+            },
+            "outputs": signal.pop("histogram"),
+            **signal,
+            "correlation": json_value(self.signal.correlation),
+            "gradients": gradient.pop("histogram"),
+            "underflow_share": gradient.pop("underflow_share"),
+            **{f"gradient_{name}": value for name, value in gradient.items()},
+        }
 
 
 @dataclass(frozen=True)

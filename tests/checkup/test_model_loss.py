@@ -113,5 +113,5 @@ def test_what_the_loss_does_with_the_outputs_is_no_activation_of_the_last_layer(
         return -(wanted * (1 - p) ** 2 * p.log() + (1 - wanted) * p**2 * (1 - p).log()).mean()
 
     checkup = goodinit.check(model, X, targets, loss=focal)
-    assert checkup.layers[-1].activation is None
+    assert checkup.layers[-1].call.activation is None
     assert not [each for each in checkup.findings if each.severity != "info"]

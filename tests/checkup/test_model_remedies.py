@@ -73,7 +73,7 @@ def test_a_remedy_that_does_not_help_or_brings_something_severe_is_not_shown(mon
         yield Finding("unused-parameter", "warning", None, {"names": ["a"]}, remedy="targets = targets.clone()")
 
     def buzzing(start):
-        if start.layers[-1].rms < 1e3:
+        if start.layers[-1].signal.rms < 1e3:
             yield Finding("zero-start", "warning", None, {"names": ["a"]}, remedy="inputs = inputs * 1e9")
 
     monkeypatch.setattr(rules, "RULES", (*rules.RULES, humming, buzzing))

@@ -71,7 +71,7 @@ def test_the_table_fits_and_keeps_its_numbers(width):
     rows = lines[first : first + len(checkup.layers)]
     for layer, row in zip(checkup.layers, rows, strict=True):
         assert f"{layer.weight_std:.3g} / " in row
-        assert f"{layer.rms:.3g}" in row
+        assert f"{layer.signal.rms:.3g}" in row
         if width == 110:
             assert "\u2026" not in row
 
@@ -165,7 +165,7 @@ def test_a_weight_used_very_often_and_one_that_is_empty():
     assert "0 #2-200" in str(checkup)
     assert "0 #200" in checkup.text(max_rows=400)
     experts = nn.Linear(8, 4)
-    assert goodinit.check(experts, torch.randn(0, 8)).layers[0].shape == (0, 4)
+    assert goodinit.check(experts, torch.randn(0, 8)).layers[0].call.output_shape == (0, 4)
 
 
 @pytest.fixture

@@ -49,8 +49,8 @@ checked = goodinit.check(parallel(), x, y, loss=loss)
 alone = goodinit.check(whole(), x, y, loss=loss)
 found = {
     "notes": checked.start.notes,
-    "rms": [(layer.rms, gradient.gradient_rms) for layer, gradient in zip(checked.layers, checked.start.parameters)],
-    "alone": [(layer.rms, gradient.gradient_rms) for layer, gradient in zip(alone.layers, alone.start.parameters)],
+    "rms": [(each.signal.rms, of.gradient_rms) for each, of in zip(checked.layers, checked.start.parameters)],
+    "alone": [(each.signal.rms, of.gradient_rms) for each, of in zip(alone.layers, alone.start.parameters)],
     "audit": [(each.code, each.where) for each in goodinit.audit(forgotten).findings],
 }
 for make in (parallel, lambda: fully_shard(whole(), mesh=mesh)):

@@ -276,7 +276,7 @@ def test_the_size_of_a_gate_is_not_that_of_the_signal() -> None:
             nn.init.orthogonal_(layer.weight.flatten(1))
             nn.init.zeros_(layer.bias)
     checkup = goodinit.check(model, torch.randn(2, 16, 48, 48), remedies=False)
-    sizes = [(each.name.rpartition(".")[2], each.rms, each.gating) for each in checkup.start.layers]
+    sizes = [(each.name.rpartition(".")[2], each.signal.rms, each.call.gating) for each in checkup.start.layers]
     assert all(gating == (name in ("down", "up")) for name, _, gating in sizes)
     assert max(rms for _, rms, gating in sizes if gating) < 0.1
     assert "vanishing-signal" not in {each.code for each in checkup.findings}

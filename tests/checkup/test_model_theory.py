@@ -58,11 +58,11 @@ def test_measured_gains_are_those_of_mean_field_theory(weights, activation, modu
         # A gradient that does not depend on the outputs: theory takes the two for independent.
         layers = goodinit.check(model, x, away, loss=lambda output, targets: (output * targets).mean()).layers
         for place, (before, after) in enumerate(itertools.pairwise(layers)):
-            q = before.rms**2
-            ratios[place].append(after.rms**2 / theory.variance_map(activation, q, weight_variance=variance))
+            q = before.signal.rms**2
+            ratios[place].append(after.signal.rms**2 / theory.variance_map(activation, q, weight_variance=variance))
             if place < depth - 2:
                 slope = variance * derivative_moment(activations.get(activation), q)
-                slopes[place].append((before.gradient_rms / after.gradient_rms) ** 2 / slope)
+                slopes[place].append((before.gradient.rms / after.gradient.rms) ** 2 / slope)
     for found in (*ratios, *slopes):
         values = torch.tensor(found)
         error = float(values.std() / math.sqrt(len(values)))

@@ -61,7 +61,7 @@ def test_outputs_of_any_structure(form):
         Structured(FORMS[form]), x, y, loss=lambda output, wanted: functional.cross_entropy(pick(output), wanted)
     )
     assert [layer.name for layer in checkup.layers] == ["one", "two"]
-    assert all(layer.gradient_rms > 0 for layer in checkup.layers)
+    assert all(layer.gradient.rms > 0 for layer in checkup.layers)
 
 
 def test_the_loss_that_an_output_carries_is_used():
@@ -123,7 +123,7 @@ def test_a_module_used_several_times_gives_a_call_each():
     assert calls(model, torch.randn(4, 64)) == [("layer", 0, "tanh"), ("layer", 1, "relu"), ("layer", 2, None)]
     layers = goodinit.check(model, torch.randn(4, 64)).layers
     assert [layer.title for layer in layers] == ["layer", "layer #2", "layer #3"]
-    assert len({layer.rms for layer in layers}) == 3
+    assert len({layer.signal.rms for layer in layers}) == 3
 
 
 @pytest.mark.parametrize("inplace", [False, True])
@@ -132,10 +132,10 @@ def test_an_activation_in_place_does_not_spoil_the_measure(inplace):
     model = fill(nn.Sequential(nn.Linear(64, 64), nn.ReLU(inplace), nn.Linear(64, 10)), he)
     first, _ = goodinit.check(model, x, y, loss=functional.cross_entropy).layers
     before = functional.linear(x, model[0].weight).detach().requires_grad_(True)
-    assert first.rms == pytest.approx(before.square().mean().sqrt().item(), rel=1e-5)
-    assert first.activation_rms == pytest.approx(before.relu().square().mean().sqrt().item(), rel=1e-5)
+    assert first.signal.rms == pytest.approx(before.square().mean().sqrt().item(), rel=1e-5)
+    assert first.signal.activation_rms == pytest.approx(before.relu().square().mean().sqrt().item(), rel=1e-5)
     functional.cross_entropy(model[2](before.relu()), y).backward()
-    assert first.gradient_rms == pytest.approx(before.grad.square().mean().sqrt().item(), rel=1e-5)
+    assert first.gradient.rms == pytest.approx(before.grad.square().mean().sqrt().item(), rel=1e-5)
 
 
 def test_containers_are_counted_once():
@@ -316,7 +316,9 @@ REDUCTIONS = {
 def test_a_reduction_is_not_taken_for_the_identity(reduction):
     model, (x, _) = Pooled(REDUCTIONS[reduction]), batch()
     last = goodinit.check(model, x).layers[-1]
-    assert 1 / 2 < last.rms_expected / last.rms < 2  # by what reaches it: a sum of 64 or their mean is 8 times off
+    assert (
+        1 / 2 < last.signal.rms_expected / last.signal.rms < 2
+    )  # by what reaches it: a sum of 64 or their mean is 8 times off
     goodinit.initialize(model, seed=0, inputs=x)
 
 

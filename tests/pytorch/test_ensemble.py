@@ -26,17 +26,21 @@ def alone(task):
 
 
 @pytest.mark.parametrize(
-    ("name", "optimizer"),
+    ("name", "optimizer", "options"),
     [
-        ("plain relu, small", "gradient_descent"),
-        ("residual convolutions, batch norm, small", "momentum"),
-        ("majority, post-norm, small", "adamw"),
-        ("hypernetwork", "adam"),
+        ("plain relu, small", "gradient_descent", {}),
+        ("residual convolutions, batch norm, small", "momentum", {}),
+        ("majority, post-norm, small", "adamw", {}),
+        ("hypernetwork", "adam", {}),
+        *(("plain relu, small", each, {"weight_decay": 3.0}) for each in ("momentum", "adam", "adamw")),
+        ("residual convolutions, batch norm, small", "momentum", {"gradient_clipping": 0.01}),
+        ("plain relu, small", "adamw", {"weight_decay": 3.0, "learning_rate_schedule": "cosine", "warmup": 1}),
     ],
 )
-def test_an_ensemble_trains_each_model_as_alone(name, optimizer):
-    """The same losses to 1e-5, starts and rates of their own, also where a method multiplies the rates."""
+def test_an_ensemble_trains_each_model_as_alone(name, optimizer, options):
+    """The same losses to 1e-5, starts and rates of their own, also where a method multiplies rates and decays."""
     task = a_task(name, optimizer=optimizer)
+    task = replace(task, schedule=replace(task.schedule, **options))
     starts = [get("default"), get("mup(base_width=4)")]
     jobs = tuple(Job(0, start, rate, seed) for start, seed in zip(starts, (5, 6), strict=True) for rate in (1e-3, 1e-2))
     together = train_models(Batch(task, jobs))

@@ -1,4 +1,4 @@
-"""What a block does to a model is undone: attributes, and containers with their order and the objects that they held."""
+"""What a block does to a model is undone: attributes, and containers with their order and the objects they held."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,14 +23,17 @@ from goodinit.pytorch.loop import TORCH_OPTIMIZERS, score_of, train_model
 from goodinit.streams import KeyedStream
 from goodinit.training import Schedule, batches, r_squared, train
 
+COSINE = {"learning_rate_schedule": "cosine", "warmup": 7}
 
+
+@pytest.mark.parametrize("options", [{}, {"weight_decay": 0.3}, COSINE, {"gradient_clipping": 0.05}], ids=str)
 @pytest.mark.parametrize("optimizer", ["gradient_descent", "momentum", "adam"])
-def test_the_loop_is_the_textbooks_training(optimizer: str) -> None:
+def test_the_loop_is_the_textbooks_training(optimizer: str, options: dict[str, Any]) -> None:
     """The same network by the NumPy engine, which is held against the published experiment elsewhere."""
     data = load("moons", seed=1)
     network = MLP((2, 8, 1), activations.get("tanh"), "binary_cross_entropy")
     start = network.parameters(initializers.get("glorot_normal"), KeyedStream(0))
-    schedule = Schedule(optimizer, 0.05, steps=60, batch_size=32, record_every=10)
+    schedule = Schedule(optimizer, 0.05, steps=60, batch_size=32, record_every=10, **options)
     order = batches(300, schedule, KeyedStream(0))
     expected = train(network, stack([start]), data.X_train.T, data.targets, schedule, order, engine="reference")
     model = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1)).double()
@@ -48,6 +52,9 @@ def test_the_loop_is_the_textbooks_training(optimizer: str) -> None:
         steps=60,
         record_every=10,
         batches=batches(300, schedule, KeyedStream(0)),
+        factor=schedule.factor,
+        clipping=schedule.gradient_clipping,
+        weight_decay=schedule.weight_decay,
     )
     assert run.losses == pytest.approx(expected.losses[0].tolist(), rel=1e-7)
     assert run.final_loss == pytest.approx(float(expected.final_loss[0]), rel=1e-7)
@@ -60,6 +67,18 @@ def test_adamw_decays_by_the_rate_and_a_hundredth() -> None:
     parameter.grad = torch.zeros(2)
     update.step()
     assert torch.allclose(parameter.detach(), torch.tensor([2.0, -1.0]) * (1 - 0.1 * 0.01))
+
+
+def test_a_weight_decay_takes_the_place_of_adamws_own(models: Path) -> None:
+    found = {
+        decay: run(init=["default"], seeds=[0], optimizer="adamw", learning_rate=0.05, steps=40, weight_decay=decay)
+        for decay in (None, 0.01, 2.0)
+    }
+    plain, same, other = (each.trials[0].final_loss for each in found.values())
+    assert same == plain
+    assert other > plain + 0.01
+    assert found[0.01].study.tasks[0].identity == found[None].study.tasks[0].identity
+    assert "weight decay 2" in str(found[2.0])
 
 
 def test_scores_are_those_of_scikit_learn() -> None:

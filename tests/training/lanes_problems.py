@@ -57,3 +57,19 @@ def assert_same(one, other, members=slice(None)):
 
 def part(task, members):
     return task[0], {name: value[members] for name, value in task[1].items()}, *task[2:]
+
+
+def native_arguments(**changes):
+    """What the binding is called with for two steps of the problem's networks."""
+    start = {name: np.ascontiguousarray(value) for name, value in problem()[1].items()}
+    given = {
+        "widths": [2, 5, 3, 1], "function": "tanh", "option": 0.0, "loss": "binary_cross_entropy",
+        "optimizer": "gradient_descent", "parameters": [start[n] for n in ("W1", "b1", "W2", "b2", "W3", "b3")],
+        "first": None, "second": None, "rates": np.full(3, 0.1),
+        "multipliers": None, "X": np.zeros((21, 2)), "Y": np.zeros((21, 1)),
+        "begin": 0, "end": 2, "steps": 2, "record_every": 1, "offsets": None, "indices": None,
+        "losses": np.zeros((3, 2)), "final_loss": np.zeros(3), "diverged_by": np.full(3, -1),
+        "snapshot_steps": np.zeros(0, np.int64), "snapshots": [], "threads": 1, "layout": "auto",
+        "progress": lambda step: None,
+    }  # fmt: skip
+    return {**given, **changes}

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("goodinit._native", reason="the extension is not built")
 
-from lanes_problems import assert_same, problem
+from lanes_problems import assert_same, native_arguments, problem
 
 from goodinit import GoodinitError, _native, activations
 from goodinit.networks import MLP
@@ -84,21 +84,6 @@ def test_an_activation_of_ones_own_is_refused():
         )
 
 
-def native_arguments(**changes):
-    start = {name: np.ascontiguousarray(value) for name, value in START.items()}
-    given = {
-        "widths": [2, 5, 3, 1], "function": "tanh", "option": 0.0, "loss": "binary_cross_entropy",
-        "optimizer": "gradient_descent", "parameters": [start[n] for n in ("W1", "b1", "W2", "b2", "W3", "b3")],
-        "first": None, "second": None, "rates": np.full(3, 0.1),
-        "multipliers": None, "X": np.zeros((21, 2)), "Y": np.zeros((21, 1)),
-        "begin": 0, "end": 2, "steps": 2, "record_every": 1, "offsets": None, "indices": None,
-        "losses": np.zeros((3, 2)), "final_loss": np.zeros(3), "diverged_by": np.full(3, -1),
-        "snapshot_steps": np.zeros(0, np.int64), "snapshots": [], "threads": 1, "layout": "auto",
-        "progress": lambda step: None,
-    }  # fmt: skip
-    return {**given, **changes}
-
-
 @pytest.mark.parametrize(
     "changes",
     [
@@ -115,6 +100,13 @@ def native_arguments(**changes):
         {"rates": np.zeros(0)},
         {"multipliers": np.ones(5)},
         {"multipliers": np.array([1.0, 1, 1, 1, 1, 0])},
+        {"decays": np.ones(5)},
+        {"factors": np.ones(3)},
+        {"clipping": -1.0},
+        {"clipping": np.inf},
+        {"factors": np.array([1.0, 1.5])},
+        {"decays": np.array([1.0, 1, 1, 1, 1, -1])},
+        {"decays": np.array([1.0, 1, 1, 1, 1, np.inf])},
         {"X": np.zeros((21, 3))},
         {"X": np.zeros((0, 2))},
         {"Y": np.zeros((20, 1))},

@@ -19,7 +19,8 @@ first finding's remedy is run on a copy.
 
 `kept` counts what a run does not tell the use of, and deliberate zeros; nothing of it is drawn. Findings are those that
 are severe (**bold**) or a warning; `0` is none. A check is told as a multiple of one training step (forward, loss and
-backward), the fastest that was made, on one thread: of models that take milliseconds it is mostly its own fixed time.
+backward), in processor time, the fastest that was made, on one thread: of models that take milliseconds it is mostly
+its own fixed time.
 `raised` says what could not be done.
 """
 

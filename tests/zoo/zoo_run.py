@@ -69,11 +69,11 @@ def see(model: Model, timed: bool = True) -> Seen:
 def _checked(case: Case, seen: Seen) -> goodinit.Checkup:
     """A checkup, and whether the model is what it was to the bit."""
     before, random = state_of(case.model), torch.get_rng_state()
-    begun = time.perf_counter()
+    begun = time.process_time()
     try:
         return goodinit.check(case.model, case.inputs, case.targets, loss=case.loss)
     finally:
-        seen.check = min(seen.check or float("inf"), time.perf_counter() - begun)
+        seen.check = min(seen.check or float("inf"), time.process_time() - begun)
         after = state_of(case.model)
         seen.touched += [name for name in before if name not in after or not same_value(before[name], after[name])]
         if not torch.equal(random, torch.get_rng_state()):
@@ -122,14 +122,14 @@ def _step(case: Case) -> float:
     """Seconds of a step: forward, loss, backward. On a copy, since it counts in a norm's running statistics."""
     model, times = copy.deepcopy(case.model), []
     for _ in range(3):
-        begun = time.perf_counter()
+        begun = time.process_time()
         output = call_model(model, case.inputs)
         if case.loss is None:
             total = output["loss"] if isinstance(output, dict) else output.loss
         else:
             total = case.loss(output) if case.targets is None else case.loss(output, case.targets)
         total.backward()
-        times.append(time.perf_counter() - begun)
+        times.append(time.process_time() - begun)
         for parameter in model.parameters():
             parameter.grad = None
     return median(times[1:])

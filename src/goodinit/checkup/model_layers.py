@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
 from goodinit.checkup.model_signals import CallSignals, SumSignals, histogram
 from goodinit.checkup.model_theory import expected_std, moments
 from goodinit.jsonable import finite_or_none
-from goodinit.model_records import LayerStart, ParameterStart, SumStart
+from goodinit.model_records import LayerGradient, LayerSignal, LayerStart, ParameterStart, SumStart
 from goodinit.structure import LayerCall, Trace
 
 __all__ = ["layers_of", "sums_of"]
@@ -25,10 +25,7 @@ def layers_of(
         for source in call.sources:
             consumers.setdefault(source, []).append(call.index)
     gating = _gating(trace)
-    return tuple(
-        replace(_layer(each, measured, consumers.get(each.call.index, [])), gating=each.call.index in gating)
-        for each in measured
-    )
+    return tuple(_layer(each, measured, consumers.get(each.call.index, []), gating) for each in measured)
 
 
 def _gating(trace: Trace) -> set[int]:
@@ -76,28 +73,27 @@ class _Measured:
         return None if rms is None else moments(self.call.activation, rms * rms)
 
 
-def _layer(measured: _Measured, every: Sequence[_Measured], consumers: Sequence[int]) -> LayerStart:
-    call, numbers = measured.call, measured.numbers
-    rms, entering = measured.of("rms"), measured.of("input")
-    expected = _expected_rms(measured, every)
-    gradient = measured.of("gradient")
-    after = measured.moments() if call.activation is not None else None
-    gained = rms is not None and entering is not None and entering > 0
+def _layer(
+    measured: _Measured, every: Sequence[_Measured], consumers: Sequence[int], gating: Container[int]
+) -> LayerStart:
     return LayerStart(
-        name=call.module,
-        kind=call.kind,
-        weight=call.weight,
-        number=call.number,
-        shape=call.output_shape,
-        activation=call.activation,
-        residual=call.residual,
-        norm_before=call.norm_before,
-        norm_after=call.norm_after,
-        varied=call.varied,
-        scoring=call.scoring,
+        call=replace(measured.call, gating=measured.call.index in gating),
         fan_in=measured.fan_in,
         weight_std=measured.std,
         weight_std_expected=_expected_weight_std(measured),
+        signal=_signal(measured, every),
+        gradient=_gradient(measured, every, consumers),
+        beside=measured.beside,
+    )
+
+
+def _signal(measured: _Measured, every: Sequence[_Measured]) -> LayerSignal:
+    call, numbers = measured.call, measured.numbers
+    rms, entering = measured.of("rms"), measured.of("input")
+    expected = _expected_rms(measured, every)
+    after = measured.moments() if call.activation is not None else None
+    gained = rms is not None and entering is not None and entering > 0
+    return LayerSignal(
         mean=numbers.get("mean", 0.0),
         rms=rms if rms is not None else 0.0,
         rms_expected=expected,
@@ -110,17 +106,21 @@ def _layer(measured: _Measured, every: Sequence[_Measured], consumers: Sequence[
         spread=finite_or_none(measured.of("spread")),
         effective_rank=finite_or_none(measured.of("rank")),
         rank_limit=measured.signals.rank_limit if finite_or_none(measured.of("rank")) is not None else None,
+        susceptibility=_susceptibility(measured, every),
         largest=numbers.get("largest", 0.0),
         finite=all(math.isfinite(numbers[name]) for name in ("largest", "activation") if name in numbers),
-        gradient_rms=gradient,
-        gradient_rms_expected=_expected_gradient(measured, every, consumers),
-        gradient_norm=None if gradient is None else gradient * math.sqrt(measured.signals.elements),
-        susceptibility=_susceptibility(measured, every),
+        histogram=histogram(measured.signals.outputs),
+    )
+
+
+def _gradient(measured: _Measured, every: Sequence[_Measured], consumers: Sequence[int]) -> LayerGradient:
+    rms = measured.of("gradient")
+    return LayerGradient(
+        rms=rms,
+        rms_expected=_expected_gradient(measured, every, consumers),
+        norm=None if rms is None else rms * math.sqrt(measured.signals.elements),
         underflow_share=measured.of("underflow"),
-        outputs=histogram(measured.signals.outputs),
-        gradients=histogram(measured.signals.gradients, powers=True),
-        beside=measured.beside,
-        attended=call.attended,
+        histogram=histogram(measured.signals.gradients, powers=True),
     )
 
 

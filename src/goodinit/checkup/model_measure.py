@@ -183,7 +183,7 @@ class _Run:
         if any(map(spoiled, tensors_in(self.inputs))):
             return "the inputs"
         lost = start.loss is not None and not math.isfinite(start.loss.total)
-        if not lost and all(layer.finite for layer in start.layers):
+        if not lost and all(layer.signal.finite for layer in start.layers):
             return None
         tracer = Tracer(self.model)
         tracer.observer = first = FirstNotFinite(tracer.last)

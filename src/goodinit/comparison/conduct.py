@@ -19,6 +19,7 @@ from goodinit.comparison.origins import check_mixed, origin_of
 from goodinit.comparison.policies import Policy, Wave
 from goodinit.comparison.ray_executor import RayExecutor
 from goodinit.comparison.store import Store
+from goodinit.errors import GoodinitError
 from goodinit.results import Job, Study, Trial
 from goodinit.results.trial import Phase
 from goodinit.training import EngineName
@@ -112,6 +113,7 @@ def conducting(
             sys.stderr.write(f"goodinit: {note}\n")
         for task in study.tasks:
             store.register(task.name, task.identity, task.to_dict())
+        _check_sources(study, store)
         again = _tried_again(store.failures(), retry, time_limit)
         check = None if mixed else partial(_check_mixed, engine, study, store)
         yield Conductor(store, study, trainer, again, check, progress or (lambda what, trained, total: None))
@@ -135,6 +137,26 @@ def _tried_again(failures: Mapping[str, str], retry: str | None, time_limit: flo
     return frozenset(
         key for key, match in found.items() if match and (time_limit is None or time_limit > float(match[1]))
     )
+
+
+def _check_sources(study: Study, store: Store) -> None:
+    """Raise GoodinitError where stored trials of a person's own initialization were made by another file."""
+    own = {str(start): start for start in study.initializers if start.source is not None}
+    if not own:
+        return
+    keys, names = store.keys(), [task.name for task in study.tasks]
+    ways = [replace(study, learning_rates=(1.0, 2.0), criterion=each) for each in ("final_loss", "validation_loss")]
+    phases: tuple[Phase, ...] = ("evaluation", "tuning")
+    for phase in phases:
+        for trial in store.trials(phase, parameters=False):
+            if trial.initialization not in own or trial.task not in names:
+                continue
+            job = Job(names.index(trial.task), own[trial.initialization], trial.learning_rate, trial.seed, phase)
+            if keys.isdisjoint(way.key(job) for way in ways):
+                raise GoodinitError(
+                    f"{store.path}: its trials of {trial.initialization} were trained with another version of the "
+                    "file; use another study, or give the initialization another name"
+                )
 
 
 def _check_mixed(engine: EngineName, study: Study, store: Store, jobs: Sequence[Job]) -> None:

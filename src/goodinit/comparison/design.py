@@ -10,9 +10,10 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from goodinit import activations, methods
+from goodinit import activations
 from goodinit.activations import Activation
 from goodinit.comparison.model_tasks import check_model, own_data, read_factory
+from goodinit.comparison.own_starts import read_start
 from goodinit.datasets import Dataset, Source, is_builtin
 from goodinit.errors import GoodinitError, as_word, shown, unknown_name
 from goodinit.methods import Start
@@ -22,7 +23,7 @@ from goodinit.results import Study, Task
 from goodinit.spec import canonical
 from goodinit.streams import as_stream, check_seed
 from goodinit.training import OPTIMIZERS, Dtype, Schedule
-from goodinit.training.schedule import FOR_MODELS
+from goodinit.training.schedule import FOR_MODELS, OWN_DECAY
 
 __all__ = ["CLASSIC_INITIALIZATIONS", "check_starts", "design", "model_defaults", "parse_seeds"]
 
@@ -181,7 +182,7 @@ def _initializers(init: str | Start | Sequence[str | Start]) -> list[Start]:
     given = [init] if isinstance(init, str | Start) or not isinstance(init, Sequence) else list(init)
     if not given:
         raise GoodinitError("no initialization was given; name at least one, such as he_normal")
-    chosen = [methods.get(each) for each in given]
+    chosen = [read_start(each) for each in given]
     texts = [str(each) for each in chosen]
     for text in texts:
         if texts.count(text) > 1:
@@ -297,7 +298,13 @@ def _schedule(options: Mapping[str, Any]) -> Schedule:
     if every is None:
         every = _round_interval(steps) if isinstance(steps, int) and steps >= 1 else 1
     chosen = {field.name: options[field.name] for field in fields(Schedule)}
-    return Schedule(**{**chosen, "optimizer": canonical(as_word(options["optimizer"])), "record_every": every})
+    words = {name: canonical(as_word(options[name])) for name in ("optimizer", "learning_rate_schedule")}
+    made = Schedule(**{**chosen, **words, "record_every": every})
+    if made.warmup >= made.steps:
+        raise GoodinitError(f"warmup {made.warmup}: it must be fewer than the {made.steps} steps")
+    if made.weight_decay == OWN_DECAY.get(made.optimizer, 0.0):  # the same trials as where nothing is said
+        made = replace(made, weight_decay=None)
+    return made
 
 
 def _round_interval(steps: int) -> int:

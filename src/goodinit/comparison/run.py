@@ -44,11 +44,15 @@ def compare(
     widths: Sequence[int] | None = None,
     activation: str | Activation | Callable[[Any], Any] | None = None,
     learning_rate: float | str | Sequence[float] | None = None,
+    learning_rate_schedule: str | None = None,
+    warmup: int | None = None,
     tuning_seeds: str | Sequence[int] | None = None,
     tuning_criterion: str = "final_loss",
     steps: int | None = None,
     batch_size: int | None = None,
     optimizer: str | None = None,
+    weight_decay: float | None = None,
+    gradient_clipping: float | None = None,
     seed: int | None = None,
     seeds: str | Sequence[int] | None = None,
     stream: str | None = None,
@@ -93,6 +97,9 @@ def compare(
             of an array, whose derivative is then that of `goodinit.activations.of_function`.
         learning_rate: one, several, or `auto`. Of several each initialization is evaluated with its best one, found on
             seeds of their own; `auto` tries a grid from 1e-4 to 3.16, and beyond where the best one lies at its end.
+        learning_rate_schedule: what becomes of the learning rate over the steps: `constant`, or down to 0 after the
+            last one, `linear` or along a `cosine`, as by PyTorch's `LinearLR` and `CosineAnnealingLR`.
+        warmup: the steps before that, in which the rate rises: to (n + 1) / (warmup + 1) of it in step n, from 0.
         tuning_seeds: the seeds that learning rates are chosen on, other than those of the evaluation.
         tuning_criterion: what decides among learning rates, by its median over the tuning seeds: `final_loss` of the
             training, `area` under the curve of the training loss, `validation_loss` or `validation_score` on a quarter
@@ -100,6 +107,11 @@ def compare(
         steps: the number of updates.
         batch_size: examples a step; None takes the task's, all for the classic one.
         optimizer: gradient_descent, momentum (0.9), adam, or for models adamw (weight decay 0.01).
+        weight_decay: that of PyTorch's optimizers, of all parameters, biases too: with gradient descent, momentum and
+            adam so many times a parameter is added to its gradient; adamw multiplies the parameter by 1 less the
+            learning rate times it. None means none, and 0.01 for adamw.
+        gradient_clipping: the largest Euclidean norm of a step's gradient over all parameters; a larger gradient is
+            scaled down to it, as by `torch.nn.utils.clip_grad_norm_`, before any weight decay is added.
         seed, seeds: one seed, or several as `0-19` or a list. A seed gives initial weights, batches' order, and data
             that is made or split, each from its own stream; every initialization gets the same data and order.
         stream: where weights come from: `randomstate` (the classic experiment's) or `keyed` (by seed and weight name).

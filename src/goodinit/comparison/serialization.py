@@ -107,7 +107,8 @@ def _travels(path: Path, root: Path) -> bool:
 
 def packed(load: Load, options: dict[str, Any]) -> bytes:
     """A load and how to train it, without its data."""
-    for name in load[0].task.modules:
+    starts = {type(job.initializer).__module__ for batch in load for job in batch.jobs}
+    for name in {*load[0].task.modules, *starts}:
         if is_of_a_file(name):
             _by_value(name)
     task: Task = replace(load[0].task, source=None)  # type: ignore[arg-type]  # it comes in a payload of its own

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -49,38 +49,42 @@ def train_batch(
 def _train_networks(
     batch: Batch, perturbations: int, engine: EngineName, threads: int | None, progress: Callable[[int], None]
 ) -> list[Trial]:
-    groups: dict[tuple[tuple[str, float], ...], list[int]] = {}
+    groups: dict[_Multiplied, list[int]] = {}
     for at, job in enumerate(batch.jobs):
-        groups.setdefault(_rates(batch.task, job), []).append(at)
+        groups.setdefault(_multiplied(batch.task, job), []).append(at)
     trials: dict[int, Trial] = {}
-    for rates, places in groups.items():
+    for multiplied, places in groups.items():
         part = replace(batch, jobs=tuple(batch.jobs[at] for at in places))
         done, share = len(trials) / len(batch.jobs), len(places) / len(batch.jobs)
 
         def step(finished: int, done: float = done, share: float = share) -> None:
             progress(round(done * batch.task.schedule.steps + share * finished))
 
-        trained = _train_together(part, dict(rates), perturbations, engine, threads, step)
+        trained = _train_together(part, multiplied, perturbations, engine, threads, step)
         trials |= dict(zip(places, trained, strict=True))
     return [trials[at] for at in range(len(batch.jobs))]
 
 
-def _rates(task: Task, job: Job) -> tuple[tuple[str, float], ...]:
-    """What the job's initialization multiplies the learning rate of each parameter by, where that is not 1."""
-    said = task.mlp.assignments(job.initializer)
-    rates = ((each.name, each.multipliers(task.schedule.optimizer).rate) for each in said)
-    return tuple((name, rate) for name, rate in rates if rate != 1)
+_Multiplied = tuple[tuple[tuple[str, float], ...], tuple[tuple[str, float], ...]]
+
+
+def _multiplied(task: Task, job: Job) -> _Multiplied:
+    """What the job's initialization multiplies each parameter's learning rate and decay by, where that is not 1."""
+    said = {each.name: each.multipliers(task.schedule.optimizer) for each in task.mlp.assignments(job.initializer)}
+    rates = tuple((name, each.rate) for name, each in said.items() if each.rate != 1)
+    decays = tuple((name, each.decay) for name, each in said.items() if each.decay != 1 and task.schedule.decay)
+    return rates, decays
 
 
 def _train_together(
     batch: Batch,
-    rates: Mapping[str, float],
+    multiplied: _Multiplied,
     perturbations: int,
     engine: EngineName,
     threads: int | None,
     progress: Callable[[int], None],
 ) -> list[Trial]:
-    """The trials of jobs whose learning rates are multiplied alike."""
+    """The trials of jobs whose learning rates and decays are multiplied alike."""
     task, jobs = batch.task, batch.jobs
     examples = task.source.dataset(jobs[0].seed)
     starts = [start_of(task, job.initializer, job.seed) for job in jobs]
@@ -100,7 +104,8 @@ def _train_together(
         batches(Y.shape[1], task.schedule, KeyedStream(jobs[0].seed)),
         progress,
         learning_rates=np.repeat([job.learning_rate for job in jobs], copies),
-        rate_multipliers=rates or None,
+        rate_multipliers=dict(multiplied[0]) or None,
+        decay_multipliers=dict(multiplied[1]) or None,
         engine=engine,
         dtype=task.dtype,
         threads=threads,

@@ -45,6 +45,7 @@ class Initializer(ABC):
     follows: ClassVar[Literal["activation", "gain"] | None] = None
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     whole: ClassVar[bool] = False
+    source: ClassVar[str | None] = None  # a hash of its file, where it was named by that
 
     def __new__(cls, *values: object, **options: object) -> Self:
         """An instance that knows which of its options it was given, those equal to their defaults too."""

@@ -36,6 +36,7 @@ class Method(ABC):
     aliases: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[Need, ...]] = ()
     elsewhere: ClassVar[Mapping[str, str]] = {}
+    source: ClassVar[str | None] = None  # a hash of its file, where it was named by that
 
     @property
     def base(self) -> Initializer | None:

@@ -76,7 +76,7 @@ class CompleteP(Method):
             raise GoodinitError(f"{self}: the depth is that of one residual stream, and the network has {len(streams)}")
         if streams[0].norms == "after":
             raise GoodinitError(f"{self}: it is for norms before the branches, and here they come after the sums")
-        said = self.width.beneath(self, structure, probe)
+        said = self.width.beneath(self, structure)
         m_depth, m_width = streams[0].blocks / self.base_depth, self.width.times(structure)
         by = m_depth**self.alpha
         inside = _inside(structure)

@@ -74,19 +74,23 @@ class MuP(Method):
 
     def prepare(self, structure: Structure, probe: Probe | None = None) -> tuple[Assignment, ...]:
         """The initializer on every weight, the readout scaled, and the rates."""
-        readouts, inputs = self.ran(structure).readouts, structure.inputs
-        m = self.times(structure)
-        tied = self._tied(structure)
+        return self.beneath(self, structure)
+
+    def beneath(self, method: Method, structure: Structure) -> tuple[Assignment, ...]:
+        """What it says where another method stands on it: that one is named in what is refused."""
+        readouts, inputs = method.ran(structure).readouts, structure.inputs
+        m = _width(method, structure) / self.base_width
+        tied = _tied(structure)
         for name in tied:
             scales = {call.output_scale for call in structure.calls_of(name) if call.last}
             if not all(math.isclose(scale * m, 1, rel_tol=1e-4) for scale in scales):
                 edit = f'goodinit.edit(model, "logits(base_width={self.base_width})", inputs=batch)'
                 raise GoodinitError(
-                    f"{self}: {name} is the embedding and the readout, which need different rates; untie them, or let "
-                    f"{edit} multiply the logits by {1 / m:g}"
+                    f"{method}: {name} is the embedding and the readout, which need different rates; untie them, or "
+                    f"let {edit} multiply the logits by {1 / m:g}"
                 )
         made: list[Assignment] = []
-        for each in EveryWeight(self.inner).prepare(structure, probe):
+        for each in EveryWeight(self.inner).prepare(structure):
             parameter = structure[each.name]
             if each.name in readouts - inputs - tied:
                 end = scaled(each, 1 / math.sqrt(m), "readout")
@@ -101,34 +105,29 @@ class MuP(Method):
                 made.append(replace(each, gradient=_kept(m)))
         return tuple(made)
 
-    def beneath(self, method: Method, structure: Structure, probe: Probe | None = None) -> tuple[Assignment, ...]:
-        """What it says where another method stands on it, which is named in what is refused."""
-        try:
-            return self.prepare(structure, probe)
-        except GoodinitError as error:
-            raise GoodinitError(str(error).replace(f"{self}:", f"{method}:")) from error
-
     def times(self, structure: Structure) -> float:
         """How many times as wide as at the base it is. Raises GoodinitError where that cannot be told."""
-        return self._width(structure) / self.base_width
+        return _width(self, structure) / self.base_width
 
     def suits(self, structure: Structure) -> None:
         """No claim: it is for what is tuned at one width and trained at another."""
-
-    def _tied(self, structure: Structure) -> frozenset[str]:
-        """The readouts that are the embedding too."""
-        return frozenset(name for name in structure.readouts if structure[name].role == "tied embedding")
-
-    def _width(self, structure: Structure) -> float:
-        """The width of the layer before the readout."""
-        readouts = (structure.readouts - structure.inputs) | self._tied(structure)
-        found = {name: structure[name].target.fan_in for name in sorted(readouts)}
-        if len(set(found.values())) != 1:
-            listed = ", ".join(f"{name} with fan in {fan:g}" for name, fan in found.items()) or "none"
-            raise GoodinitError(f"{self}: the width is the readout's fan in, and the readouts are {listed}")
-        return next(iter(found.values()))
 
 
 def _kept(rate: float) -> Multipliers:
     """A rate, and the decay that takes as much in a step."""
     return Multipliers(rate=rate, decay=1 / rate)
+
+
+def _tied(structure: Structure) -> frozenset[str]:
+    """The readouts that are the embedding too."""
+    return frozenset(name for name in structure.readouts if structure[name].role == "tied embedding")
+
+
+def _width(method: Method, structure: Structure) -> float:
+    """The width of the layer before the readout. Raises GoodinitError, in the method's name, where there is none."""
+    readouts = (structure.readouts - structure.inputs) | _tied(structure)
+    found = {name: structure[name].target.fan_in for name in sorted(readouts)}
+    if len(set(found.values())) != 1:
+        listed = ", ".join(f"{name} with fan in {fan:g}" for name, fan in found.items()) or "none"
+        raise GoodinitError(f"{method}: the width is the readout's fan in, and the readouts are {listed}")
+    return next(iter(found.values()))

@@ -52,7 +52,7 @@ class Spectral(Method):
     def prepare(self, structure: Structure, probe: Probe | None = None) -> tuple[Assignment, ...]:
         """Weights by both fans, and muP's rates."""
         made = []
-        for each in MuP(self.base_width, LecunNormal()).beneath(self, structure, probe):
+        for each in MuP(self.base_width, LecunNormal()).beneath(self, structure):
             target = structure[each.name].target
             if structure[each.name].role in MULTIPLYING and each.initializer is not None:
                 std = math.sqrt(min(1.0, target.fan_out / target.fan_in) / target.fan_in)

@@ -51,9 +51,11 @@ class Option:
 
     `scope` says what it belongs to: the study's design, a task, the run that trains it, or the command alone.
     `default` is what `compare` takes where nothing is said, and `usual` what the classic task then has. `identity` says
-    whether a task's trials depend on it, and so whether trials of another value are others. `of` names what alone
-    has it: a network of goodinit's own, or a person's model. `bounds` are those of a number, `in_file` and `python` say
-    whether a study's file and `compare` take it, as the command does, and `expected` says what a file has to hold.
+    whether a task's trials depend on it, and so whether trials of another value are others; `later` that it came when
+    there were stored studies, so that a task of the usual value has the identity of one that knew nothing of it. `of`
+    names what alone has it: a network of goodinit's own, or a person's model. `bounds` are those of a number, `in_file`
+    and `python` say whether a study's file and `compare` take it, as the command does, and `expected` says what a file
+    has to hold.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Option:
     default: Any = None
     usual: Any = None
     identity: bool = False
+    later: bool = False
     of: Literal["network", "model"] | None = None
     choices: tuple[str, ...] = ()
     bounds: Bounds | None = None

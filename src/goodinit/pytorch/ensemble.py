@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 import torch
@@ -46,9 +46,12 @@ class _Factors:
 @dataclass
 class _Momentum:
     momentum: float
+    decay: float
     kept: dict[str, Tensor] = field(default_factory=dict)
 
     def __call__(self, name: str, parameter: Tensor, grad: Tensor, step: int, by: _Factors) -> None:
+        if self.decay:
+            grad = torch.addcmul(grad, parameter, self.decay * by.decay)
         if self.momentum:
             kept = self.kept.get(name)
             self.kept[name] = grad = grad.clone() if kept is None else kept.mul_(self.momentum).add_(grad)
@@ -57,15 +60,18 @@ class _Momentum:
 
 @dataclass
 class _Adam:
-    decay: float = 0.0
+    decay: float
+    decoupled: bool = False
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-8
     kept: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     def __call__(self, name: str, parameter: Tensor, grad: Tensor, step: int, by: _Factors) -> None:
         one, two = self.betas
-        if self.decay:
+        if self.decay and self.decoupled:
             parameter.mul_(1 - self.decay * by.rate * by.decay)
+        elif self.decay:
+            grad = torch.addcmul(grad, parameter, self.decay * by.decay)
         if name not in self.kept:
             self.kept[name] = torch.zeros_like(parameter), torch.zeros_like(parameter)
         first, second = self.kept[name]
@@ -75,13 +81,13 @@ class _Adam:
         parameter.addcmul_(by.rate, first.div(root), value=-1 / (1 - one**step))
 
 
-STACKED: Final[Mapping[str, Callable[[], _Update]]] = {
-    "gradient_descent": lambda: _Momentum(0.0),
-    "momentum": lambda: _Momentum(0.9),
+STACKED: Final[Mapping[str, Callable[[float], _Update]]] = {
+    "gradient_descent": lambda decay: _Momentum(0.0, decay),
+    "momentum": lambda decay: _Momentum(0.9, decay),
     "adam": _Adam,
-    "adamw": lambda: _Adam(0.01),
+    "adamw": lambda decay: _Adam(decay, decoupled=True),
 }
-"""The optimizers of `loop.TORCH_OPTIMIZERS` for stacked parameters."""
+"""The optimizers of `loop.TORCH_OPTIMIZERS` for stacked parameters, by their weight decay."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +106,12 @@ def train_ensemble(
     kind: str,
     *,
     optimizer: str,
+    weight_decay: float,
     learning_rates: Sequence[float],
     steps: int,
     record_every: int,
+    factor: Callable[[int], float] = lambda step: 1.0,
+    clipping: float | None = None,
     progress: Callable[[int], None] = lambda step: None,
     multipliers: Sequence[Mapping[str, Multipliers]] = (),
 ) -> list[LoopRun]:
@@ -111,12 +120,12 @@ def train_ensemble(
     Arguments:
         models: on the device of the inputs.
         seeds: of each model; `examples` has as many for every seed, in batches of the same sizes.
-        kind, optimizer, steps, record_every, progress: as for `loop.train_model`.
+        kind, optimizer, weight_decay, steps, record_every, factor, clipping, progress: as for `loop.train_model`.
         learning_rates: of each model, and `multipliers` by a parameter's name for each.
 
     Raises RuntimeError for layers that cannot be stacked, and for what a model draws while it trains, such as dropout.
     """
-    ensemble = _Ensemble(models, learning_rates, multipliers or [{}] * len(models), STACKED[optimizer]())
+    ensemble = _Ensemble(models, learning_rates, multipliers or [{}] * len(models), STACKED[optimizer](weight_decay))
     kept = list(dict.fromkeys(seeds))
     place = torch.tensor([kept.index(seed) for seed in seeds])
     X, targets = (torch.stack([getattr(examples[seed], name) for seed in kept]) for name in ("X", "targets"))
@@ -143,7 +152,7 @@ def train_ensemble(
         part, wanted = (
             torch.stack([each[rows] for each, rows in zip(all_, chosen, strict=True)]) for all_ in (X, targets)
         )
-        ensemble.step(part[place], wanted[place], kind, step + 1)
+        ensemble.step(part[place], wanted[place], kind, step + 1, factor(step), clipping)
         if (step + 1) % often == 0:
             progress(step + 1)
     progress(steps)
@@ -194,16 +203,21 @@ class _Ensemble:
     def _one(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], X: Tensor) -> Tensor:
         return outputs_of(_Called(self.base, {**parameters, **buffers}), X)
 
-    def step(self, X: Tensor, targets: Tensor, kind: str, step: int) -> None:
-        """One step of every model."""
+    def step(self, X: Tensor, targets: Tensor, kind: str, step: int, factor: float, clipping: float | None) -> None:
+        """One step of every model, whose rates are multiplied by the factor, and gradients clipped."""
         self.base.train()
         loss = _losses(kind, self._all(X), targets).sum()
         values = [self.parameters[name] for name in self.trained]
-        grads = torch.autograd.grad(loss, values, allow_unused=True)
+        grads: Sequence[Tensor | None] = torch.autograd.grad(loss, values, allow_unused=True)
         with torch.no_grad():
+            if clipping is not None:
+                grads = _clipped(grads, clipping)
             for name, value, grad in zip(self.trained, values, grads, strict=True):
                 if grad is not None:
-                    self.update(name, value, grad, step, self.factors[name])
+                    own = self.factors[name]
+                    if factor != 1:
+                        own = replace(own, rate=own.rate * factor)
+                    self.update(name, value, grad, step, own)
 
     @torch.no_grad()
     def outputs(self, X: Tensor, place: Tensor) -> Tensor:
@@ -235,6 +249,15 @@ class _Called:
 
     def __call__(self, X: Tensor) -> Any:
         return functional_call(self.module, self.values, (X,))
+
+
+def _clipped(grads: Sequence[Tensor | None], limit: float) -> tuple[Tensor | None, ...]:
+    """The gradients, a model a row, as torch.nn.utils.clip_grad_norm_ leaves those of each."""
+    norms = torch.stack([grad.flatten(1).norm(dim=1) for grad in grads if grad is not None]).norm(dim=0)
+    factor = (limit / (norms + 1e-6)).clamp(max=1)
+    return tuple(
+        None if grad is None else grad * factor.view(-1, *(1,) * (grad.dim() - 1)).to(grad.dtype) for grad in grads
+    )
 
 
 def _losses(kind: str, outputs: Tensor, targets: Tensor) -> Tensor:

@@ -150,10 +150,13 @@ def train_model(
     kind: str,
     *,
     optimizer: str,
+    weight_decay: float | None = None,
     learning_rate: float,
     steps: int,
     record_every: int,
     batches: Iterable[Any],
+    factor: Callable[[int], float] = lambda step: 1.0,
+    clipping: float | None = None,
     progress: Callable[[int], None] = lambda step: None,
     multipliers: Mapping[str, Multipliers] | None = None,
 ) -> LoopRun:
@@ -164,15 +167,21 @@ def train_model(
         X: the inputs, an example a row; `targets` are class numbers, or the numbers to predict.
         kind: cross_entropy, binary_cross_entropy or squared_error.
         optimizer: gradient_descent, momentum (0.9), adam, or adamw (weight decay 0.01), as PyTorch has them.
+        weight_decay: that of the optimizer; None for its own.
         learning_rate, steps: of the run.
         record_every: the steps between recorded losses.
         batches: the examples of each step: their numbers, or a slice.
+        factor: what the learning rate of each step is multiplied by.
+        clipping: the largest norm of a gradient; None for any.
         progress: called with the number of finished steps, about a hundred times.
         multipliers: by a parameter's name what its learning rate, epsilon and decay are multiplied by.
     """
     update = TORCH_OPTIMIZERS[optimizer](grouped(dict(model.named_parameters()), multipliers or {}), learning_rate)
     for group in update.param_groups:
+        if weight_decay is not None:
+            group["weight_decay"] = weight_decay
         multiply(group)
+    rates = [group["lr"] for group in update.param_groups]
     losses: list[float] = []
     often = max(1, steps // 100)
 
@@ -193,6 +202,10 @@ def train_model(
         update.zero_grad(set_to_none=True)
         loss = loss_of(kind, outputs_of(model, X[chosen]), targets[chosen])
         loss.backward()
+        if clipping is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), clipping)
+        for group, rate in zip(update.param_groups, rates, strict=True):
+            group["lr"] = rate * factor(step)
         update.step()
         if (step + 1) % often == 0:
             progress(step + 1)

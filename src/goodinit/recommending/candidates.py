@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from goodinit import methods
 from goodinit.advising import advise
 from goodinit.comparison.design import check_starts
 from goodinit.comparison.model_tasks import model_of
+from goodinit.comparison.own_starts import read_start
 from goodinit.comparison.policies import Finished
 from goodinit.errors import GoodinitError
 from goodinit.methods import Start
@@ -42,7 +42,7 @@ def fillable(
     for each in given:
         if most is not None and len(kept) > most:
             break
-        start = methods.get(each)
+        start = read_start(each)
         if str(start) in kept or str(start) in [one.initialization for one in dropped]:
             continue
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,21 +34,37 @@ class RungPlan:
 
 @dataclass(frozen=True)
 class RacePlan:
-    """The rates of every start, the rungs, and at most so many finalists beside the baseline."""
+    """The rates of every start, the rungs, and at most so many finalists beside the baseline.
+
+    `finer` are the rates among which the neighbours of each finalist's are tried at the end; none where the budget is
+    too tight for it.
+    """
 
     rates: tuple[float, ...]
     rungs: tuple[RungPlan, ...]
     finalists: int
+    finer: tuple[float, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
         rungs = [[rung.steps, rung.seeds, rung.keep] for rung in self.rungs]
-        return {"rates": list(self.rates), "rungs": rungs, "finalists": self.finalists}
+        finer = {"finer": list(self.finer)} if self.finer else {}
+        return {"rates": list(self.rates), "rungs": rungs, "finalists": self.finalists, **finer}
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> RacePlan:
         """The plan of which `to_dict` made these facts."""
-        return cls(tuple(facts["rates"]), tuple(RungPlan(*rung) for rung in facts["rungs"]), facts["finalists"])
+        rungs = tuple(RungPlan(*rung) for rung in facts["rungs"])
+        return cls(tuple(facts["rates"]), rungs, facts["finalists"], tuple(facts.get("finer", ())))
+
+    def spent(self, starts: int, cost: Callable[[int], float]) -> float:
+        """What it costs until the finals, with so many starts; `cost` says what a run of so many steps does."""
+        arms, spent = starts * len(self.rates), 0.0
+        for rung in self.rungs:
+            spent += arms * rung.seeds * cost(rung.steps)
+            arms = min(arms, rung.keep + 2)  # with the baseline's own
+        last = self.rungs[-1]
+        return spent + bool(self.finer) * 2 * (self.finalists + 1) * last.seeds * cost(last.steps)
 
 
 def read_budget(given: str | float) -> tuple[float | None, int | None]:
@@ -89,21 +105,29 @@ def make_plan(
     full = cost(steps)
     finalists = next((k for k, seeds in _FINALISTS if budget * (1 - SCREENING) >= full * (k + 2) * seeds), 0)
     least = math.inf
-    for grid in _grids(rates):
-        for fractions in _FRACTIONS:
-            lengths = [max(1, round(steps * fraction)) for fraction in fractions]
-            if lengths[0] < _SHORTEST and len(lengths) > 1:
-                continue
-            for seeds, last in _SEEDS:
-                if (seeds < 3 and fractions == _FRACTIONS[0]) or (last < 3 and grid != _grids(rates)[-1]):
-                    continue  # shorter rungs serve more than fewer seeds do, and fewer rates more than one seed
-                rungs = _rungs(starts * len(grid), lengths, (seeds, last), max(finalists, 1))
-                spent = _cost(starts * len(grid), rungs, cost)
-                least = min(least, spent)
-                if finalists and spent <= budget * SCREENING:
-                    return RacePlan(grid, rungs, finalists)
+    for plan in _plans(starts, rates, steps, max(finalists, 1)):
+        spent = plan.spent(starts, cost)
+        least = min(least, spent)
+        if finalists and spent <= budget * SCREENING:
+            return plan
     needed = max(least / SCREENING, full * 3 * 6 / (1 - SCREENING))
     raise TooSmallError(budget, needed)
+
+
+def _plans(starts: int, rates: tuple[float, ...], steps: int, finalists: int) -> Iterator[RacePlan]:
+    """All plans, the better ones first: with neighbouring rates at the end, of more rates, of more seeds."""
+    for finer in (rates, ()) if len(rates) > 1 else ((),):
+        for grid in _grids(rates):
+            for fractions in _FRACTIONS:
+                lengths = [max(1, round(steps * fraction)) for fraction in fractions]
+                if lengths[0] < _SHORTEST and len(lengths) > 1:
+                    continue
+                for seeds, last in _SEEDS:
+                    if (seeds < 3 and fractions == _FRACTIONS[0]) or (last < 3 and grid != _grids(rates)[-1]):
+                        continue  # shorter rungs serve more than fewer seeds do, and fewer rates more than one seed
+                    yield RacePlan(
+                        grid, _rungs(starts * len(grid), lengths, (seeds, last), finalists), finalists, finer
+                    )
 
 
 class TooSmallError(GoodinitError):
@@ -143,11 +167,3 @@ def _rungs(arms: int, lengths: list[int], seeds: tuple[int, int], finalists: int
         rungs.append(RungPlan(length, seeds[place == len(lengths) - 1], keep))
         arms = min(arms, keep)
     return tuple(rungs)
-
-
-def _cost(arms: int, rungs: tuple[RungPlan, ...], cost: Callable[[int], float]) -> float:
-    spent = 0.0
-    for rung in rungs:
-        spent += arms * rung.seeds * cost(rung.steps)
-        arms = min(arms, rung.keep + 2)  # with the baseline's own
-    return spent

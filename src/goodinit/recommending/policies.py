@@ -36,6 +36,9 @@ class Arm:
         return str(self.start), self.rate
 
 
+_Judged = tuple[Arm, float, tuple[int, ...], list[Trial]]  # the median of the criterion on the seeds, and their trials
+
+
 @dataclass(frozen=True)
 class Rung:
     """The study's task of that number trains every arm that is left on the seeds.
@@ -53,14 +56,16 @@ class Rung:
 class SuccessiveHalving:
     """Arms that are trained briefly, the best of them longer, and so on (Karnin, Koren & Somekh 2013).
 
-    The baseline keeps two of its rates through every rung, so that others are held against it at its best. After
-    a seed of a rung that ends `late`, the rung is judged by the seeds that it has.
+    The baseline keeps two of its rates through every rung, so that others are held against it at its best. At the end
+    the rates beside each finalist's are tried in full, among the `finer` ones: short runs favour high rates, and a
+    tight budget leaves some out. After a seed of a rung that ends `late`, the rung is judged by the seeds that it has.
     """
 
     study: Study
     arms: tuple[Arm, ...]
     rungs: tuple[Rung, ...]
     baseline: str
+    finer: tuple[float, ...] = ()
     late: Callable[[], bool] = lambda: False
 
     def waves(self, finished: Finished) -> Iterator[Wave]:
@@ -73,7 +78,13 @@ class SuccessiveHalving:
                 yield Wave(what, tuple(self._job(rung, arm, seed) for arm in arms))
                 if self.late():
                     break
-            arms = self._kept(rung, self._judged(rung, arms, finished))
+            judged = self._judged(rung, arms, finished)
+            arms = self._kept(rung, judged)
+        for seed in rung.seeds if (beside := self._beside(judged)) else ():
+            what = f"neighbouring rates, {task.schedule.steps:,} steps"
+            yield Wave(what, tuple(self._job(rung, arm, seed) for arm in beside))
+            if self.late():
+                return
 
     def results(self, finished: Finished) -> tuple[RungResult, ...]:
         """The rungs that have ended or begun, as far as their seeds are whole."""
@@ -81,37 +92,57 @@ class SuccessiveHalving:
         for rung in self.rungs:
             judged = self._judged(rung, arms, finished)
             if not judged:
-                break
-            kept = self._kept(rung, judged)
-            going = {arm.key for arm in kept}
-            seeds = judged[0][2]
-            standings = tuple(
-                Standing(*arm.key, value, arm.key in going, _curve(trials)) for arm, value, _, trials in judged
-            )
-            found.append(RungResult(self.study.tasks[rung.task].schedule.steps, seeds, standings))
-            arms = kept
-        return tuple(found)
+                return tuple(found)
+            arms = self._kept(rung, judged)
+            found.append(self._result(rung, judged, arms))
+        refined = self._refined(judged, finished)
+        return (*found, self._result(rung, refined, self._leaders(refined))) if refined else tuple(found)
+
+    def _result(self, rung: Rung, judged: Sequence[_Judged], kept: Sequence[Arm]) -> RungResult:
+        going = {arm.key for arm in kept}
+        standings = tuple(
+            Standing(*arm.key, value, arm.key in going, _curve(trials)) for arm, value, _, trials in judged
+        )
+        return RungResult(self.study.tasks[rung.task].schedule.steps, judged[0][2], standings)
 
     def finalists(self, finished: Finished, most: int) -> tuple[Arm, ...]:
         """The baseline at its best rate, then the best other starts at theirs; those that always fail are left out."""
         arms: tuple[Arm, ...] = self.arms
-        judged: list[tuple[Arm, float, tuple[int, ...], list[Trial]]] = []
+        judged: list[_Judged] = []
         for rung in self.rungs:
             judged = self._judged(rung, arms, finished) or judged
             arms = self._kept(rung, judged)
+        return self._leaders(self._refined(judged, finished) or judged, most)
+
+    def _leaders(self, judged: Sequence[_Judged], most: int | None = None) -> tuple[Arm, ...]:
+        """The baseline at its best rate, then the best other starts at theirs, as many as the last rung is sure of."""
         best: dict[str, tuple[Arm, float]] = {}
         for arm, value, _, _ in judged:
             best.setdefault(arm.key[0], (arm, value))
         own = best.pop(self.baseline)[0]
         others = [arm for arm, value in best.values() if math.isfinite(value)]
-        return (own, *others[:most])
+        return (own, *others[: self.rungs[-1].starts - 1 if most is None else most])
+
+    def _beside(self, judged: Sequence[_Judged]) -> tuple[Arm, ...]:
+        """The arms of the rates next to the leaders', of those that the last rung has not trained."""
+        known = {arm.key for arm, *_ in judged}
+        rates = sorted(self.finer)
+        found = []
+        for leader in self._leaders(judged) if rates and judged else ():
+            at = rates.index(leader.rate)
+            near = [Arm(leader.start, rate) for rate in (*rates[max(0, at - 1) : at], *rates[at + 1 : at + 2])]
+            found += [arm for arm in near if arm.key not in known]
+        return tuple(found)
+
+    def _refined(self, judged: Sequence[_Judged], finished: Finished) -> list[_Judged]:
+        """The leaders of the last rung and the rates beside them, best first; none where these have not ended."""
+        beside = self._beside(judged) if judged else ()
+        return self._judged(self.rungs[-1], (*self._leaders(judged), *beside), finished) if beside else []
 
     def _job(self, rung: Rung, arm: Arm, seed: int) -> Job:
         return Job(rung.task, arm.start, arm.rate, seed, "tuning")
 
-    def _judged(
-        self, rung: Rung, arms: Sequence[Arm], finished: Finished
-    ) -> list[tuple[Arm, float, tuple[int, ...], list[Trial]]]:
+    def _judged(self, rung: Rung, arms: Sequence[Arm], finished: Finished) -> list[_Judged]:
         """The arms, best first, by their medians over the seeds on which all have ended; none where there is none."""
         trials = finished([self._job(rung, arm, seed) for arm in arms for seed in rung.seeds])
         place = {(trial.initialization, trial.learning_rate, trial.seed): trial for trial in trials}
@@ -125,7 +156,7 @@ class SuccessiveHalving:
             judged.append((arm, float(median(values)) if values else math.inf, seeds, own))
         return sorted(judged, key=lambda each: (each[1], each[0].rate))
 
-    def _kept(self, rung: Rung, judged: Sequence[tuple[Arm, float, tuple[int, ...], list[Trial]]]) -> tuple[Arm, ...]:
+    def _kept(self, rung: Rung, judged: Sequence[_Judged]) -> tuple[Arm, ...]:
         ranked = [arm for arm, *_ in judged]
         firsts: dict[str, Arm] = {}
         for arm in ranked:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from goodinit import methods
 from goodinit.arguments import check_count
 from goodinit.comparison.cluster import check_cluster
 from goodinit.comparison.conduct import Conductor, Progress, conducting
+from goodinit.comparison.own_starts import read_start
 from goodinit.comparison.plan import TrialTime, measured_time
 from goodinit.comparison.policies import Finished, Wave
 from goodinit.errors import GoodinitError
@@ -118,7 +118,7 @@ def recommend(
     }
     given = RaceRequest(make, data, options, criterion)
     task, chosen = task_of(given, baseline)
-    own = methods.get(chosen)
+    own = read_start(chosen)
     if candidates is None:
         starts, unfit = fillable(task, usual_starts(task), own, MOST)
     else:
@@ -280,7 +280,7 @@ class _Runner:
             for place, rung in zip(self.places, self.plan.rungs, strict=True)
         )
         arms = tuple(Arm(start, rate) for start in starts for rate in self.plan.rates)
-        state.halving = SuccessiveHalving(self.study, arms, rungs, str(self.race.own), self._late)
+        state.halving = SuccessiveHalving(self.study, arms, rungs, str(self.race.own), self.plan.finer, self._late)
         if known is None:
             yield from state.halving.waves(finished)
             finalists = Finals.entered(state.halving.finalists(finished, self.plan.finalists))
@@ -302,10 +302,7 @@ class _Runner:
         if self.race.trainings is None:
             return self.study.seeds
         full = self.study.tasks[-1].schedule.steps
-        arms, spent = len(self.race.starts) * len(self.plan.rates), 0.0
-        for rung in self.plan.rungs:
-            spent += arms * rung.seeds * rung.steps / full
-            arms = min(arms, rung.keep + 2)
+        spent = self.plan.spent(len(self.race.starts), lambda steps: steps / full)
         return self.study.seeds[: max(0, int((self.race.trainings - spent) // finalists))]
 
     def _late(self) -> bool:

@@ -30,10 +30,12 @@ def profile(start: ModelStart) -> Drawing:
     from matplotlib.figure import Figure
 
     layers = start.layers
-    rows: list[tuple[str, Pick, Pick | None]] = [("output, rms", lambda e: e.rms, lambda e: e.rms_expected)]
+    rows: list[tuple[str, Pick, Pick | None]] = [
+        ("output, rms", lambda e: e.signal.rms, lambda e: e.signal.rms_expected)
+    ]
     if start.backward:
-        rows.append(("gradient, rms", lambda e: e.gradient_rms, lambda e: e.gradient_rms_expected))
-    likeness = any(layer.spread is not None for layer in layers)
+        rows.append(("gradient, rms", lambda e: e.gradient.rms, lambda e: e.gradient.rms_expected))
+    likeness = any(layer.signal.spread is not None for layer in layers)
     panels = len(rows) + likeness
     figure = Figure(figsize=(9.5, 1.1 + 2.3 * panels), layout="constrained")
     axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
@@ -84,7 +86,9 @@ def _points(layers: Sequence[LayerStart], pick: Pick) -> tuple[list[int], list[f
 
 
 def _likeness(axes: Axes, layers: Sequence[LayerStart]) -> None:
-    pairs = [(place, layer.correlation) for place, layer in enumerate(layers) if layer.correlation is not None]
+    pairs = [
+        (place, layer.signal.correlation) for place, layer in enumerate(layers) if layer.signal.correlation is not None
+    ]
     axes.plot(
         [place for place, _ in pairs], [value for _, value in pairs], color=COLOURS[2], lw=1.8, marker="o", ms=3.5
     )

@@ -71,7 +71,7 @@ def _facts(start: ModelStart, findings: Sequence[Finding], most: int) -> dict[st
         "findings": [finding_facts(finding) for finding in findings],
         "layers": [_layer(row) for row in rows],
         "left_out": left_out,
-        "backward": any(layer.gradient_rms is not None for layer in start.layers),
+        "backward": any(layer.gradient.rms is not None for layer in start.layers),
         "folded": any(len(row.layers) > 1 for row in rows),
         "parameters": [_parameter(each) for each in start.parameters[:most]],
         "notes": start.notes,
@@ -82,23 +82,29 @@ def _layer(row: FoldedRow) -> dict[str, Any]:
     from markupsafe import Markup
 
     layer, several = row.first, len(row.layers) > 1
-    context = [word for word, said in (("norm", layer.norm_after), ("sum", layer.residual)) if said]
-    rank = "" if layer.effective_rank is None or several else f"{number(layer.effective_rank)} of {layer.rank_limit}"
-    shape = " x ".join(str(size) for size in layer.shape)
+    context = [word for word, said in (("norm", layer.call.norm_after), ("sum", layer.call.residual)) if said]
+    rank = (
+        ""
+        if layer.signal.effective_rank is None or several
+        else f"{number(layer.signal.effective_rank)} of {layer.signal.rank_limit}"
+    )
+    shape = " x ".join(str(size) for size in layer.call.output_shape)
     return {
         "name": row.name,
-        "kind": f"{len(row.layers)} of {layer.kind}" if several else f"{layer.kind}, {shape}",
-        "then": ", ".join([*context, *([layer.activation] if layer.activation else [])]),
+        "kind": f"{len(row.layers)} of {layer.call.kind}" if several else f"{layer.call.kind}, {shape}",
+        "then": ", ".join([*context, *([layer.call.activation] if layer.call.activation else [])]),
         "weight": row.cell(lambda each: each.weight_std, lambda each: each.weight_std_expected),
-        "output": row.cell(lambda each: each.rms, lambda each: each.rms_expected),
-        "gain": row.cell(lambda each: each.gain, lambda each: each.gain_expected, ranges=False),
-        "after": row.cell(lambda each: each.activation_rms, lambda each: each.activation_rms_expected, ranges=False),
-        "cosine": row.cell(lambda each: each.correlation),
+        "output": row.cell(lambda each: each.signal.rms, lambda each: each.signal.rms_expected),
+        "gain": row.cell(lambda each: each.signal.gain, lambda each: each.signal.gain_expected, ranges=False),
+        "after": row.cell(
+            lambda each: each.signal.activation_rms, lambda each: each.signal.activation_rms_expected, ranges=False
+        ),
+        "cosine": row.cell(lambda each: each.signal.correlation),
         "rank": rank,
         "flat": flat(row.layers),
-        "gradient": row.cell(lambda each: each.gradient_rms, lambda each: each.gradient_rms_expected),
-        "outputs": Markup(spark(layer.outputs, "outputs")),  # safe: numbers only
-        "gradients": Markup(spark(layer.gradients, "gradients, powers of ten")),  # the same
+        "gradient": row.cell(lambda each: each.gradient.rms, lambda each: each.gradient.rms_expected),
+        "outputs": Markup(spark(layer.signal.histogram, "outputs")),  # safe: numbers only
+        "gradients": Markup(spark(layer.gradient.histogram, "gradients, powers of ten")),  # the same
     }
 
 

@@ -82,7 +82,7 @@ def folded(layers: Sequence[LayerStart], most: int | None) -> tuple[list[FoldedR
     for pattern in _FOLDS:
         groups: dict[tuple[object, ...], list[LayerStart]] = {}
         for each in layers:
-            same = (each.kind, each.activation, each.norm_after, each.residual)
+            same = (each.call.kind, each.call.activation, each.call.norm_after, each.call.residual)
             groups.setdefault((pattern.sub("*", each.title), *same), []).append(each)
         rows = [FoldedRow(spanned([each.title for each in group]), tuple(group)) for group in groups.values()]
         if most is None or len(rows) <= most:

@@ -139,7 +139,7 @@ def _legend(start: ModelStart) -> str:
 def _layers(start: ModelStart, most: int, width: int) -> Table:
     """The layers, with ranges where they have room; a name has what the numbers leave."""
     rows, left_out = folded(start.layers, most)
-    backward = any(layer.gradient_rms is not None for layer in start.layers)
+    backward = any(layer.gradient.rms is not None for layer in start.layers)
     headings = ["then", "weight std", "output rms", "cos", "flat", *(["gradient"] if backward else [])]
     for ranges in range(_RANGES, -1, -1):
         cells = [_cells(row, ranges)[: len(headings)] for row in rows]
@@ -164,25 +164,31 @@ def _cells(row: FoldedRow, ranges: int) -> list[str]:
     return [
         _then(row.first),
         row.cell(lambda each: each.weight_std, lambda each: each.weight_std_expected, ranges > 0),
-        row.cell(lambda each: each.rms, lambda each: each.rms_expected, ranges > 1),
-        "" if row.first.correlation is None else f"{median(each.correlation or 0.0 for each in row.layers):.3f}",
+        row.cell(lambda each: each.signal.rms, lambda each: each.signal.rms_expected, ranges > 1),
+        ""
+        if row.first.signal.correlation is None
+        else f"{median(each.signal.correlation or 0.0 for each in row.layers):.3f}",
         flat(row.layers),
         row.cell(
-            lambda each: each.gradient_rms, lambda each: None if several else each.gradient_rms_expected, ranges > 2
+            lambda each: each.gradient.rms, lambda each: None if several else each.gradient.rms_expected, ranges > 2
         ),
     ]
 
 
 def _then(layer: LayerStart) -> str:
-    marks = ("n" if layer.norm_after else "") + ("+" if layer.residual else "")
-    name = "" if layer.activation is None else layer.activation.replace("(frequency=", "(").replace("(slope=", "(")
+    marks = ("n" if layer.call.norm_after else "") + ("+" if layer.call.residual else "")
+    name = (
+        ""
+        if layer.call.activation is None
+        else layer.call.activation.replace("(frequency=", "(").replace("(slope=", "(")
+    )
     return f"{marks} {shorten(name, _ACTIVATION)}".strip()
 
 
 def flat(layers: Sequence[LayerStart]) -> str:
     """The largest dead share, or else the largest saturated one."""
-    dead = max((layer.dead_share or 0.0 for layer in layers), default=0.0)
-    saturated = max((layer.saturated_share or 0.0 for layer in layers), default=0.0)
+    dead = max((layer.signal.dead_share or 0.0 for layer in layers), default=0.0)
+    saturated = max((layer.signal.saturated_share or 0.0 for layer in layers), default=0.0)
     return f"{dead:.0%} d" if dead else f"{saturated:.0%} s" if saturated else ""
 
 

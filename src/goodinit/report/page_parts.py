@@ -166,7 +166,7 @@ def _what_was_run(study: Study, task: Task, summary: TaskSummary) -> list[tuple[
             f"{per_seed}; {count(len(data.features), 'feature')}, {kind}{note}",
         ),
         ("network", f"{network.sentence}, {network.loss.replace('_', ' ')}"),
-        ("training", f"{schedule.optimizer.replace('_', ' ')}, {schedule.steps:,} steps, {size}, {task.dtype}"),
+        ("training", f"{schedule.words}, {schedule.steps:,} steps, {size}, {task.dtype}"),
         ("learning rate", _rates(study, task, summary)),
         ("initializations", listed(starts) if len(starts) <= _MOST_NAMED else f"{len(starts)}, see the tables"),
         ("seeds", f"{_seeds(study.seeds)}: each gives every initialization the same data in the same order"),

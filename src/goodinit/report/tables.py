@@ -125,7 +125,7 @@ def _headline(task: Task, trials: Sequence[Trial]) -> str:
     note += f"; {data.note}" if data.note else ""
     return (
         f"{data.name}: {len(data.y_train)} points to train, {len(data.y_test)} to test{note}. "
-        f"{_called(task)}; {schedule.optimizer.replace('_', ' ')}, "
+        f"{_called(task)}; {schedule.words}, "
         f"{rate}, {schedule.steps:,} steps, {batch}."
     )
 

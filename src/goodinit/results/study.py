@@ -103,7 +103,9 @@ class Study:
     def key(self, job: Job) -> str:
         """What a trial is, as a hash: the same for the same trial in any study."""
         phase = () if job.phase == "evaluation" else (job.phase, *(["held out"] if self.holds_out else []))
-        return key_of(self._identities[job.task], str(job.initializer), job.learning_rate, job.seed, *phase)
+        start, source = str(job.initializer), job.initializer.source
+        called = start if source is None else f"{start} of the source {source}"
+        return key_of(self._identities[job.task], called, job.learning_rate, job.seed, *phase)
 
 
 def key_of(identity: str, initialization: str, learning_rate: float, seed: int, *phase: str) -> str:

@@ -76,7 +76,9 @@ class Task:
         for option in task_options():
             has = option.of in (None, self.network.kind) or hasattr(self, option.name)
             if option.identity and option.name not in held and has:
-                facts[option.name] = self.choice(option.name)
+                value = self.choice(option.name)
+                if not (option.later and value == option.usual):
+                    facts[option.name] = value
         return json.dumps(facts, sort_keys=True)
 
     def choice(self, option: str) -> Any:
@@ -105,6 +107,7 @@ class Task:
             },
             **self.network.facts,
             "optimizer": schedule.optimizer,
+            **schedule.later,
             "learning_rate": schedule.learning_rate,
             "steps": schedule.steps,
             "batch_size": schedule.batch_size,

@@ -21,6 +21,7 @@ from goodinit.suite.table import (
     claim_cells,
     claims_note,
     families,
+    not_applied,
     note,
     standing_cells,
     standings,
@@ -62,7 +63,7 @@ def suite_html(found: SuiteResult) -> str:
             claims=[(each, claim_cells(each)) for each in claims],
             claim_columns=CLAIM_COLUMNS,
             budgets=[] if claims else [_budget(found, budget) for budget in budgets_of(found)],
-            left_out=[(task.name, name, why) for task in found.tasks for name, why in task.left_out],
+            left_out=[(listed(starts), listed(tasks, len(tasks)), why) for starts, tasks, why in not_applied(found)],
             origin=[(name, str(value)) for name, value in found.origin.items()],
             environment=environment(datetime.now(UTC)),
         )

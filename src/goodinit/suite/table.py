@@ -17,7 +17,7 @@ from scipy import stats
 from goodinit.statistics import bootstrap
 from goodinit.suite.claims import ALIKE, ClaimResult, counted, judge_claims
 from goodinit.suite.records import StartResult, SuiteResult, SuiteTask
-from goodinit.wording import count
+from goodinit.wording import count, listed
 
 __all__ = [
     "CLAIM_COLUMNS",
@@ -28,6 +28,7 @@ __all__ = [
     "families",
     "loss_text",
     "mean_ranks",
+    "not_applied",
     "note",
     "standing_cells",
     "standings",
@@ -136,9 +137,22 @@ def suite_table(found: SuiteResult) -> Group:
     for budget in budgets_of(found):
         parts += [_overall(found, budget), _tasks(found, budget)]
     parts.append(Text(note(found), "dim"))
-    for task in found.tasks:
-        parts += [Text(f"{task.name}: {name} does not apply ({why})", "dim") for name, why in task.left_out]
+    for starts, tasks, why in not_applied(found):
+        verb = "does" if len(starts) == 1 else "do"
+        parts.append(Text(f"{listed(starts)} {verb} not apply to {listed(tasks)}: {why}", "dim"))
     return Group(*parts)
+
+
+def not_applied(found: SuiteResult) -> list[tuple[tuple[str, ...], tuple[str, ...], str]]:
+    """(starts, tasks, why) for the starts that do not apply: what shares its reason and its starts is one line."""
+    starts: dict[tuple[str, str], list[str]] = {}
+    for task in found.tasks:
+        for name, why in task.left_out:
+            starts.setdefault((why.removeprefix(f"{name}: "), task.name), []).append(name)
+    tasks: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (why, task_name), names in starts.items():
+        tasks.setdefault((why, tuple(names)), []).append(f'"{task_name}"')
+    return [(names, tuple(each), why) for (why, names), each in tasks.items()]
 
 
 def claims_table(claims: Sequence[ClaimResult]) -> Group:

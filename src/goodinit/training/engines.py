@@ -261,6 +261,7 @@ def train(
     *,
     learning_rates: NDArray[np.float64] | None = None,
     rate_multipliers: Mapping[str, float] | None = None,
+    decay_multipliers: Mapping[str, float] | None = None,
     snapshots: Iterable[int] = (),
     watch: SnapshotCallback | None = None,
     engine: EngineName = "auto",
@@ -279,6 +280,7 @@ def train(
         progress: called with the number of finished steps, about a hundred times.
         learning_rates: a learning rate for each network, in place of the schedule's.
         rate_multipliers: what the learning rate is multiplied by for the parameters named, such as `{"W1": 4.0}`.
+        decay_multipliers: the same of the weight decay.
         snapshots: steps before which the parameters are kept; `schedule.steps` is the end.
         watch: is given each snapshot in place of keeping it, as soon as training is there (torch: at the end). What
             it raises stops the training.
@@ -302,6 +304,7 @@ def train(
         progress=progress,
         learning_rates=learning_rates,
         rate_multipliers=rate_multipliers,
+        decay_multipliers=decay_multipliers,
         snapshots=snapshots,
         watch=watch,
         dtype=dtype,

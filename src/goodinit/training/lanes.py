@@ -27,11 +27,11 @@ from goodinit.errors import GoodinitError, shown
 from goodinit.networks import MLP, Parameters
 from goodinit.streams import processors
 from goodinit.training.arguments import check_examples, check_start
-from goodinit.training.schedule import BatchIndices, Call, Run, check_snapshots
+from goodinit.training.schedule import BatchIndices, Call, Run, Schedule, check_snapshots
 
 __all__ = ["available", "instructions", "known", "native", "train"]
 
-_CHUNK: Final = 1 << 22  # indices of batches held at a time: 16 MiB
+_CHUNK: Final = 1 << 22  # indices of batches held at a time, or steps of all examples: 16 MiB
 
 
 def native() -> ModuleType:
@@ -89,6 +89,7 @@ def train(call: Call, *, layout: Literal["auto", "grouped", "alone", "wide"] = "
     inputs, targets = _rows("X", call.X, dtype), _rows("Y", call.Y, dtype)
     parameters = _parameters(network, call.start, dtype)
     rates, multipliers = call.rates()
+    decays = call.decays()
     ticks = _Progress(call.progress, max(1, schedule.steps // 100))
     wanted = check_snapshots(call.snapshots, schedule.steps)
     kept_steps = wanted if watch is None else []
@@ -123,6 +124,9 @@ def train(call: Call, *, layout: Literal["auto", "grouped", "alone", "wide"] = "
             **state,
             rates=rates.astype(dtype),
             multipliers=np.array([*multipliers.values()], dtype) if own_rates else None,
+            **({"decays": np.array([*decays.values()], dtype)} if decays else {}),
+            **({"factors": _factors(schedule, chunk)} if schedule.varies else {}),
+            **({"clipping": float(limit)} if (limit := schedule.gradient_clipping) is not None else {}),
             X=inputs,
             Y=targets,
             begin=chunk.begin,
@@ -205,6 +209,10 @@ class _Chunk:
     indices: NDArray[np.int32] | None
 
 
+def _factors(schedule: Schedule, chunk: _Chunk) -> NDArray[np.float64]:
+    return np.array([schedule.factor(step) for step in range(chunk.begin, chunk.end)])
+
+
 def _chunks(batches: Iterable[BatchIndices], steps: int, examples: int, cuts: Sequence[int]) -> Iterator[_Chunk]:
     """The batches as arrays for the compiled code, a bounded number of indices at a time, cut at these steps too."""
     ends = set(cuts)
@@ -223,7 +231,7 @@ def _chunks(batches: Iterable[BatchIndices], steps: int, examples: int, cuts: Se
         if step > steps:
             raise GoodinitError(f"there are more batches than the {steps} steps of the schedule")
         whole = isinstance(batch, slice) and batch == slice(None)
-        if step - 1 > begin and (whole != full or held >= _CHUNK or step - 1 in ends):
+        if step - 1 > begin and (whole != full or held >= _CHUNK or step - 1 - begin >= _CHUNK or step - 1 in ends):
             yield chunk(step - 1)
             begin, held, kept = step - 1, 0, []
         full = whole

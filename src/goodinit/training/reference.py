@@ -98,6 +98,16 @@ def deltas(network: MLP, parameters: Parameters, Z: list[Array], Y: Array) -> It
             dZ = dA * network.activation.derivative(Z[layer - 2])
 
 
+def clipped(gradients: Parameters, limit: float) -> Parameters:
+    """The gradients, scaled down where the norm over all parameters of a network is above the limit.
+
+    As by torch.nn.utils.clip_grad_norm_, which divides by that norm and a millionth.
+    """
+    squares = sum((g**2).sum(axis=(-2, -1), keepdims=True) for g in gradients.values())
+    factor = np.minimum(1, limit / (np.sqrt(squares) + 1e-6))
+    return {name: g * factor for name, g in gradients.items()}
+
+
 def predict(network: MLP, parameters: Parameters, X: Array) -> NDArray[np.intp]:
     """The class of each example, shape (..., examples), by `decide`."""
     with np.errstate(all="ignore"):  # parameters that diverged still have a prediction
@@ -135,6 +145,7 @@ def train(call: Call) -> Run:
     networks = len(next(iter(parameters.values())))
     rates, multipliers = call.rates()
     rate_of = {name: rates[:, None, None] * multiplier for name, multiplier in multipliers.items()}
+    decays = call.decays()
     wanted = check_snapshots(call.snapshots, schedule.steps)
     losses = np.full((networks, len(schedule.recorded)), np.nan)
     diverged_by: list[int | None] = [None] * networks
@@ -169,7 +180,14 @@ def train(call: Call) -> Run:
                 keep(step, current())
                 wanted.remove(step)
             Z, A = forward(network, parameters, X[:, batch])
-            update(parameters, backward(network, parameters, Z, A, Y[:, batch]), rate_of)
+            gradients = backward(network, parameters, Z, A, Y[:, batch])
+            if schedule.gradient_clipping is not None:
+                gradients = clipped(gradients, schedule.gradient_clipping)
+            for name, decay in decays.items():
+                gradients[name] = gradients[name] + decay * parameters[name]
+            factor = schedule.factor(step)
+            now = rate_of if factor == 1 else {name: rate * factor for name, rate in rate_of.items()}
+            update(parameters, gradients, now)
             if (step + 1) % often == 0:
                 call.progress(step + 1)
         final_loss = record(schedule.steps)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,13 @@ __all__ = [
 
 MOST_RECORDS: Final = 1_000_000  # losses of one network
 FOR_MODELS: Final = ("adamw",)  # what a person's own model may be trained with besides
+_SHAPES: Final[Mapping[str, Callable[[float], float]]] = {
+    "constant": lambda t: 1.0,
+    "linear": lambda t: 1 - t,
+    "cosine": lambda t: (1 + math.cos(math.pi * t)) / 2,
+}
+"""What the learning rate is multiplied by when a share t of the steps after the warm-up is done."""
+OWN_DECAY: Final[Mapping[str, float]] = {"adamw": 0.01}  # PyTorch's default; 0 for the others
 
 Dtype = Literal["float64", "float32"]
 
@@ -44,7 +52,10 @@ SnapshotCallback = Callable[[int, Parameters], None]
 class Schedule:
     """How a network is trained: optimizer, learning rate, number of steps, batch size (None: all examples).
 
-    The loss on the whole training set is recorded before steps 0, `record_every`, 2 `record_every`, ...
+    `weight_decay` is that of PyTorch's optimizers, None for the optimizer's own, and
+    `gradient_clipping` the largest norm of a gradient, None for any. The learning rate rises over `warmup`
+    steps and then goes on as `learning_rate_schedule` says. The loss on the whole training set is recorded before
+    steps 0, `record_every`, 2 `record_every`, ...
     """
 
     optimizer: str = "gradient_descent"
@@ -52,16 +63,62 @@ class Schedule:
     steps: int = 15_000
     batch_size: int | None = None
     record_every: int = 1000
+    weight_decay: float | None = None
+    gradient_clipping: float | None = None
+    learning_rate_schedule: str = "constant"
+    warmup: int = 0
 
     def __post_init__(self) -> None:
         if self.optimizer not in (*OPTIMIZERS, *FOR_MODELS):
             raise unknown_name("optimizer", as_word(self.optimizer), (*OPTIMIZERS, *FOR_MODELS))
+        if self.learning_rate_schedule not in _SHAPES:
+            raise unknown_name("learning rate schedule", as_word(self.learning_rate_schedule), _SHAPES)
         for each in fields(self):
             OPTIONS[each.name].check(getattr(self, each.name))
         if len(self.recorded) > MOST_RECORDS:
             raise GoodinitError(
                 f"record every {self.record_every} of {self.steps} steps: {MOST_RECORDS:,} losses at most; record fewer"
             )
+
+    @property
+    def decay(self) -> float:
+        """The weight decay."""
+        return OWN_DECAY.get(self.optimizer, 0.0) if self.weight_decay is None else self.weight_decay
+
+    @property
+    def varies(self) -> bool:
+        """Whether the learning rate changes from step to step."""
+        return self.learning_rate_schedule != "constant" or self.warmup > 0
+
+    def factor(self, step: int) -> float:
+        """What the learning rate of a step, counted from 0, is multiplied by.
+
+        Before step w, the warm-up's end, it is (step + 1) / (w + 1), as of PyTorch's `LinearLR` from 1 / (w + 1) on;
+        then 1, or 1 - t or (1 + cos(pi t)) / 2 with t = (step - w) / (steps - w), which is never 1.
+        """
+        if step < self.warmup:
+            return (step + 1) / (self.warmup + 1)
+        return _SHAPES[self.learning_rate_schedule]((step - self.warmup) / (self.steps - self.warmup))
+
+    @property
+    def later(self) -> dict[str, Any]:
+        """The options that came when there were stored studies, where they are not as usual."""
+        own = {each.name: getattr(self, each.name) for each in fields(self) if OPTIONS[each.name].later}
+        return {name: value for name, value in own.items() if value != OPTIONS[name].usual}
+
+    @property
+    def words(self) -> str:
+        """What a step is taken by, in words."""
+        said = [self.optimizer.replace("_", " ")]
+        if self.weight_decay is not None:
+            said.append(f"weight decay {self.weight_decay:g}")
+        if self.gradient_clipping is not None:
+            said.append(f"gradients of norm {self.gradient_clipping:g} at most")
+        if self.warmup:
+            said.append(f"{self.warmup:,} steps of warm-up")
+        if self.learning_rate_schedule != "constant":
+            said.append(f"{self.learning_rate_schedule} decay of the rate")
+        return ", ".join(said)
 
     @property
     def recorded(self) -> range:
@@ -84,6 +141,7 @@ class Call:
         learning_rates: a learning rate for each network, in place of the schedule's.
         rate_multipliers: what the learning rate is multiplied by for the parameters named, such as `{"W1": 4.0}`;
             those left out take 1.
+        decay_multipliers: the same of the weight decay.
         snapshots: steps before which the parameters are kept; `schedule.steps` is the end.
         watch: is given each snapshot in place of keeping it.
         dtype: of all arithmetic.
@@ -101,6 +159,7 @@ class Call:
     progress: Callable[[int], None] = lambda step: None
     learning_rates: NDArray[np.float64] | None = None
     rate_multipliers: Mapping[str, float] | None = None
+    decay_multipliers: Mapping[str, float] | None = None
     snapshots: Iterable[int] = ()
     watch: SnapshotCallback | None = None
     dtype: Dtype = "float64"
@@ -116,7 +175,7 @@ class Call:
         Raises GoodinitError unless each of them, and their products in the call's dtype, are finite and above 0.
         """
         rates = _learning_rates(self.learning_rates, len(self.start["W1"]), self.schedule.learning_rate)
-        multipliers = _multipliers(self.rate_multipliers, self.network)
+        multipliers = _multipliers("rate", self.rate_multipliers, self.network)
         with np.errstate(over="ignore", under="ignore"):
             given = np.array([1.0, *multipliers.values()]).astype(self.dtype)
             products = np.outer(rates.astype(self.dtype), given)
@@ -125,6 +184,20 @@ class Call:
             what = "a learning rate" if many else f"learning rate {self.schedule.learning_rate}"
             raise GoodinitError(f"{what} cannot be held in {self.dtype}; use float64, or a rate nearer to 1")
         return rates, multipliers
+
+    def decays(self) -> dict[str, float]:
+        """The weight decay of each parameter, in the network's order; empty where there is none.
+
+        Raises GoodinitError unless each of them is finite in the call's dtype.
+        """
+        multipliers = _multipliers("decay", self.decay_multipliers, self.network)
+        if not self.schedule.decay:
+            return {}
+        decays = {name: self.schedule.decay * value for name, value in multipliers.items()}
+        with np.errstate(over="ignore"):
+            if not np.isfinite(np.array([*decays.values()]).astype(self.dtype)).all():
+                raise GoodinitError(f"weight decay {self.schedule.decay:g}, multiplied, cannot be held in {self.dtype}")
+        return decays
 
 
 @dataclass(frozen=True)
@@ -180,14 +253,14 @@ def _learning_rates(rates: NDArray[np.float64] | None, networks: int, default: f
     return array.astype(np.float64)
 
 
-def _multipliers(given: Mapping[str, float] | None, network: MLP) -> dict[str, float]:
+def _multipliers(what: str, given: Mapping[str, float] | None, network: MLP) -> dict[str, float]:
     names = [f"{letter}{layer}" for layer in range(1, network.depth + 1) for letter in "Wb"]
     given = given or {}
     for name, value in given.items():
         if name not in names:
-            raise unknown_name("rate multiplier's parameter", str(name), names)
+            raise unknown_name(f"{what} multiplier's parameter", str(name), names)
         if not is_number(value) or value <= 0:
-            raise GoodinitError(f"rate multiplier of {name}: {shown(value)} must be a finite number above 0")
+            raise GoodinitError(f"{what} multiplier of {name}: {shown(value)} must be a finite number above 0")
     return {name: float(given.get(name, 1.0)) for name in names}
 
 

@@ -81,6 +81,7 @@ def train(call: Call, *, device: str | None = None) -> Run:
     check_examples(network, X, Y)
     networks = check_start(network, call.start)
     rates, multipliers = call.rates()
+    decays = call.decays()
     wanted = check_snapshots(call.snapshots, schedule.steps)
     order = list(call.batches)
     if len(order) != schedule.steps:
@@ -89,7 +90,7 @@ def train(call: Call, *, device: str | None = None) -> Run:
     try:
         place = {"dtype": getattr(torch, dtype), "device": torch.device(chosen)}
         task = _Task(
-            torch, network, schedule, multipliers, wanted, place, *(torch.tensor(a.T, **place) for a in (X, Y))
+            torch, network, schedule, multipliers, decays, wanted, place, *(torch.tensor(a.T, **place) for a in (X, Y))
         )
     except (RuntimeError, AssertionError) as error:
         raise GoodinitError(f"device {chosen!r} cannot be used: {str(error).splitlines()[0]}") from None
@@ -123,6 +124,7 @@ class _Task:
     network: MLP
     schedule: Schedule
     multipliers: dict[str, float]
+    decays: dict[str, float]
     wanted: list[int]
     place: dict[str, Any]
     X: Tensor
@@ -145,6 +147,7 @@ def _trained(
     gradients = _Arrays(task, start)
     loss, value_and_slope = _loss(task), _activation(task)
     update = _optimizer(task, parameters.flat, gradients.flat, _rates(task, parameters, rates))
+    decay = _decay(task, parameters)
     networks = len(rates)
     losses = np.full((networks, len(schedule.recorded)), np.nan)
     diverged_by: list[int | None] = [None] * networks
@@ -180,7 +183,13 @@ def _trained(
         X, Y = task.taken(batch)
         logits, A, slopes = _forward(task, parameters.named, X, value_and_slope)
         _backward(task, parameters.named, gradients.named, logits, A, slopes, Y)
-        update()
+        if schedule.gradient_clipping is not None:
+            _clip(torch, gradients, schedule.gradient_clipping)
+        if isinstance(decay, float):
+            gradients.flat.add_(parameters.flat, alpha=decay)
+        elif decay is not None:
+            gradients.flat.addcmul_(parameters.flat, decay)
+        update(schedule.factor(step))
         yield step + 1
     final_loss = record(schedule.steps)
     final = current()
@@ -332,29 +341,47 @@ def _rates(task: _Task, parameters: _Arrays, rates: NDArray[np.float64]) -> floa
     )
 
 
-def _optimizer(task: _Task, p: Tensor, g: Tensor, rate: float | Tensor) -> Callable[[], None]:
-    """What changes p in place by its gradient g: the rules of `optimizers`, on flat tensors."""
+def _clip(torch: Any, gradients: _Arrays, limit: float) -> None:
+    """Scale down the gradients of each network whose norm is above the limit, as torch.nn.utils.clip_grad_norm_."""
+    squares = sum(g.square().sum(dim=(-2, -1), keepdim=True) for _, g in gradients)
+    factor = (limit / (torch.sqrt(squares) + 1e-6)).clamp_(max=1)
+    for _, g in gradients:
+        g.mul_(factor)
 
-    def move(direction: Tensor) -> None:
+
+def _decay(task: _Task, parameters: _Arrays) -> float | Tensor | None:
+    """The weight decay where all parameters share it, else one for each number of the flat tensor; None for none."""
+    if len(values := set(task.decays.values())) <= 1:
+        return next(iter(values), None)
+    return task.torch.cat([task.torch.full((p.numel(),), task.decays[name], **task.place) for name, p in parameters])
+
+
+def _optimizer(task: _Task, p: Tensor, g: Tensor, rate: float | Tensor) -> Callable[[float], None]:
+    """What changes p in place by its gradient g: the rules of `optimizers`, on flat tensors.
+
+    It is told what the step's rates are multiplied by.
+    """
+
+    def move(direction: Tensor, factor: float) -> None:
         if isinstance(rate, float):
-            p.sub_(direction, alpha=rate)
+            p.sub_(direction, alpha=rate * factor)
         else:
-            p.addcmul_(direction, rate, value=-1)
+            p.addcmul_(direction, rate, value=-factor)
 
     if task.schedule.optimizer == "gradient_descent":
-        return lambda: move(g)
+        return lambda factor: move(g, factor)
     first, second = (task.torch.zeros_like(p) for _ in range(2))
     if task.schedule.optimizer == "momentum":
-        return lambda: move(first.mul_(0.9).add_(g))
+        return lambda factor: move(first.mul_(0.9).add_(g), factor)
     step = 0
 
-    def adam() -> None:
+    def adam(factor: float) -> None:
         nonlocal step
         step += 1
         first.mul_(0.9).add_(g, alpha=1 - 0.9)
         second.mul_(0.999).addcmul_(g, g, value=1 - 0.999)
         root = (second / (1 - 0.999**step)).sqrt_().add_(1e-8)
-        move((first / (1 - 0.9**step)).div_(root))
+        move((first / (1 - 0.9**step)).div_(root), factor)
 
     return adam
 

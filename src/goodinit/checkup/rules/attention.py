@@ -93,13 +93,13 @@ def _gradients(start: ModelStart, each: AttentionStart) -> float | None:
     Of weights, and not of outputs: where tokens are alike, what comes to single queries and keys cancels in the sum.
     """
     known = {one.name: one.gradient_rms for one in start.parameters if one.gradient_rms}
-    layers = [(at, layer) for at, layer in enumerate(start.layers) if layer.weight in known]
-    asked = [at for at, layer in layers if layer.scoring and layer.weight in each.weights]
-    values = [at for at, layer in layers if layer.attended and not layer.scoring]
+    layers = [(at, layer) for at, layer in enumerate(start.layers) if layer.call.weight in known]
+    asked = [at for at, layer in layers if layer.call.scoring and layer.call.weight in each.weights]
+    values = [at for at, layer in layers if layer.call.attended and not layer.call.scoring]
     if not asked or not values:
         return None
     value = min(values, key=lambda at: min(abs(at - other) for other in asked))
-    return known[start.layers[value].weight] / max(known[start.layers[at].weight] for at in asked)
+    return known[start.layers[value].call.weight] / max(known[start.layers[at].call.weight] for at in asked)
 
 
 def _names(found: Sequence[AttentionStart]) -> list[str]:
@@ -111,8 +111,8 @@ def _unscaled(start: ModelStart, each: AttentionStart) -> bool:
     size = each.head_size
     if each.across or size is None or size < SMALLEST_HEAD or each.factor * math.sqrt(size) < UNSCALED:
         return False
-    layers = [layer for layer in start.layers if layer.weight in each.weights and layer.scoring]
-    if not layers or any(layer.norm_after for layer in layers):
+    layers = [layer for layer in start.layers if layer.call.weight in each.weights and layer.call.scoring]
+    if not layers or any(layer.call.norm_after for layer in layers):
         return False
     stds = [start.parameter(name).rms for name in each.weights]
     return len(stds) < 2 or stds[0] > MADE_UP * stds[1]

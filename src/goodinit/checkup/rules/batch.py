@@ -161,7 +161,7 @@ def silent_norm(start: ModelStart) -> Iterator[Finding]:
     """A norm's scale of zero on the only way to the output: all behind it is cut off in both directions."""
     if not start.backward or not start.layers:
         return
-    last = start.parameter(start.layers[-1].weight)
+    last = start.parameter(start.layers[-1].call.weight)
     scales = [each for each in start.parameters if each.role == "norm scale"]
     silent = [each for each in scales if each.rms == 0 and (each.gradient_rms or 0) > 0]
     if silent and last.gradient_rms == 0 and last.rms > 0:

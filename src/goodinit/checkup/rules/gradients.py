@@ -28,9 +28,11 @@ def gradient_size(start: ModelStart) -> Iterator[Finding]:
     """Gradients that shrink or grow on their way back to the first layers."""
     small = {id(start.layers[index]) for index in _behind_layer_scales(start)}
     layers = [layer for layer in hidden(start) if id(layer) not in small]
-    layers = [layer for layer in layers if layer.gradient_norm is not None and not layer.scoring]
-    layers = [layer for layer in layers if not layer.norm_after]  # behind a norm no weight's size sets a gradient's
-    known = [(layer, layer.gradient_norm or 0.0) for layer in layers]
+    layers = [layer for layer in layers if layer.gradient.norm is not None and not layer.call.scoring]
+    layers = [
+        layer for layer in layers if not layer.call.norm_after
+    ]  # behind a norm no weight's size sets a gradient's
+    known = [(layer, layer.gradient.norm or 0.0) for layer in layers]
     known = [(layer, norm) for layer, norm in known if norm > 0 and math.isfinite(norm)]
     if len(known) < 2:
         return
@@ -56,7 +58,7 @@ def _stream_carries(start: ModelStart) -> bool:
 
     FocalNet, 60,000 times smaller there than at its classifier, trains from such a start.
     """
-    norms = [layer.gradient_norm for layer in start.layers if layer.residual and layer.gradient_norm]
+    norms = [layer.gradient.norm for layer in start.layers if layer.call.residual and layer.gradient.norm]
     if len(norms) < 2:
         return False
     first, last = ends(norms)
@@ -81,9 +83,13 @@ def chaotic(start: ModelStart) -> Iterator[Finding]:
     best: list[LayerStart] = []
     chain: list[LayerStart] = []
     for layer in start.layers:
-        chain = [*chain, layer] if layer.susceptibility is not None and math.isfinite(layer.susceptibility) else []
+        chain = (
+            [*chain, layer]
+            if layer.signal.susceptibility is not None and math.isfinite(layer.signal.susceptibility)
+            else []
+        )
         best = max(best, chain, key=len)
-    product = math.prod(layer.susceptibility or 1.0 for layer in best)
+    product = math.prod(layer.signal.susceptibility or 1.0 for layer in best)
     rate = product ** (1 / len(best)) if best and product > 0 else 0.0
     if len(best) >= LONG and product >= CHAOS:
         yield Finding(
@@ -121,7 +127,7 @@ def no_gradient(start: ModelStart) -> Iterator[Finding]:
             {"reason": start.backward_failure},
         )
         return
-    fixed = {layer.weight for layer in start.layers if layer.kind == "embedding" and not layer.varied}
+    fixed = {layer.call.weight for layer in start.layers if layer.call.kind == "embedding" and not layer.call.varied}
     own = [each for each in start.parameters if each.role != "quantized"]
     frozen = [each for each in own if not each.trainable and each.name not in fixed]
     if frozen:
@@ -176,7 +182,7 @@ def _as_drawn(start: ModelStart, frozen: list[ParameterStart]) -> bool:
         return False
     if any(each.copies.same_as is not None for each in frozen):
         return False
-    called = {layer.weight for layer in start.layers} or {each.name for each in frozen}
+    called = {layer.call.weight for layer in start.layers} or {each.name for each in frozen}
     weights = [each for each in frozen if len(each.shape) > 1 and each.rms > 0 and each.name in called]
     others = [each for each in frozen if len(each.shape) < 2]
     if not weights:
@@ -207,8 +213,8 @@ def zero_gradient(start: ModelStart) -> Iterator[Finding]:
     """Weights whose gradient is zero everywhere, though no zero weight that will move explains it."""
     if not start.backward:
         return
-    empty = {layer.weight for layer in start.layers if 0 in layer.shape}
-    called = {layer.weight for layer in start.layers} - empty
+    empty = {layer.call.weight for layer in start.layers if 0 in layer.call.output_shape}
+    called = {layer.call.weight for layer in start.layers} - empty
     still = [e for e in start.parameters if e.role == "weight" and e.gradient_rms == 0 and e.name in called]
     opening = [e for e in start.parameters if e.rms == 0 and e.role != "bias" and (e.gradient_rms or 0) > 0]
     if not still or opening:

@@ -34,14 +34,19 @@ def initialize(start: ModelStart) -> str:
     chaos with depth. A deep network of gelu, silu or mish keeps its sizes with no gain alone: it gets the variances of
     its half-stable critical point, biases included.
     """
-    names = [layer.activation for layer in start.layers if layer.activation is not None]
+    names = [layer.call.activation for layer in start.layers if layer.call.activation is not None]
     sines = [name for name in names if name.startswith("sine")]
     bounded = [name for name in names if name in _BOUNDED]
     if 2 * len(sines) > len(names):
         return 'goodinit.initialize(model, "siren", seed=0, inputs=inputs)'
     smooth = [name for name in names if name in _SMOOTH]
     biased = any(each.role == "bias" for each in start.parameters)
-    if len(smooth) >= _DEEP and 2 * len(smooth) > len(names) and biased and not any(e.norm_after for e in start.layers):
+    if (
+        len(smooth) >= _DEEP
+        and 2 * len(smooth) > len(names)
+        and biased
+        and not any(e.call.norm_after for e in start.layers)
+    ):
         point = theory.half_stable_critical_point(smooth[0])
         gain, bias = math.sqrt(point.weight_variance), math.sqrt(point.bias_variance)
         rules = f'rules={{"bias": "normal(std={bias:.4g})"}}'
@@ -62,14 +67,14 @@ def redraw(start: ModelStart, layer: LayerStart) -> str:
     """Reinitialize one layer's weight with the standard deviation that theory wants, and set its biases to 0."""
     if layer.weight_std_expected is None:
         return initialize(start)
-    lines = [f"torch.nn.init.normal_({expression(layer.weight)}, std={layer.weight_std_expected:.4g})"]
+    lines = [f"torch.nn.init.normal_({expression(layer.call.weight)}, std={layer.weight_std_expected:.4g})"]
     lines += [f"torch.nn.init.zeros_({expression(name)})" for name in biases_of(start, layer)]
     return "\n".join(lines)
 
 
 def biases_of(start: ModelStart, layer: LayerStart) -> list[str]:
     """The names of a layer's biases."""
-    path = layer.weight.rpartition(".")[0]
+    path = layer.call.weight.rpartition(".")[0]
     return [
         each.name
         for each in start.parameters

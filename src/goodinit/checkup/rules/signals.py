@@ -36,7 +36,11 @@ UNDERFLOWN: Final = 0.5
 
 def hidden(start: ModelStart) -> list[LayerStart]:
     """The layers that a signal goes through on its way: without tables, and without the last, which is the output."""
-    through = [layer for layer in start.layers if layer.varied and layer.kind != "embedding" and 0 not in layer.shape]
+    through = [
+        layer
+        for layer in start.layers
+        if layer.call.varied and layer.call.kind != "embedding" and 0 not in layer.call.output_shape
+    ]
     return through[:-1]
 
 
@@ -62,7 +66,7 @@ def not_finite(start: ModelStart) -> Iterator[Finding]:
     elif where.startswith("parameter "):
         remedy = initialize(start)
     else:
-        finite = [layer.rms for layer in start.layers if layer.finite and math.isfinite(layer.rms)]
+        finite = [layer.signal.rms for layer in start.layers if layer.signal.finite and math.isfinite(layer.signal.rms)]
         grown = bool(finite) and max(finite) > 1e4
         remedy = reinitialize(start) if grown else ""
     placed = None if remedy else "place"
@@ -72,12 +76,16 @@ def not_finite(start: ModelStart) -> Iterator[Finding]:
 
 def signal_size(start: ModelStart) -> Iterator[Finding]:
     """Outputs that shrink or grow by a factor of a hundred from the first layers to the last."""
-    layers = [layer for layer in hidden(start) if layer.finite and layer.rms > 0 and math.isfinite(layer.rms)]
+    layers = [
+        layer
+        for layer in hidden(start)
+        if layer.signal.finite and layer.signal.rms > 0 and math.isfinite(layer.signal.rms)
+    ]
     # A norm, or a softmax, makes up for its size; a gate's is not that of what it multiplies.
-    layers = [each for each in layers if not (each.norm_after or each.scoring or each.gating)]
+    layers = [each for each in layers if not (each.call.norm_after or each.call.scoring or each.call.gating)]
     if len(layers) < 2:
         return
-    first, last = ends([layer.rms for layer in layers])
+    first, last = ends([layer.signal.rms for layer in layers])
     ratio = last / first
     values = {"first": layers[0].title, "first_rms": first, "last_rms": last, "rate": ratio ** (1 / (len(layers) - 1))}
     found = shared.signal(ratio, case="layers", **values)
@@ -89,12 +97,12 @@ def huge_weights(start: ModelStart) -> Iterator[Finding]:
     """Layers that multiply their input by far more than theory wants."""
     found = []
     for layer in start.layers:
-        if layer.norm_after or layer.weight_std_expected is None or layer.kind == "embedding":
+        if layer.call.norm_after or layer.weight_std_expected is None or layer.call.kind == "embedding":
             continue
         times = layer.weight_std / layer.weight_std_expected
-        if layer.rms <= LARGE_OUTPUT or layer.gain is None:
+        if layer.signal.rms <= LARGE_OUTPUT or layer.signal.gain is None:
             continue
-        if LIMITS["weight-too-large"].severity(min(times, layer.gain)):
+        if LIMITS["weight-too-large"].severity(min(times, layer.signal.gain)):
             found.append((times, layer))
     if not found:
         return
@@ -107,7 +115,7 @@ def huge_weights(start: ModelStart) -> Iterator[Finding]:
             "names": [layer.title for _, layer in found],
             "times": times,
             "fan_in": worst.fan_in,
-            "activation": worst.activation,
+            "activation": worst.call.activation,
         },
         worst.weight_std,
         worst.weight_std_expected,
@@ -124,16 +132,18 @@ def _redrawn(start: ModelStart, layers: Sequence[LayerStart]) -> str:
 
 def dead(start: ModelStart) -> Iterator[Finding]:
     """Units that no example switches on."""
-    known = [(layer, layer.dead_share or 0.0) for layer in start.layers if layer.varied and layer.rms > 0]
+    known = [
+        (layer, layer.signal.dead_share or 0.0) for layer in start.layers if layer.call.varied and layer.signal.rms > 0
+    ]
     layers = [(layer, share) for layer, share in known if LIMITS["dead-units"].severity(share)]
     if not layers:
         return
     worst, _ = max(layers, key=lambda pair: pair[1])
     found = shared.dead_units(
         [{"name": layer.title, "share": share} for layer, share in layers],
-        activation=worst.activation,
-        mean=worst.mean,
-        rms=worst.rms,
+        activation=worst.call.activation,
+        mean=worst.signal.mean,
+        rms=worst.signal.rms,
     )
     if found:
         yield replace(found, where=worst.title, remedy=_redrawn(start, [layer for layer, _ in layers]))
@@ -146,19 +156,19 @@ def saturated(start: ModelStart) -> Iterator[Finding]:
         return
     worst = max(layers, key=_excess)
     found = shared.saturated_units(
-        [{"name": layer.title, "share": layer.saturated_share, "excess": _excess(layer)} for layer in layers],
-        baseline_saturation(worst.activation or "", NEAR_BOUND),
-        activation=worst.activation,
-        rms=worst.rms,
+        [{"name": layer.title, "share": layer.signal.saturated_share, "excess": _excess(layer)} for layer in layers],
+        baseline_saturation(worst.call.activation or "", NEAR_BOUND),
+        activation=worst.call.activation,
+        rms=worst.signal.rms,
     )
     if found:
         yield replace(found, where=worst.title, remedy=_redrawn(start, layers))
 
 
 def _excess(layer: LayerStart) -> float:
-    if layer.activation is None or not layer.varied:
+    if layer.call.activation is None or not layer.call.varied:
         return 0.0
-    return shared.excess(layer.saturated_share, baseline_saturation(layer.activation, NEAR_BOUND))
+    return shared.excess(layer.signal.saturated_share, baseline_saturation(layer.call.activation, NEAR_BOUND))
 
 
 def collapsed(start: ModelStart) -> Iterator[Finding]:
@@ -166,7 +176,7 @@ def collapsed(start: ModelStart) -> Iterator[Finding]:
     if _scaled_down(start):
         return  # a class token that most branches leave as it is
     zero = {each.name for each in start.parameters if each.rms == 0}  # a branch's end may start so, and moves
-    spreads = [(e, e.spread) for e in hidden(start) if e.spread is not None and e.weight not in zero]
+    spreads = [(e, e.signal.spread) for e in hidden(start) if e.signal.spread is not None and e.call.weight not in zero]
     if len(spreads) < 2 or (start.input_spread is not None and start.input_spread < LOST):
         return
     first = start.input_spread if start.input_spread is not None else spreads[0][1]
@@ -180,7 +190,7 @@ def collapsed(start: ModelStart) -> Iterator[Finding]:
         "collapsed",
         "severe" if severe else "warning",
         layer.title,
-        {"rms": layer.rms},
+        {"rms": layer.signal.rms},
         1 - last,
         1 - first,
         initialize(start),
@@ -223,7 +233,7 @@ def _streams(start: ModelStart) -> list[list[SumStart]]:
     found: list[list[SumStart]] = []
     for each in start.sums:
         finite = each.stream_rms > 0 and each.total_rms > 0 and math.isfinite(each.total_rms)
-        if not finite or (each.calls and all(start.layers[index].norm_after for index in each.calls)):
+        if not finite or (each.calls and all(start.layers[index].call.norm_after for index in each.calls)):
             continue
         if found and KEPT_SIZE <= each.stream_rms / found[-1][-1].total_rms <= 1.02:
             found[-1].append(each)
@@ -254,7 +264,7 @@ def _unscaled(start: ModelStart, sums: Sequence[SumStart]) -> bool:
         return [
             layer.weight_std / layer.weight_std_expected * scales.get(place, 1.0)
             for place, layer in enumerate(start.layers)
-            if (place in scales) == ending and layer.weight_std_expected and not layer.norm_after
+            if (place in scales) == ending and layer.weight_std_expected and not layer.call.norm_after
         ]
 
     ended, others = sizes(True), sizes(False)
@@ -276,7 +286,7 @@ def _growth(start: ModelStart, sums: Sequence[SumStart], total: float, mean: flo
 
 def _ending(start: ModelStart, sums: Sequence[SumStart]) -> list[str]:
     """The weights that branches end in."""
-    return list(dict.fromkeys(start.layers[index].weight for each in sums for index in each.calls))
+    return list(dict.fromkeys(start.layers[index].call.weight for each in sums for index in each.calls))
 
 
 def _scaled_branches(start: ModelStart, sums: Sequence[SumStart], to_one: bool) -> str:
@@ -294,27 +304,27 @@ def _scaled_branches(start: ModelStart, sums: Sequence[SumStart], to_one: bool) 
 def half_precision(start: ModelStart) -> Iterator[Finding]:
     """Numbers near the ends of what float16 can hold."""
     half = start.dtype == "float16"
-    over = [layer for layer in start.layers if layer.finite and layer.largest >= HALF_LARGEST / 4]
+    over = [layer for layer in start.layers if layer.signal.finite and layer.signal.largest >= HALF_LARGEST / 4]
     if over:
-        worst = max(over, key=lambda layer: layer.largest)
+        worst = max(over, key=lambda layer: layer.signal.largest)
         yield Finding(
             "float16-overflow",
             "warning",
             worst.title,
             {"count": len(over), "calls": len(start.layers)},
-            worst.largest,
+            worst.signal.largest,
             HALF_LARGEST,
             _redrawn(start, over),
         )
-    under = [layer for layer in start.layers if (layer.underflow_share or 0.0) >= UNDERFLOWN]
+    under = [layer for layer in start.layers if (layer.gradient.underflow_share or 0.0) >= UNDERFLOWN]
     if under:
-        worst = max(under, key=lambda layer: layer.underflow_share or 0.0)
+        worst = max(under, key=lambda layer: layer.gradient.underflow_share or 0.0)
         yield Finding(
             "float16-underflow",
             "warning" if half else "info",
             worst.title,
             {"count": len(under), "calls": len(start.layers)},
-            worst.underflow_share,
+            worst.gradient.underflow_share,
             0.0,
             "loss_scale = 65536.0  # as torch.amp.GradScaler(): scaler.scale(loss).backward(), scaler.step(optimizer)",
         )

@@ -33,9 +33,9 @@ def all_zero(start: ModelStart) -> Iterator[Finding]:
         return
     places: dict[str, LayerStart] = {}
     for layer in start.layers:
-        places[layer.weight] = layer
-    ends = {layer.weight for layer in start.layers if layer.residual} | {
-        start.layers[-1].weight if start.layers else ""
+        places[layer.call.weight] = layer
+    ends = {layer.call.weight for layer in start.layers if layer.call.residual} | {
+        start.layers[-1].call.weight if start.layers else ""
     }
     if any(each.rms == 0 and each.role != "bias" and (each.gradient_rms or 0) > 0 for each in start.parameters):
         stuck = []  # a zero output layer or branch end moves at the first step, and then they do
@@ -43,7 +43,7 @@ def all_zero(start: ModelStart) -> Iterator[Finding]:
         stuck = [each for each in zero if not each.gradient_rms and each.trainable and each.has_gradient]
     else:
         stuck = [each for each in zero if each.name in places and each.name not in ends]
-        spreads = [layer.spread for layer in start.layers if layer.spread is not None]
+        spreads = [layer.signal.spread for layer in start.layers if layer.signal.spread is not None]
         stuck = [] if spreads and spreads[-1] > SAME else stuck  # what differs near the end came past them
     if stuck:
         every = all(each.rms == 0 for each in start.parameters if len(each.shape) > 1)
@@ -73,7 +73,7 @@ def identical_units(start: ModelStart) -> Iterator[Finding]:
     ]  # where the gradients differ, the layers behind tell the duplicates apart
     if not duplicates:
         return
-    layers = [layer for layer in start.layers if layer.weight in {each.name for each in duplicates}]
+    layers = [layer for layer in start.layers if layer.call.weight in {each.name for each in duplicates}]
     found = shared.identical_units(
         [
             {
@@ -94,7 +94,7 @@ def identical_units(start: ModelStart) -> Iterator[Finding]:
 
 def identical_layers(start: ModelStart) -> Iterator[Finding]:
     """Layers that are copies of another, as `nn.TransformerEncoder` makes them."""
-    called = {layer.weight for layer in start.layers}
+    called = {layer.call.weight for layer in start.layers}
     copies = [each for each in start.parameters if each.copies.same_as is not None and each.trainable]
     copies = [each for each in copies if each.fan_in or each.name in called]
     if not copies:
@@ -116,7 +116,7 @@ def identical_layers(start: ModelStart) -> Iterator[Finding]:
 def wrong_fan(start: ModelStart) -> Iterator[Finding]:
     """Transposed or grouped convolutions drawn with a fan that is not theirs, as PyTorch computes it."""
     found: list[tuple[float, ParameterStart, LayerStart, tuple[str, float, float]]] = []
-    layers = {layer.weight: layer for layer in reversed(start.layers)}
+    layers = {layer.call.weight: layer for layer in reversed(start.layers)}
     for each in start.parameters:
         if each.fan_in is None or each.std <= 0 or each.role != "weight" or len(each.shape) < 3:
             continue
@@ -129,7 +129,7 @@ def wrong_fan(start: ModelStart) -> Iterator[Finding]:
         _, fan, right = rule
         times = each.std / layer.weight_std_expected
         off = max(times, 1 / times)
-        harmless = layer.norm_after or off < 1.5
+        harmless = layer.call.norm_after or off < 1.5
         found.append((0.0 if harmless else min(off, math.sqrt(max(fan / right, right / fan))), each, layer, rule))
     if not found:
         return
@@ -141,13 +141,13 @@ def wrong_fan(start: ModelStart) -> Iterator[Finding]:
         "severe" if rank >= WRONG else "warning" if rank > FELT else "info",
         each.name,
         {
-            "case": "norm" if layer.norm_after else None,
+            "case": "norm" if layer.call.norm_after else None,
             "names": [row[1].name for row in found],
             "gain": name,
             "fan": fan,
             "right": right,
             "times": each.std / wanted,
-            "activation": layer.activation,
+            "activation": layer.call.activation,
         },
         each.std,
         wanted,
@@ -227,7 +227,7 @@ def positions(start: ModelStart) -> Iterator[Finding]:
     found = {name: (layer, times) for layer in start.layers for name, times in layer.beside if times >= DROWNED}
     for name, (layer, times) in found.items():
         remedy = scale(start, [name], 1 / times)
-        yield Finding("positions-too-large", "warning", name, {"table": layer.weight}, times, 1.0, remedy)
+        yield Finding("positions-too-large", "warning", name, {"table": layer.call.weight}, times, 1.0, remedy)
 
 
 RULES: Final = (all_zero, identical_units, identical_layers, wrong_fan, packed_projection, positions)

@@ -35,7 +35,7 @@ def _smaller_head(start: ModelStart, loss: LossStart) -> str:
     if not start.layers or not loss.logit_rms:
         return initialize(start)
     last = start.layers[-1]
-    return scale(start, [last.weight], min(1.0, 0.5 / loss.logit_rms), biases_of(start, last))
+    return scale(start, [last.call.weight], min(1.0, 0.5 / loss.logit_rms), biases_of(start, last))
 
 
 def loss_from_chance(start: ModelStart) -> Iterator[Finding]:
@@ -65,7 +65,7 @@ def _centred(start: ModelStart) -> str:
     biases = biases_of(start, start.layers[-1]) if start.layers else []
     if not biases:
         return "targets = (targets - targets.mean(0)) / targets.std(0)"
-    images = start.layers[-1].kind in ("conv", "conv_transpose")
+    images = start.layers[-1].call.kind in ("conv", "conv_transpose")
     mean = "targets.mean((0, *range(2, targets.dim())))" if images else "targets.flatten(0, -2).mean(0)"
     return f"with torch.no_grad():\n    {expression(biases[0])}.copy_({mean})"
 
@@ -76,7 +76,7 @@ def _nearer(start: ModelStart, loss: LossStart, ratio: float) -> str:
     if not start.layers:
         return initialize(start)
     last = start.layers[-1]
-    return scale(start, [last.weight], min(1.0, 1 / math.sqrt(ratio)), biases_of(start, last))
+    return scale(start, [last.call.weight], min(1.0, 1 / math.sqrt(ratio)), biases_of(start, last))
 
 
 RULES: Final = (output_saturated, loss_from_chance)

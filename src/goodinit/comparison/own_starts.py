@@ -1,0 +1,127 @@
+"""Initializations of a person's own: by `file.py:NAME` or `MODULE:NAME`, or by a name that an installed package gives.
+
+A name of a package is an entry point of the group `goodinit.initializations`. Either is a class under `Initializer` or
+`Method`, or a function of (weight, generator) that gives an array of `weight.shape`; its further arguments are options.
+Only what a person writes for a study is looked up so: a file's code runs, as with `import`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields, make_dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, ClassVar, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from goodinit import methods
+from goodinit.errors import GoodinitError
+from goodinit.factories import load_object, source_fingerprint
+from goodinit.initializers import Initializer
+from goodinit.methods import Method, Start
+from goodinit.spec import build, parse_spec
+from goodinit.streams import KeyedStream, Stream
+from goodinit.weights import Weight
+
+__all__ = ["GROUP", "read_start"]
+
+GROUP: Final = "goodinit.initializations"
+_OWN: Final = re.compile(r"\s*(?P<name>[^():]+:[A-Za-z_]\w*)\s*(?P<options>\(.*\))?\s*", re.DOTALL)
+
+
+def read_start(given: str | Start) -> Start:
+    """The initialization that a person's word stands for: of the catalogue, a file, a module or an installed package.
+
+    Raises GoodinitError where there is none, its code fails, or an option is not one of its own.
+    """
+    if not isinstance(given, str):
+        return methods.get(given)
+    found = _OWN.fullmatch(given)
+    if found is not None:
+        name, options = found["name"].strip(), parse_spec(f"own{found['options'] or ''}")[1]
+        made = load_object(name, "initialization")
+        return _built(name, made, options, source_fingerprint([made], ""))
+    try:
+        return methods.get(given)
+    except GoodinitError:
+        name, options = parse_spec(given)
+        if name in methods.names() or (point := _installed().get(name)) is None:
+            raise
+        return _built(name, _loaded(point), options)
+
+
+def _installed() -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _loaded(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except Exception as error:
+        raise GoodinitError(f"initialization {point.name!r}, {point.value}: {type(error).__name__}: {error}") from error
+
+
+def _built(name: str, made: Any, options: Mapping[str, Any], source: str | None = None) -> Start:
+    if inspect.isfunction(made):
+        made = _of_function(name, made)
+    if not (isinstance(made, type) and issubclass(made, Initializer | Method)) or inspect.isabstract(made):
+        raise GoodinitError(
+            f"initialization {name}: give a class under goodinit.initializers.Initializer or goodinit.methods.Method, "
+            "or a function of (weight, generator) that gives an array of weight.shape"
+        )
+    for fact in ("summary", "formula", "reference"):
+        if not hasattr(made, fact):
+            setattr(made, fact, "")
+    made.name, made.source = name, source  # what it is called by, and what a trial of it depends on
+    start: Any = build(made, "initialization", name, options)
+    return cast(Start, start)
+
+
+class _Written(Initializer):
+    """Weights that a person's function draws, whole, by a generator of their own for each seed and weight."""
+
+    function: ClassVar[Callable[..., Any]]
+    whole = True
+    summary = "drawn by a function of your own"
+    formula = reference = ""
+
+    def elements(self, weight: Weight, stream: Stream, start: int, stop: int) -> NDArray[np.float64]:
+        return self._array(weight, stream).reshape(-1)[start:stop]
+
+    def expected_variance(self, weight: Weight) -> float:
+        """That of one draw, of seed 0."""
+        return float(np.mean(self._array(weight, KeyedStream(0)) ** 2)) if weight.size else 0.0
+
+    def _array(self, weight: Weight, stream: Stream) -> NDArray[np.float64]:
+        words = (stream.uniform(weight.name, 0, 4) * 2**32).astype(np.uint32)
+        options = {field.name: getattr(self, field.name) for field in fields(self)}
+        try:
+            array = np.asarray(type(self).function(weight, np.random.default_rng(words), **options), np.float64)
+        except Exception as error:
+            raise GoodinitError(f"{self}, for the weight {weight.name}: {type(error).__name__}: {error}") from error
+        if array.shape != weight.shape or not np.isfinite(array).all():
+            raise GoodinitError(
+                f"{self}, for the weight {weight.name}: it gave an array of shape {array.shape}; it must give finite "
+                f"numbers of shape {weight.shape}"
+            )
+        return array
+
+
+def _of_function(name: str, function: Callable[..., Any]) -> type[Initializer]:
+    """The class of an initializer whose options are the function's arguments after the first two."""
+    taken = [*inspect.signature(function).parameters.values()]
+    if len(taken) < 2 or any(each.default is inspect.Parameter.empty for each in taken[2:]):
+        raise GoodinitError(
+            f"initialization {name}: a function takes (weight, generator) and options that have defaults, not "
+            f"({', '.join(each.name for each in taken)})"
+        )
+    options: list[Any] = [(each.name, Any, each.default) for each in taken[2:]]
+    space = {"function": staticmethod(function), "name": name}
+    made: type[Initializer] = make_dataclass(
+        function.__name__, options, bases=(_Written,), frozen=True, namespace=space
+    )
+    made.__module__ = function.__module__
+    return made
