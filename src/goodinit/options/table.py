@@ -26,7 +26,8 @@ OPTIONS: Final[dict[str, Option]] = {
             "An initialization, as in he_normal or 'normal(std=10)'; repeat for several.",
             "SPEC",
             default_text="`zeros`, `normal(std=10)`, `he_normal`",
-            meaning="an initialization: a name or `name(option=value, ...)`; repeat for several",
+            meaning="an initialization: a name or `name(option=value, ...)`, or one of your own, as in "
+            "`mine.py:small`; repeat for several",
         ),
         Option(
             "tasks",
@@ -105,7 +106,8 @@ OPTIONS: Final[dict[str, Option]] = {
             choices=LOSSES,
             default_text="the data's",
             meaning="`squared_error` predicts a file's target as a number, and compares outputs with 0 and 1 where "
-            "built-in data has classes; `cross_entropy` takes a file's values for classes",
+            "built-in data has classes; `cross_entropy` takes a file's values for classes; with a model also one "
+            "of your own, as in `mine.py:smooth`",
         ),
         Option(
             "widths",

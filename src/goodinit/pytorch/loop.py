@@ -28,6 +28,7 @@ from goodinit.streams import KeyedStream
 
 __all__ = [
     "TORCH_OPTIMIZERS",
+    "Criterion",
     "LoopRun",
     "all_outputs",
     "loss_of",
@@ -39,6 +40,9 @@ __all__ = [
     "to_tensor",
     "train_model",
 ]
+
+Criterion = str | Callable[[Tensor, Tensor], Tensor]
+"""The name of a loss, or a function of (outputs, targets) that gives the mean loss."""
 
 _CHUNK: Final = 1024  # examples measured at a time
 
@@ -99,8 +103,11 @@ def rows(output: Any, examples: int) -> Tensor:
     return found[0].reshape(examples, -1)
 
 
-def loss_of(kind: str, outputs: Tensor, targets: Tensor) -> Tensor:
-    """The mean loss: cross-entropy in nats from logits, or the squared error."""
+def loss_of(kind: Criterion, outputs: Tensor, targets: Tensor) -> Tensor:
+    """The mean loss: cross-entropy in nats from logits, the squared error, or what a person's function gives."""
+    if callable(kind):
+        value: Tensor = kind(outputs, targets)
+        return value
     if kind == "cross_entropy":
         return functional.cross_entropy(outputs, targets)
     if kind == "binary_cross_entropy":
@@ -147,7 +154,7 @@ def train_model(
     model: nn.Module,
     X: Tensor,
     targets: Tensor,
-    kind: str,
+    kind: Criterion,
     *,
     optimizer: str,
     weight_decay: float | None = None,
@@ -165,7 +172,7 @@ def train_model(
     Arguments:
         model: on the device of X, its mode set as it is to train.
         X: the inputs, an example a row; `targets` are class numbers, or the numbers to predict.
-        kind: cross_entropy, binary_cross_entropy or squared_error.
+        kind: cross_entropy, binary_cross_entropy or squared_error, or a function of (outputs, targets).
         optimizer: gradient_descent, momentum (0.9), adam, or adamw (weight decay 0.01), as PyTorch has them.
         weight_decay: that of the optimizer; None for its own.
         learning_rate, steps: of the run.
