@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from goodinit.pytorch import Initialization
     from goodinit.pytorch.loop import Criterion, LoopRun
 
-__all__ = ["check_model", "dataset_of", "model_of", "own_data", "read_factory", "train_models"]
+__all__ = ["check_model", "dataset_of", "model_of", "own_data", "read_factory", "train_models", "work_of_step"]
 
 _SHOWN: Final = 32  # examples that the model is run on to learn its activations and to check its start
 
@@ -50,7 +50,7 @@ def read_factory(
 
     from goodinit import pytorch
     from goodinit.pytorch.guard import untouched
-    from goodinit.pytorch.loop import outputs_of, seeded
+    from goodinit.pytorch.loop import operations_of, outputs_of, seeded
     from goodinit.pytorch.ready import shaped
 
     text, make = load_factory(given)
@@ -62,6 +62,7 @@ def read_factory(
         model = shaped(model, inputs).model
         with untouched(model, inputs) as x, torch.no_grad():
             outputs = _try(lambda: outputs_of(model.eval(), x), text)
+        operations = operations_of(model, inputs)
     read = pytorch.read_model(model)
     listed = [(each.name, each.shape, str(each.dtype), each.kind) for each in read]
     classes = {type(module) for module in model.modules()}
@@ -79,6 +80,7 @@ def read_factory(
         str(read[0].dtype).removeprefix("torch.") if read else "float32",
         str(device),
         data is None,
+        operations=operations,
         own_loss=own,
     )
 
@@ -200,14 +202,22 @@ def train_models(batch: Batch, progress: Callable[[int], None] = lambda step: No
     apart = batch.task.schedule.early_stopping is not None  # each ends at a step of its own
     if len(batch.jobs) > 1 and batch.task.network.at_once > 1 and not apart:
         return _train_at_once(batch.task, batch.jobs, progress)
-    return [_train(batch.task, job, progress) for job in batch.jobs]
+    with torch_threads(work_of_step(batch.task)):
+        return [_train(batch.task, job, progress) for job in batch.jobs]
+
+
+def work_of_step(task: Task) -> float:
+    """The multiplications and additions of a step of one model, forward and backward."""
+    factory: Any = task.network
+    examples = len(task.data.X_train)
+    return float(3 * factory.operations * min(task.schedule.batch_size or examples, examples))
 
 
 def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
     import torch
 
     from goodinit import pytorch
-    from goodinit.pytorch.loop import operations_of, seeded
+    from goodinit.pytorch.loop import seeded
 
     factory: Any = task.network
     data = task.source.dataset(job.seed)
@@ -219,16 +229,14 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
             model(shown[:1])  # its own code draws what is kept
     batch = _batch(model, data, job.initializer, factory.criterion)
     done = pytorch.initialize(model, job.initializer, seed=job.seed, **batch)
-    examples = min(task.schedule.batch_size or len(data.X_train), len(data.X_train))
-    with torch_threads(3 * operations_of(model, shown) * examples):  # of a step, forward and backward
-        return _run(task, job, data, model, shown, done, progress)
+    return _run(task, job, data, model, shown, done, progress)
 
 
 def _train_at_once(task: Task, jobs: Sequence[Job], progress: Callable[[int], None]) -> list[Trial]:
     """The trials of jobs as an ensemble; what differs only in its learning rate is started once."""
 
     from goodinit.pytorch.ensemble import Examples, train_ensemble
-    from goodinit.pytorch.loop import all_outputs, operations_of
+    from goodinit.pytorch.loop import all_outputs
 
     factory: Any = task.network
     optimizer, schedule = task.schedule.optimizer, task.schedule
@@ -242,9 +250,7 @@ def _train_at_once(task: Task, jobs: Sequence[Job], progress: Callable[[int], No
     examples = {
         seed: Examples(X, y, batches(len(X), schedule, KeyedStream(seed))) for seed, (X, y, _, _) in sets.items()
     }
-    X = sets[jobs[0].seed][0]
-    work = 3 * operations_of(models[0], X[:1]) * min(schedule.batch_size or len(X), len(X)) * len(models)
-    with torch_threads(work):
+    with torch_threads(work_of_step(task) * len(models)):
         runs = train_ensemble(
             models,
             [job.seed for job in jobs],
