@@ -10,7 +10,7 @@ import goodinit
 from goodinit import GoodinitError
 from goodinit.cli import app
 from goodinit.comparison.design import design
-from goodinit.comparison.own_starts import GROUP, read_start
+from goodinit.comparison.own_starts import read_start
 from goodinit.streams import KeyedStream, RandomStateStream
 from goodinit.weights import Weight
 
@@ -157,7 +157,7 @@ def test_an_installed_package_gives_names(here, monkeypatch):
     info = here / "theirs-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{GROUP}]\ntiny = theirs:Small\nbroken = theirs:Gone\n")
+    (info / "entry_points.txt").write_text("[goodinit.initializations]\ntiny = theirs:Small\nbroken = theirs:Gone\n")
     (here / "theirs.py").write_text(CODE)
     monkeypatch.syspath_prepend(str(here))
     found = compared("tiny(std=0.3)", "normal(std=0.3)").trials

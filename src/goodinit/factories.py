@@ -7,6 +7,7 @@ import importlib
 import importlib.machinery
 import importlib.util
 import inspect
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from types import CodeType
 from typing import Any, ClassVar
 
 from goodinit.errors import GoodinitError, shown
-from goodinit.trainable import Kind, Loss
+from goodinit.trainable import Kind, Loss, OwnLoss
 from goodinit.weights import Weight
 
 __all__ = ["ModelFactory", "is_of_a_file", "load_factory", "load_object", "source_fingerprint"]
@@ -35,10 +36,10 @@ class ModelFactory:
     """What makes the model of a task: `make()` gives a new one, or one with its data.
 
     `text` is how it is called, `fingerprint` a hash of its source and its parts: a changed model is another one.
-    `weights` are those of its parameters, `loss` what its outputs are compared with the data by, `device` where it is
-    trained. `brings_data` says that the data comes from the factory too, `checked` that the start of every trial has a
-    checkup, which changes no number of its training, `at_once` how many are trained as one ensemble, which changes
-    numbers by rounding.
+    `weights` are those of its parameters, `loss` what its outputs are compared with the data by, or `own_loss` in its
+    place, `device` where it is trained. `brings_data` says that the data comes from the factory too, `checked` that the
+    start of every trial has a checkup, which changes no number of its training, `at_once` how many are trained as one
+    ensemble, which changes numbers by rounding. `operations` are those that one example takes forward.
     """
 
     text: str
@@ -51,6 +52,8 @@ class ModelFactory:
     brings_data: bool = False
     checked: bool = True
     at_once: int = 1
+    operations: float = field(default=math.inf, compare=False)
+    own_loss: OwnLoss | None = None
 
     kind: ClassVar[Kind] = "model"
     own_start: ClassVar[bool] = True
@@ -80,8 +83,15 @@ class ModelFactory:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """The module that makes the model."""
-        return (self.make.__module__,)
+        """The module that makes the model, and that of its loss."""
+        function = None if self.own_loss is None else self.own_loss.function
+        made = getattr(function, "func", function)  # of a partial
+        return tuple(getattr(each, "__module__", "") for each in (self.make, made) if each is not None)
+
+    @property
+    def criterion(self) -> Loss | Callable[..., Any]:
+        """What outputs are compared with targets by: a person's function, else the name of a loss."""
+        return self.loss if self.own_loss is None else self.own_loss.function
 
     @property
     def needed(self) -> str | None:
@@ -97,6 +107,7 @@ class ModelFactory:
             "parameters": self.size,
             "device": self.device,
             "loss": self.loss,
+            **({} if self.own_loss is None else {"own_loss": [self.own_loss.text, self.own_loss.fingerprint]}),
         }
 
 

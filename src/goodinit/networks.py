@@ -70,6 +70,7 @@ class MLP:
     loss: Loss
 
     kind: ClassVar[Kind] = "network"
+    own_loss: ClassVar[None] = None
     brings_data: ClassVar[bool] = False
     own_start: ClassVar[bool] = False
     engines: ClassVar[bool] = True

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from goodinit.weights import Weight
 
-__all__ = ["Kind", "Loss", "Trainable"]
+__all__ = ["Kind", "Loss", "OwnLoss", "Trainable"]
 
 Kind = Literal["network", "model"]
 """A network of goodinit's own, whose parameters are plain arrays, or somebody's model in a framework."""
 
 Loss = Literal["binary_cross_entropy", "cross_entropy", "squared_error"]
+
+
+@dataclass(frozen=True)
+class OwnLoss:
+    """A loss of a person's own: how it is called, a function of (outputs, targets), a hash of its source.
+
+    `guess` is its value for an answer that knows nothing.
+    """
+
+    text: str
+    function: Callable[..., Any] = field(repr=False, compare=False)
+    fingerprint: str
+    guess: float
 
 
 class Trainable(Protocol):
@@ -31,6 +46,11 @@ class Trainable(Protocol):
     @property
     def loss(self) -> Loss:
         """What its outputs are compared with the targets by."""
+        ...
+
+    @property
+    def own_loss(self) -> OwnLoss | None:
+        """A person's loss in place of it, for outputs and targets of the same forms; None for none."""
         ...
 
     @property

@@ -11,7 +11,7 @@ const { checked } = await engine("check.js");
 const { readTable } = await engine("csv.js");
 const { Refused } = await engine("refused.js");
 const { train } = await engine("trainer.js");
-const { bandsOf } = await engine("local.js");
+const { bandsOf } = await engine("seeds.js");
 
 const core = await Core.of(new WebAssembly.Module(readFileSync(`${folder}/static/engine/goodinit.wasm`)));
 const table = JSON.parse(readFileSync(`${folder}/static/catalogue.json`));

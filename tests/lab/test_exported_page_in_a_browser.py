@@ -63,15 +63,53 @@ def test_controls_points_and_files_train_in_the_page(lab: Lab) -> None:
     assert lab.figure(0, "loss") == "0.6931"
 
 
+def test_a_reload_keeps_the_file_and_a_browser_that_cannot_says_so(lab: Lab) -> None:
+    lab.open(SMALL)
+    lab.does(lambda: lab.page.evaluate(DROP, [CSV, "boxes.csv"]))
+    lab.url_has("data=csv")
+    lab.trained_all()
+    before = lab.figure(0, "loss")
+    lab.page.reload()
+    lab.trained_all()
+    assert lab["#messages .message"].count() == 0
+    expect(lab[".csv"]).to_contain_text("boxes.csv: 56 rows")
+    assert lab.figure(0, "loss") == before
+    lab.page.evaluate(
+        "() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }; }"
+    )
+    lab.does(lambda: lab.page.evaluate(DROP, [CSV, "more.csv"]))
+    expect(lab["#messages .note"]).to_contain_text("This browser does not keep more.csv over a reload")
+    lab.trained_all()
+
+
 def test_a_refused_scene_is_named_and_the_rest_kept(lab: Lab) -> None:
     lab.open("#steps=4&init=zero_hadamard&init=zeros&hidden=3")
     assert "needs goodinit itself" in lab[".message.error"].inner_text()
     assert lab[".start"].count() == 1
 
 
-def test_bands_over_seeds(lab: Lab) -> None:
-    lab.open("#data=moons&hidden=3&steps=6&seeds=5&init=he_normal&init=lecun_normal")
-    expect(lab["#status"]).to_contain_text("5 seeds")
+PROCESSORS = """Object.defineProperty(Navigator.prototype, "hardwareConcurrency", {value: %d});
+window.helped = []; const told = Worker.prototype.postMessage;
+Worker.prototype.postMessage = function (message, ...rest) {
+    if (message.helps) window.helped.push(message.k);
+    return told.call(this, message, ...rest);
+};"""
+
+
+def test_bands_over_seeds_are_the_same_however_many_workers_share_them(calm: BrowserContext, address: str) -> None:
+    drawn = []
+    for processors, helped in ((1, []), (3, [0, 1])):
+        page = calm.new_page()
+        page.add_init_script(PROCESSORS % processors)
+        lab = Lab(page, address).open("#data=moons&hidden=3&steps=6&seeds=5&init=he_normal&init=lecun_normal")
+        expect(lab["#status"]).to_contain_text("5 seeds")
+        assert page.evaluate("window.helped") == helped
+        lab[".together-loss"].scroll_into_view_if_needed()
+        lab[".together-loss canvas"].wait_for()
+        drawn.append(page.evaluate("document.querySelector('.together-loss canvas').toDataURL()"))
+        assert lab.wrong == []
+        page.close()
+    assert drawn[0] == drawn[1]
 
 
 SHIFTS = """window.shifted = 0; new PerformanceObserver((list) => {

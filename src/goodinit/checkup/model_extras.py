@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from scipy.linalg import eigh_tridiagonal
 from torch import Tensor
 
 from goodinit.errors import GoodinitError
@@ -74,6 +73,8 @@ def _largest(diagonal: list[float], couplings: list[float]) -> tuple[float, floa
     """The eigenvalue largest in size of Lanczos' tridiagonal matrix, and how far the Hessian's nearest is at most."""
     if not np.isfinite([*diagonal, *couplings]).all():
         return math.nan, 0.0
+    from scipy.linalg import eigh_tridiagonal  # here, since it takes a while to import
+
     values, vectors = eigh_tridiagonal(diagonal, couplings[:-1])
     largest = np.argmax(np.abs(values))
     return float(values[largest]), couplings[-1] * abs(float(vectors[-1, largest]))

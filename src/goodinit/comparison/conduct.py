@@ -123,7 +123,7 @@ def conducting(
 def _trainer(cluster: str | None, study: Study, engine: EngineName, time_limit: float | None) -> Iterator[MakeExecutor]:
     """Where the study is trained: this process, or a cluster, which is left with the block."""
     if cluster is None:
-        yield partial(LocalExecutor, engine, time_limit=time_limit)
+        yield partial(LocalExecutor, engine, time_limit=time_limit, took={})
         return
     with Cluster(cluster, study.tasks, engine, time_limit, frozenset(study.seeds[:1])) as joined:
         yield partial(RayExecutor, joined)

@@ -13,6 +13,7 @@ import numpy as np
 from goodinit import activations
 from goodinit.activations import Activation
 from goodinit.comparison.model_tasks import check_model, own_data, read_factory
+from goodinit.comparison.own_losses import find_loss
 from goodinit.comparison.own_starts import read_start
 from goodinit.datasets import Dataset, Source, is_builtin
 from goodinit.errors import GoodinitError, as_word, shown, unknown_name
@@ -236,14 +237,17 @@ def _made_model(name: str | None, base: str, changes: Mapping[str, Any]) -> Task
 
     options, given = {**model_defaults(base), **changes}, changes.get("data", TASKS[base].get("data"))
     schedule = _schedule(options)
-    loss = _explicit_loss(options["loss"])
+    own, loss = find_loss(options["loss"]) if options["loss"] not in LOSSES else None, None
+    if own is None:
+        loss = _explicit_loss(options["loss"])
     source = _source(
         own_data(options["model"]) if given is None else given, options["target"], options["standardize"], loss
     )
     if loss == "squared_error" and not source.dataset(0).regression:
         raise GoodinitError(f"the loss squared_error needs numbers to predict with a model; {source.text} has classes")
-    factory = read_factory(options["model"], source.dataset(0), as_word(options["device"]))
+    factory = read_factory(options["model"], source.dataset(0), as_word(options["device"]), own)
     factory = replace(factory, brings_data=given is None)
+    source = replace(source, validated=schedule.early_stopping is not None)
     return Task(str(name or factory.text), source, factory, schedule, "keyed", cast(Dtype, factory.dtype))
 
 
@@ -266,11 +270,14 @@ def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bo
     check_size(network)
     if name is None:
         name = base if not varied or base != "classic" else source.text if data != "circles" else "circles"
+    source = replace(source, validated=schedule.early_stopping is not None)
     return Task(str(name), source, network, schedule, options["stream"], options["dtype"])
 
 
 def _explicit_loss(given: object) -> str | None:
     loss = None if given is None else canonical(as_word(given))
+    if loss is not None and ":" in loss:
+        raise GoodinitError(f"loss {given}: one of your own goes with a model; choose {OPTIONS['loss'].takes}")
     if loss not in (None, *LOSSES):
         raise unknown_name("loss", as_word(given), LOSSES)
     return loss

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
@@ -10,6 +11,7 @@ from goodinit.comparison.batches import Batch
 from goodinit.comparison.limits import time_limit
 from goodinit.comparison.origins import origin_of
 from goodinit.comparison.outcome import failed
+from goodinit.comparison.side_by_side import PAYS, Forks, places
 from goodinit.comparison.trials import train_batch
 from goodinit.errors import GoodinitError
 from goodinit.results import Task, Trial
@@ -27,10 +29,11 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """This machine, one batch after the other. `progress` is told trained networks.
+    """This machine, one batch after the other; small models side by side. `progress` is told trained networks.
 
     The engine uses all cores, or `threads` of them. A trial that takes longer than `time_limit` seconds by itself has
-    failed; `deadly` lets the process end where its code cannot be interrupted.
+    failed; `deadly` lets the process end where its code cannot be interrupted. `took` are the seconds of a trial by the
+    name of its task, which executors that follow one another share.
     """
 
     def __init__(
@@ -42,22 +45,45 @@ class LocalExecutor:
         threads: int | None = None,
         time_limit: float | None = None,
         deadly: bool = False,
+        took: dict[str, float] | None = None,
     ) -> None:
         self.engine, self.perturbations, self.progress = engine, perturbations, progress
         self.threads, self.time_limit, self.deadly = threads, time_limit, deadly
+        self.took = {} if took is None else took
 
     def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Trial]]]:
         """Each batch with its finished trials."""
-        trained = 0.0
-        for batch in batches:
-            done = trained
+        trained = 0
 
-            def step(finished: int, done: float = done, batch: Batch = batch) -> None:
-                self.progress(done + len(batch.jobs) * finished / batch.task.schedule.steps)
+        def step(part: float) -> None:
+            self.progress(trained + part)
 
-            yield batch, self.train(batch, step)
+        for batch, trials in self._run(batches, step):
+            yield batch, trials
             trained += len(batch.jobs)
-            self.progress(trained)
+            step(0)
+
+    def _run(self, batches: Iterable[Batch], progress: Callable[[float], None]) -> Iterator[tuple[Batch, list[Trial]]]:
+        """The same; `progress` is told trained networks of the batch that is trained here."""
+        forks = Forks(self.train)
+        try:
+            for batch in batches:
+                count = places(batch.task, self.threads) if self.took.get(batch.task.name, 0.0) > PAYS else 1
+                if count > 1:
+                    yield from forks.add(batch, count)
+                    continue
+                yield from forks.rest()
+
+                def step(finished: int, batch: Batch = batch) -> None:
+                    progress(len(batch.jobs) * finished / batch.task.schedule.steps)
+
+                started = time.perf_counter()
+                trials = self.train(batch, step)
+                self.took[batch.task.name] = time.perf_counter() - started
+                yield batch, trials
+            yield from forks.rest()
+        finally:
+            forks.stop()
 
     def train(self, batch: Batch, progress: Callable[[int], None] = lambda step: None) -> list[Trial]:
         """The batch's trials; a batch that fails is halved until the job that fails is alone."""

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from goodinit.checkup.model_check import check
 from goodinit.comparison.batches import Batch
-from goodinit.comparison.outcome import finished, has_diverged
+from goodinit.comparison.outcome import finished, has_diverged, stopped
+from goodinit.comparison.own_losses import NamedLoss, tried
 from goodinit.comparison.starts import MEASURED
 from goodinit.datasets import Dataset
 from goodinit.errors import GoodinitError, shown
@@ -29,15 +30,19 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from goodinit.pytorch import Initialization
-    from goodinit.pytorch.loop import LoopRun
+    from goodinit.pytorch.loop import Criterion, LoopRun
 
-__all__ = ["check_model", "dataset_of", "model_of", "own_data", "read_factory", "train_models"]
+__all__ = ["check_model", "dataset_of", "model_of", "own_data", "read_factory", "train_models", "work_of_step"]
 
 _SHOWN: Final = 32  # examples that the model is run on to learn its activations and to check its start
 
 
-def read_factory(given: str | Callable[[], Any], data: Dataset | None, device: str = "cpu") -> ModelFactory:
+def read_factory(
+    given: str | Callable[[], Any], data: Dataset | None, device: str = "cpu", own_loss: NamedLoss | None = None
+) -> ModelFactory:
     """The model that a function makes, tried on the data once: what it gives decides its loss.
+
+    `own_loss` takes that one's place, and is tried as well.
 
     Raises GoodinitError where the function fails, gives no model, or the model's outputs do not fit the data.
     """
@@ -45,7 +50,7 @@ def read_factory(given: str | Callable[[], Any], data: Dataset | None, device: s
 
     from goodinit import pytorch
     from goodinit.pytorch.guard import untouched
-    from goodinit.pytorch.loop import outputs_of, seeded
+    from goodinit.pytorch.loop import operations_of, outputs_of, seeded
     from goodinit.pytorch.ready import shaped
 
     text, make = load_factory(given)
@@ -57,18 +62,26 @@ def read_factory(given: str | Callable[[], Any], data: Dataset | None, device: s
         model = shaped(model, inputs).model
         with untouched(model, inputs) as x, torch.no_grad():
             outputs = _try(lambda: outputs_of(model.eval(), x), text)
+        operations = operations_of(model, inputs)
     read = pytorch.read_model(model)
     listed = [(each.name, each.shape, str(each.dtype), each.kind) for each in read]
     classes = {type(module) for module in model.modules()}
+    loss = _loss(examples, outputs.shape[1], text)
+    own = None
+    if own_loss is not None:
+        targets = torch.from_numpy(np.ascontiguousarray(examples.y_train[:_SHOWN]))
+        own = tried(own_loss, loss, outputs, targets)
     return ModelFactory(
         text,
         make,
         source_fingerprint([make, *classes], repr(sorted(listed))),
         tuple(each.weight or Weight.elementwise(each.name, each.shape or ()) for each in read),
-        _loss(examples, outputs.shape[1], text),
+        loss,
         str(read[0].dtype).removeprefix("torch.") if read else "float32",
         str(device),
         data is None,
+        operations=operations,
+        own_loss=own,
     )
 
 
@@ -100,7 +113,7 @@ def check_model(task: Task, chosen: Sequence[Start], *, measured: bool = False) 
     with seeded(0, "model"):
         model, _ = _made(factory.make, factory.text)
         for start in chosen:
-            batch = _batch(model, task.data, start, factory.loss)
+            batch = _batch(model, task.data, start, factory.criterion)
             for each in prepare(model, start, 0, measured=measured, **batch).made:
                 each.said.multipliers(task.schedule.optimizer)
 
@@ -186,16 +199,25 @@ def _check_device(device: str) -> None:
 
 def train_models(batch: Batch, progress: Callable[[int], None] = lambda step: None) -> list[Trial]:
     """The trials of a batch's jobs: one model after the other, or as one ensemble where their task has it so."""
-    if len(batch.jobs) > 1 and batch.task.network.at_once > 1:
+    apart = batch.task.schedule.early_stopping is not None  # each ends at a step of its own
+    if len(batch.jobs) > 1 and batch.task.network.at_once > 1 and not apart:
         return _train_at_once(batch.task, batch.jobs, progress)
-    return [_train(batch.task, job, progress) for job in batch.jobs]
+    with torch_threads(work_of_step(batch.task)):
+        return [_train(batch.task, job, progress) for job in batch.jobs]
+
+
+def work_of_step(task: Task) -> float:
+    """The multiplications and additions of a step of one model, forward and backward."""
+    factory: Any = task.network
+    examples = len(task.data.X_train)
+    return float(3 * factory.operations * min(task.schedule.batch_size or examples, examples))
 
 
 def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
     import torch
 
     from goodinit import pytorch
-    from goodinit.pytorch.loop import operations_of, seeded
+    from goodinit.pytorch.loop import seeded
 
     factory: Any = task.network
     data = task.source.dataset(job.seed)
@@ -205,18 +227,16 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
     if any(torch.nn.parameter.is_lazy(each) for each in model.parameters()) and as_method(job.initializer).base is None:
         with seeded(job.seed, "model/lazy"), torch.no_grad():
             model(shown[:1])  # its own code draws what is kept
-    batch = _batch(model, data, job.initializer, factory.loss)
+    batch = _batch(model, data, job.initializer, factory.criterion)
     done = pytorch.initialize(model, job.initializer, seed=job.seed, **batch)
-    examples = min(task.schedule.batch_size or len(data.X_train), len(data.X_train))
-    with torch_threads(3 * operations_of(model, shown) * examples):  # of a step, forward and backward
-        return _run(task, job, data, model, shown, done, progress)
+    return _run(task, job, data, model, shown, done, progress)
 
 
 def _train_at_once(task: Task, jobs: Sequence[Job], progress: Callable[[int], None]) -> list[Trial]:
     """The trials of jobs as an ensemble; what differs only in its learning rate is started once."""
 
     from goodinit.pytorch.ensemble import Examples, train_ensemble
-    from goodinit.pytorch.loop import all_outputs, operations_of
+    from goodinit.pytorch.loop import all_outputs
 
     factory: Any = task.network
     optimizer, schedule = task.schedule.optimizer, task.schedule
@@ -230,14 +250,12 @@ def _train_at_once(task: Task, jobs: Sequence[Job], progress: Callable[[int], No
     examples = {
         seed: Examples(X, y, batches(len(X), schedule, KeyedStream(seed))) for seed, (X, y, _, _) in sets.items()
     }
-    X = sets[jobs[0].seed][0]
-    work = 3 * operations_of(models[0], X[:1]) * min(schedule.batch_size or len(X), len(X)) * len(models)
-    with torch_threads(work):
+    with torch_threads(work_of_step(task) * len(models)):
         runs = train_ensemble(
             models,
             [job.seed for job in jobs],
             examples,
-            factory.loss,
+            factory.criterion,
             optimizer=optimizer,
             weight_decay=schedule.decay,
             learning_rates=[job.learning_rate for job in jobs],
@@ -275,12 +293,12 @@ def _started(task: Task, job: Job) -> _Started:
     data = task.source.dataset(job.seed)
     with seeded(job.seed, "model"):
         model, _ = _made(factory.make, factory.text)
-    batch = _batch(model, data, job.initializer, factory.loss)
+    batch = _batch(model, data, job.initializer, factory.criterion)
     done = pytorch.initialize(model, job.initializer, seed=job.seed, **batch)
     found: tuple[Finding, ...] = ()
     if factory.checked:
         targets = torch.from_numpy(np.ascontiguousarray(data.y_train[:_SHOWN]))
-        found = _findings(model, _inputs(model, data.X_train[:_SHOWN], "cpu"), targets, factory.loss)
+        found = _findings(model, _inputs(model, data.X_train[:_SHOWN], "cpu"), targets, factory.criterion)
     return _Started(model, done.multipliers(task.schedule.optimizer), found)
 
 
@@ -295,7 +313,7 @@ def _tensors(model: nn.Module, data: Dataset, device: str) -> tuple[Tensor, ...]
     return X, targets(data.y_train), X_test, targets(data.y_test)
 
 
-def _batch(model: nn.Module, data: Dataset, start: Start, kind: str) -> dict[str, Any]:
+def _batch(model: nn.Module, data: Dataset, start: Start, kind: Criterion) -> dict[str, Any]:
     """What the start is told of the data: more examples, targets and the loss where it measures them."""
     import torch
 
@@ -330,14 +348,19 @@ def _run(
     model.to(device)
     X, X_test = (_inputs(model, points, factory.device) for points in (data.X_train, data.X_test))
     targets, answers = (torch.from_numpy(np.ascontiguousarray(each)).to(device) for each in (data.y_train, data.y_test))
-    found = _findings(model, shown.to(device), targets[: len(shown)], factory.loss) if factory.checked else ()
+    found = _findings(model, shown.to(device), targets[: len(shown)], factory.criterion) if factory.checked else ()
     order = batches(len(X), task.schedule, KeyedStream(job.seed))
+    validation = None
+    if task.schedule.early_stopping is not None:
+        held = task.source.validation(job.seed)
+        aside = torch.from_numpy(np.ascontiguousarray(held.y_test)).to(device)
+        validation = _inputs(model, held.X_test, factory.device), aside
     with seeded(job.seed, "training"):
         run = train_model(
             model.train(),
             X,
             targets,
-            factory.loss,
+            factory.criterion,
             optimizer=task.schedule.optimizer,
             weight_decay=task.schedule.decay,
             learning_rate=job.learning_rate,
@@ -346,6 +369,8 @@ def _run(
             batches=order,
             factor=task.schedule.factor,
             clipping=task.schedule.gradient_clipping,
+            validation=validation,
+            patience=task.schedule.early_stopping or 1,
             progress=progress,
             multipliers=done.multipliers(task.schedule.optimizer),
         )
@@ -358,12 +383,14 @@ def _measured(
     """The trial of a run, its scores, and the loss on the test examples, by the outputs for these."""
     from goodinit.pytorch.loop import loss_of, score_of
 
-    kind = task.network.loss
-    scores = [score_of(kind, run.outputs, targets), score_of(kind, tested, answers)]
-    return replace(_trial(task, job, run, found, scores), test_loss=float(loss_of(kind, tested, answers)))
+    factory: Any = task.network
+    scores = [score_of(factory.loss, run.outputs, targets), score_of(factory.loss, tested, answers)]
+    test_loss = float(loss_of(factory.criterion, tested, answers))
+    trial = replace(_trial(task, job, run, found, scores), test_loss=test_loss)
+    return stopped(trial, run.best_step, run.stopped_at)
 
 
-def _findings(model: nn.Module, inputs: Any, targets: Any, kind: str) -> tuple[Finding, ...]:
+def _findings(model: nn.Module, inputs: Any, targets: Any, kind: Criterion) -> tuple[Finding, ...]:
     """What the checkup of the model's start finds on some examples; remedies are named, and not tried."""
     from goodinit.pytorch.loop import loss_of, rows
 

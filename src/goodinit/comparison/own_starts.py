@@ -1,35 +1,29 @@
 """Initializations of a person's own: by `file.py:NAME` or `MODULE:NAME`, or by a name that an installed package gives.
 
-A name of a package is an entry point of the group `goodinit.initializations`. Either is a class under `Initializer` or
-`Method`, or a function of (weight, generator) that gives an array of `weight.shape`; its further arguments are options.
-Only what a person writes for a study is looked up so: a file's code runs, as with `import`.
+It is a class under `Initializer` or `Method`, or a function of (weight, generator) that gives an array of
+`weight.shape`; its further arguments are options.
 """
 
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields, make_dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from goodinit import methods
+from goodinit.comparison.own_code import Found, installed, written
 from goodinit.errors import GoodinitError
-from goodinit.factories import load_object, source_fingerprint
 from goodinit.initializers import Initializer
 from goodinit.methods import Method, Start
 from goodinit.spec import build, parse_spec
 from goodinit.streams import KeyedStream, Stream
 from goodinit.weights import Weight
 
-__all__ = ["GROUP", "read_start"]
-
-GROUP: Final = "goodinit.initializations"
-_OWN: Final = re.compile(r"\s*(?P<name>[^():]+:[A-Za-z_]\w*)\s*(?P<options>\(.*\))?\s*", re.DOTALL)
+__all__ = ["read_start"]
 
 
 def read_start(given: str | Start) -> Start:
@@ -39,32 +33,19 @@ def read_start(given: str | Start) -> Start:
     """
     if not isinstance(given, str):
         return methods.get(given)
-    found = _OWN.fullmatch(given)
+    found = written(given, "initialization")
     if found is not None:
-        name, options = found["name"].strip(), parse_spec(f"own{found['options'] or ''}")[1]
-        made = load_object(name, "initialization")
-        return _built(name, made, options, source_fingerprint([made], ""))
+        return _built(found)
     try:
         return methods.get(given)
     except GoodinitError:
-        name, options = parse_spec(given)
-        if name in methods.names() or (point := _installed().get(name)) is None:
+        if parse_spec(given)[0] in methods.names() or (found := installed(given, "initialization")) is None:
             raise
-        return _built(name, _loaded(point), options)
+        return _built(found)
 
 
-def _installed() -> Mapping[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
-
-
-def _loaded(point: EntryPoint) -> Any:
-    try:
-        return point.load()
-    except Exception as error:
-        raise GoodinitError(f"initialization {point.name!r}, {point.value}: {type(error).__name__}: {error}") from error
-
-
-def _built(name: str, made: Any, options: Mapping[str, Any], source: str | None = None) -> Start:
+def _built(found: Found) -> Start:
+    name, made = found.name, found.made
     if inspect.isfunction(made):
         made = _of_function(name, made)
     if not (isinstance(made, type) and issubclass(made, Initializer | Method)) or inspect.isabstract(made):
@@ -75,8 +56,8 @@ def _built(name: str, made: Any, options: Mapping[str, Any], source: str | None 
     for fact in ("summary", "formula", "reference"):
         if not hasattr(made, fact):
             setattr(made, fact, "")
-    made.name, made.source = name, source  # what it is called by, and what a trial of it depends on
-    start: Any = build(made, "initialization", name, options)
+    made.name, made.source = name, found.source  # what it is called by, and what a trial of it depends on
+    start: Any = build(made, "initialization", name, found.options)
     return cast(Start, start)
 
 

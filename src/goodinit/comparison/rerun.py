@@ -102,6 +102,8 @@ def _data(task: Task, _: str) -> str:
 
 
 def _loss(task: Task, _: str) -> str | None:
+    if (own := task.network.own_loss) is not None:
+        return own.text if ":" in own.text or own.text.isidentifier() else _Own(own.text)
     return "squared_error" if task.network.loss == "squared_error" else None
 
 

@@ -40,7 +40,7 @@ def compare(
     data: str | Path | CsvText | Dataset | None = None,
     target: str | None = None,
     standardize: bool | None = None,
-    loss: str | None = None,
+    loss: str | Callable[[Any, Any], Any] | None = None,
     widths: Sequence[int] | None = None,
     activation: str | Activation | Callable[[Any], Any] | None = None,
     learning_rate: float | str | Sequence[float] | None = None,
@@ -49,6 +49,7 @@ def compare(
     tuning_seeds: str | Sequence[int] | None = None,
     tuning_criterion: str = "final_loss",
     steps: int | None = None,
+    early_stopping: int | None = None,
     batch_size: int | None = None,
     optimizer: str | None = None,
     weight_decay: float | None = None,
@@ -78,7 +79,8 @@ def compare(
     steps of gradient descent, started from zeros, normal(std=10) and he_normal; first with seed 3, then with 50.
 
     Arguments:
-        init: one initialization or several: names, `name(option=value)` texts, initializers or methods.
+        init: one initialization or several: names, `name(option=value)` texts, initializers or methods; or one of your
+            own as `file.py:NAME` or `MODULE:NAME`, a function or a class.
         tasks: one named task or several (`goodinit.tasks()`), or mappings of the options below with a `name`.
         model: a person's own PyTorch model in place of the network: a function that gives a new `torch.nn.Module`, or
             (model, data), as the function itself, `MODULE:FUNCTION` or `file.py:FUNCTION`. An initialization may then
@@ -91,7 +93,8 @@ def compare(
             deviation.
         loss: `squared_error` to predict a file's target as a number (regression), or to compare outputs with 0 and 1
             where built-in data or a Dataset has classes; `cross_entropy` for classes; None means what built-in data is
-            made for, and classes for a file.
+            made for, and classes for a file. With a model also a function of your own, as itself, `file.py:NAME` or
+            `MODULE:NAME`: of (outputs, targets), it gives their mean loss.
         widths: the sizes of the hidden layers.
         activation: of the hidden layers, a name of `goodinit.activations.names()`, an Activation, or a plain function
             of an array, whose derivative is then that of `goodinit.activations.of_function`.
@@ -105,6 +108,9 @@ def compare(
             training, `area` under the curve of the training loss, `validation_loss` or `validation_score` on a quarter
             of the examples to train on, which the tuning holds out.
         steps: the number of updates.
+        early_stopping: training ends when so many recorded steps in a row have passed without a lower validation loss,
+            and the parameters of the lowest one count; a quarter of the training examples, chosen by the seed, is held
+            out for that. A network is trained on beside others, and what came after its stop is dropped.
         batch_size: examples a step; None takes the task's, all for the classic one.
         optimizer: gradient_descent, momentum (0.9), adam, or for models adamw (weight decay 0.01).
         weight_decay: that of PyTorch's optimizers, of all parameters, biases too: with gradient descent, momentum and

@@ -26,7 +26,8 @@ OPTIONS: Final[dict[str, Option]] = {
             "An initialization, as in he_normal or 'normal(std=10)'; repeat for several.",
             "SPEC",
             default_text="`zeros`, `normal(std=10)`, `he_normal`",
-            meaning="an initialization: a name or `name(option=value, ...)`; repeat for several",
+            meaning="an initialization: a name or `name(option=value, ...)`, or one of your own, as in "
+            "`mine.py:small`; repeat for several",
         ),
         Option(
             "tasks",
@@ -105,7 +106,8 @@ OPTIONS: Final[dict[str, Option]] = {
             choices=LOSSES,
             default_text="the data's",
             meaning="`squared_error` predicts a file's target as a number, and compares outputs with 0 and 1 where "
-            "built-in data has classes; `cross_entropy` takes a file's values for classes",
+            "built-in data has classes; `cross_entropy` takes a file's values for classes; with a model also one "
+            "of your own, as in `mine.py:smooth`",
         ),
         Option(
             "widths",
@@ -201,6 +203,19 @@ OPTIONS: Final[dict[str, Option]] = {
             bounds=_COUNT,
             default_text="`15000`",
             meaning="the number of updates",
+        ),
+        Option(
+            "early_stopping",
+            "integer",
+            "task",
+            "Recorded losses that may pass without a better one on validation data.",
+            "N",
+            identity=True,
+            later=True,
+            bounds=Bounds("an integer from 1 to 10^6", 1, 10**6),
+            default_text="none",
+            meaning="training ends when so many recorded steps have passed without a lower loss on a quarter of the "
+            "training examples, held out for that; the parameters of the lowest one count",
         ),
         Option(
             "batch_size",

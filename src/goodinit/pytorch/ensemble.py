@@ -21,7 +21,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from goodinit.methods import Multipliers
-from goodinit.pytorch.loop import LoopRun, outputs_of
+from goodinit.pytorch.loop import Criterion, LoopRun, outputs_of
 
 __all__ = ["STACKED", "Examples", "train_ensemble"]
 
@@ -103,7 +103,7 @@ def train_ensemble(
     models: Sequence[nn.Module],
     seeds: Sequence[int],
     examples: Mapping[int, Examples],
-    kind: str,
+    kind: Criterion,
     *,
     optimizer: str,
     weight_decay: float,
@@ -203,7 +203,9 @@ class _Ensemble:
     def _one(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], X: Tensor) -> Tensor:
         return outputs_of(_Called(self.base, {**parameters, **buffers}), X)
 
-    def step(self, X: Tensor, targets: Tensor, kind: str, step: int, factor: float, clipping: float | None) -> None:
+    def step(
+        self, X: Tensor, targets: Tensor, kind: Criterion, step: int, factor: float, clipping: float | None
+    ) -> None:
         """One step of every model, whose rates are multiplied by the factor, and gradients clipped."""
         self.base.train()
         loss = _losses(kind, self._all(X), targets).sum()
@@ -260,8 +262,10 @@ def _clipped(grads: Sequence[Tensor | None], limit: float) -> tuple[Tensor | Non
     )
 
 
-def _losses(kind: str, outputs: Tensor, targets: Tensor) -> Tensor:
+def _losses(kind: Criterion, outputs: Tensor, targets: Tensor) -> Tensor:
     """The mean loss of each model, as `loop.loss_of`, by (models, examples, outputs) and (models, examples)."""
+    if callable(kind):
+        return torch.stack([kind(*own) for own in zip(outputs, targets, strict=True)])
     if kind == "cross_entropy":
         each = functional.cross_entropy(outputs.flatten(0, 1), targets.flatten(), reduction="none")
         return each.view(targets.shape).mean(dim=1)

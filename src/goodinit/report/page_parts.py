@@ -165,7 +165,7 @@ def _what_was_run(study: Study, task: Task, summary: TaskSummary) -> list[tuple[
             f"{data.name}: {len(data.y_train):,} examples to train, {len(data.y_test):,} to test, "
             f"{per_seed}; {count(len(data.features), 'feature')}, {kind}{note}",
         ),
-        ("network", f"{network.sentence}, {network.loss.replace('_', ' ')}"),
+        ("network", f"{network.sentence}, {_loss_name(task)}"),
         ("training", f"{schedule.words}, {schedule.steps:,} steps, {size}, {task.dtype}"),
         ("learning rate", _rates(study, task, summary)),
         ("initializations", listed(starts) if len(starts) <= _MOST_NAMED else f"{len(starts)}, see the tables"),
@@ -175,6 +175,11 @@ def _what_was_run(study: Study, task: Task, summary: TaskSummary) -> list[tuple[
     if study.tune:
         facts.insert(6, ("tuning seeds", f"{_seeds(study.tuning_seeds)}, which the evaluation does not use"))
     return facts
+
+
+def _loss_name(task: Task) -> str:
+    own = task.network.own_loss
+    return task.network.loss.replace("_", " ") if own is None else f"the loss {own.text}"
 
 
 def criterion(task: Task, name: str) -> str:

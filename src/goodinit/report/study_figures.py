@@ -210,7 +210,8 @@ def final_results(task: Task, groups: Groups, summary: TaskSummary) -> Figure:
         panels[1].set_xlabel("diverged\nor failed")
     left.set_yticks(range(len(names)), labels, fontsize=9)
     left.set_ylim(len(names) - 0.5, -0.5)
-    unit = "mean square" if task.network.loss == "squared_error" else "nats"
+    own = task.network.own_loss
+    unit = own.text if own is not None else "mean square" if task.network.loss == "squared_error" else "nats"
     left.set_xlabel(f"final training loss ({unit}{', log scale' if logarithmic else ''})")
     right.set_xlabel(f"{task.metric.test} ({task.metric.share})")
     seeds = len(summary.seeds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from goodinit.datasets import Dataset, Source
@@ -51,6 +51,9 @@ class Task:
     @property
     def metric(self) -> Metric:
         """What the task's results are measured in."""
+        if self.network.own_loss is not None:
+            usual = REGRESSION if self.data.regression else CLASSIFICATION
+            return replace(usual, loss=f"loss {self.network.own_loss.text}")
         if self.data.regression:
             return REGRESSION
         return SQUARED if self.network.loss == "squared_error" else CLASSIFICATION
@@ -58,13 +61,15 @@ class Task:
     @property
     def chance_loss(self) -> float:
         """The training loss of guessing, with seed 0's data: ln(classes); of a squared error the targets' variance."""
+        if self.network.own_loss is not None:
+            return self.network.own_loss.guess
         squared = self.network.loss == "squared_error"
         return chance_loss(self.network.loss, len(self.data.classes), self.data.targets if squared else None)
 
     @property
     def chance(self) -> str:
         """The guess that losses are held against, with its loss, as figures tell it."""
-        if self.network.loss == "squared_error":
+        if self.network.own_loss is not None or self.network.loss == "squared_error":
             return f"{self.metric.guess}: {self.chance_loss:.4g}"
         return f"{self.metric.guess}: ln {len(self.data.classes)} = {self.chance_loss:.4f}"
 

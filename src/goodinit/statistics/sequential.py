@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, special
+from scipy import special
 
 from goodinit.arguments import check_count
 from goodinit.errors import GoodinitError
@@ -95,6 +95,8 @@ def share_at_least(wins: int, losses: int, *, level: float = 0.95) -> float:
     low, high = 1e-9, max(w / (w + lost) if w + lost else 0.0, 1e-9)
     if over(low) <= 0:
         return 0.0
+    from scipy import optimize  # here, since it takes longer to import than all else
+
     return float(optimize.brentq(over, low, min(high, 1 - 1e-9)))
 
 

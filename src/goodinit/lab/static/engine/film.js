@@ -7,6 +7,7 @@ import { drawStart, needsServer, readActivation } from "./laws.js";
 import { measure } from "./measure.js";
 import { networkOf, targets } from "./network.js";
 import { Camera } from "./picture.js";
+import { others } from "./seeds.js";
 import { forecast } from "./theory.js";
 import { interval } from "./trainer.js";
 import { UNIT, affordable, momentsOf, viewOf } from "./view.js";
@@ -86,7 +87,7 @@ export class Film {
       let last = camera.frame(drawn.parameters);
       tell("begin", { frame: last, expected, measure: before, findings: judge(before, this.table.findings) });
       const curved = scene.seeds > 1 ? momentsOf(scene.steps, BAND_MOMENTS) : [];
-      this.curves = curvesOf();
+      this.curves = scene.seeds > 1 ? curvesOf() : null;
       const shown = (_, step, parameters) => {
         if (step > 0 && this.moments.includes(step)) {
           last = camera.frame(parameters);
@@ -106,16 +107,19 @@ export class Film {
     }
   }
 
-  /** After `run`, tell the curves of the scene's seeds, one after another, at the bands' moments. */
-  async seeds(tell) {
+  /**
+   * Tell the curves of seeds at the bands' moments: of the scene's own where `run` has come to it, and of those that
+   * `next(most)` gives, until it gives none.
+   */
+  async seeds(tell, next = others(this.scene)) {
     const { scene } = this;
-    if (scene.seeds < 2) return;
     const steps = momentsOf(scene.steps, BAND_MOMENTS);
-    tell("seed", { steps, curves: this.curves });
-    const last = scene.seed + scene.seeds;
-    for (let seed = scene.seed + 1; seed < last; ) {
+    if (this.curves) tell("seed", { seed: scene.seed, steps, curves: this.curves });
+    for (;;) {
+      const group = await next(this.together());
+      if (!group.length) return;
+      const [seed] = group;
       const { data, network } = this.stage(seed);
-      const group = Array.from({ length: Math.min(this.together(), last - seed) }, (_, i) => seed + i);
       const starts = await Promise.all(group.map((each) => this.start(each, network)));
       const camera = new Camera(this.core, network, data, { ...this.view, box: null });
       const curves = group.map(curvesOf);
@@ -125,8 +129,7 @@ export class Film {
       } finally {
         camera.close();
       }
-      for (const each of curves) tell("seed", { steps, curves: each });
-      seed += group.length;
+      curves.forEach((each, i) => tell("seed", { seed: group[i], steps, curves: each }));
     }
   }
 

@@ -3,12 +3,15 @@
 
 import { checked } from "./check.js";
 import { readTable } from "./csv.js";
+import { keep, kept } from "./kept.js";
 import { Refused } from "./refused.js";
+import { bandsOf, others } from "./seeds.js";
 
 const here = (path) => new URL(path, import.meta.url);
-const files = new Map(); // CSV files of this page: id -> {name, columns, rows, text}
+const files = new Map(); // CSV files of this tab: id -> {name, columns, rows, text}
 const workers = [];
 const USUAL = 3; // starts of the classic scene
+const MOST_WORKERS = 8; // each holds the kernels and a network's passes
 let server = null;
 let table = null;
 let kernels = null;
@@ -24,21 +27,39 @@ async function got(path, kind) {
   return answer[kind]();
 }
 
-/** The catalogue; the kernels are fetched meanwhile. */
+/** The catalogue; the kernels are fetched meanwhile, and given to the Workers that a scene usually needs. */
 export async function catalogue() {
   kernels ??= got("goodinit.wasm", "arrayBuffer").then((bytes) => WebAssembly.compile(bytes));
   for (let k = 0; k < USUAL; k += 1) worker(k); // their code is fetched meanwhile too
   table ??= await (server ? server.catalogue() : got("../catalogue.json", "json"));
+  for (let k = 0; k < USUAL; k += 1) readyWorker(k).catch(() => null); // the training says what went wrong
   return table;
 }
 
 export async function sendCsv(file) {
   const key = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
   const text = await file.text();
-  const read = readTable(file.name, text, table.limits);
+  const told = take(key, file.name, text);
+  return { ...told, kept: keep({ id: key, name: file.name, text }) };
+}
+
+function take(key, name, text) {
+  const read = readTable(name, text, table.limits);
   files.set(key, { ...read, text });
   while (files.size > table.limits.csv_files) files.delete(files.keys().next().value);
   return { csv: key, name: read.name, rows: read.rows.length, columns: read.columns, target: read.columns.at(-1) };
+}
+
+/** The files that were kept over a reload, as `sendCsv` told them. */
+export function keptFiles() {
+  return kept().flatMap(({ id, name, text }) => {
+    try {
+      return [take(id, name, text)];
+    } catch (error) {
+      if (error instanceof Refused) return [];
+      throw error;
+    }
+  });
 }
 
 /** The file that a scene names, for a server that has to read it too. */
@@ -70,7 +91,7 @@ export async function train(given, heard, signal) {
     workers.splice(0).forEach((each) => each.worker.terminate());
   }
   const id = (turn += 1);
-  const starts = scene.inits.map(() => ({ begin: null, frames: [], outcome: null, seeds: [] }));
+  const starts = scene.inits.map(() => ({ begin: null, frames: [], outcome: null, seeds: new Array(scene.seeds + 1).fill(null) }));
   let [begun, framed, trained, banded] = [false, 0, 0, 0];
 
   /** Put what the starts told side by side, as far as all of them have come. */
@@ -86,7 +107,7 @@ export async function train(given, heard, signal) {
       framed = ready;
       heard("frames", { frames });
     }
-    const seeds = Math.min(...starts.map((start) => start.seeds.length));
+    const seeds = Math.min(...starts.map((start) => start.seeds.findIndex((each) => !each)));
     if (seeds > banded) {
       banded = seeds;
       heard("seeds", { done: seeds, of: scene.seeds, steps: starts[0].seeds[0].steps, starts: starts.map((start) => bandsOf(start.seeds.slice(0, seeds))) });
@@ -95,7 +116,7 @@ export async function train(given, heard, signal) {
   const hear = (k, event, facts) => {
     if (event === "scene") heard("scene", facts);
     else if (event === "frame") starts[k].frames.push(facts);
-    else if (event === "seed") starts[k].seeds.push(facts);
+    else if (event === "seed") starts[k].seeds[facts.seed - scene.seed] = facts;
     else starts[k][event] = facts;
     gather();
   };
@@ -104,15 +125,24 @@ export async function train(given, heard, signal) {
   heard("end", { starts: starts.map(({ begin, outcome }) => ({ ...outcome, findings: begin.findings })), seconds });
 }
 
-/** Have every start's Worker do its part; ends when all have. */
+/** How many Workers help with the seeds of a scene: those for which there are processors, where this page trains. */
+function helpers({ inits, seeds }) {
+  if (server || seeds < 3) return 0;
+  const most = Math.min(navigator.hardwareConcurrency ?? 1, MOST_WORKERS, inits.length * (seeds - 1));
+  return Math.max(0, most - inits.length);
+}
+
+/** Have every start's Worker do its part, and helpers as many seeds of it as they come to; ends when all have. */
 async function all(id, scene, signal, hear) {
-  const used = await Promise.all(scene.inits.map((_, k) => readyWorker(k)));
+  const starts = scene.inits.length;
+  const used = await Promise.all(Array.from({ length: starts + helpers(scene) }, (_, i) => readyWorker(i)));
+  const left = scene.inits.map(() => others(scene));
   signal.throwIfAborted();
   const kept = scene.data.name === "csv" ? [[scene.data.csv, files.get(scene.data.csv)]] : [];
   const ended = new AbortController();
   const shared = server && trainings(id, used, AbortSignal.any([signal, ended.signal]));
-  await Promise.all(
-    used.map((each, k) => new Promise((done, fail) => {
+  const part = (each, k, helps) =>
+    new Promise((done, fail) => {
       signal.addEventListener("abort", () => fail(signal.reason), { once: true });
       each.onerror = (event) => fail(new Refused({ code: "internal", message: event.message ?? "" }));
       each.onmessage = ({ data: { id: of, event, facts } }) => {
@@ -120,11 +150,16 @@ async function all(id, scene, signal, hear) {
         if (event === "done") done();
         else if (event === "error") fail(new Refused(facts));
         else if (event === "train") shared(k, facts).catch(fail);
+        else if (event === "next") left[k](facts).then((seeds) => each.postMessage({ id, seeds }));
         else hear(k, event, facts);
       };
-      each.postMessage({ id, scene, k, files: kept });
-    })),
-  ).catch((error) => {
+      each.postMessage({ id, scene, k, helps, files: kept });
+    });
+  const parts = used.map(async (each, i) => {
+    if (i < starts) return part(each, i, false);
+    for (let turn = 0; turn < starts; turn += 1) await part(each, (i + turn) % starts, true);
+  });
+  await Promise.all(parts).catch((error) => {
     ended.abort();
     for (const each of used) each.postMessage({ stop: id });
     throw error;
@@ -148,20 +183,4 @@ function trainings(id, used, signal) {
     const ends = await server.train(tasks, moments, shown, signal);
     parted(ends).forEach((own, i) => used[i].postMessage({ id, ends: own }));
   };
-}
-
-const SHARES = { low: 0.1, middle: 0.5, high: 0.9 };
-
-/** The seeds at a tenth, the middle and nine tenths of all, at each moment; a loss that is not finite counts as the largest. */
-export function bandsOf(seeds) {
-  const places = Object.entries(SHARES).map(([name, share]) => [name, Math.min(seeds.length - 1, Math.max(0, Math.ceil(share * seeds.length) - 1))]);
-  const band = (name) => {
-    const made = Object.fromEntries(places.map(([place]) => [place, []]));
-    seeds[0].steps.forEach((_, at) => {
-      const ordered = Float64Array.from(seeds, (seed) => (Number.isFinite(seed.curves[name][at]) ? seed.curves[name][at] : Infinity)).sort();
-      for (const [place, i] of places) made[place].push(Number.isFinite(ordered[i]) ? ordered[i] : null);
-    });
-    return made;
-  };
-  return Object.fromEntries(Object.keys(seeds[0].curves).map((name) => [name, band(name)]));
 }

@@ -10,6 +10,7 @@ const turns = new MessageChannel();
 let current = null;
 let ready = null;
 let asked = null; // the training that the page has been asked for: {shown, done, stop}
+let given = null; // told the seeds that the page was asked for
 
 class Cancelled extends Error {}
 
@@ -30,14 +31,19 @@ function trainer(id) {
   });
 }
 
-async function work({ id, scene, k, files }) {
+/** The film of start k, and then its seeds; or of these as many as come to this Worker where another one makes the film. */
+async function work({ id, scene, k, files, helps }) {
   const tell = (event, facts) => current === id && postMessage({ id, event, facts });
   try {
     await ready;
     const film = new Film({ ...held, files: new Map(files), train: trainer(id) }, scene, k);
-    if (k === 0) tell("scene", film.opening());
-    await film.run(tell);
-    await film.seeds(tell);
+    const next = (most) => new Promise((done) => {
+      given = done;
+      tell("next", most);
+    });
+    if (k === 0 && !helps) tell("scene", film.opening());
+    if (!helps) await film.run(tell);
+    if (scene.seeds > 1) await film.seeds(tell, next);
     tell("done", null);
   } catch (error) {
     if (error instanceof Cancelled || current !== id) return;
@@ -60,6 +66,7 @@ self.onmessage = ({ data: message }) => {
       asked.stop(error);
     }
   } else if (message.ends && message.id === current) asked.done(message.ends);
+  else if (message.seeds && message.id === current) given(message.seeds);
   else if (message.scene || message.stop === current) {
     current = message.id ?? null;
     asked?.stop(new Cancelled());

@@ -1,4 +1,5 @@
-// Lines over training and over layers, by uPlot. A chart is made once for a run and told new data as frames come.
+// Lines over training and over layers, by uPlot. A chart is told data as frames come, and drawn where it is near the screen:
+// making one takes longer than all maps of a frame.
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { el } from "./dom.js";
@@ -7,6 +8,8 @@ import { probe } from "./probe.js";
 import { colour, faint } from "./theme.js";
 
 const TINY = 1e-12; // the least a logarithmic axis shows
+const shown = new Map(); // the charts by their boxes
+const near = new IntersectionObserver((seen) => seen.forEach(({ target, isIntersecting }) => shown.get(target)?.come(isIntersecting)), { rootMargin: "200px" });
 
 const axis = (extra) => ({
   stroke: () => colour("muted"),
@@ -30,17 +33,20 @@ const exponent = (value) => {
   return power >= -2 && power <= 3 ? String(+(10 ** power).toPrecision(1)) : `1e${power}`;
 };
 
+/** Draw all charts, near the screen or not: for print and for the file that is saved. */
+export const drawCharts = () => shown.forEach((chart) => chart.drawn());
+window.addEventListener("beforeprint", drawCharts);
+
 /** A chart in a box: `lines` are its series ({stroke, dash, width, fill, band}); `log` makes its y axis logarithmic. */
 export class Chart {
   constructor(box, { lines, log = false, height = 130, range = null, limits = null, xLimits = null, yFormat = figure, xFormat = figure, label = "", points = false, heading = null, labels = [], read = null }) {
-    this.box = box;
-    this.log = log;
+    Object.assign(this, { box, log, heading, labels, told: read ?? figure, data: null, at: null, made: null, near: false, late: false });
     this.head = el("div", { class: "playhead", hidden: true });
     box.replaceChildren();
     box.setAttribute("role", "img");
     if (label) box.setAttribute("aria-label", label);
-    const options = {
-      width: Math.max(80, Math.floor(box.clientWidth)),
+    box.style.minHeight = `${height}px`;
+    this.options = {
       height,
       padding: [8, 16, 0, 0],
       legend: { show: false },
@@ -61,15 +67,41 @@ export class Chart {
       series: [{}, ...lines.map((line) => series(line, points))],
       bands: lines.flatMap((line, i) => (line.band ? [{ series: [i + 1, i + 2], fill: line.band }] : [])),
     };
-    this.plot = new uPlot(options, [[0, 1], ...lines.map(() => [null, null])], box);
-    this.plot.over.append(this.head);
-    Object.assign(this, { heading, labels, told: read ?? figure, data: null });
     probe.watch(box, this);
+    shown.set(box, this);
+    near.observe(box);
+  }
+
+  /** What is drawn, made when it is first asked for. */
+  get plot() {
+    if (this.made) return this.made;
+    const width = Math.max(80, Math.floor(this.box.clientWidth));
+    this.made = new uPlot({ ...this.options, width }, [[0, 1], ...this.options.series.slice(1).map(() => [null, null])], this.box);
+    this.made.over.append(this.head);
+    this.late = true;
+    this.drawn();
+    return this.made;
+  }
+
+  /** It comes near the screen, or leaves it. */
+  come(near) {
+    this.near = near;
+    if (near) this.drawn();
+  }
+
+  /** Draw what came while it was far from the screen. */
+  drawn() {
+    const { plot, data } = this;
+    if (!this.late) return;
+    this.late = false;
+    if (data) plot.setData(this.log ? [data[0], ...data.slice(1).map((line) => line.map(positive))] : data.map((line) => line.map(finite)));
+    if (this.at !== null) this.mark(this.at);
   }
 
   /** The values of every named line at the x that is nearest to a pixel. */
   read(x) {
     if (!this.data || !this.heading) return null;
+    this.drawn();
     const { over, data } = this.plot;
     const shift = over.getBoundingClientRect().left - this.box.getBoundingClientRect().left;
     const named = this.labels.map((label, i) => [label, this.data[i + 1]]).filter(([label, line]) => label && line?.some((value) => value !== null));
@@ -97,28 +129,33 @@ export class Chart {
   }
 
   set(data) {
-    this.data = data;
-    this.plot.setData(this.log ? [data[0], ...data.slice(1).map((line) => line.map(positive))] : data.map((line) => line.map(finite)));
+    Object.assign(this, { data, late: true });
+    if (this.near) this.drawn();
   }
 
   /** The line that says where in training the pictures are. */
   mark(x) {
+    this.at = x;
+    if (!this.near && !this.made) return;
     this.head.hidden = false;
     this.head.style.transform = `translateX(${this.plot.valToPos(x, "x")}px)`;
   }
 
   resize() {
     probe.hide();
+    if (!this.made) return;
     const width = Math.floor(this.box.clientWidth);
     if (width > 80 && width !== this.plot.width) this.plot.setSize({ width, height: this.plot.height });
   }
 
   redraw() {
-    this.plot.redraw(false);
+    this.made?.redraw(false);
   }
 
   destroy() {
-    this.plot.destroy();
+    shown.delete(this.box);
+    near.unobserve(this.box);
+    this.made?.destroy();
   }
 }
 

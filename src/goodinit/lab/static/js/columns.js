@@ -1,5 +1,6 @@
 // The starts side by side: a column each, with its pictures. Pictures that are off the screen are not drawn.
 
+import { drawCharts } from "./charts.js";
 import { el } from "./dom.js";
 import { FIGURES } from "./figures.js";
 import { findings, outcome } from "./findings.js";
@@ -19,7 +20,7 @@ export class Columns {
     window.addEventListener("beforeprint", () => this.run && this.drawAll());
   }
 
-  /** Show a run that has begun. The columns are kept where they fit, so that a change does not flicker. */
+  /** Be ready to draw a run that has begun. The columns are kept where they fit, so that a change does not flicker. */
   show(run, view) {
     this.run = run;
     this.view = view;
@@ -28,6 +29,7 @@ export class Columns {
     for (const column of this.columns) column.begin(run);
     this.arrived();
     this.words();
+    this.measure();
   }
 
   rebuild(shape) {
@@ -45,12 +47,11 @@ export class Columns {
     }
   }
 
-  /** Frames have come: lines and strips grow. */
+  /** Frames have come: lines and strips grow, once they are drawn. */
   arrived() {
     const all = this.run.starts.map((_, k) => k);
     const limits = all.map((k) => (this.view.axes === "own" ? limitsOf(this.run, [k]) : k ? null : limitsOf(this.run, all)));
     for (const column of this.columns) for (const each of column.figures) each.arrived(this.run, limits[column.k] ?? limits[0]);
-    this.draw(this.frame);
   }
 
   words() {
@@ -74,8 +75,10 @@ export class Columns {
     each.draw(this.run, this.frame, this.view);
   }
 
-  /** Columns that do not fit beside each other are scrolled, by the keyboard too. */
-  recheck() {
+  /** How wide the figures are. Columns that do not fit beside each other are scrolled, by the keyboard too. */
+  measure() {
+    this.width = this.root.clientWidth;
+    for (const column of this.columns) for (const each of column.figures) each.width = each.node.clientWidth;
     const scrolled = this.root.scrollWidth > this.root.clientWidth + 1;
     if (scrolled) this.root.setAttribute("tabindex", "0");
     else this.root.removeAttribute("tabindex");
@@ -84,6 +87,7 @@ export class Columns {
   /** Every picture, seen or not: for print and for the file that is saved. */
   drawAll() {
     for (const column of this.columns) column.figures.forEach((each) => this.paint(each));
+    drawCharts();
   }
 
   seen(entries) {
@@ -97,9 +101,8 @@ export class Columns {
 
   resized() {
     if (!this.run || this.root.clientWidth === this.width) return;
-    this.width = this.root.clientWidth;
+    this.measure();
     for (const column of this.columns) column.resize();
-    this.recheck();
     this.draw(this.frame);
   }
 

@@ -20,7 +20,7 @@ export class LayersFigure extends Figure {
   }
 
   draw(run, f) {
-    this.picture.draw(run, this.k, f, this.node.clientWidth, heightFor(run.network.widths.length - 1));
+    this.picture.draw(run, this.k, f, this.width, heightFor(run.network.widths.length - 1));
     probe.refresh(this.canvas);
   }
 

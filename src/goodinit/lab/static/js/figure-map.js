@@ -28,7 +28,7 @@ export class MapFigure extends Figure {
   }
 
   draw(run, f, view) {
-    this.picture.draw(run, run.frames[f].starts[this.k], Math.min(this.node.clientWidth, 460), view);
+    this.picture.draw(run, run.frames[f].starts[this.k], Math.min(this.width, 460), view);
     this.legend.draw(run, view);
     probe.refresh(this.canvas);
   }

@@ -22,7 +22,7 @@ export class NetworkFigure extends Figure {
   }
 
   draw(run, f, view) {
-    this.picture.draw(run, run.frames[f].starts[this.k], this.node.clientWidth, TALL, view);
+    this.picture.draw(run, run.frames[f].starts[this.k], this.width, TALL, view);
     probe.refresh(this.canvas);
   }
 

@@ -9,6 +9,7 @@ export class Figure {
     this.k = k;
     this.charts = [];
     this.visible = false;
+    this.width = 0; // pixels, measured for all figures at once: each measure between drawings would lay the page out
     this.node = el("figure", {}, said("figcaption", title), ...inside);
   }
 

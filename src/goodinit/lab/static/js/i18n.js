@@ -19,7 +19,7 @@ export function preferred() {
   return "en";
 }
 
-/** Load a language and put its words into every element that asks for them. */
+/** Load a language; `fill` puts its words into the page. */
 export async function use(language, { remember: keep = false } = {}) {
   if (loaded !== language) {
     const answer = await fetch(new URL(`../texts/${language}.json`, import.meta.url));
@@ -29,7 +29,6 @@ export async function use(language, { remember: keep = false } = {}) {
   current = loaded = language;
   if (keep) remember(KEPT, language);
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
-  fill(document);
   for (const each of LANGUAGES) document.getElementById(`lang-${each}`).setAttribute("aria-pressed", String(each === language));
 }
 

@@ -6,7 +6,7 @@ import { Columns } from "./columns.js";
 import { trouble } from "./controls.js";
 import { byId, el, settled } from "./dom.js";
 import { explanation } from "./explain.js";
-import { language, said, t, use, whole } from "./i18n.js";
+import { fill, language, said, t, use, whole } from "./i18n.js";
 import { Lesson } from "./lesson.js";
 import { lessonNamed } from "./lessons.js";
 import { explained, show, showAgain, unread } from "./messages.js";
@@ -27,7 +27,7 @@ export class Lab {
   constructor(catalogue) {
     this.catalogue = catalogue;
     this.defaults = catalogue.defaults;
-    this.files = new Map(); // CSV files sent from this page: id -> what the server said of it
+    this.files = new Map(api.keptFiles().map((told) => [told.csv, told])); // CSV files of this tab: id -> what was read of it
     this.scene = copy(this.defaults);
     this.view = { ...VIEW };
     this.run = null;
@@ -187,12 +187,10 @@ export class Lab {
     this.controls();
     const was = this.wanted ?? (atEnd ? Infinity : at);
     const goal = steps.findIndex((step) => step >= was);
-    this.columns.recheck();
-    this.player.load(steps.length, goal < 0 ? steps.length - 1 : goal);
+    this.player.load(steps.length, goal < 0 ? steps.length - 1 : goal, this.playing);
     this.wanted = null;
-    this.lesson.begun();
-    if (this.playing) this.player.play();
     this.playing = false;
+    this.lesson.begun();
     requestAnimationFrame(() => {
       performance.mark("lab:first");
       document.body.classList.remove("opening");
@@ -269,6 +267,7 @@ export class Lab {
       if (file.size > this.catalogue.limits.csv_bytes) throw new Refused({ code: "too-large", field: "data.csv", message: "", allowed: { most: this.catalogue.limits.csv_bytes } });
       const told = await api.sendCsv(file);
       this.files.set(told.csv, told);
+      if (!told.kept) show("note", [() => t("data.unkept", { name: told.name })]);
       this.change((scene) => (scene.data = { name: "csv", csv: told.csv, target: told.target }) && true);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
@@ -338,13 +337,19 @@ export class Lab {
     else if (run?.begun) box.replaceChildren(...explanation(run, player.frame));
   }
 
-  async speak(chosen, keep = false) {
-    await use(chosen, { remember: keep });
+  /** The language's words in what the lab has built. */
+  translate() {
+    fill(document);
     document.title = t("title");
     this.panel.translate();
     this.quick.translate();
     this.viewing.translate();
     this.viewing.show(this.view);
+  }
+
+  async speak(chosen, keep = false) {
+    await use(chosen, { remember: keep });
+    this.translate();
     this.draw(this.player.frame);
     this.controls();
     showAgain();

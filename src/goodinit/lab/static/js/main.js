@@ -4,7 +4,7 @@ import { Refused } from "../engine/refused.js";
 import { api, keep } from "./backend.js";
 import { byId } from "./dom.js";
 import { learn } from "./findings.js";
-import { LANGUAGES, language, preferred, t, use } from "./i18n.js";
+import { LANGUAGES, preferred, use } from "./i18n.js";
 import { dropping, keys } from "./input.js";
 import { Lab } from "./lab.js";
 import { show } from "./messages.js";
@@ -15,10 +15,9 @@ const ROOMY = 960; // pixels of a window where all controls are unfolded
 
 async function open() {
   const [catalogue] = await Promise.all([api.catalogue(), use(preferred())]);
-  document.title = t("title");
   learn(catalogue.findings.texts);
   const lab = new Lab(catalogue);
-  await lab.speak(language());
+  lab.translate();
   follow(byId("theme"), () => lab.recolour());
   for (const each of LANGUAGES) byId(`lang-${each}`).addEventListener("click", () => lab.speak(each, true));
   byId("play").addEventListener("click", () => (lab.player.playing ? lab.player.pause() : lab.player.play()));
@@ -52,12 +51,13 @@ async function open() {
   const fold = () => (panelBox.open = wide.matches);
   wide.addEventListener("change", fold);
   fold();
+  document.body.classList.remove("building");
   await lab.restore();
 }
 
 keep();
 open().catch((error) => {
-  document.body.classList.remove("opening");
+  document.body.classList.remove("opening", "building");
   show("error", [() => error.message]);
   throw error;
 });

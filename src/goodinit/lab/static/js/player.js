@@ -20,13 +20,14 @@ export class Player {
     return Math.min(Math.floor(this.position), this.arrived);
   }
 
-  /** A new training: at its start, heading for `goal` (a frame) as frames arrive. */
-  load(frames, goal) {
+  /** A new training: at its start, heading for `goal` (a frame) as frames arrive, or playing. */
+  load(frames, goal, play = false) {
     this.last = frames - 1;
     this.arrived = 0;
     this.goal = goal > 0 ? Math.min(goal, this.last) : null;
     this.position = 0;
     this.shown = -1;
+    if (play) this.start();
     this.draw();
   }
 
@@ -50,11 +51,15 @@ export class Player {
   play() {
     if (this.playing) return;
     if (this.frame >= this.last) this.position = 0;
-    this.goal = null;
-    this.playing = true;
-    this.before = performance.now();
-    requestAnimationFrame(this.tick);
+    this.start();
     this.draw(true);
+  }
+
+  start() {
+    this.goal = null;
+    this.before = performance.now();
+    if (!this.playing) requestAnimationFrame(this.tick);
+    this.playing = true;
   }
 
   pause() {
