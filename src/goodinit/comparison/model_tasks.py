@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from goodinit.checkup.model_check import check
 from goodinit.comparison.batches import Batch
-from goodinit.comparison.outcome import finished, has_diverged
+from goodinit.comparison.outcome import finished, has_diverged, stopped
 from goodinit.comparison.own_losses import NamedLoss, tried
 from goodinit.comparison.starts import MEASURED
 from goodinit.datasets import Dataset
@@ -50,7 +50,7 @@ def read_factory(
 
     from goodinit import pytorch
     from goodinit.pytorch.guard import untouched
-    from goodinit.pytorch.loop import operations_of, outputs_of, seeded
+    from goodinit.pytorch.loop import outputs_of, seeded
     from goodinit.pytorch.ready import shaped
 
     text, make = load_factory(given)
@@ -62,7 +62,6 @@ def read_factory(
         model = shaped(model, inputs).model
         with untouched(model, inputs) as x, torch.no_grad():
             outputs = _try(lambda: outputs_of(model.eval(), x), text)
-        operations = operations_of(model, inputs)
     read = pytorch.read_model(model)
     listed = [(each.name, each.shape, str(each.dtype), each.kind) for each in read]
     classes = {type(module) for module in model.modules()}
@@ -80,7 +79,6 @@ def read_factory(
         str(read[0].dtype).removeprefix("torch.") if read else "float32",
         str(device),
         data is None,
-        operations=operations,
         own_loss=own,
     )
 
@@ -199,7 +197,8 @@ def _check_device(device: str) -> None:
 
 def train_models(batch: Batch, progress: Callable[[int], None] = lambda step: None) -> list[Trial]:
     """The trials of a batch's jobs: one model after the other, or as one ensemble where their task has it so."""
-    if len(batch.jobs) > 1 and batch.task.network.at_once > 1:
+    apart = batch.task.schedule.early_stopping is not None  # each ends at a step of its own
+    if len(batch.jobs) > 1 and batch.task.network.at_once > 1 and not apart:
         return _train_at_once(batch.task, batch.jobs, progress)
     with torch_threads(work_of_step(batch.task)):
         return [_train(batch.task, job, progress) for job in batch.jobs]
@@ -208,8 +207,24 @@ def train_models(batch: Batch, progress: Callable[[int], None] = lambda step: No
 def work_of_step(task: Task) -> float:
     """The multiplications and additions of a step of one model, forward and backward."""
     factory: Any = task.network
+    operations = _operations(task) if factory.operations is None else factory.operations
     examples = len(task.data.X_train)
-    return float(3 * factory.operations * min(task.schedule.batch_size or examples, examples))
+    return float(3 * operations * min(task.schedule.batch_size or examples, examples))
+
+
+_counted: dict[str, float] = {}  # by the model's fingerprint
+
+
+def _operations(task: Task) -> float:
+    """Those that one example takes forward, counted once: what PyTorch counts with takes a while to import."""
+    from goodinit.pytorch.loop import operations_of
+    from goodinit.pytorch.ready import shaped
+
+    fingerprint = task.network.facts["fingerprint"]
+    if fingerprint not in _counted:
+        model, inputs = model_of(task)
+        _counted[fingerprint] = operations_of(shaped(model, inputs).model, inputs)
+    return _counted[fingerprint]
 
 
 def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
@@ -349,6 +364,11 @@ def _run(
     targets, answers = (torch.from_numpy(np.ascontiguousarray(each)).to(device) for each in (data.y_train, data.y_test))
     found = _findings(model, shown.to(device), targets[: len(shown)], factory.criterion) if factory.checked else ()
     order = batches(len(X), task.schedule, KeyedStream(job.seed))
+    validation = None
+    if task.schedule.early_stopping is not None:
+        held = task.source.validation(job.seed)
+        aside = torch.from_numpy(np.ascontiguousarray(held.y_test)).to(device)
+        validation = _inputs(model, held.X_test, factory.device), aside
     with seeded(job.seed, "training"):
         run = train_model(
             model.train(),
@@ -363,6 +383,8 @@ def _run(
             batches=order,
             factor=task.schedule.factor,
             clipping=task.schedule.gradient_clipping,
+            validation=validation,
+            patience=task.schedule.early_stopping or 1,
             progress=progress,
             multipliers=done.multipliers(task.schedule.optimizer),
         )
@@ -377,7 +399,9 @@ def _measured(
 
     factory: Any = task.network
     scores = [score_of(factory.loss, run.outputs, targets), score_of(factory.loss, tested, answers)]
-    return replace(_trial(task, job, run, found, scores), test_loss=float(loss_of(factory.criterion, tested, answers)))
+    test_loss = float(loss_of(factory.criterion, tested, answers))
+    trial = replace(_trial(task, job, run, found, scores), test_loss=test_loss)
+    return stopped(trial, run.best_step, run.stopped_at)
 
 
 def _findings(model: nn.Module, inputs: Any, targets: Any, kind: Criterion) -> tuple[Finding, ...]:
