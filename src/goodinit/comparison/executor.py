@@ -11,7 +11,7 @@ from goodinit.comparison.batches import Batch
 from goodinit.comparison.limits import time_limit
 from goodinit.comparison.origins import origin_of
 from goodinit.comparison.outcome import failed
-from goodinit.comparison.side_by_side import Pace, places, trained
+from goodinit.comparison.side_by_side import TrialPace, places, trained
 from goodinit.comparison.trials import train_batch
 from goodinit.errors import GoodinitError
 from goodinit.results import Task, Trial
@@ -45,11 +45,11 @@ class LocalExecutor:
         threads: int | None = None,
         time_limit: float | None = None,
         deadly: bool = False,
-        pace: Pace | None = None,
+        pace: TrialPace | None = None,
     ) -> None:
         self.engine, self.perturbations, self.progress = engine, perturbations, progress
         self.threads, self.time_limit, self.deadly = threads, time_limit, deadly
-        self.pace = pace or Pace()
+        self.pace = pace or TrialPace()
 
     def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Trial]]]:
         """Each batch with its finished trials."""

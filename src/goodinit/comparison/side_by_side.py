@@ -25,7 +25,7 @@ from goodinit.results import Task, Trial
 from goodinit.streams import processors
 from goodinit.threads import ALONE
 
-__all__ = ["Pace", "places", "trained"]
+__all__ = ["TrialPace", "places", "trained"]
 
 PAYS: Final = 0.1  # seconds of a trial: to fork, and to touch what is shared, takes half of it
 LEAST: Final = 2e-4  # seconds of a step of any model: what Python's part of it takes
@@ -34,7 +34,7 @@ LOAD: Final = 2.0  # seconds of trials for one process: what it is made for is t
 Train = Callable[[Batch, Callable[[int], None]], list[Trial]]
 
 
-class Pace:
+class TrialPace:
     """How long a trial of each task takes, by the task's name."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ def places(task: Task, threads: int | None = None) -> int:
     return min(torch.get_num_threads(), processors(), threads or processors())
 
 
-def trained(batches: Sequence[Batch], count: int, train: Train, pace: Pace) -> Iterator[tuple[Batch, list[Trial]]]:
+def trained(batches: Sequence[Batch], count: int, train: Train, pace: TrialPace) -> Iterator[tuple[Batch, list[Trial]]]:
     """The batches with their trials as they end, from `count` processes, in each of which `train` gives them in turn.
 
     What a process could not give, since a batch's training raised or the process was lost, is trained here, so that
