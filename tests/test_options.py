@@ -124,6 +124,7 @@ OTHERS = {  # what else is told, and a value that the classic task does not have
     "gradient_clipping": ({}, 1.0),
     "learning_rate_schedule": ({}, "cosine"),
     "warmup": ({}, 3),
+    "early_stopping": ({}, 2),
     "stream": ({}, "keyed"),
     "record_every": ({}, 17),
     "dtype": ({}, "float32"),

@@ -1,4 +1,7 @@
-"""The best rate of an MLP on digits as it widens, standard and muP: the check, and the proof beside it."""
+"""Standard and muP as an MLP widens: the check, on normal inputs and on digits, and the best rate beside it, on digits.
+
+python examples/transfer/rates.py check | rates
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,22 @@ def batch(step, count=64):
     return x[rows], y[rows]
 
 
+def normal(make):
+    """With a batch of normal inputs with labels by chance, others for each seed: digits' pixels go together."""
+
+    def made(width):
+        generator = torch.Generator().manual_seed(torch.initial_seed())  # which is the run's
+        return make(width), torch.randn(64, 64, generator=generator), torch.randint(10, (64,), generator=generator)
+
+    return made
+
+
 def standard(width):
-    """He's start and one rate for all."""
+    """He's start, of the readout too, and one rate for all."""
     model = models.MLP(width)
     models.fill(model, "readout start")
+    with torch.no_grad():
+        model.readout.weight.mul_(2**0.5)
     return model
 
 
@@ -48,14 +63,21 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     what = sys.argv[1] if len(sys.argv) > 1 else "check"
     for make, optimizer in ((standard, standard_optimizer), (mup, mup_optimizer)):
-        options = {"batch": batch, "loss": functional.cross_entropy, "optimizer": optimizer, "learning_rate": 1e-2}
+        options = {"loss": functional.cross_entropy, "optimizer": optimizer, "learning_rate": 1e-2}
         if what == "check":
-            found = goodinit.transfer(make, widths=[64, 128, 256, 512, 1024], steps=3, seeds=5, **options)
-            print(make.__name__, found.answer)
-            for row in found.layers:
-                each = row.coordinates["size"].slope
-                print(f"    {row.name}: {each.value:+.2f} [{each.low:+.2f}, {each.high:+.2f}]", flush=True)
+            options |= {"widths": [64, 128, 256, 512, 1024], "steps": 3, "seeds": 5}
+            for inputs in ("normal", "digits"):
+                if inputs == "normal":
+                    found = goodinit.transfer(normal(make), **options)
+                else:
+                    found = goodinit.transfer(make, batch=batch, **options)
+                print(make.__name__, inputs, found.answer)
+                for row in found.layers:
+                    each = row.coordinates["size"].slope
+                    print(f"    {row.name}: {each.value:+.3f} [{each.low:+.3f}, {each.high:+.3f}]", flush=True)
         else:
             rates = [2.0**-k for k in range(4, 12)]
-            found = goodinit.transfer(make, widths=[64, 256, 1024], steps=3, seeds=2, rates=rates, **options)
+            found = goodinit.transfer(
+                make, widths=[64, 256, 1024], steps=3, seeds=2, rates=rates, batch=batch, **options
+            )
             print(make.__name__, found.answer, found.proof.answer, sep="\n    ", flush=True)

@@ -292,6 +292,22 @@ def test_a_stream_that_begins_small_does_not_grow_from_block_to_block():
     assert "residual-growth" not in severe(goodinit.check(PreNorm("plain", blocks=4), x))
 
 
+def test_a_stream_whose_first_addition_is_small_grows_by_as_much_in_each_block_behind_norms():
+    """As of a model whose attention averages its first values, in front of gates that square the size."""
+    x = torch.randn(64, 32, generator=torch.Generator().manual_seed(0))
+
+    class PreNorm(Stream):
+        def forward(self, x):
+            x = 0.05 * x
+            for number, (up, down, norm) in enumerate(zip(self.ups, self.downs, self.norms, strict=True)):
+                x = x + (1.0 if number else 0.25) * down(torch.relu(up(norm(x))))
+            return self.head(x)
+
+    found = goodinit.check(PreNorm("plain", blocks=12), x)
+    assert found.start.sums[-1].total_rms > 10 * found.start.sums[0].total_rms
+    assert "residual-growth" not in severe(found)
+
+
 def test_a_packed_projection_drawn_as_one_matrix():
     x = torch.randn(4, 6, 64)
     inputs = {"query": x, "key": x, "value": x}

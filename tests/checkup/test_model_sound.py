@@ -280,3 +280,24 @@ def test_the_size_of_a_gate_is_not_that_of_the_signal() -> None:
     assert all(gating == (name in ("down", "up")) for name, _, gating in sizes)
     assert max(rms for _, rms, gating in sizes if gating) < 0.1
     assert "vanishing-signal" not in {each.code for each in checkup.findings}
+
+
+class Decay(nn.Module):
+    """A signal that a gate lets through, with an offset and a rate of its own, as state spaces have them."""
+
+    def __init__(self, offset: float, rate: float) -> None:
+        super().__init__()
+        self.into, self.gate, self.head = nn.Linear(16, 64), nn.Linear(64, 64, bias=False), nn.Linear(64, 2)
+        self.offset, self.rate = nn.Parameter(torch.full((64,), offset)), nn.Parameter(torch.full((64,), rate))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.into(x))
+        return self.head(x * (1 - torch.sigmoid(self.rate * (self.gate(x) + self.offset))))
+
+
+@pytest.mark.parametrize(("offset", "rate", "found"), [(-5.0, 4.0, False), (0.0, 200.0, True)])
+def test_gates_that_an_offset_holds_closed_are_a_start_and_torn_ones_are_not(offset, rate, found) -> None:
+    torch.manual_seed(0)
+    inputs, targets = torch.randn(64, 16), torch.randint(0, 2, (64,))
+    checkup = goodinit.check(Decay(offset, rate), inputs, targets, loss=functional.cross_entropy)
+    assert ("saturated-units" in {each.code for each in checkup.findings}) == found

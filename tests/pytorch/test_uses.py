@@ -314,6 +314,46 @@ def test_queries_keys_and_routers_go_into_a_softmax() -> None:
     assert [call.module for call in calls if call.scoring] == ["q", "k", "route", "q", "k"]
 
 
+class Experts(nn.Module):
+    """Stacked experts in a residual branch, two to a token; all tokens are sorted and multiplied at once."""
+
+    def __init__(self, router: str) -> None:
+        super().__init__()
+        self.router, self.into = router, nn.Linear(8, 32)
+        self.gate = nn.Linear(32, 4, bias=False)
+        self.up, self.down = nn.Parameter(torch.randn(4, 128, 32)), nn.Parameter(torch.randn(4, 32, 64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.into(x)
+        scores = self.gate(x).softmax(-1) if self.router == "softmax" else torch.sigmoid(self.gate(x))
+        shares, chosen = scores.topk(2, dim=-1)
+        shares /= shares.sum(-1, keepdim=True)
+        expert, order = chosen.reshape(-1).sort()
+        ends = torch.bincount(expert, minlength=4).cumsum(0).int()
+        one, other = functional.grouped_mm(x[order // 2], self.up.transpose(1, 2), offs=ends).chunk(2, dim=-1)
+        made = functional.grouped_mm(functional.silu(one) * other, self.down.transpose(1, 2), offs=ends)
+        made = made * shares.reshape(-1)[order, None]
+        return x + made[order.argsort()].view(len(x), 2, 32).sum(1)
+
+
+@pytest.mark.skipif(not hasattr(functional, "grouped_mm"), reason="PyTorch 2.10 has products of groups")
+@pytest.mark.parametrize("router", ["softmax", "sigmoid"])
+def test_experts_whose_products_are_made_at_once_are_layers_of_their_branch(router: str) -> None:
+    model, x = Experts(router), torch.randn(64, 8)
+    made = trace(model, x)
+    assert [(call.weight, call.activation, call.residual) for call in made.calls[2:]] == [
+        ("up", "silu", False),
+        ("down", None, True),
+    ]
+    assert [each.branch for each in made.sums] == [(3,)]
+    done = goodinit.initialize(model, "he_normal", seed=0, inputs=x)
+    assert (done["up"].fan_in, done["down"].fan_in) == (32, 64)
+    up, down = goodinit.check(model, x).layers[2:]
+    assert (up.fan_in, down.fan_in) == (32, 64)
+    assert up.signal.rms == pytest.approx(up.signal.rms_expected, rel=0.1)
+    assert down.signal.rms == pytest.approx(down.signal.rms_expected, rel=0.1)
+
+
 def test_what_becomes_of_an_output_outside_of_pytorch_is_not_taken_for_nothing() -> None:
     class Clipped(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

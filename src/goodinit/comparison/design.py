@@ -247,6 +247,7 @@ def _made_model(name: str | None, base: str, changes: Mapping[str, Any]) -> Task
         raise GoodinitError(f"the loss squared_error needs numbers to predict with a model; {source.text} has classes")
     factory = read_factory(options["model"], source.dataset(0), as_word(options["device"]), own)
     factory = replace(factory, brings_data=given is None)
+    source = replace(source, validated=schedule.early_stopping is not None)
     return Task(str(name or factory.text), source, factory, schedule, "keyed", cast(Dtype, factory.dtype))
 
 
@@ -269,6 +270,7 @@ def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bo
     check_size(network)
     if name is None:
         name = base if not varied or base != "classic" else source.text if data != "circles" else "circles"
+    source = replace(source, validated=schedule.early_stopping is not None)
     return Task(str(name), source, network, schedule, options["stream"], options["dtype"])
 
 

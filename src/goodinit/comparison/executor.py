@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
@@ -10,6 +11,7 @@ from goodinit.comparison.batches import Batch
 from goodinit.comparison.limits import time_limit
 from goodinit.comparison.origins import origin_of
 from goodinit.comparison.outcome import failed
+from goodinit.comparison.side_by_side import TrialPace, places, trained
 from goodinit.comparison.trials import train_batch
 from goodinit.errors import GoodinitError
 from goodinit.results import Task, Trial
@@ -27,10 +29,11 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """This machine, one batch after the other. `progress` is told trained networks.
+    """This machine, one batch after the other; small models side by side. `progress` is told trained networks.
 
     The engine uses all cores, or `threads` of them. A trial that takes longer than `time_limit` seconds by itself has
-    failed; `deadly` lets the process end where its code cannot be interrupted.
+    failed; `deadly` lets the process end where its code cannot be interrupted. `pace` is what executors that
+    follow one another have seen of each task.
     """
 
     def __init__(
@@ -42,22 +45,52 @@ class LocalExecutor:
         threads: int | None = None,
         time_limit: float | None = None,
         deadly: bool = False,
+        pace: TrialPace | None = None,
     ) -> None:
         self.engine, self.perturbations, self.progress = engine, perturbations, progress
         self.threads, self.time_limit, self.deadly = threads, time_limit, deadly
+        self.pace = pace or TrialPace()
 
     def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Trial]]]:
         """Each batch with its finished trials."""
-        trained = 0.0
-        for batch in batches:
-            done = trained
+        done = 0
 
-            def step(finished: int, done: float = done, batch: Batch = batch) -> None:
-                self.progress(done + len(batch.jobs) * finished / batch.task.schedule.steps)
+        def step(part: float) -> None:
+            self.progress(done + part)
 
-            yield batch, self.train(batch, step)
-            trained += len(batch.jobs)
-            self.progress(trained)
+        for batch, trials in self._run(batches, step):
+            yield batch, trials
+            done += len(batch.jobs)
+            step(0)
+
+    def _run(self, batches: Iterable[Batch], progress: Callable[[float], None]) -> Iterator[tuple[Batch, list[Trial]]]:
+        """The same; `progress` is told trained networks of the batch that is trained here."""
+        waiting = iter(batches)
+        held: Batch | None = None  # looked at, and not trained side by side with those before
+        while (batch := held or next(waiting, None)) is not None:
+            held, together = None, [batch]
+            count = self._places(batch)
+            while count > 1 and held is None and len(together) < count * self.pace.load(batch.task):
+                if (another := next(waiting, None)) is None:
+                    break
+                if self._places(another) > 1:
+                    together.append(another)
+                else:
+                    held = another
+            if len(together) > 1:
+                yield from trained(together, count, self.train, self.pace)
+                continue
+
+            def step(finished: int, batch: Batch = batch) -> None:
+                progress(len(batch.jobs) * finished / batch.task.schedule.steps)
+
+            started = time.perf_counter()
+            trials = self.train(batch, step)
+            self.pace.note(batch.task, time.perf_counter() - started)
+            yield batch, trials
+
+    def _places(self, batch: Batch) -> int:
+        return places(batch.task, self.threads) if self.pace.pays(batch.task) else 1
 
     def train(self, batch: Batch, progress: Callable[[int], None] = lambda step: None) -> list[Trial]:
         """The batch's trials; a batch that fails is halved until the job that fails is alone."""

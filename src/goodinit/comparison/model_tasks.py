@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from goodinit.checkup.model_check import check
 from goodinit.comparison.batches import Batch
-from goodinit.comparison.outcome import finished, has_diverged
+from goodinit.comparison.outcome import finished, has_diverged, stopped
 from goodinit.comparison.own_losses import NamedLoss, tried
 from goodinit.comparison.starts import MEASURED
 from goodinit.datasets import Dataset
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from goodinit.pytorch import Initialization
     from goodinit.pytorch.loop import Criterion, LoopRun
 
-__all__ = ["check_model", "dataset_of", "model_of", "own_data", "read_factory", "train_models"]
+__all__ = ["check_model", "dataset_of", "model_of", "own_data", "read_factory", "train_models", "work_of_step"]
 
 _SHOWN: Final = 32  # examples that the model is run on to learn its activations and to check its start
 
@@ -197,16 +197,41 @@ def _check_device(device: str) -> None:
 
 def train_models(batch: Batch, progress: Callable[[int], None] = lambda step: None) -> list[Trial]:
     """The trials of a batch's jobs: one model after the other, or as one ensemble where their task has it so."""
-    if len(batch.jobs) > 1 and batch.task.network.at_once > 1:
+    apart = batch.task.schedule.early_stopping is not None  # each ends at a step of its own
+    if len(batch.jobs) > 1 and batch.task.network.at_once > 1 and not apart:
         return _train_at_once(batch.task, batch.jobs, progress)
-    return [_train(batch.task, job, progress) for job in batch.jobs]
+    with torch_threads(work_of_step(batch.task)):
+        return [_train(batch.task, job, progress) for job in batch.jobs]
+
+
+def work_of_step(task: Task) -> float:
+    """The multiplications and additions of a step of one model, forward and backward."""
+    factory: Any = task.network
+    operations = _operations(task) if factory.operations is None else factory.operations
+    examples = len(task.data.X_train)
+    return float(3 * operations * min(task.schedule.batch_size or examples, examples))
+
+
+_counted: dict[str, float] = {}  # by the model's fingerprint
+
+
+def _operations(task: Task) -> float:
+    """Those that one example takes forward, counted once: what PyTorch counts with takes a while to import."""
+    from goodinit.pytorch.loop import operations_of
+    from goodinit.pytorch.ready import shaped
+
+    fingerprint = task.network.facts["fingerprint"]
+    if fingerprint not in _counted:
+        model, inputs = model_of(task)
+        _counted[fingerprint] = operations_of(shaped(model, inputs).model, inputs)
+    return _counted[fingerprint]
 
 
 def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
     import torch
 
     from goodinit import pytorch
-    from goodinit.pytorch.loop import operations_of, seeded
+    from goodinit.pytorch.loop import seeded
 
     factory: Any = task.network
     data = task.source.dataset(job.seed)
@@ -218,16 +243,14 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
             model(shown[:1])  # its own code draws what is kept
     batch = _batch(model, data, job.initializer, factory.criterion)
     done = pytorch.initialize(model, job.initializer, seed=job.seed, **batch)
-    examples = min(task.schedule.batch_size or len(data.X_train), len(data.X_train))
-    with torch_threads(3 * operations_of(model, shown) * examples):  # of a step, forward and backward
-        return _run(task, job, data, model, shown, done, progress)
+    return _run(task, job, data, model, shown, done, progress)
 
 
 def _train_at_once(task: Task, jobs: Sequence[Job], progress: Callable[[int], None]) -> list[Trial]:
     """The trials of jobs as an ensemble; what differs only in its learning rate is started once."""
 
     from goodinit.pytorch.ensemble import Examples, train_ensemble
-    from goodinit.pytorch.loop import all_outputs, operations_of
+    from goodinit.pytorch.loop import all_outputs
 
     factory: Any = task.network
     optimizer, schedule = task.schedule.optimizer, task.schedule
@@ -241,9 +264,7 @@ def _train_at_once(task: Task, jobs: Sequence[Job], progress: Callable[[int], No
     examples = {
         seed: Examples(X, y, batches(len(X), schedule, KeyedStream(seed))) for seed, (X, y, _, _) in sets.items()
     }
-    X = sets[jobs[0].seed][0]
-    work = 3 * operations_of(models[0], X[:1]) * min(schedule.batch_size or len(X), len(X)) * len(models)
-    with torch_threads(work):
+    with torch_threads(work_of_step(task) * len(models)):
         runs = train_ensemble(
             models,
             [job.seed for job in jobs],
@@ -343,6 +364,11 @@ def _run(
     targets, answers = (torch.from_numpy(np.ascontiguousarray(each)).to(device) for each in (data.y_train, data.y_test))
     found = _findings(model, shown.to(device), targets[: len(shown)], factory.criterion) if factory.checked else ()
     order = batches(len(X), task.schedule, KeyedStream(job.seed))
+    validation = None
+    if task.schedule.early_stopping is not None:
+        held = task.source.validation(job.seed)
+        aside = torch.from_numpy(np.ascontiguousarray(held.y_test)).to(device)
+        validation = _inputs(model, held.X_test, factory.device), aside
     with seeded(job.seed, "training"):
         run = train_model(
             model.train(),
@@ -357,6 +383,8 @@ def _run(
             batches=order,
             factor=task.schedule.factor,
             clipping=task.schedule.gradient_clipping,
+            validation=validation,
+            patience=task.schedule.early_stopping or 1,
             progress=progress,
             multipliers=done.multipliers(task.schedule.optimizer),
         )
@@ -371,7 +399,9 @@ def _measured(
 
     factory: Any = task.network
     scores = [score_of(factory.loss, run.outputs, targets), score_of(factory.loss, tested, answers)]
-    return replace(_trial(task, job, run, found, scores), test_loss=float(loss_of(factory.criterion, tested, answers)))
+    test_loss = float(loss_of(factory.criterion, tested, answers))
+    trial = replace(_trial(task, job, run, found, scores), test_loss=test_loss)
+    return stopped(trial, run.best_step, run.stopped_at)
 
 
 def _findings(model: nn.Module, inputs: Any, targets: Any, kind: Criterion) -> tuple[Finding, ...]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from goodinit.networks import Parameters
 from goodinit.results import Finding, Job, Sensitivity, Task, Trial
 
-__all__ = ["failed", "finished", "has_diverged"]
+__all__ = ["failed", "finished", "has_diverged", "stopped"]
 
 BLOWN_UP: Final = 10  # a run that ends so many times above both its first loss and that of guessing has diverged
 ROUNDING: Final = 1e-6  # a curve that a change of 1e-15 moves further than this amplifies rounding
@@ -62,6 +63,15 @@ def finished(
         why=why,
         parameters=parameters or {},
     )
+
+
+def stopped(trial: Trial, best: int | None, at: int | None) -> Trial:
+    """The trial of a run with early stopping, best before one step and ended at another; None where it diverged."""
+    if best is None:
+        return trial
+    end = "" if at is None else f", and training ended at step {at:,}"
+    why = f"{trial.why} The validation loss was lowest before step {best:,}, whose parameters count{end}."
+    return replace(trial, best_step=best, stopped_at=at, why=why)
 
 
 def failed(task: Task, job: Job, reason: str) -> Trial:

@@ -49,6 +49,7 @@ def compare(
     tuning_seeds: str | Sequence[int] | None = None,
     tuning_criterion: str = "final_loss",
     steps: int | None = None,
+    early_stopping: int | None = None,
     batch_size: int | None = None,
     optimizer: str | None = None,
     weight_decay: float | None = None,
@@ -107,6 +108,9 @@ def compare(
             training, `area` under the curve of the training loss, `validation_loss` or `validation_score` on a quarter
             of the examples to train on, which the tuning holds out.
         steps: the number of updates.
+        early_stopping: training ends when so many recorded steps in a row have passed without a lower validation loss,
+            and the parameters of the lowest one count; a quarter of the training examples, chosen by the seed, is held
+            out for that. A network is trained on beside others, and what came after its stop is dropped.
         batch_size: examples a step; None takes the task's, all for the classic one.
         optimizer: gradient_descent, momentum (0.9), adam, or for models adamw (weight decay 0.01).
         weight_decay: that of PyTorch's optimizers, of all parameters, biases too: with gradient descent, momentum and

@@ -55,7 +55,7 @@ def source_of(task: Task) -> Payload:
         content = path.read_bytes()
     except OSError as error:
         raise GoodinitError(f"{path}: it cannot be read ({error})") from error
-    how = source.target, source.standardize, source.regression, source.held_out
+    how = source.target, source.standardize, source.regression, source.held_out, source.validated
     digest = hashlib.sha256(content + repr((path.name, how)).encode()).hexdigest()
     return Payload(f"file-{digest}", (path.name, content, how))
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from goodinit import checkup
 from goodinit.comparison.batches import Batch
 from goodinit.comparison.model_tasks import train_models
-from goodinit.comparison.outcome import finished, has_diverged
+from goodinit.comparison.outcome import finished, has_diverged, stopped
 from goodinit.comparison.starts import start_of
+from goodinit.comparison.stopping import Stopping
 from goodinit.networks import Parameters, stack
 from goodinit.results import Job, Sensitivity, Task, Trial
 from goodinit.statistics import determination
@@ -95,6 +96,9 @@ def _train_together(
         for copy in range(copies)
     ]
     X, Y = np.ascontiguousarray(examples.X_train.T), examples.targets
+    stopping = None
+    if task.schedule.early_stopping is not None:
+        stopping = Stopping(task, jobs[0].seed, len(members), copies)
     run = train(
         task.mlp,
         stack(members),
@@ -106,14 +110,21 @@ def _train_together(
         learning_rates=np.repeat([job.learning_rate for job in jobs], copies),
         rate_multipliers=dict(multiplied[0]) or None,
         decay_multipliers=dict(multiplied[1]) or None,
+        snapshots=stopping.steps if stopping is not None else (),
+        watch=stopping,
         engine=engine,
         dtype=task.dtype,
         threads=threads,
     )
-    return [
+    if stopping is not None:
+        run = stopping.applied(run)
+    trials = [
         trial_of(task, job, start, run, slice(at * copies, (at + 1) * copies))
         for at, (job, start) in enumerate(zip(jobs, starts, strict=True))
     ]
+    if stopping is None:
+        return trials
+    return [stopped(*each) for each in zip(trials, stopping.best, stopping.stopped, strict=True)]
 
 
 def trial_of(task: Task, job: Job, start: Parameters, run: Run, members: slice) -> Trial:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class Source:
     `text` names it in results, `fingerprint` is a hash of what it holds: two studies on the same data have the same.
     `regression` says that a file's target is a number to predict; None takes what built-in data and a Dataset are, and
     classes for a file or a CSV's text. With `held_out` a quarter of the examples to train on, chosen by the seed, takes
-    the place of those to test on.
+    the place of those to test on; with `validated` it is only taken from those to train on.
     """
 
     given: str | Path | CsvText | Dataset = field(repr=False)
@@ -32,6 +32,7 @@ class Source:
     standardize: bool = True
     regression: bool | None = None
     held_out: bool = False
+    validated: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.given, str | Path | CsvText | Dataset):
@@ -67,7 +68,7 @@ class Source:
     @property
     def varies(self) -> bool:
         """Whether the examples depend on the seed."""
-        return self.held_out or self._varied
+        return self.held_out or self.validated or self._varied
 
     @property
     def _varied(self) -> bool:
@@ -79,7 +80,15 @@ class Source:
 
     def dataset(self, seed: int) -> Dataset:
         """The examples for that seed: made, or split into those to train and to test on, by the seed alone."""
-        return held_out(self._whole(seed), seed) if self.held_out else self._whole(seed)
+        whole = self._whole(seed)
+        if not (self.held_out or self.validated):
+            return whole
+        kept = held_out(whole, seed)
+        return kept if self.held_out else replace(kept, X_test=whole.X_test, y_test=whole.y_test)
+
+    def validation(self, seed: int) -> Dataset:
+        """The examples for that seed, those that are held out in the place of those to test on."""
+        return held_out(self._whole(seed), seed)
 
     def _whole(self, seed: int) -> Dataset:
         if isinstance(self.given, Dataset):
@@ -123,6 +132,8 @@ class Source:
             digest.update(content + repr(how).encode())
         if self.held_out:
             digest.update(b"held out")
+        if self.validated:
+            digest.update(b"validated")
         return digest.hexdigest()[:16]
 
 

@@ -205,6 +205,19 @@ OPTIONS: Final[dict[str, Option]] = {
             meaning="the number of updates",
         ),
         Option(
+            "early_stopping",
+            "integer",
+            "task",
+            "Recorded losses that may pass without a better one on validation data.",
+            "N",
+            identity=True,
+            later=True,
+            bounds=Bounds("an integer from 1 to 10^6", 1, 10**6),
+            default_text="none",
+            meaning="training ends when so many recorded steps have passed without a lower loss on a quarter of the "
+            "training examples, held out for that; the parameters of the lowest one count",
+        ),
+        Option(
             "batch_size",
             "integer",
             "task",

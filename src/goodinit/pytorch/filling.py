@@ -61,11 +61,11 @@ def prepare(
     if loss is not None and not callable(loss):
         raise GoodinitError(f"loss={loss!r}: give a callable of (output, targets), such as F.cross_entropy")
     stream = KeyedStream(seed)
-    read_model(model)  # refuses what it cannot read before the inputs are run
+    read = read_model(model)  # refuses what it cannot read before the inputs are run
     inner = plain_model(model)
     concrete, lazies = shaped(inner, inputs)
     trace, meanings = traced(concrete, inputs)
-    weights = [with_meaning(weight, meanings) for weight in read_model(concrete)]
+    weights = [with_meaning(weight, meanings) for weight in (read if concrete is model else read_model(concrete))]
     keeps = _chosen("zero_starts", zero_starts, ("keep", "fill"), inputs is not None) == "keep"
     zeros = zero_starting(concrete, weights, trace) if keeps and trace is not None else frozenset[str]()
     refuses = _chosen("unknown", unknown, ("keep", "refuse"), inputs is not None) == "refuse"

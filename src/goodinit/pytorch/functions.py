@@ -107,6 +107,7 @@ _LAYERS_BY_NAME: Final = {
     "embedding": "embedding",
     "embedding_bag": "embedding",
     "matmul mm bmm mv addmm baddbmm addmv tensordot einsum __matmul__ __rmatmul__ chain_matmul inner": "matmul",
+    "_grouped_mm": "matmul",
     "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell": "recurrent",
     "multi_head_attention_forward": "attention",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,9 +100,16 @@ def untouched(model: torch.nn.Module, inputs: Any = None) -> Iterator[Any]:
 def _attributes(module: torch.nn.Module) -> dict[str, tuple[Any, Any]]:
     """Every attribute, and the contents of those that are containers."""
     return {
-        name: (value, copy.copy(value) if isinstance(value, dict | list | set) else None)
+        name: (value, _contents(value) if isinstance(value, dict | list | set) else None)
         for name, value in module.__dict__.items()
     }
+
+
+def _contents(container: Any) -> tuple[Any, ...]:
+    """What a dict, list or set holds, in its order; most of a module's containers hold nothing."""
+    if not container:
+        return ()
+    return tuple(container.items() if isinstance(container, dict) else container)
 
 
 def _restore(module: torch.nn.Module, attributes: dict[str, tuple[Any, Any]]) -> None:
@@ -118,12 +124,14 @@ def _restore(module: torch.nn.Module, attributes: dict[str, tuple[Any, Any]]) ->
             (value.extend if isinstance(value, list) else value.update)(contents)
 
 
-def _same_items(now: Any, then: Any) -> bool:
+def _same_items(now: Any, then: tuple[Any, ...]) -> bool:
     """Whether a container holds the very objects that it held, in their order."""
     if len(now) != len(then):
         return False
+    if not then:
+        return True
     if isinstance(now, dict):
-        return all(a is b and now[a] is then[b] for a, b in zip(now, then, strict=True))
+        return all(a is c and b is d for (a, b), (c, d) in zip(now.items(), then, strict=True))
     if isinstance(now, set):
         return {id(each) for each in now} == {id(each) for each in then}
     return all(a is b for a, b in zip(now, then, strict=True))

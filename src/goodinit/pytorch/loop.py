@@ -23,6 +23,7 @@ from goodinit.methods import Multipliers
 from goodinit.pytorch.calling import tensors_in
 from goodinit.pytorch.groups import grouped, multiply
 from goodinit.pytorch.guard import untouched
+from goodinit.pytorch.stopping import Lowest
 from goodinit.statistics.determination import r_squared
 from goodinit.streams import KeyedStream
 
@@ -59,13 +60,16 @@ class LoopRun:
     """One training run: the loss at each recorded step (nan from where it diverged), and at the end.
 
     `diverged_by` is the recorded step at which the loss or a parameter was no longer finite, None where none was.
-    `outputs` are those on all training examples at the end.
+    `outputs` are those on all training examples at the end. With early stopping the end is `best_step`, before which
+    the validation loss was lowest, and `stopped_at` the step at which training ended, None at its end.
     """
 
     losses: tuple[float, ...]
     final_loss: float
     diverged_by: int | None
     outputs: Tensor = field(repr=False, compare=False)
+    best_step: int | None = None
+    stopped_at: int | None = None
 
 
 @contextmanager
@@ -164,6 +168,8 @@ def train_model(
     batches: Iterable[Any],
     factor: Callable[[int], float] = lambda step: 1.0,
     clipping: float | None = None,
+    validation: tuple[Tensor, Tensor] | None = None,
+    patience: int = 1,
     progress: Callable[[int], None] = lambda step: None,
     multipliers: Mapping[str, Multipliers] | None = None,
 ) -> LoopRun:
@@ -180,6 +186,8 @@ def train_model(
         batches: the examples of each step: their numbers, or a slice.
         factor: what the learning rate of each step is multiplied by.
         clipping: the largest norm of a gradient; None for any.
+        validation: inputs and targets whose loss, taken with each recorded one, decides when to stop and which
+            parameters the model keeps: the lowest's, once `patience` in a row were not lower.
         progress: called with the number of finished steps, about a hundred times.
         multipliers: by a parameter's name what its learning rate, epsilon and decay are multiplied by.
     """
@@ -198,6 +206,11 @@ def train_model(
         finite = math.isfinite(value) and all(bool(torch.isfinite(p).all()) for p in model.parameters())
         return value if finite else math.nan, outputs
 
+    def held_out_loss() -> float:
+        assert validation is not None
+        return float(loss_of(kind, all_outputs(model, validation[0]), validation[1]))
+
+    best = None if validation is None else Lowest(model, held_out_loss, patience)
     for step, batch in zip(range(steps), batches, strict=False):
         if step % record_every == 0:
             value, outputs = measured()
@@ -205,6 +218,8 @@ def train_model(
             if math.isnan(value):
                 places = len(range(0, steps, record_every))
                 return LoopRun((*losses, *(math.nan,) * (places - len(losses))), math.nan, step, outputs)
+            if best is not None and best.ends(step):
+                break
         chosen = batch if isinstance(batch, slice) else torch.from_numpy(batch).to(X.device)
         update.zero_grad(set_to_none=True)
         loss = loss_of(kind, outputs_of(model, X[chosen]), targets[chosen])
@@ -218,4 +233,11 @@ def train_model(
             progress(step + 1)
     progress(steps)
     final, outputs = measured()
-    return LoopRun(tuple(losses), final, steps if math.isnan(final) else None, outputs)
+    if best is None or (best.stopped_at is None and math.isnan(final)):
+        return LoopRun(tuple(losses), final, steps if math.isnan(final) else None, outputs)
+    if best.stopped_at is None:
+        best.look(steps)
+    best.restore()
+    final, outputs = measured()
+    losses += [math.nan] * (len(range(0, steps, record_every)) - len(losses))
+    return LoopRun(tuple(losses), final, None, outputs, best.step, best.stopped_at)

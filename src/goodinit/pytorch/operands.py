@@ -81,7 +81,7 @@ def _matmul(args: tuple[Any, ...], kwargs: Mapping[str, Any], names: Names) -> l
     tensors = tensors_in((args, kwargs))
     weights = [tensor for tensor in tensors if names(tensor) and tensor.dim() >= 2]
     biases = [tensor for tensor in tensors if names(tensor) and tensor.dim() < 2]
-    given = [tensor for tensor in tensors if not names(tensor)]
+    given = [tensor for tensor in tensors if not names(tensor) and tensor.is_floating_point()]  # no offsets of groups
     if len(weights) != 1 or not given:
         return []
     return _one("matmul", given[-1], weights[0], biases[0] if biases else None, names)

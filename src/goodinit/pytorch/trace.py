@@ -293,14 +293,26 @@ class Tracer(TorchFunctionMode):
             ):
                 self._normed(value, data, result)
                 return
-        if first.routing != second.routing:  # a router's share of an expert's output
-            kept = second if first.routing else first
+        shared = first.routing or first.activation in _GATES
+        if shared and first.calls == second.calls and first.activation == second.activation:
+            self.notes.put(result, data, **same)  # a router's shares, divided by their sum
+            return
+        shares = [_share(*data[place], data[1 - place][0]) for place in (0, 1)]
+        if shares[0] != shares[1]:  # a router's share of an expert's output
+            share, kept = (first, second) if shares[0] else (second, first)
+            self.notes.change(() if share.routing else share.calls, gating=True)
             self.notes.put(result, data, **same_facts(kept))
             return
         for value in (first, second):
             if value.activation in _GATES:
                 self.notes.change(value.calls, gating=True)
         self.notes.put(result, data)  # a gate: two signals are multiplied
+
+
+def _share(tensor: Tensor, value: Value, other: Tensor) -> bool:
+    """Whether it is one number for each place, that a softmax or a gate says how much of the other goes on by."""
+    alone = tensor.shape[-1:] == (1,) and other.shape[-1:] != (1,)
+    return value.routing or (value.activation in _GATES and alone)
 
 
 def trace(model: torch.nn.Module, inputs: Any) -> Trace:

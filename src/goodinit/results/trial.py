@@ -78,7 +78,9 @@ class Trial:
     `diverged_by` is the recorded step by which a number was no longer finite (None where the loss stayed finite
     but ended far above its start), and the curve ends there. `phase` is `tuning` for a trial that served to choose a
     learning rate, `failure` the reason where a trial could not be trained at all. `parameters` are those after
-    training, and empty where they were not kept. `origin` is what trained it, None where that was not kept.
+    training, and empty where they were not kept. With early stopping they, the final loss and the scores are those
+    before `best_step`, where the validation loss was lowest, and `stopped_at` is the step at which training ended, None
+    at its end. `origin` is what trained it, None where that was not kept.
     """
 
     task: str
@@ -100,6 +102,8 @@ class Trial:
     failure: str | None = None
     score_name: ScoreName = "accuracy"
     test_loss: float = math.nan
+    best_step: int | None = None
+    stopped_at: int | None = None
     origin: Origin | None = field(default=None, compare=False)
     parameters: Parameters = field(default_factory=dict, repr=False, compare=False)
 
@@ -161,6 +165,7 @@ class Trial:
             f"test_{self.score_name}": finite_or_none(self.test_score),
             "diverged": self.diverged,
             "diverged_by": self.diverged_by,
+            **({} if self.best_step is None else {"best_step": self.best_step, "stopped_at": self.stopped_at}),
             "sensitivity": self.sensitivity.to_dict() if self.sensitivity else None,
             "findings": [finding.to_dict() for finding in self.findings],
             "why": self.why,

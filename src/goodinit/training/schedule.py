@@ -52,10 +52,11 @@ SnapshotCallback = Callable[[int, Parameters], None]
 class Schedule:
     """How a network is trained: optimizer, learning rate, number of steps, batch size (None: all examples).
 
-    `weight_decay` is that of PyTorch's optimizers, None for the optimizer's own, and
-    `gradient_clipping` the largest norm of a gradient, None for any. The learning rate rises over `warmup`
-    steps and then goes on as `learning_rate_schedule` says. The loss on the whole training set is recorded before
-    steps 0, `record_every`, 2 `record_every`, ...
+    `weight_decay` is that of PyTorch's optimizers, None for the optimizer's own, and `gradient_clipping` the largest
+    norm of a gradient, None for any. The learning rate rises over `warmup` steps and then goes on as
+    `learning_rate_schedule` says. With `early_stopping` the result is that of the lowest validation loss before so many
+    recorded ones in a row were not lower. The loss on the whole training set is recorded before steps 0,
+    `record_every`, 2 `record_every`, ...
     """
 
     optimizer: str = "gradient_descent"
@@ -67,6 +68,7 @@ class Schedule:
     gradient_clipping: float | None = None
     learning_rate_schedule: str = "constant"
     warmup: int = 0
+    early_stopping: int | None = None
 
     def __post_init__(self) -> None:
         if self.optimizer not in (*OPTIMIZERS, *FOR_MODELS):
@@ -118,6 +120,8 @@ class Schedule:
             said.append(f"{self.warmup:,} steps of warm-up")
         if self.learning_rate_schedule != "constant":
             said.append(f"{self.learning_rate_schedule} decay of the rate")
+        if self.early_stopping is not None:
+            said.append(f"early stopping after {self.early_stopping} of the recorded losses on validation data")
         return ", ".join(said)
 
     @property

@@ -21,6 +21,8 @@ __all__ = ["LAYER_SCALE", "RULES", "ends", "hidden", "reinitialize"]
 COLLAPSED: Final = 1e-3  # spread of the last layer's outputs, and 10 times that for a warning
 LOST: Final = 1e-2  # of the spread at the start
 LARGE_OUTPUT: Final = 2.0  # rms, below which large weights make up for a small input, as T5's output layer does
+USUAL_OUTPUT: Final = 1.0  # rms, which by itself brings next to nothing to the ends of a sigmoid
+HELD: Final = 0.1  # of a gate that is closed all but always; 1 less this of one that is open
 MANY: Final = 3  # layers, from which the whole model is reinitialized
 GROWTH: Final = 10.0  # of a residual stream
 DOUBLING: Final = 1.5  # its mean growth in variance a block from which it is exponential
@@ -166,9 +168,19 @@ def saturated(start: ModelStart) -> Iterator[Finding]:
 
 
 def _excess(layer: LayerStart) -> float:
-    if layer.call.activation is None or not layer.call.varied:
+    if layer.call.activation is None or not layer.call.varied or _held(layer):
         return 0.0
     return shared.excess(layer.signal.saturated_share, baseline_saturation(layer.call.activation, NEAR_BOUND))
+
+
+def _held(layer: LayerStart) -> bool:
+    """Whether a gate is held open or closed by what is added behind the layer, as by the offsets of a state space.
+
+    What the layer makes is no larger than usual, and nearly every gate is at the same one of its ends.
+    """
+    after = layer.signal.activation_rms
+    one_sided = after is not None and not HELD < after < 1 - HELD
+    return layer.call.activation == "sigmoid" and one_sided and layer.signal.rms <= USUAL_OUTPUT
 
 
 def collapsed(start: ModelStart) -> Iterator[Finding]:
@@ -249,11 +261,15 @@ def _grown(sums: Sequence[SumStart]) -> tuple[float, float]:
 
 
 def _exponential(sums: Sequence[SumStart]) -> bool:
-    """Whether the stream grows so behind its first addition, which may meet nearly nothing, as a small table."""
+    """Whether the stream grows so behind its first addition, which may meet nearly nothing, as a small table.
+
+    It grows so to its end: branches behind norms add the same each time, which is much in the beginning alone.
+    """
     if len(sums) < FEWEST_SUMS:
         return False
-    later = sums[-1].total_rms / sums[0].total_rms
-    return later >= GROWTH and later ** (2 / (len(sums) - 1)) >= DOUBLING
+    later, half = sums[-1].total_rms / sums[0].total_rms, len(sums) // 2
+    last = sums[-1].total_rms / sums[half - 1].total_rms
+    return later >= GROWTH and min(later ** (2 / (len(sums) - 1)), last ** (2 / (len(sums) - half))) >= DOUBLING
 
 
 def _unscaled(start: ModelStart, sums: Sequence[SumStart]) -> bool:
