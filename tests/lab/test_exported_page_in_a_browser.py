@@ -59,7 +59,7 @@ CanvasRenderingContext2D.prototype.putImageData = function (image, ...rest) {
 def test_a_map_is_drawn_once_and_charts_where_they_are_near_the_screen(lab: Lab) -> None:
     lab.page.add_init_script(DRAWN)
     lab.open(SMALL)
-    lab.page.wait_for_function("document.querySelector('#clock').textContent === 'step 8 of 8'")
+    expect(lab["#clock"]).to_have_text("step 8 of 8")
     drawn = lab.page.evaluate("window.maps")
     assert 4 <= drawn <= 2 * 9  # two starts, nine moments
     lab["#c-test"].check()
@@ -288,6 +288,24 @@ def test_the_lesson_asks_first_and_tells_after(lab: Lab) -> None:
     lab["#lang-zh"].click()
     expect(lab[".verdict"]).to_contain_text("你的预测是“几乎全部”")
     lab["#lang-en"].click()
+
+
+def test_on_a_phone_the_film_and_then_the_verdict_are_in_sight(browser: Browser, address: str) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844}, locale="en")
+    lab = Lab(page, address)
+    page.goto(address + "#lesson=zeros")
+    lab["#starts:not([aria-busy]) .outcome"].first.wait_for(state="attached")
+    lab["#prediction-0"].check()
+    lab["#speed"].evaluate("(speed) => { speed.value = '4'; speed.dispatchEvent(new Event('change')); }")
+    above = (
+        "each => each.getBoundingClientRect().bottom < document.querySelector('#transport').getBoundingClientRect().top"
+    )
+    lab["#lesson-train"].click()
+    assert lab[".start .map"].evaluate(above)
+    lab["#reason[data-phase=told]"].wait_for()
+    assert lab[".verdict"].evaluate(above)
+    assert lab.wrong == []
+    page.close()
 
 
 def test_the_lesson_shows_the_formula_at_work_and_its_link_keeps_the_deviation(lab: Lab) -> None:

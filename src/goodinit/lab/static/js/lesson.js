@@ -87,14 +87,20 @@ export class Lesson {
 
   train() {
     if (!this.asking) {
-      this.lab.play();
+      this.play();
       return;
     }
     for (const input of this.root.querySelectorAll(".predictions input")) input.disabled = true;
     this.enter("watch");
     if (this.step.live) this.reveal();
-    else this.lab.play();
+    else this.play();
     this.chart?.resize();
+  }
+
+  /** Play the film where it can be seen; the verdict comes into sight at its end. */
+  play() {
+    this.lab.play();
+    if (this.lab.player.playing) document.querySelector(".start .map")?.scrollIntoView({ block: "nearest" });
   }
 
   /** Something has come or has been shown: the end of a training gives the verdict. */
@@ -113,7 +119,7 @@ export class Lesson {
     this.verdict.className = `verdict ${right === this.chosen ? "good" : "other"}`;
     this.verdict.textContent = t(right === this.chosen ? "lesson.right" : "lesson.wrong", values);
     if (this.step.draws) this.lab.unfold("data.name");
-    this.verdict.scrollIntoView({ block: "nearest" }); // on a phone the controls unfold above it
+    this.verdict.scrollIntoView({ block: "nearest" });
     if (!this.step.live) this.go.dataset.t = "lesson.again";
     this.go.textContent = t(this.go.dataset.t);
     this.go.hidden = Boolean(this.step.live);
