@@ -343,3 +343,14 @@ def test_a_set_of_fixed_size_has_the_rows_that_it_is_said_to_have(name: str) -> 
     for seed in (0, 7):
         data = make(name, seed)
         assert (len(data.y_train), len(data.y_test)) == BUILTIN[name].rows
+
+
+def test_the_digits_are_those_of_scikit_learn():
+    from sklearn.datasets import load_digits
+
+    found, whole = datasets.load("digits", seed=3), load_digits()
+    kept = np.concatenate(
+        [np.column_stack([found.X_train, found.y_train]), np.column_stack([found.X_test, found.y_test])]
+    )
+    theirs = np.column_stack([whole.data / 16, whole.target])
+    assert np.array_equal(kept[np.lexsort(kept.T)], theirs[np.lexsort(theirs.T)])

@@ -31,6 +31,26 @@ def test_an_activation_without_special_functions_needs_no_scipy():
     assert "scipy" in imported("import goodinit, numpy; goodinit.activations.get('gelu').value(numpy.ones(3))")
 
 
+def test_a_resume_with_nothing_to_do_imports_only_what_it_needs(tmp_path):
+    options = f"tasks='digits', steps=5, seeds=[0], perturbations=0, study={str(tmp_path / 'a.db')!r}"
+    code = f"import goodinit; goodinit.compare(['zeros', 'he_normal'], {options})"
+    imported(code)
+    found = imported(code)
+    assert "goodinit.comparison.run" in found
+    assert not found & {"sklearn", "matplotlib", "torch", "scipy.optimize", "scipy.linalg", "scipy.stats"}
+
+
+def test_a_models_resume_counts_no_operations(tmp_path):
+    pytest.importorskip("torch")
+    (tmp_path / "mine.py").write_text("from torch import nn\n\n\ndef make():\n    return nn.Linear(2, 1)\n")
+    told = (
+        f"model={str(tmp_path / 'mine.py:make')!r}, data='moons', steps=3, seeds=[0], study={str(tmp_path / 'a.db')!r}"
+    )
+    code = f"import goodinit; goodinit.compare('default', {told})"
+    assert "torch.utils.flop_counter" in imported(code)
+    assert "torch.utils.flop_counter" not in imported(code)
+
+
 def test_every_name_is_there_when_asked_for():
     found = python("-c", "import goodinit\nprint(*(name for name in goodinit.__all__ if getattr(goodinit, name)))")
     assert found.split() == goodinit.__all__

@@ -21,10 +21,14 @@ def batch(step, count=64):
     return x[rows], y[rows]
 
 
-def normal(step, count=64):
-    """Normal inputs with labels by chance: in digits the pixels go together, so that layers grow by other exponents."""
-    generator = torch.Generator().manual_seed(step)
-    return torch.randn(count, 64, generator=generator), torch.randint(10, (count,), generator=generator)
+def normal(make):
+    """With a batch of normal inputs with labels by chance, others for each seed: digits' pixels go together."""
+
+    def made(width):
+        generator = torch.Generator().manual_seed(torch.initial_seed())  # which is the run's
+        return make(width), torch.randn(64, 64, generator=generator), torch.randint(10, (64,), generator=generator)
+
+    return made
 
 
 def standard(width):
@@ -61,10 +65,13 @@ if __name__ == "__main__":
     for make, optimizer in ((standard, standard_optimizer), (mup, mup_optimizer)):
         options = {"loss": functional.cross_entropy, "optimizer": optimizer, "learning_rate": 1e-2}
         if what == "check":
-            for given, seeds in ((normal, 5), (normal, 20), (batch, 5)):
-                widths = [64, 128, 256, 512, 1024]
-                found = goodinit.transfer(make, widths=widths, steps=3, seeds=seeds, batch=given, **options)
-                print(make.__name__, given.__name__, seeds, found.answer)
+            options |= {"widths": [64, 128, 256, 512, 1024], "steps": 3, "seeds": 5}
+            for inputs in ("normal", "digits"):
+                if inputs == "normal":
+                    found = goodinit.transfer(normal(make), **options)
+                else:
+                    found = goodinit.transfer(make, batch=batch, **options)
+                print(make.__name__, inputs, found.answer)
                 for row in found.layers:
                     each = row.coordinates["size"].slope
                     print(f"    {row.name}: {each.value:+.3f} [{each.low:+.3f}, {each.high:+.3f}]", flush=True)

@@ -7,7 +7,6 @@ import importlib
 import importlib.machinery
 import importlib.util
 import inspect
-import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,7 +38,8 @@ class ModelFactory:
     `weights` are those of its parameters, `loss` what its outputs are compared with the data by, or `own_loss` in its
     place, `device` where it is trained. `brings_data` says that the data comes from the factory too, `checked` that the
     start of every trial has a checkup, which changes no number of its training, `at_once` how many are trained as one
-    ensemble, which changes numbers by rounding. `operations` are those that one example takes forward.
+    ensemble, which changes numbers by rounding. `operations` are those that one example takes forward, None
+    where they are yet to be counted.
     """
 
     text: str
@@ -52,7 +52,7 @@ class ModelFactory:
     brings_data: bool = False
     checked: bool = True
     at_once: int = 1
-    operations: float = field(default=math.inf, compare=False)
+    operations: float | None = field(default=None, compare=False)
     own_loss: OwnLoss | None = None
 
     kind: ClassVar[Kind] = "model"

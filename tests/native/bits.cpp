@@ -99,9 +99,10 @@ Kernels<T> chosen_kernels() {
 
 enum class How { grouped, alone, wide };
 
-// One ensemble, trained as groups, or network by network in one of two ways, with so many threads to each.
+// One ensemble, trained as groups, or network by network in one of two ways, with so many threads to each; with `more`,
+// by rates that change, with decay, and gradients that are clipped.
 template <class T>
-uint64_t trained(Function function, Loss loss, Optimizer optimizer, size_t examples, How how, size_t members) {
+uint64_t trained(Function function, Loss loss, Optimizer optimizer, bool more, size_t examples, How how, size_t members) {
     const std::vector<int> widths{5, 24, 9, loss == Loss::binary_cross_entropy ? 1 : 3};
     const int depth = static_cast<int>(widths.size()) - 1;
     const size_t networks = 5;
@@ -143,6 +144,13 @@ uint64_t trained(Function function, Loss loss, Optimizer optimizer, size_t examp
     job.first = first.data();
     job.second = second.data();
     job.rates = rates.data();
+    const std::vector<T> decays(2 * static_cast<size_t>(depth), T(0.1));
+    const std::vector<double> factors{0.25, 0.5, 0.75, 1, 0.6, 0.3};
+    if (more) {
+        job.decays = decays.data();
+        job.factors = factors.data();
+        job.clipping = 0.3;
+    }
     job.examples = examples;
     job.X = X.data();
     job.Y = Y.data();
@@ -189,16 +197,20 @@ void check_training() {
             const auto loss = static_cast<Loss>(l);
             const auto optimizer = static_cast<Optimizer>(turn % 3);
             const size_t examples = turn % 5 == 0 ? 8192 : 67;  // the first is enough for several threads
-            const uint64_t grouped = trained<T>(function, loss, optimizer, examples, How::grouped, 1);
-            const std::string name = std::string(functions[f]) + "-" + losses[l] + "-" + optimizers[turn % 3];
-            for (How how : {How::alone, How::wide})
-                for (size_t members = 1; members <= (examples > 100 ? most_threads : 1); ++members)
-                    if (trained<T>(function, loss, optimizer, examples, how, members) != grouped) {
-                        std::fprintf(stderr, "%s: other bits %s on %zu threads than in a group\n", name.c_str(),
-                                     how == How::wide ? "wide" : "alone", members);
-                        wrong = 1;
-                    }
-            show("train-" + name, type_name<T>(), grouped);
+            for (bool more : {false, true}) {
+                if (more && turn % 4) continue;
+                const uint64_t grouped = trained<T>(function, loss, optimizer, more, examples, How::grouped, 1);
+                const std::string name = std::string(functions[f]) + "-" + losses[l] + "-" + optimizers[turn % 3] +
+                                         (more ? "-clipped-decayed-scheduled" : "");
+                for (How how : {How::alone, How::wide})
+                    for (size_t members = 1; members <= (examples > 100 ? most_threads : 1); ++members)
+                        if (trained<T>(function, loss, optimizer, more, examples, how, members) != grouped) {
+                            std::fprintf(stderr, "%s: other bits %s on %zu threads than in a group\n", name.c_str(),
+                                         how == How::wide ? "wide" : "alone", members);
+                            wrong = 1;
+                        }
+                show("train-" + name, type_name<T>(), grouped);
+            }
         }
 }
 

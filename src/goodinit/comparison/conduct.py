@@ -18,6 +18,7 @@ from goodinit.comparison.executor import Executor, LocalExecutor, engine_of
 from goodinit.comparison.origins import check_mixed, origin_of
 from goodinit.comparison.policies import Policy, Wave
 from goodinit.comparison.ray_executor import RayExecutor
+from goodinit.comparison.side_by_side import TrialPace
 from goodinit.comparison.store import Store
 from goodinit.errors import GoodinitError
 from goodinit.results import Job, Study, Trial
@@ -123,7 +124,7 @@ def conducting(
 def _trainer(cluster: str | None, study: Study, engine: EngineName, time_limit: float | None) -> Iterator[MakeExecutor]:
     """Where the study is trained: this process, or a cluster, which is left with the block."""
     if cluster is None:
-        yield partial(LocalExecutor, engine, time_limit=time_limit, took={})
+        yield partial(LocalExecutor, engine, time_limit=time_limit, pace=TrialPace())
         return
     with Cluster(cluster, study.tasks, engine, time_limit, frozenset(study.seeds[:1])) as joined:
         yield partial(RayExecutor, joined)

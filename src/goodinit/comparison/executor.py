@@ -11,7 +11,7 @@ from goodinit.comparison.batches import Batch
 from goodinit.comparison.limits import time_limit
 from goodinit.comparison.origins import origin_of
 from goodinit.comparison.outcome import failed
-from goodinit.comparison.side_by_side import PAYS, Forks, places
+from goodinit.comparison.side_by_side import TrialPace, places, trained
 from goodinit.comparison.trials import train_batch
 from goodinit.errors import GoodinitError
 from goodinit.results import Task, Trial
@@ -32,8 +32,8 @@ class LocalExecutor:
     """This machine, one batch after the other; small models side by side. `progress` is told trained networks.
 
     The engine uses all cores, or `threads` of them. A trial that takes longer than `time_limit` seconds by itself has
-    failed; `deadly` lets the process end where its code cannot be interrupted. `took` are the seconds of a trial by the
-    name of its task, which executors that follow one another share.
+    failed; `deadly` lets the process end where its code cannot be interrupted. `pace` is what executors that
+    follow one another have seen of each task.
     """
 
     def __init__(
@@ -45,45 +45,52 @@ class LocalExecutor:
         threads: int | None = None,
         time_limit: float | None = None,
         deadly: bool = False,
-        took: dict[str, float] | None = None,
+        pace: TrialPace | None = None,
     ) -> None:
         self.engine, self.perturbations, self.progress = engine, perturbations, progress
         self.threads, self.time_limit, self.deadly = threads, time_limit, deadly
-        self.took = {} if took is None else took
+        self.pace = pace or TrialPace()
 
     def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Trial]]]:
         """Each batch with its finished trials."""
-        trained = 0
+        done = 0
 
         def step(part: float) -> None:
-            self.progress(trained + part)
+            self.progress(done + part)
 
         for batch, trials in self._run(batches, step):
             yield batch, trials
-            trained += len(batch.jobs)
+            done += len(batch.jobs)
             step(0)
 
     def _run(self, batches: Iterable[Batch], progress: Callable[[float], None]) -> Iterator[tuple[Batch, list[Trial]]]:
         """The same; `progress` is told trained networks of the batch that is trained here."""
-        forks = Forks(self.train)
-        try:
-            for batch in batches:
-                count = places(batch.task, self.threads) if self.took.get(batch.task.name, 0.0) > PAYS else 1
-                if count > 1:
-                    yield from forks.add(batch, count)
-                    continue
-                yield from forks.rest()
+        waiting = iter(batches)
+        held: Batch | None = None  # looked at, and not trained side by side with those before
+        while (batch := held or next(waiting, None)) is not None:
+            held, together = None, [batch]
+            count = self._places(batch)
+            while count > 1 and held is None and len(together) < count * self.pace.load(batch.task):
+                if (another := next(waiting, None)) is None:
+                    break
+                if self._places(another) > 1:
+                    together.append(another)
+                else:
+                    held = another
+            if len(together) > 1:
+                yield from trained(together, count, self.train, self.pace)
+                continue
 
-                def step(finished: int, batch: Batch = batch) -> None:
-                    progress(len(batch.jobs) * finished / batch.task.schedule.steps)
+            def step(finished: int, batch: Batch = batch) -> None:
+                progress(len(batch.jobs) * finished / batch.task.schedule.steps)
 
-                started = time.perf_counter()
-                trials = self.train(batch, step)
-                self.took[batch.task.name] = time.perf_counter() - started
-                yield batch, trials
-            yield from forks.rest()
-        finally:
-            forks.stop()
+            started = time.perf_counter()
+            trials = self.train(batch, step)
+            self.pace.note(batch.task, time.perf_counter() - started)
+            yield batch, trials
+
+    def _places(self, batch: Batch) -> int:
+        return places(batch.task, self.threads) if self.pace.pays(batch.task) else 1
 
     def train(self, batch: Batch, progress: Callable[[int], None] = lambda step: None) -> list[Trial]:
         """The batch's trials; a batch that fails is halved until the job that fails is alone."""

@@ -50,7 +50,7 @@ def read_factory(
 
     from goodinit import pytorch
     from goodinit.pytorch.guard import untouched
-    from goodinit.pytorch.loop import operations_of, outputs_of, seeded
+    from goodinit.pytorch.loop import outputs_of, seeded
     from goodinit.pytorch.ready import shaped
 
     text, make = load_factory(given)
@@ -62,7 +62,6 @@ def read_factory(
         model = shaped(model, inputs).model
         with untouched(model, inputs) as x, torch.no_grad():
             outputs = _try(lambda: outputs_of(model.eval(), x), text)
-        operations = operations_of(model, inputs)
     read = pytorch.read_model(model)
     listed = [(each.name, each.shape, str(each.dtype), each.kind) for each in read]
     classes = {type(module) for module in model.modules()}
@@ -80,7 +79,6 @@ def read_factory(
         str(read[0].dtype).removeprefix("torch.") if read else "float32",
         str(device),
         data is None,
-        operations=operations,
         own_loss=own,
     )
 
@@ -209,8 +207,24 @@ def train_models(batch: Batch, progress: Callable[[int], None] = lambda step: No
 def work_of_step(task: Task) -> float:
     """The multiplications and additions of a step of one model, forward and backward."""
     factory: Any = task.network
+    operations = _operations(task) if factory.operations is None else factory.operations
     examples = len(task.data.X_train)
-    return float(3 * factory.operations * min(task.schedule.batch_size or examples, examples))
+    return float(3 * operations * min(task.schedule.batch_size or examples, examples))
+
+
+_counted: dict[str, float] = {}  # by the model's fingerprint
+
+
+def _operations(task: Task) -> float:
+    """Those that one example takes forward, counted once: what PyTorch counts with takes a while to import."""
+    from goodinit.pytorch.loop import operations_of
+    from goodinit.pytorch.ready import shaped
+
+    fingerprint = task.network.facts["fingerprint"]
+    if fingerprint not in _counted:
+        model, inputs = model_of(task)
+        _counted[fingerprint] = operations_of(shaped(model, inputs).model, inputs)
+    return _counted[fingerprint]
 
 
 def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:

@@ -1,4 +1,4 @@
-"""Small models trained side by side: a batch in a process that is forked for it, on a processor of its own.
+"""Small models trained side by side: some batches in each of a few processes that are forked for them.
 
 A step of a small model is mostly Python's own work, which threads do not share. A forked process has all that this one
 has, so that nothing of a person's model need be sent there; what comes back are the trials.
@@ -6,12 +6,15 @@ has, so that nothing of a person's model need be sent there; what comes back are
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import sys
 import threading
+import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final
@@ -22,16 +25,39 @@ from goodinit.results import Task, Trial
 from goodinit.streams import processors
 from goodinit.threads import ALONE
 
-__all__ = ["PAYS", "Forks", "places"]
+__all__ = ["TrialPace", "places", "trained"]
 
-PAYS: Final = 0.1  # seconds of a trial: to fork, and to touch what is shared, takes a tenth of it
+PAYS: Final = 0.1  # seconds of a trial: to fork, and to touch what is shared, takes half of it
+LEAST: Final = 2e-4  # seconds of a step of any model: what Python's part of it takes
+LOAD: Final = 2.0  # seconds of trials for one process: what it is made for is then little, and so is what a stop loses
 
 Train = Callable[[Batch, Callable[[int], None]], list[Trial]]
 
 
+class TrialPace:
+    """How long a trial of each task takes, by the task's name."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+
+    def note(self, task: Task, seconds: float) -> None:
+        """That a trial took so long."""
+        self._seconds[task.name] = seconds
+
+    def pays(self, task: Task) -> bool:
+        """Whether a trial is long enough to be trained in a process of its own."""
+        return self._seconds.get(task.name, LEAST * task.schedule.steps) > PAYS
+
+    def load(self, task: Task) -> int:
+        """The trials for one process: one where none was seen yet."""
+        return max(1, math.ceil(LOAD / self._seconds.get(task.name, LOAD)))
+
+
 def places(task: Task, threads: int | None = None) -> int:
-    """How many models of a task can be trained side by side: as many as PyTorch has threads, where one does not need
-    them; one where a process cannot be forked safely: beside other threads, or where PyTorch has a GPU's."""
+    """How many models of a task can be trained side by side: as many as PyTorch has threads, where one needs only one.
+
+    One where a process cannot be forked safely: beside other threads, or where PyTorch has a GPU's.
+    """
     if task.network.engines or task.network.at_once > 1 or sys.platform != "linux":
         return 1
     if threading.active_count() > 1 or multiprocessing.current_process().daemon or work_of_step(task) > ALONE:
@@ -43,64 +69,50 @@ def places(task: Task, threads: int | None = None) -> int:
     return min(torch.get_num_threads(), processors(), threads or processors())
 
 
-class Forks:
-    """Batches in processes of their own, at most `count` at a time; `train` gives a batch's trials there.
+def trained(batches: Sequence[Batch], count: int, train: Train, pace: TrialPace) -> Iterator[tuple[Batch, list[Trial]]]:
+    """The batches with their trials as they end, from `count` processes, in each of which `train` gives them in turn.
 
-    What a process could not give, since the batch's training raised or the process was lost, is trained here, so that
-    errors come up as they would without it; after that no more are forked.
+    What a process could not give, since a batch's training raised or the process was lost, is trained here, so that
+    errors come up as they would without it. Who stops listening ends the processes at once.
     """
+    from goodinit.checkup import model_measure, model_remedies  # noqa: F401  # once here, and not in each process
 
-    def __init__(self, train: Train) -> None:
-        self.train = train
-        self.running: dict[Connection, tuple[Any, Batch]] = {}
-        self.failed = False
-
-    def add(self, batch: Batch, count: int) -> Iterator[tuple[Batch, list[Trial]]]:
-        """Begin a batch where fewer than `count` run; before that gives those that have ended."""
-        while len(self.running) >= count:
-            yield self._ended()
-        if self.failed:
-            yield batch, self.train(batch, lambda step: None)
-            return
-        context = multiprocessing.get_context("fork")
-        here, there = context.Pipe(duplex=False)
-        process = context.Process(target=_fulfil, args=(self.train, batch, there, os.getpid()), daemon=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # PyTorch's own threads sleep: `places` saw to the rest
-            process.start()
-        there.close()
-        self.running[here] = process, batch
-
-    def rest(self) -> Iterator[tuple[Batch, list[Trial]]]:
-        """Those that still run, as they end."""
-        while self.running:
-            yield self._ended()
-
-    def stop(self) -> None:
-        """End what still runs, at once: its trials are not stored, and can be trained again."""
-        for here, (process, _) in self.running.items():
+    context = multiprocessing.get_context("fork")
+    running: dict[Connection, tuple[Any, deque[Batch]]] = {}
+    try:
+        for place in range(min(count, len(batches))):
+            own = batches[place::count]
+            here, there = context.Pipe(duplex=False)
+            process = context.Process(target=_fulfil, args=(train, own, there, os.getpid()), daemon=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # PyTorch's threads sleep, and no others are there
+                process.start()
+            there.close()
+            running[here] = process, deque(own)
+        while running:
+            here = next(each for each in wait(list(running)) if isinstance(each, Connection))
+            process, left = running[here]
+            try:
+                seconds, trials = here.recv()
+            except (EOFError, OSError):  # it has given all that it can
+                del running[here]
+                here.close()
+                process.join()
+                for batch in left:
+                    yield batch, train(batch, lambda step: None)
+                continue
+            batch = left.popleft()
+            pace.note(batch.task, seconds)
+            yield batch, trials
+    finally:
+        for here, (process, _) in running.items():
             process.kill()
             process.join()
             here.close()
-        self.running.clear()
-
-    def _ended(self) -> tuple[Batch, list[Trial]]:
-        here = next(each for each in wait(list(self.running)) if isinstance(each, Connection))
-        process, batch = self.running[here]
-        trials: list[Trial] | None = None
-        with suppress(EOFError, OSError):
-            trials = here.recv()
-        del self.running[here]
-        here.close()
-        process.join()
-        if trials is None:
-            self.failed = True
-            trials = self.train(batch, lambda step: None)
-        return batch, trials
 
 
-def _fulfil(train: Train, batch: Batch, there: Connection, parent: int) -> None:
-    """In the forked process: train the batch, and send its trials."""
+def _fulfil(train: Train, batches: Sequence[Batch], there: Connection, parent: int) -> None:
+    """In the forked process: train the batches, and send the seconds and the trials of each."""
     import torch
 
     torch.set_num_threads(1)  # its other threads were not forked along
@@ -110,5 +122,8 @@ def _fulfil(train: Train, batch: Batch, there: Connection, parent: int) -> None:
             os._exit(1)
 
     with suppress(BaseException):
-        there.send(train(batch, alive))
+        for batch in batches:
+            started = time.perf_counter()
+            trials = train(batch, alive)
+            there.send((time.perf_counter() - started, trials))
     there.close()

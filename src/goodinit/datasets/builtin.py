@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -97,12 +99,23 @@ def _xor(seed: int, noise: float, points: int) -> Points:
 
 
 def _digits(seed: int, noise: float, points: int) -> Points:
+    table = _digits_table()
+    X, y = table[:, :-1] / 16.0, table[:, -1].astype(np.intp)
+    train, test = split(y, seed)
+    return X[train], y[train], X[test], y[test]
+
+
+def _digits_table() -> NDArray[np.float64]:
+    """scikit-learn's file of digits, 64 pixels and the class a row, read without its import, which takes longer."""
+    found = find_spec("sklearn")
+    for folder in (found.submodule_search_locations or ()) if found is not None else ():
+        path = Path(folder) / "datasets" / "data" / "digits.csv.gz"
+        if path.is_file():
+            return np.loadtxt(path, delimiter=",")
     from sklearn.datasets import load_digits
 
     data: Any = load_digits()
-    X, y = data.data / 16.0, data.target.astype(np.intp)
-    train, test = split(y, seed)
-    return X[train], y[train], X[test], y[test]
+    return np.column_stack([data.data, data.target])
 
 
 def _wave(seed: int, noise: float, points: int) -> Points:
