@@ -48,6 +48,27 @@ def test_the_classic_experiment_has_its_published_figures(lab: Lab) -> None:
     assert not any("/api/" in url for url in lab.asked)
 
 
+DRAWN = """window.maps = 0; window.requestIdleCallback = () => 0;
+const put = CanvasRenderingContext2D.prototype.putImageData;
+CanvasRenderingContext2D.prototype.putImageData = function (image, ...rest) {
+    if (image.width === 192) window.maps += 1;
+    return put.call(this, image, ...rest);
+};"""
+
+
+def test_a_map_is_drawn_once_and_charts_where_they_are_near_the_screen(lab: Lab) -> None:
+    lab.page.add_init_script(DRAWN)
+    lab.open(SMALL)
+    lab.page.wait_for_function("document.querySelector('#clock').textContent === 'step 8 of 8'")
+    drawn = lab.page.evaluate("window.maps")
+    assert 4 <= drawn <= 2 * 9  # two starts, nine moments
+    lab["#c-test"].check()
+    assert lab.page.evaluate("window.maps") == drawn
+    assert lab[".together .uplot"].count() == 0
+    lab[".together-loss"].scroll_into_view_if_needed()
+    expect(lab[".together .uplot"]).to_have_count(2)
+
+
 def test_controls_points_and_files_train_in_the_page(lab: Lab) -> None:
     lab.open(SMALL)
     lab["#start-1"].select_option("orthogonal")
@@ -151,12 +172,30 @@ def test_the_end_is_told_at_the_end_and_a_link_copied_while_it_plays_plays(brows
     context.close()
 
 
+def test_a_page_that_is_not_shown_for_a_while_is_not_drawn(lab: Lab) -> None:
+    lab.open(SMALL)
+    shown = """shown => new Promise(go => {
+        document.querySelector('.body').style.display = shown ? '' : 'none';
+        setTimeout(go, 300);
+    })"""
+    lab.page.evaluate(shown, False)
+    lab.page.evaluate(shown, True)
+    assert lab.page.evaluate("document.querySelector('.map').width") > 100
+
+
 def test_all_pictures_are_printed(lab: Lab) -> None:
     lab.open(SMALL)
     drawn = "[...document.querySelectorAll('canvas.layer-strips')].map((each) => each.toDataURL().length)"
     before = lab.page.evaluate(drawn)
     lab.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert all(after > first for first, after in zip(before, lab.page.evaluate(drawn), strict=True))
+    lab.page.emulate_media(media="print")
+    lab.page.set_viewport_size({"width": 720, "height": 1000})
+    assert lab.page.evaluate(
+        "[...document.querySelectorAll('.start')].every((e) => e.getBoundingClientRect().right < 720)"
+    )
+    assert lab.page.evaluate("[...document.querySelectorAll('.map')].every((e) => e.clientWidth === e.clientHeight)")
+    assert lab["#transport"].is_hidden()
 
 
 def test_it_opens_without_a_network_after_the_first_visit(calm: BrowserContext, address: str) -> None:

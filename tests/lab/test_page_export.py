@@ -45,6 +45,10 @@ def test_a_folder_holds_the_page_and_all_that_it_asks_for(tmp_path: Path) -> Non
         ):
             assert (path.parent / name).is_file(), f"{path.name} imports {name}"
     assert sum(path.stat().st_size for path in written) < 1_000_000
+    engine = (tmp_path / "lab/static/engine/worker.js").read_text("utf-8")
+    assert {"./film.js", "./streams.js", "../js/spec.js"} <= set(
+        re.findall(r'^import "([^"]+)";', engine, re.MULTILINE)
+    )
     worker = (tmp_path / "lab/sw.js").read_text("utf-8")
     listed = json.loads(re.search(r"const FILES = (\[.*\]);", worker)[1])
     assert sorted(listed[1:]) == sorted(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
+import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -47,6 +49,7 @@ def export_page(folder: Path) -> list[Path]:
             _MADE: json.dumps(catalogue(), separators=(",", ":"), allow_nan=False).encode(),
             "static/engine/digits.bin": digits_bytes(),
         }
+        written[_WORKER] = _named_at_once(_WORKER, written)
         written["index.html"] = _page((source / "index.html").read_text("utf-8"), sorted(written)).encode()
         written["sw.js"] = _worker(written, (source / "sw.js").read_text("utf-8")).encode()
         write_tree(folder, written)
@@ -76,6 +79,22 @@ def _page(text: str, written: list[str]) -> str:
     modules = [name for name in written if name.endswith(".js") and name not in (_WORKER, "static/js/server.js")]
     named = "".join(f'  <link rel="modulepreload" href="{name}">\n' for name in modules)
     return text.replace(_ENGINE.format("server"), f"{policy}\n  {_ENGINE.format('page')}").replace(_PRELOAD, named)
+
+
+def _named_at_once(module: str, written: dict[str, bytes]) -> bytes:
+    """The module, which begins with the names of all that it and its imports import: none waits for another."""
+    found: list[str] = []
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        for path in re.findall(r'^import .* from "(\.[^"]+)"', written[name].decode(), re.MULTILINE):
+            other = posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
+            if other not in found:
+                found.append(other)
+                todo.append(other)
+    named = [posixpath.relpath(name, posixpath.dirname(module)) for name in sorted(found)]
+    lines = [f'import "{name if name.startswith(".") else f"./{name}"}";\n' for name in named]
+    return "".join(lines).encode() + written[module]
 
 
 def _worker(written: dict[str, bytes], text: str) -> str:

@@ -75,8 +75,8 @@ export class Film {
     };
   }
 
-  /** Tell the events of this start, in order: begin, frame ..., outcome. */
-  async run(tell) {
+  /** Tell the events of this start, in order: begin, frame ..., outcome. `opened` is awaited before the training. */
+  async run(tell, opened = async () => null) {
     const { core, scene, data, network } = this;
     const camera = new Camera(core, network, data, this.view);
     try {
@@ -86,6 +86,7 @@ export class Film {
       const expected = forecast(core, network, drawn, square) ?? { forward: null, backward: null };
       let last = camera.frame(drawn.parameters);
       tell("begin", { frame: last, expected, measure: before, findings: judge(before, this.table.findings) });
+      await opened();
       const curved = scene.seeds > 1 ? momentsOf(scene.steps, BAND_MOMENTS) : [];
       this.curves = scene.seeds > 1 ? curvesOf() : null;
       const shown = (_, step, parameters) => {

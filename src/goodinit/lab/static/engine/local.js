@@ -137,6 +137,7 @@ async function all(id, scene, signal, hear) {
   const starts = scene.inits.length;
   const used = await Promise.all(Array.from({ length: starts + helpers(scene) }, (_, i) => readyWorker(i)));
   const left = scene.inits.map(() => others(scene));
+  let begun = 0;
   signal.throwIfAborted();
   const kept = scene.data.name === "csv" ? [[scene.data.csv, files.get(scene.data.csv)]] : [];
   const ended = new AbortController();
@@ -152,6 +153,7 @@ async function all(id, scene, signal, hear) {
         else if (event === "train") shared(k, facts).catch(fail);
         else if (event === "next") left[k](facts).then((seeds) => each.postMessage({ id, seeds }));
         else hear(k, event, facts);
+        if (event === "begin" && (begun += 1) === starts) for (const worker of used) worker.postMessage({ opened: id });
       };
       each.postMessage({ id, scene, k, helps, files: kept });
     });

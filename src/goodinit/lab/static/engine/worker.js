@@ -11,6 +11,8 @@ let current = null;
 let ready = null;
 let asked = null; // the training that the page has been asked for: {shown, done, stop}
 let given = null; // told the seeds that the page was asked for
+let opened = null; // the scene whose starts the page has drawn
+let opens = null; // told so
 
 class Cancelled extends Error {}
 
@@ -41,8 +43,10 @@ async function work({ id, scene, k, files, helps }) {
       given = done;
       tell("next", most);
     });
+    // A page that is being opened needs the processors that a training would take.
+    const drawn = () => new Promise((done) => (opened === id ? done() : (opens = done)));
     if (k === 0 && !helps) tell("scene", film.opening());
-    if (!helps) await film.run(tell);
+    await (helps ? drawn() : film.run(tell, drawn));
     if (scene.seeds > 1) await film.seeds(tell, next);
     tell("done", null);
   } catch (error) {
@@ -67,7 +71,10 @@ self.onmessage = ({ data: message }) => {
     }
   } else if (message.ends && message.id === current) asked.done(message.ends);
   else if (message.seeds && message.id === current) given(message.seeds);
-  else if (message.scene || message.stop === current) {
+  else if (message.opened) {
+    opened = message.opened;
+    opens?.();
+  } else if (message.scene || message.stop === current) {
     current = message.id ?? null;
     asked?.stop(new Cancelled());
     if (message.scene) work(message);

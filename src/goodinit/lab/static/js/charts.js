@@ -37,6 +37,18 @@ const exponent = (value) => {
 export const drawCharts = () => shown.forEach((chart) => chart.drawn());
 window.addEventListener("beforeprint", drawCharts);
 
+const idle = window.requestIdleCallback ?? ((call) => setTimeout(call, 200)); // Safari has none
+
+/** Draw all charts, one whenever the browser has nothing else to do. */
+export function drawAtLeisure() {
+  idle(() => {
+    const late = [...shown.values()].find((chart) => chart.late);
+    if (!late) return;
+    late.drawn();
+    drawAtLeisure();
+  });
+}
+
 /** A chart in a box: `lines` are its series ({stroke, dash, width, fill, band}); `log` makes its y axis logarithmic. */
 export class Chart {
   constructor(box, { lines, log = false, height = 130, range = null, limits = null, xLimits = null, yFormat = figure, xFormat = figure, label = "", points = false, heading = null, labels = [], read = null }) {

@@ -100,7 +100,7 @@ export class Columns {
   }
 
   resized() {
-    if (!this.run || this.root.clientWidth === this.width) return;
+    if (!this.run || [0, this.width].includes(this.root.clientWidth)) return; // 0: the page is being left, or is not shown
     this.measure();
     for (const column of this.columns) column.resize();
     this.draw(this.frame);

@@ -2,6 +2,7 @@
 
 import { Refused } from "../engine/refused.js";
 import { api } from "./backend.js";
+import { drawAtLeisure } from "./charts.js";
 import { Columns } from "./columns.js";
 import { trouble } from "./controls.js";
 import { byId, el, settled } from "./dom.js";
@@ -169,6 +170,7 @@ export class Lab {
       this.columns.words();
       if (!this.lesson.asking) this.status(this.summary());
       performance.mark("lab:whole");
+      drawAtLeisure();
     }
   }
 
@@ -181,6 +183,7 @@ export class Lab {
     const { steps } = this.run;
     byId("scrub").max = steps.length - 1;
     byId("starts").classList.remove("stale");
+    document.body.classList.remove("opening");
     this.columns.frame = 0;
     this.columns.show(this.run, this.view);
     this.together.show(this.run, this.view);
@@ -191,10 +194,7 @@ export class Lab {
     this.wanted = null;
     this.playing = false;
     this.lesson.begun();
-    requestAnimationFrame(() => {
-      performance.mark("lab:first");
-      document.body.classList.remove("opening");
-    });
+    requestAnimationFrame(() => performance.mark("lab:first"));
   }
 
   refresh() {

@@ -113,6 +113,7 @@ export class Lesson {
     this.verdict.className = `verdict ${right === this.chosen ? "good" : "other"}`;
     this.verdict.textContent = t(right === this.chosen ? "lesson.right" : "lesson.wrong", values);
     if (this.step.draws) this.lab.unfold("data.name");
+    this.verdict.scrollIntoView({ block: "nearest" }); // on a phone the controls unfold above it
     if (!this.step.live) this.go.dataset.t = "lesson.again";
     this.go.textContent = t(this.go.dataset.t);
     this.go.hidden = Boolean(this.step.live);

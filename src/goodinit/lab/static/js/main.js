@@ -51,13 +51,12 @@ async function open() {
   const fold = () => (panelBox.open = wide.matches);
   wide.addEventListener("change", fold);
   fold();
-  document.body.classList.remove("building");
   await lab.restore();
 }
 
 keep();
 open().catch((error) => {
-  document.body.classList.remove("opening", "building");
+  document.body.classList.remove("opening");
   show("error", [() => error.message]);
   throw error;
 });

@@ -99,7 +99,11 @@ export class DecisionMap {
     context.fillText(t("map.diverged"), size / 2, size / 2);
   }
 
+  /** The predictions, drawn anew where they, or the colours, are not those of the last time: most of a frame's time. */
   plane(run, map, cells) {
+    const key = [cells, ...["class-0", "class-1", "card", "text"].map(colour)].join();
+    if (this.planeOf === map && this.planeIn === key) return;
+    Object.assign(this, { planeOf: map, planeIn: key });
     if (map.class === undefined) this.twoClasses(map.p, run.mapSize, cells);
     else this.manyClasses(map.class, map.p, run.mapSize, cells);
   }
