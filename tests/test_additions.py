@@ -77,7 +77,7 @@ def copy(tmp_path_factory):
         ("activations.py", '    "sine": _sine,\n', '    "sine": _sine,\n    "bent": _bent,\n'),
         ("training/engines.py", "_EXACT: Final", ENGINE),
         ("training/engines.py", "(_EXACT, Lanes(), Torch())", "(_EXACT, Lanes(), Torch(), Patient())"),
-        ("options/table.py", '"torch": "PyTorch"}', '"torch": "PyTorch", "patient": "NumPy"}'),
+        ("options/conducted.py", '"torch": "PyTorch"}', '"torch": "PyTorch", "patient": "NumPy"}'),
     ):
         text = (source / name).read_text("utf-8")
         assert text.count(old) == 1, (name, old)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import subprocess
 import sys
 import time
 from importlib.util import find_spec
@@ -189,7 +190,7 @@ def test_a_model_trained_otherwise_is_not_timed(monkeypatch):
 
 def test_the_clock_is_the_processors_where_that_is_asked_for():
     assert TINY.timer is time.perf_counter
-    assert Sizes(processor_time=True).timer is time.process_time
+    assert Sizes(processor_time=True).timer is clock.processor_seconds
 
 
 def test_the_operations_of_the_classic_network():
@@ -264,3 +265,10 @@ def test_the_folder_is_refused_before_the_work(tmp_path):
     with pytest.raises(ValueError, match="holds another run"):
         BenchFolder(tmp_path)
     BenchFolder(tmp_path, overwrite=True)
+
+
+def test_the_processors_seconds_of_other_processes_count():
+    timer = Sizes(processor_time=True).timer
+    before = timer()
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass"], check=True)
+    assert timer() - before > 0.3

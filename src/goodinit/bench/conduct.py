@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from goodinit.bench.clock import calibrated, interleaved
+from goodinit.bench.clock import calibrated, interleaved, processor_seconds
 from goodinit.bench.models import MODELS, model_contest
 from goodinit.bench.records import Bench, Contest, Entry, GridCell, Growth, Timing
 from goodinit.bench.trainers import COMPILED, TRAINERS, Problem, Trainer, classic, digits, disagreement, missing
@@ -68,7 +68,7 @@ class Sizes:
     @property
     def timer(self) -> Callable[[], float]:
         """The clock."""
-        return time.process_time if self.processor_time else time.perf_counter
+        return processor_seconds if self.processor_time else time.perf_counter
 
 
 USUAL: Final = Sizes()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from goodinit.options.conducted import DEFAULT_OUT
 from goodinit.options.record import Bounds, Option, OptionKind
-from goodinit.options.table import DEFAULT_OUT, LOSSES, OPTIONS, task_options
+from goodinit.options.table import OPTIONS, task_options
 from goodinit.options.tasks import TASKS
+from goodinit.options.trained import LOSSES
 
 __all__ = ["DEFAULT_OUT", "LOSSES", "OPTIONS", "TASKS", "Bounds", "Option", "OptionKind", "task_options"]

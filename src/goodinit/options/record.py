@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from goodinit.errors import GoodinitError, is_finite, shown
 
-__all__ = ["Bounds", "Option", "OptionKind"]
+__all__ = ["COUNT", "Bounds", "Option", "OptionKind"]
 
 OptionKind = Literal["integer", "number", "text", "texts", "switch", "flag", "integers", "rates", "seeds"]
 """What an option takes; a switch is on or off, and has a default of neither."""
@@ -43,6 +43,10 @@ class Bounds:
         above: bool = value > self.low if self.open_low else value >= self.low
         below: bool = value < self.high if self.open_high else value <= self.high
         return above and below and is_finite(value)
+
+
+COUNT: Final = Bounds("an integer from 1 to 10^12", 1, 10**12)
+"""Of steps, of examples."""
 
 
 @dataclass(frozen=True)

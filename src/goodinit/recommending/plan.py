@@ -19,6 +19,7 @@ _FRACTIONS: Final = ((1 / 3, 1.0), (1 / 9, 1 / 3, 1.0), (1 / 27, 1 / 9, 1 / 3, 1
 _SHORTEST: Final = 20  # steps of the first rung
 _SEEDS: Final = ((5, 5), (4, 4), (3, 3), (2, 3), (1, 3), (1, 2), (1, 1))  # of a rung, and of the last
 _FINALISTS: Final = ((3, 12), (2, 9), (1, 6))  # with so many seeds for their finals; 6 seeds tell one from the baseline
+_FINER: Final = 4  # rates that are tried beside that of a finalist, at most
 _UNITS: Final = {"": 1.0, "s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 _WANTED: Final = 60  # full trainings that a race should have: where the steps are ours to choose, they follow
 
@@ -36,8 +37,8 @@ class RungPlan:
 class RacePlan:
     """The rates of every start, the rungs, and at most so many finalists beside the baseline.
 
-    `finer` are the rates among which the neighbours of each finalist's are tried at the end; none where the budget is
-    too tight for it.
+    `finer` are the rates among which the neighbours of each finalist's are tried at the end, with the rates half way to
+    them; none where the budget is too tight for it.
     """
 
     rates: tuple[float, ...]
@@ -64,7 +65,7 @@ class RacePlan:
             spent += arms * rung.seeds * cost(rung.steps)
             arms = min(arms, rung.keep + 2)  # with the baseline's own
         last = self.rungs[-1]
-        return spent + bool(self.finer) * 2 * (self.finalists + 1) * last.seeds * cost(last.steps)
+        return spent + bool(self.finer) * _FINER * (self.finalists + 1) * last.seeds * cost(last.steps)
 
 
 def read_budget(given: str | float) -> tuple[float | None, int | None]:

@@ -57,8 +57,9 @@ class SuccessiveHalving:
     """Arms that are trained briefly, the best of them longer, and so on (Karnin, Koren & Somekh 2013).
 
     The baseline keeps two of its rates through every rung, so that others are held against it at its best. At the end
-    the rates beside each finalist's are tried in full, among the `finer` ones: short runs favour high rates, and a
-    tight budget leaves some out. After a seed of a rung that ends `late`, the rung is judged by the seeds that it has.
+    the rates beside each finalist's are tried in full, among the `finer` ones, and then those half way to them: short
+    runs favour high rates, a tight budget leaves some out, and the best may lie between. After a seed of a rung that
+    ends `late`, the rung is judged by the seeds that it has.
     """
 
     study: Study
@@ -80,11 +81,13 @@ class SuccessiveHalving:
                     break
             judged = self._judged(rung, arms, finished)
             arms = self._kept(rung, judged)
-        for seed in rung.seeds if (beside := self._beside(judged)) else ():
-            what = f"neighbouring rates, {task.schedule.steps:,} steps"
-            yield Wave(what, tuple(self._job(rung, arm, seed) for arm in beside))
-            if self.late():
-                return
+        for number, stage in enumerate(self._stages):
+            more = stage(self._refined(judged, finished, number))
+            for seed in rung.seeds if more else ():
+                what = f"neighbouring rates, {task.schedule.steps:,} steps"
+                yield Wave(what, tuple(self._job(rung, arm, seed) for arm in more))
+                if self.late():
+                    return
 
     def results(self, finished: Finished) -> tuple[RungResult, ...]:
         """The rungs that have ended or begun, as far as their seeds are whole."""
@@ -96,7 +99,11 @@ class SuccessiveHalving:
             arms = self._kept(rung, judged)
             found.append(self._result(rung, judged, arms))
         refined = self._refined(judged, finished)
-        return (*found, self._result(rung, refined, self._leaders(refined))) if refined else tuple(found)
+        if len(refined) > len(judged):
+            leaders = self._leaders(refined)
+            names = {arm.key[0] for arm in leaders}
+            found.append(self._result(rung, [each for each in refined if each[0].key[0] in names], leaders))
+        return tuple(found)
 
     def _result(self, rung: Rung, judged: Sequence[_Judged], kept: Sequence[Arm]) -> RungResult:
         going = {arm.key for arm in kept}
@@ -112,7 +119,7 @@ class SuccessiveHalving:
         for rung in self.rungs:
             judged = self._judged(rung, arms, finished) or judged
             arms = self._kept(rung, judged)
-        return self._leaders(self._refined(judged, finished) or judged, most)
+        return self._leaders(self._refined(judged, finished), most)
 
     def _leaders(self, judged: Sequence[_Judged], most: int | None = None) -> tuple[Arm, ...]:
         """The baseline at its best rate, then the best other starts at theirs, as many as the last rung is sure of."""
@@ -123,21 +130,40 @@ class SuccessiveHalving:
         others = [arm for arm, value in best.values() if math.isfinite(value)]
         return (own, *others[: self.rungs[-1].starts - 1 if most is None else most])
 
+    @property
+    def _stages(self) -> tuple[Callable[[Sequence[_Judged]], tuple[Arm, ...]], ...]:
+        """What says which arms the last rung is given beside its own, one after the other."""
+        return (self._beside, self._between) if self.finer else ()
+
     def _beside(self, judged: Sequence[_Judged]) -> tuple[Arm, ...]:
-        """The arms of the rates next to the leaders', of those that the last rung has not trained."""
+        """The rates next to the leaders', where the last rung has not trained them."""
         known = {arm.key for arm, *_ in judged}
         rates = sorted(self.finer)
         found = []
-        for leader in self._leaders(judged) if rates and judged else ():
+        for leader in self._leaders(judged) if judged else ():
             at = rates.index(leader.rate)
             near = [Arm(leader.start, rate) for rate in (*rates[max(0, at - 1) : at], *rates[at + 1 : at + 2])]
             found += [arm for arm in near if arm.key not in known]
         return tuple(found)
 
-    def _refined(self, judged: Sequence[_Judged], finished: Finished) -> list[_Judged]:
-        """The leaders of the last rung and the rates beside them, best first; none where these have not ended."""
-        beside = self._beside(judged) if judged else ()
-        return self._judged(self.rungs[-1], (*self._leaders(judged), *beside), finished) if beside else []
+    def _between(self, judged: Sequence[_Judged]) -> tuple[Arm, ...]:
+        """The rates half way from the leaders' to the next ones that were trained, to two digits."""
+        found = []
+        for leader in self._leaders(judged) if judged else ():
+            rates = sorted(arm.rate for arm, *_ in judged if arm.key[0] == leader.key[0])
+            at = rates.index(leader.rate)
+            near = (*rates[max(0, at - 1) : at], *rates[at + 1 : at + 2])
+            middle = [float(f"{math.sqrt(rate * leader.rate):.2g}") for rate in near]
+            found += [Arm(leader.start, rate) for rate in middle if rate not in rates]
+        return tuple(found)
+
+    def _refined(self, judged: list[_Judged], finished: Finished, stages: int | None = None) -> list[_Judged]:
+        """The arms of the last rung with those of the stages that have ended, best first."""
+        for stage in self._stages[:stages]:
+            more = stage(judged)
+            arms = (*(arm for arm, *_ in judged), *more)
+            judged = (self._judged(self.rungs[-1], arms, finished) if more else []) or judged
+        return judged
 
     def _job(self, rung: Rung, arm: Arm, seed: int) -> Job:
         return Job(rung.task, arm.start, arm.rate, seed, "tuning")
