@@ -12,7 +12,8 @@ import numpy as np
 
 from goodinit import activations
 from goodinit.activations import Activation
-from goodinit.comparison.model_tasks import check_model, own_data, read_factory
+from goodinit.comparison.model_factories import own_data, read_factory
+from goodinit.comparison.model_tasks import check_model
 from goodinit.comparison.own_losses import find_loss
 from goodinit.comparison.own_starts import read_start
 from goodinit.datasets import Dataset, Source, is_builtin

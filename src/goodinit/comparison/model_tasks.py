@@ -1,4 +1,4 @@
-"""A person's own PyTorch model as a task: read once, then made afresh, filled and trained for every trial."""
+"""A person's own PyTorch model as a task: made afresh, filled and trained for every trial."""
 
 from __future__ import annotations
 
@@ -6,25 +6,22 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from goodinit.checkup.model_check import check
 from goodinit.comparison.batches import Batch
+from goodinit.comparison.model_factories import SHOWN, inputs_of, made_model
 from goodinit.comparison.outcome import finished, has_diverged, stopped
-from goodinit.comparison.own_losses import NamedLoss, tried
 from goodinit.comparison.starts import MEASURED
 from goodinit.datasets import Dataset
-from goodinit.errors import GoodinitError, shown
-from goodinit.factories import ModelFactory, load_factory, source_fingerprint
 from goodinit.methods import Start, as_method
 from goodinit.results import Finding, Job, Task, Trial
 from goodinit.streams import KeyedStream
 from goodinit.threads import torch_threads
 from goodinit.training import batches
-from goodinit.weights import Weight
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -32,64 +29,7 @@ if TYPE_CHECKING:
     from goodinit.pytorch import Initialization
     from goodinit.pytorch.loop import Criterion, LoopRun
 
-__all__ = ["check_model", "dataset_of", "model_of", "own_data", "read_factory", "train_models", "work_of_step"]
-
-_SHOWN: Final = 32  # examples that the model is run on to learn its activations and to check its start
-
-
-def read_factory(
-    given: str | Callable[[], Any], data: Dataset | None, device: str = "cpu", own_loss: NamedLoss | None = None
-) -> ModelFactory:
-    """The model that a function makes, tried on the data once: what it gives decides its loss.
-
-    `own_loss` takes that one's place, and is tried as well.
-
-    Raises GoodinitError where the function fails, gives no model, or the model's outputs do not fit the data.
-    """
-    import torch
-
-    from goodinit import pytorch
-    from goodinit.pytorch.guard import untouched
-    from goodinit.pytorch.loop import outputs_of, seeded
-    from goodinit.pytorch.ready import shaped
-
-    text, make = load_factory(given)
-    with seeded(0, "model"):
-        model, own = _made(make, text)
-        examples = data or dataset_of(own, text)
-        _check_device(device)
-        inputs = _inputs(model, examples.X_train[:_SHOWN], "cpu")
-        model = shaped(model, inputs).model
-        with untouched(model, inputs) as x, torch.no_grad():
-            outputs = _try(lambda: outputs_of(model.eval(), x), text)
-    read = pytorch.read_model(model)
-    listed = [(each.name, each.shape, str(each.dtype), each.kind) for each in read]
-    classes = {type(module) for module in model.modules()}
-    loss = _loss(examples, outputs.shape[1], text)
-    own = None
-    if own_loss is not None:
-        targets = torch.from_numpy(np.ascontiguousarray(examples.y_train[:_SHOWN]))
-        own = tried(own_loss, loss, outputs, targets)
-    return ModelFactory(
-        text,
-        make,
-        source_fingerprint([make, *classes], repr(sorted(listed))),
-        tuple(each.weight or Weight.elementwise(each.name, each.shape or ()) for each in read),
-        loss,
-        str(read[0].dtype).removeprefix("torch.") if read else "float32",
-        str(device),
-        data is None,
-        own_loss=own,
-    )
-
-
-def own_data(given: str | Callable[[], Any]) -> Dataset:
-    """The data that a factory brings. Raises GoodinitError where it gives a model only."""
-    from goodinit.pytorch.loop import seeded
-
-    text, make = load_factory(given)
-    with seeded(0, "model"):
-        return dataset_of(_made(make, text)[1], text)
+__all__ = ["check_model", "model_of", "train_models", "work_of_step"]
 
 
 def model_of(task: Task) -> tuple[nn.Module, Any]:
@@ -98,8 +38,8 @@ def model_of(task: Task) -> tuple[nn.Module, Any]:
 
     factory: Any = task.network
     with seeded(0, "model"):
-        model, _ = _made(factory.make, factory.text)
-    return model, _inputs(model, task.data.X_train[:_SHOWN], "cpu")
+        model, _ = made_model(factory.make, factory.text)
+    return model, inputs_of(model, task.data.X_train[:SHOWN], "cpu")
 
 
 def check_model(task: Task, chosen: Sequence[Start], *, measured: bool = False) -> None:
@@ -109,90 +49,11 @@ def check_model(task: Task, chosen: Sequence[Start], *, measured: bool = False) 
 
     factory: Any = task.network
     with seeded(0, "model"):
-        model, _ = _made(factory.make, factory.text)
+        model, _ = made_model(factory.make, factory.text)
         for start in chosen:
             batch = _batch(model, task.data, start, factory.criterion)
             for each in prepare(model, start, 0, measured=measured, **batch).made:
                 each.said.multipliers(task.schedule.optimizer)
-
-
-def _made(make: Callable[[], Any], text: str) -> tuple[nn.Module, Any]:
-    from torch import nn
-
-    made = _try(make, text)
-    model, data = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
-    if not isinstance(model, nn.Module):
-        raise GoodinitError(
-            f"{text} gave a {type(model).__name__}; it must give a new torch.nn.Module, or (model, data)"
-        )
-    return model, data
-
-
-def _try(call: Callable[[], Any], text: str) -> Any:
-    try:
-        return call()
-    except GoodinitError:
-        raise
-    except Exception as error:
-        raise GoodinitError(f"{text} failed: {type(error).__name__}: {error}") from error
-
-
-def dataset_of(given: Any, text: str) -> Dataset:
-    """The data that a factory or a person gives: a Dataset, or (X_train, y_train, X_test, y_test)."""
-    if isinstance(given, Dataset):
-        return given
-    if given is None:
-        raise GoodinitError(f"{text} gives a model without data; name some with data, or return (model, data)")
-    if not isinstance(given, Sequence) or len(given) != 4:
-        raise GoodinitError(f"{text}: data must be a goodinit.datasets.Dataset or (X_train, y_train, X_test, y_test)")
-    X_train, y_train, X_test, y_test = (np.asarray(each) for each in given)
-    name = text.rpartition(":")[2]
-    features = tuple(f"input {number}" for number in range(math.prod(X_train.shape[1:])))
-    if y_train.dtype.kind == "f":
-        return Dataset(name, X_train, y_train.astype(float), X_test, y_test.astype(float), (), features, parted=True)
-    for X, y in ((X_train, y_train), (X_test, y_test)):
-        if y.dtype.kind not in "iub" or y.ndim != 1 or len(X) != len(y) or not len(y) or y.min() < 0:
-            raise GoodinitError(f"{text}: labels must be class numbers from 0, one for each of {len(X)} examples")
-    classes = tuple(str(number) for number in range(int(y_train.max()) + 1))
-    if len(classes) < 2 or y_test.max() >= len(classes):
-        raise GoodinitError(
-            f"{text}: the labels to train on name {len(classes)} classes; at least two, and all there are"
-        )
-    return Dataset(
-        name, X_train, y_train.astype(np.intp), X_test, y_test.astype(np.intp), classes, features, parted=True
-    )
-
-
-def _loss(data: Dataset, outputs: int, text: str) -> Any:
-    count = len(data.classes)
-    if count == 2 and outputs == 1:
-        return "binary_cross_entropy"
-    if count == 0 and outputs == 1:
-        return "squared_error"
-    if count and outputs == count:
-        return "cross_entropy"
-    wanted = f"{count} classes need {count} outputs" if count else "numbers to predict need one output"
-    raise GoodinitError(f"{text}: the model gives {outputs} outputs an example, and {data.name} has others: {wanted}")
-
-
-def _inputs(model: nn.Module, X: NDArray[Any], device: str) -> Any:
-    import torch
-
-    from goodinit.pytorch.loop import to_tensor
-
-    dtypes = [parameter.dtype for parameter in model.parameters() if parameter.dtype.is_floating_point]
-    return to_tensor(X, torch.device(device), dtypes[0] if dtypes else torch.float32)
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise GoodinitError(
-            f"device {shown(device)} cannot be used: {str(error).splitlines()[0]}; choose cpu"
-        ) from error
 
 
 def train_models(batch: Batch, progress: Callable[[int], None] = lambda step: None) -> list[Trial]:
@@ -236,8 +97,8 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
     factory: Any = task.network
     data = task.source.dataset(job.seed)
     with seeded(job.seed, "model"):
-        model, _ = _made(factory.make, factory.text)
-    shown = _inputs(model, data.X_train[:_SHOWN], "cpu")
+        model, _ = made_model(factory.make, factory.text)
+    shown = inputs_of(model, data.X_train[:SHOWN], "cpu")
     if any(torch.nn.parameter.is_lazy(each) for each in model.parameters()) and as_method(job.initializer).base is None:
         with seeded(job.seed, "model/lazy"), torch.no_grad():
             model(shown[:1])  # its own code draws what is kept
@@ -306,13 +167,13 @@ def _started(task: Task, job: Job) -> _Started:
     factory: Any = task.network
     data = task.source.dataset(job.seed)
     with seeded(job.seed, "model"):
-        model, _ = _made(factory.make, factory.text)
+        model, _ = made_model(factory.make, factory.text)
     batch = _batch(model, data, job.initializer, factory.criterion)
     done = pytorch.initialize(model, job.initializer, seed=job.seed, **batch)
     found: tuple[Finding, ...] = ()
     if factory.checked:
-        targets = torch.from_numpy(np.ascontiguousarray(data.y_train[:_SHOWN]))
-        found = _findings(model, _inputs(model, data.X_train[:_SHOWN], "cpu"), targets, factory.criterion)
+        targets = torch.from_numpy(np.ascontiguousarray(data.y_train[:SHOWN]))
+        found = _findings(model, inputs_of(model, data.X_train[:SHOWN], "cpu"), targets, factory.criterion)
     return _Started(model, done.multipliers(task.schedule.optimizer), found)
 
 
@@ -323,7 +184,7 @@ def _tensors(model: nn.Module, data: Dataset, device: str) -> tuple[Tensor, ...]
     def targets(y: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(y)).to(device)
 
-    X, X_test = (_inputs(model, points, device) for points in (data.X_train, data.X_test))
+    X, X_test = (inputs_of(model, points, device) for points in (data.X_train, data.X_test))
     return X, targets(data.y_train), X_test, targets(data.y_test)
 
 
@@ -334,10 +195,10 @@ def _batch(model: nn.Module, data: Dataset, start: Start, kind: Criterion) -> di
     from goodinit.pytorch.loop import loss_of, rows
 
     if not as_method(start).measures:
-        return {"inputs": _inputs(model, data.X_train[:_SHOWN], "cpu")}
+        return {"inputs": inputs_of(model, data.X_train[:SHOWN], "cpu")}
     targets = torch.from_numpy(np.ascontiguousarray(data.y_train[:MEASURED]))
     return {
-        "inputs": _inputs(model, data.X_train[:MEASURED], "cpu"),
+        "inputs": inputs_of(model, data.X_train[:MEASURED], "cpu"),
         "targets": targets,
         "loss": lambda output, y: loss_of(kind, rows(output, len(y)), y),
     }
@@ -360,7 +221,7 @@ def _run(
     factory: Any = task.network
     device = torch.device(factory.device)
     model.to(device)
-    X, X_test = (_inputs(model, points, factory.device) for points in (data.X_train, data.X_test))
+    X, X_test = (inputs_of(model, points, factory.device) for points in (data.X_train, data.X_test))
     targets, answers = (torch.from_numpy(np.ascontiguousarray(each)).to(device) for each in (data.y_train, data.y_test))
     found = _findings(model, shown.to(device), targets[: len(shown)], factory.criterion) if factory.checked else ()
     order = batches(len(X), task.schedule, KeyedStream(job.seed))
@@ -368,7 +229,7 @@ def _run(
     if task.schedule.early_stopping is not None:
         held = task.source.validation(job.seed)
         aside = torch.from_numpy(np.ascontiguousarray(held.y_test)).to(device)
-        validation = _inputs(model, held.X_test, factory.device), aside
+        validation = inputs_of(model, held.X_test, factory.device), aside
     with seeded(job.seed, "training"):
         run = train_model(
             model.train(),

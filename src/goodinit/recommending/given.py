@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from goodinit.comparison.design import design
-from goodinit.comparison.model_tasks import dataset_of
+from goodinit.comparison.model_factories import dataset_of
 from goodinit.datasets import Dataset
 from goodinit.datasets.base import split
 from goodinit.errors import GoodinitError, shown
