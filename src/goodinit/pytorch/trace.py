@@ -61,6 +61,11 @@ class Tracer(TorchFunctionMode):
         self.ended = False  # the model has given its output: an activation in the loss is none of a layer
         self.notes = Notes(self.owners)
 
+    def __exit__(self, *raised: Any) -> None:
+        """Let go of the observer too, which may hold the tracer: else the model waits for the garbage collector."""
+        super().__exit__(*raised)
+        self.observer = Observer()
+
     def call(self, index: int) -> LayerCall:
         """The layer call of that number, as far as it is known by now."""
         return self.notes.calls[index]
