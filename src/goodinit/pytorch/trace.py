@@ -63,7 +63,7 @@ class Tracer(TorchFunctionMode):
 
     def __exit__(self, *raised: Any) -> None:
         """Let go of the observer too, which may hold the tracer: else the model waits for the garbage collector."""
-        super().__exit__(*raised)  # type: ignore[no-untyped-call]
+        super().__exit__(*raised)  # type: ignore[no-untyped-call]  # it carries no types in PyTorch
         self.observer = Observer()
 
     def call(self, index: int) -> LayerCall:
