@@ -5,8 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,9 +29,18 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only there are 
 OPTIONS: dict[str, Any] = {"seeds": "0-3", "steps": 20, "batch_size": 16, "data": "moons", "record_every": 5}
 
 
+def loaded() -> bool:
+    """Whether another test has loaded a library beside which nothing is forked."""
+    return any(name in sys.modules for name in side_by_side.THREADED)
+
+
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Two processors, and a trial that is worth a process however short it is."""
+    if loaded():
+        pytest.skip(
+            "libraries with threads are loaded, beside which nothing is forked: run in a process of its own below"
+        )
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     monkeypatch.setattr(side_by_side, "processors", lambda: 2)
@@ -103,3 +114,28 @@ def test_where_nothing_is_forked(two: None, tmp_path: Path, monkeypatch: pytest.
     other.join()
     torch.set_num_threads(1)
     assert side_by_side.places(task) == 1  # as OMP_NUM_THREADS=1 has it
+
+
+def test_all_of_this_in_a_process_of_its_own() -> None:
+    if not loaded():
+        pytest.skip("all of this file has run here")
+    line = [sys.executable, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", "-p", "no:xdist", __file__]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_nothing_is_forked_beside_a_library_with_threads(two: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = design(["he_normal"], model=lambda: nn.Linear(2, 1), **OPTIONS).tasks[0]
+    assert side_by_side.places(task) == 2
+    monkeypatch.setitem(sys.modules, "ray", object())
+    assert side_by_side.places(task) == 1
+
+
+def test_a_process_that_never_says_that_it_runs_is_done_without(
+    two: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(side_by_side, "GREETING", 0.2)
+    monkeypatch.setattr(side_by_side, "_fulfil", lambda *given: time.sleep(600))  # as one forked with a lock held
+    found = goodinit.compare("he_normal", model=lambda: Noting(tmp_path), **OPTIONS)
+    assert [each.seed for each in found.trials] == [0, 1, 2, 3]
+    assert len(list(tmp_path.iterdir())) == 1

@@ -29,6 +29,8 @@ __all__ = ["TrialPace", "places", "trained"]
 
 PAYS: Final = 0.1  # seconds of a trial: to fork, and to touch what is shared, takes half of it
 LEAST: Final = 2e-4  # seconds of a step of any model: what Python's part of it takes
+GREETING: Final = 10.0  # seconds for a forked process to say that it runs
+THREADED: Final = ("grpc", "jax", "ray", "tensorflow")  # their threads and locks are none that a fork leaves in order
 LOAD: Final = 2.0  # seconds of trials for one process: what it is made for is then little, and so is what a stop loses
 
 Train = Callable[[Batch, Callable[[int], None]], list[Trial]]
@@ -56,9 +58,12 @@ class TrialPace:
 def places(task: Task, threads: int | None = None) -> int:
     """How many models of a task can be trained side by side: as many as PyTorch has threads, where one needs only one.
 
-    One where a process cannot be forked safely: beside other threads, or where PyTorch has a GPU's.
+    One where a process cannot be forked safely: beside other threads, of Python or of libraries that are known to have
+    some, or where PyTorch has a GPU's.
     """
     if task.network.engines or task.network.at_once > 1 or sys.platform != "linux":
+        return 1
+    if any(name in sys.modules for name in THREADED):
         return 1
     if threading.active_count() > 1 or multiprocessing.current_process().daemon or work_of_step(task) > ALONE:
         return 1
@@ -73,12 +78,14 @@ def trained(batches: Sequence[Batch], count: int, train: Train, pace: TrialPace)
     """The batches with their trials as they end, from `count` processes, in each of which `train` gives them in turn.
 
     What a process could not give, since a batch's training raised or the process was lost, is trained here, so that
-    errors come up as they would without it. Who stops listening ends the processes at once.
+    errors come up as they would without it; so is what one was given that does not say within seconds that it runs, as
+    where a lock was held when it was forked. Who stops listening ends the processes at once.
     """
     from goodinit.checkup import model_measure, model_remedies  # noqa: F401  # once here, and not in each process
 
     context = multiprocessing.get_context("fork")
     running: dict[Connection, tuple[Any, deque[Batch]]] = {}
+    silent: set[Connection] = set()
     try:
         for place in range(min(count, len(batches))):
             own = batches[place::count]
@@ -89,13 +96,26 @@ def trained(batches: Sequence[Batch], count: int, train: Train, pace: TrialPace)
                 process.start()
             there.close()
             running[here] = process, deque(own)
+            silent.add(here)
+        until = time.monotonic() + GREETING
         while running:
-            here = next(each for each in wait(list(running)) if isinstance(each, Connection))
+            heard = wait(list(running), max(0.0, until - time.monotonic()) if silent else None)
+            if not heard:
+                for here in silent:
+                    running[here][0].kill()  # its end is heard next
+                silent.clear()
+                continue
+            here = next(each for each in heard if isinstance(each, Connection))
             process, left = running[here]
             try:
-                seconds, trials = here.recv()
+                said = here.recv()
+                silent.discard(here)
+                if said is None:  # a greeting
+                    continue
+                seconds, trials = said
             except (EOFError, OSError):  # it has given all that it can
                 del running[here]
+                silent.discard(here)
                 here.close()
                 process.join()
                 for batch in left:
@@ -122,6 +142,7 @@ def _fulfil(train: Train, batches: Sequence[Batch], there: Connection, parent: i
             os._exit(1)
 
     with suppress(BaseException):
+        there.send(None)
         for batch in batches:
             started = time.perf_counter()
             trials = train(batch, alive)
