@@ -200,6 +200,17 @@ def test_ctrl_c_while_options_are_read_is_told(
     assert capsys.readouterr().err == "goodinit: stopped\n"
 
 
+def test_ctrl_c_is_none_of_an_earlier_sigterm_whose_handler_is_another_library_s(monkeypatch) -> None:
+    monkeypatch.setattr("goodinit.cli_ends._stopped", 143)
+    before = signal.signal(signal.SIGTERM, lambda *given: None)
+    try:
+        with pytest.raises(SystemExit) as end:
+            guarded(lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert end.value.code == 130
+
+
 def test_ctrl_c_while_an_extension_is_imported_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     def importing() -> None:
         raise ImportError("initialization failed") from KeyboardInterrupt()

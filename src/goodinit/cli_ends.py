@@ -44,9 +44,9 @@ class _Terminated(KeyboardInterrupt):
 def _terminable() -> Iterator[None]:
     """Within the block SIGTERM raises as Ctrl-C does, where nobody has said otherwise."""
     global _stopped
+    _stopped = 130
     ours = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and current_thread() is main_thread()
     if ours:
-        _stopped = 130
         signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
