@@ -133,8 +133,11 @@ double gain_of_grouping(size_t batch, size_t parameters, size_t lanes) {
 }
 
 // Whether a network that is not in a group takes less time in lanes_wide.hpp than in lanes_pass.hpp, and how many times
-// longer than in a full group: fitted to the same networks and wider ones, of up to 150,000 parameters.
-bool better_wide(size_t batch, size_t parameters) { return parameters >= std::max<size_t>(1000, 12 * batch); }
+// longer than in a full group: fitted to the same networks and wider ones, of up to 150,000 parameters. A large batch
+// has runs for several threads there too, and what wide layers put out of it leaves the nearer caches.
+bool better_wide(size_t batch, size_t parameters) {
+    return parameters >= std::max<size_t>(1000, (batch < 1024 ? 12 : 40) * batch);
+}
 double gain_over_wide(size_t parameters) { return std::pow(1e4 / static_cast<double>(parameters), 0.4); }
 
 // How the ensemble is cut: groups that fill a vector, and networks trained alone. Any cut gives the same bits; this

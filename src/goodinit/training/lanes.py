@@ -226,11 +226,12 @@ def _chunks(batches: Iterable[BatchIndices], steps: int, examples: int, cuts: Se
         offsets = np.concatenate([[0], np.cumsum([len(each) for each in kept], dtype=np.int64)])
         return _Chunk(begin, end, offsets, np.concatenate(kept))
 
-    step = 0
+    step, before, whole = 0, None, False
     for step, batch in enumerate(batches, 1):
         if step > steps:
             raise GoodinitError(f"there are more batches than the {steps} steps of the schedule")
-        whole = isinstance(batch, slice) and batch == slice(None)
+        if batch is not before:  # a step of a small network takes less time than to compare slices
+            before, whole = batch, isinstance(batch, slice) and batch == slice(None)
         if step - 1 > begin and (whole != full or held >= _CHUNK or step - 1 - begin >= _CHUNK or step - 1 in ends):
             yield chunk(step - 1)
             begin, held, kept = step - 1, 0, []
