@@ -32,6 +32,7 @@ _GROWING: Final = ("PyTorch eager", "JAX vmap", "goodinit auto")
 _GRID: Final = ("PyTorch eager", COMPILED.name, "torch.func vmap", "JAX vmap", "goodinit auto")
 _GRID_BATCH: Final = 128
 _GRID_MOST: Final = 1e11  # operations of a step of all networks: larger cells are left out
+_GRID_STEPS: Final = 10  # at least: a training has more, and copies its weights in and out but once
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ class Sizes:
     grid_widths: tuple[int, ...] = (16, 64, 256, 512, 1024)
     grid_depths: tuple[int, ...] = (2, 8)
     grid_networks: tuple[int, ...] = (1, 8)
-    model_trials: int = 4
-    model_steps: int = 100
+    model_trials: int = 12
+    model_steps: int = 200
     compiles: bool = True
     compiles_grid: bool = False
     processor_time: bool = False
@@ -86,6 +87,7 @@ QUICK: Final = Sizes(
     growth_repeats=3,
     grid_widths=(64, 256, 512),
     grid_depths=(2,),
+    model_trials=4,
     model_steps=40,
     compiles=False,
 )
@@ -109,6 +111,14 @@ def bench(sizes: Sizes = USUAL, progress: Callable[[str], None] = lambda text: N
 
     `progress` is told what is being measured. Raises nothing for a peer that is missing: the result says so.
     """
+    models = []
+    for name in MODELS:  # first: where JAX was imported, `compare` forks no process
+        progress(name)
+        models.append(
+            model_contest(
+                name, sizes.model_trials, sizes.model_steps, sizes.repeats, sizes.timer, compiles=sizes.compiles
+            )
+        )
     progress("checking that all compute the same")
     able, absent = _able(sizes)
     contests: list[Contest] = []
@@ -129,14 +139,8 @@ def bench(sizes: Sizes = USUAL, progress: Callable[[str], None] = lambda text: N
     for distribution in DISTRIBUTIONS:
         progress(f"weights, {distribution}")
         contests.append(_drawing(distribution, sizes, absent))
-    for name in MODELS:
-        progress(name)
-        options = {"compiles": sizes.compiles}
-        contests.append(
-            model_contest(name, sizes.model_trials, sizes.model_steps, sizes.repeats, sizes.timer, **options)
-        )
     growths = _growths(sizes, able, progress)
-    return Bench(_machine(), asdict(sizes), tuple(contests), tuple(growths), tuple(_grid(sizes, able, progress)))
+    return Bench(_machine(), asdict(sizes), (*contests, *models), tuple(growths), tuple(_grid(sizes, able, progress)))
 
 
 def _able(sizes: Sizes) -> tuple[dict[str, set[Dtype]], dict[str, str]]:
@@ -291,18 +295,22 @@ def _grid(sizes: Sizes, able: Mapping[str, set[Dtype]], progress: Callable[[str]
         if task.operations * networks > _GRID_MOST:
             continue
         progress(f"grid: width {width:,}, {depth} hidden layers, {networks} at once")
-        yield GridCell(width, depth, networks, _rates(task, networks, names, sizes), task.operations)
+        rates = _rates(task, networks, names, sizes, least=_GRID_STEPS)
+        yield GridCell(width, depth, networks, rates, task.operations)
 
 
-def _rates(task: Problem, networks: int, names: list[str], sizes: Sizes) -> dict[str, float]:
-    """Network steps a second of each contestant; of those that keep all activations at once, only where they fit."""
+def _rates(task: Problem, networks: int, names: list[str], sizes: Sizes, *, least: int = 2) -> dict[str, float]:
+    """Network steps a second of each contestant; of those that keep all activations at once, only where they fit.
+
+    A repetition has at least `least` steps.
+    """
     held = 12 * networks * task.X.shape[1] * sum(task.network.widths)
     work, steps, trainers = {}, {}, _trainers(sizes)
     for name in names:
         if held > _MOST_BYTES and trainers[name].kind == "peer":
             continue
         ready = trainers[name].ready(task, networks, "float32")
-        steps[name] = calibrated(ready, sizes.growth_seconds, CLASSIC_STEPS, sizes.timer)
+        steps[name] = max(least, calibrated(ready, sizes.growth_seconds, CLASSIC_STEPS, sizes.timer))
         work[name] = partial(ready, steps[name])
     timings = interleaved(work, sizes.growth_repeats, sizes.timer)
     return {name: networks * steps[name] / timing.median for name, timing in timings.items()}
