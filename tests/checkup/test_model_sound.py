@@ -301,3 +301,76 @@ def test_gates_that_an_offset_holds_closed_are_a_start_and_torn_ones_are_not(off
     inputs, targets = torch.randn(64, 16), torch.randint(0, 2, (64,))
     checkup = goodinit.check(Decay(offset, rate), inputs, targets, loss=functional.cross_entropy)
     assert ("saturated-units" in {each.code for each in checkup.findings}) == found
+
+
+class Latents(nn.Module):
+    """A stream of learned tokens, the same for every example, that reads the inputs by attention, as Perceiver's does.
+
+    With `scale` a layer scale multiplies what is read, as in CaiT's class attention.
+    """
+
+    def __init__(self, scale: float = 1.0) -> None:
+        super().__init__()
+        self.tokens, self.scale = nn.Parameter(torch.randn(4, 32) * 0.5), nn.Parameter(torch.full((32,), scale))
+        self.query, self.pair, self.out = nn.Linear(32, 32), nn.Linear(8, 64), nn.Linear(32, 32)
+        self.norms = nn.ModuleList(nn.LayerNorm(32) for _ in range(4))
+        self.up, self.down = nn.Linear(32, 64), nn.Linear(64, 32)
+        self.head = nn.Linear(32, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.tokens.expand(len(x), -1, -1)
+        for _ in range(2):
+            key, value = self.pair(x).chunk(2, -1)
+            weights = (self.query(self.norms[0](tokens)) @ key.mT / 32**0.5).softmax(-1)
+            tokens = tokens + self.scale * self.out(weights @ value)
+            tokens = tokens + self.scale * self.down(functional.gelu(self.up(self.norms[1](tokens))))
+        return self.head(self.norms[2](tokens).mean(1))
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1])
+def test_learned_tokens_are_alike_at_the_start(scale: float) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(16, 24, 8)
+    found = goodinit.check(Latents(scale), x, torch.arange(16) % 10, loss=CE)
+    assert max(each.signal.correlation or 0 for each in found.start.layers) > 0.999  # there is something to be misread
+    assert "collapsed" not in {each.code for each in found.findings}
+
+
+def test_branches_that_add_next_to_nothing_are_no_collapse() -> None:
+    class Quiet(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.up, self.down = (nn.ModuleList(nn.Linear(64, 64) for _ in range(4)) for _ in range(2))
+            self.head = nn.Linear(64, 10)
+            for each in (*self.up, *self.down):
+                nn.init.normal_(each.weight, std=1e-3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            for up, down in zip(self.up, self.down, strict=True):
+                x = x + down(torch.relu(up(x)))
+            return self.head(x)
+
+    torch.manual_seed(0)
+    x = torch.randn(64, 64)
+    found = goodinit.check(Quiet(), x, torch.arange(64) % 10, loss=CE)
+    assert found.start.layers[-2].signal.correlation > 0.999
+    assert "collapsed" not in {each.code for each in found.findings}
+
+
+@pytest.mark.parametrize(("factor", "large"), [(True, False), (False, True)])
+def test_learned_queries_are_judged_behind_their_factor(factor: bool, large: bool) -> None:
+    class Pooled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.into, self.head = nn.Linear(8, 128), nn.Linear(128, 10)
+            self.queries = nn.Parameter(torch.randn(6, 128))
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = functional.layer_norm(self.into(x), (128,))
+            scores = self.queries @ x.mT
+            return self.head(((scores * 128**-0.5 if factor else scores).softmax(-1) @ x).mean(1))
+
+    torch.manual_seed(0)
+    found = goodinit.check(Pooled(), torch.randn(16, 24, 8), torch.arange(16) % 10, loss=CE)
+    assert found.start.layers[1].fan_in == 128  # and not the 24 tokens
+    assert ("weight-too-large" in {each.code for each in found.findings}) == large

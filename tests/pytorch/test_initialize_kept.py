@@ -302,3 +302,48 @@ def test_tensors_larger_than_a_piece_are_the_same_and_measured_right(init: str, 
     assert done["weight"].realised_std == pytest.approx(
         layer.weight.double().std(correction=0).item(), rel=1e-5, abs=1e-12
     )
+
+
+class OwnNorm(nn.Module):
+    def __init__(self, begins: float) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.full((32,), begins))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6) * self.gamma
+
+
+@pytest.mark.parametrize(("begins", "kept"), [(32**-0.5, True), (1.0, False)])
+def test_a_norm_of_its_own_class_keeps_the_scale_that_its_model_begins_it_at(begins: float, kept: bool) -> None:
+    model = nn.Sequential(nn.Linear(8, 32), OwnNorm(begins), nn.Linear(32, 4))
+    done = goodinit.initialize(model, seed=0, inputs=torch.randn(16, 8))
+    told = done["1.gamma"]
+    assert [each.name for each in done] == ["0.weight", "0.bias", "1.gamma", "2.weight", "2.bias"]
+    assert told.role == "norm scale"
+    assert (told.initializer is None, told.because) == (kept, "its own" if kept else "default")
+    assert bool((model[1].gamma == begins).all())
+    trained = nn.Sequential(nn.Linear(8, 32), OwnNorm(1.0), nn.Linear(32, 4))
+    with torch.no_grad():
+        trained[1].gamma.add_(torch.linspace(0, 1, 32))
+    goodinit.initialize(trained, seed=0, inputs=torch.randn(16, 8))
+    assert bool((trained[1].gamma == 1).all())
+
+
+def test_a_parametrization_that_takes_no_values_is_kept() -> None:
+    class Unit(nn.Module):
+        def forward(self, weight: torch.Tensor) -> torch.Tensor:
+            return nn.functional.normalize(weight, dim=-1)
+
+    model = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 4))
+    nn.utils.parametrize.register_parametrization(model[0], "weight", Unit())
+    before = state(model)
+    with pytest.raises(GoodinitError, match="keep it, with rules"):
+        goodinit.initialize(model, seed=0)
+    assert same(before, state(model))
+    done = goodinit.initialize(model, seed=0, inputs=torch.randn(16, 8))
+    told = done["0.weight"]
+    assert told.initializer is None
+    assert "Unit of its parametrization has no right_inverse" in (told.caution or "")
+    assert torch.equal(model[0].parametrizations.weight.original, before["0.parametrizations.weight.original"])
+    with pytest.raises(GoodinitError, match="parametrization does not take"):
+        goodinit.initialize(model, seed=0, inputs=torch.randn(16, 8), unknown="refuse")

@@ -234,7 +234,7 @@ def size(values: Tensor) -> Tensor:
 def _contracted(used: Operands) -> float | None:
     """The number of inputs summed into one output, as the shapes show it."""
     if used.kind in ("linear", "matmul") and used.input.dim():
-        return float(used.input.shape[-1])
+        return float(used.input.shape[-2 if used.left and used.input.dim() > 1 else -1])
     return float(used.weight[0].numel()) if used.kind == "conv" and len(used.weight) else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -26,6 +26,8 @@ Ruled = Mapping[str, tuple[RuleInit, str]]
 
 Unknown = Literal["keep", "refuse"]
 """What becomes of a parameter that nothing tells the purpose of."""
+Reason = tuple[str, str | None]
+"""Why a parameter is kept, in a word or two, and the caution that says more."""
 
 
 def assign(
@@ -35,13 +37,13 @@ def assign(
     *,
     ruled: Ruled | None = None,
     unknown: Unknown = "refuse",
-    zeros: Container[str] = (),
+    own: Mapping[str, Reason] | None = None,
     measured: bool = True,
 ) -> tuple[Assignment, ...]:
     """What every parameter of the structure gets, in its order.
 
     A person's rules count before the method; a frozen parameter is kept. Biases and tables of places that nothing
-    else was said of go with their weights. Those named in `zeros`, which are zero as their model wants it, and with
+    else was said of go with their weights. Those named in `own`, whose values are their model's own choice, and with
     `unknown` "keep" those that are not understood, are kept.
 
     `probing` makes the probe that a method which measures is given; without `measured` it says what it begins from.
@@ -53,7 +55,7 @@ def assign(
         assert [each.name for each in said] == [each.name for each in structure.parameters], method
         made = [_ruled(each, structure, method, ruled or {}) for each in said]
         made = _with_places(_with_biases(made, structure), structure)
-        return tuple(_kept(each, structure, unknown, zeros) for each in made)
+        return tuple(_kept(each, structure, unknown, own or {}) for each in made)
 
     if not measured:
         return finish(method.before(structure))
@@ -116,13 +118,13 @@ def _with_places(made: list[Assignment], structure: Structure) -> list[Assignmen
     ]
 
 
-def _kept(made: Assignment, structure: Structure, unknown: Unknown, zeros: Container[str]) -> Assignment:
+def _kept(made: Assignment, structure: Structure, unknown: Unknown, own: Mapping[str, Reason]) -> Assignment:
     """What no rule fills and is better left as it is."""
     parameter = structure[made.name]
     if made.named or made.because.startswith("rule ") or made.initializer is None or parameter.lazy:
         return made
-    if made.name in zeros:
-        because, caution = "zero start", "it is zero as its model wants it, and was kept; zero_starts='fill' fills it"
+    if made.name in own:
+        because, caution = own[made.name]
     elif parameter.role == "scale" and made.because == "init":
         because, caution = "its own", None
     elif unknown == "keep" and parameter.weight is None and parameter.keepable:

@@ -18,8 +18,8 @@ from goodinit.methods import Start, Unknown, get
 from goodinit.pytorch.fill import Box, draw_box
 from goodinit.pytorch.filling import Prepared, prepare, state_of
 from goodinit.pytorch.losses import LossFunction
+from goodinit.pytorch.own import ZeroStarts
 from goodinit.pytorch.plan import WITHOUT_FANS, Rules
-from goodinit.pytorch.zeros import ZeroStarts
 from goodinit.streams import KeyedStream
 from goodinit.weights import Weight
 

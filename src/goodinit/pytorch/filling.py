@@ -17,6 +17,7 @@ from goodinit.methods import Finish, Measurement, Start, Unknown, get
 from goodinit.pytorch.fill import Moments
 from goodinit.pytorch.guard import plain_model
 from goodinit.pytorch.losses import LossFunction
+from goodinit.pytorch.own import ZeroStarts, own_starts
 from goodinit.pytorch.plan import Planned, Rules, plan
 from goodinit.pytorch.probe import GivenBatch, ModelProbe
 from goodinit.pytorch.read import identity, read_model, with_meaning
@@ -24,7 +25,6 @@ from goodinit.pytorch.ready import Lazies, buffers_for, build, materialized, sha
 from goodinit.pytorch.record import Filled, Initialization
 from goodinit.pytorch.staging import Staged, is_staged, stage
 from goodinit.pytorch.writing import tensors_of, write
-from goodinit.pytorch.zeros import ZeroStarts, zero_starting
 from goodinit.streams import KeyedStream
 
 __all__ = ["Prepared", "initialize", "prepare", "state_of"]
@@ -65,10 +65,11 @@ def prepare(
     inner = plain_model(model)
     concrete, lazies = shaped(inner, inputs)
     trace, meanings = traced(concrete, inputs)
-    weights = [with_meaning(weight, meanings) for weight in (read if concrete is model else read_model(concrete))]
+    read = read if concrete is model else read_model(concrete)
+    weights = [with_meaning(weight, meanings) for weight in read]
     keeps = _chosen("zero_starts", zero_starts, ("keep", "fill"), inputs is not None) == "keep"
-    zeros = zero_starting(concrete, weights, trace) if keeps and trace is not None else frozenset[str]()
     refuses = _chosen("unknown", unknown, ("keep", "refuse"), inputs is not None) == "refuse"
+    own = own_starts(concrete, read, weights, trace, zeros=keeps, closed=not refuses)
     batch, probes = GivenBatch(inputs, targets, loss), list[ModelProbe]()
 
     def probing(finish: Finish) -> ModelProbe:
@@ -77,7 +78,7 @@ def prepare(
 
     able = None if inputs is None else probing
     try:
-        made = plan(concrete, weights, init, rules, trace, "refuse" if refuses else "keep", zeros, able, measured)
+        made = plan(concrete, weights, init, rules, trace, "refuse" if refuses else "keep", own, able, measured)
     finally:
         for each in probes:
             each.close()

@@ -30,7 +30,8 @@ class Operands:
     """One weight's use: `names` are the parameters', the weight's first.
 
     `whole` says that the function's output is this weight's output; where it is not, as for the projections inside an
-    attention, `sampled` computes a part of it again. `seen` says that `input` is what the weight meets.
+    attention, `sampled` computes a part of it again. `seen` says that `input` is what the weight meets, and `left` that
+    the weight stands left of it in a matrix product.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Operands:
     bias: Tensor | None = None
     whole: bool = True
     seen: bool = True
+    left: bool = False
 
     def sampled(self) -> Tensor:
         """The output for some rows of the input."""
@@ -58,7 +60,7 @@ def operands(
     if kind == "recurrent":
         return _recurrent(args, kwargs, names)
     if kind == "matmul":
-        return _matmul(args, kwargs, names)
+        return _matmul(func, args, kwargs, names)
     if kind == "embedding":
         pair = (argument(args, kwargs, 0, "input"), argument(args, kwargs, 1, "weight"))
         if not pair[0].dtype.is_floating_point or pair[1].dtype.is_floating_point:
@@ -77,14 +79,17 @@ def _one(kind: str, given: Any, weight: Any, bias: Any, names: Names, **facts: b
     return [Operands(kind, given, weight, (*names(weight), *of_bias), bias if of_bias else None, **facts)]
 
 
-def _matmul(args: tuple[Any, ...], kwargs: Mapping[str, Any], names: Names) -> list[Operands]:
+def _matmul(func: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], names: Names) -> list[Operands]:
     tensors = tensors_in((args, kwargs))
     weights = [tensor for tensor in tensors if names(tensor) and tensor.dim() >= 2]
     biases = [tensor for tensor in tensors if names(tensor) and tensor.dim() < 2]
     given = [tensor for tensor in tensors if not names(tensor) and tensor.is_floating_point()]  # no offsets of groups
     if len(weights) != 1 or not given:
         return []
-    return _one("matmul", given[-1], weights[0], biases[0] if biases else None, names)
+    kind = getattr(func, "__name__", "")
+    first = next(each for each in tensors if each is weights[0] or each is given[-1]) is weights[0]
+    left = kind != "einsum" and first != (kind == "__rmatmul__")
+    return _one("matmul", given[-1], weights[0], biases[0] if biases else None, names, left=left)
 
 
 def _recurrent(args: tuple[Any, ...], kwargs: Mapping[str, Any], names: Names) -> list[Operands]:

@@ -5,7 +5,7 @@ A plan is made before anything is drawn, so that a model is filled whole or left
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -15,6 +15,7 @@ from torch import nn
 from goodinit.errors import GoodinitError, nearest, shown
 from goodinit.initializers import Initializer, get
 from goodinit.methods import Assignment, Probing, Ruled, RuleInit, Start, Unknown, as_method, assign
+from goodinit.methods.complete import Reason
 from goodinit.methods.measuring import MEASURED_ON
 from goodinit.pytorch.read import ModelWeight
 from goodinit.structure import ROLES, Structure, Trace
@@ -64,11 +65,11 @@ def plan(
     rules: Rules | None = None,
     trace: Trace | None = None,
     unknown: Unknown = "refuse",
-    zeros: Container[str] = (),
+    own: Mapping[str, Reason] | None = None,
     probing: Probing | None = None,
     measured: bool = True,
 ) -> tuple[Planned, ...]:
-    """What every weight is to be filled with; those named in `zeros`, and what is not understood, may be kept.
+    """What every weight is to be filled with; those named in `own`, and what is not understood, may be kept.
 
     `probing` makes the probe that a method which measures is given; without `measured` it says what it begins from.
 
@@ -77,7 +78,7 @@ def plan(
     """
     ruled = _ruled(model, weights, rules or {})
     structure = Structure(tuple(weights), trace)
-    options: dict[str, Any] = {"ruled": ruled, "unknown": unknown, "zeros": zeros, "measured": measured}
+    options: dict[str, Any] = {"ruled": ruled, "unknown": unknown, "own": own, "measured": measured}
     return planned(weights, assign(as_method(init), structure, probing, **options))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,6 +133,10 @@ class Initialization:
     def size(self) -> int:
         """The number of elements that were filled."""
         return sum(math.prod(each.shape) for each in self.weights if each.initializer is not None)
+
+    def __iter__(self) -> Iterator[Filled]:
+        """Each weight, in the model's order."""
+        return iter(self.weights)
 
     def __getitem__(self, name: str) -> Filled:
         """The weight of that name, or of one of its aliases."""

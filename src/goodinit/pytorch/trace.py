@@ -222,6 +222,7 @@ class Tracer(TorchFunctionMode):
             self.notes.put(result, data, divisor_of=(first.node, *self.notes.descent.near(first.node)))
         elif what == "softmax":
             self.notes.change((*first.scored, *first.calls), scoring=True)  # of the calls, a router's choice
+            self.notes.change(first.calls, output_scale=first.scale)
             self.notes.put(result, data, weighting=bool(first.scored), routing=not first.scored and bool(first.calls))
         elif what == "attend":
             for _, value in data[:2]:

@@ -27,7 +27,8 @@ MANY: Final = 3  # layers, from which the whole model is reinitialized
 GROWTH: Final = 10.0  # of a residual stream
 DOUBLING: Final = 1.5  # its mean growth in variance a block from which it is exponential
 UNSCALED_GROWTH: Final = 2.5
-LAYER_SCALE: Final = 0.05  # what multiplies a branch: CaiT's begins at 1e-5
+LAYER_SCALE: Final = 0.15  # what multiplies a branch: CaiT's begins at 0.1, or at 1e-5 where it is deep
+QUIET: Final = 0.5  # of a stream, that its branches add together: it goes on nearly as it is, as in EGNN
 KEPT_SIZE: Final = 0.5  # what an activation leaves of a stream at least
 FULL_SIZE: Final = 0.7
 FEWEST_BLOCKS: Final = 8
@@ -54,8 +55,27 @@ def ends(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _scaled_down(start: ModelStart) -> bool:
-    """Whether most branches are multiplied by next to nothing before they are added, as a layer scale begins."""
-    return 2 * sum(each.scale < LAYER_SCALE for each in start.sums) > len(start.sums)
+    """Whether most branches are multiplied by next to nothing before they are added, or all of them add little."""
+    if 2 * sum(each.scale < LAYER_SCALE for each in start.sums) > len(start.sums):
+        return True
+    sizes = [
+        max((start.layers[index].signal.rms for index in each.calls), default=math.inf) / each.stream_rms
+        for each in start.sums
+        if each.stream_rms > 0
+    ]
+    return bool(sizes) and sum(sizes) < QUIET
+
+
+def _learned_tokens(start: ModelStart) -> int | None:
+    """The first call that is given learned tokens, the same for each example, as latents and class tokens are.
+
+    What comes after it is alike at first, whatever the inputs are: those come in by attention alone.
+    """
+    for layer in start.layers:
+        call = layer.call
+        if not call.varied and call.kind != "embedding" and start.examples in call.input_shape[:-1]:
+            return call.index
+    return None
 
 
 def not_finite(start: ModelStart) -> Iterator[Finding]:
@@ -101,10 +121,11 @@ def huge_weights(start: ModelStart) -> Iterator[Finding]:
     for layer in start.layers:
         if layer.call.norm_after or layer.weight_std_expected is None or layer.call.kind == "embedding":
             continue
-        times = layer.weight_std / layer.weight_std_expected
-        if layer.signal.rms <= LARGE_OUTPUT or layer.signal.gain is None:
+        factor = abs(layer.call.output_scale)  # as of a readout, or of learned queries before their softmax
+        times = layer.weight_std * factor / layer.weight_std_expected
+        if layer.signal.rms * factor <= LARGE_OUTPUT or layer.signal.gain is None:
             continue
-        if LIMITS["weight-too-large"].severity(min(times, layer.signal.gain)):
+        if LIMITS["weight-too-large"].severity(min(times, layer.signal.gain * factor)):
             found.append((times, layer))
     if not found:
         return
@@ -189,6 +210,8 @@ def collapsed(start: ModelStart) -> Iterator[Finding]:
         return  # a class token that most branches leave as it is
     zero = {each.name for each in start.parameters if each.rms == 0}  # a branch's end may start so, and moves
     spreads = [(e, e.signal.spread) for e in hidden(start) if e.signal.spread is not None and e.call.weight not in zero]
+    if (learned := _learned_tokens(start)) is not None:
+        spreads = [(layer, spread) for layer, spread in spreads if layer.call.index < learned]
     if len(spreads) < 2 or (start.input_spread is not None and start.input_spread < LOST):
         return
     first = start.input_spread if start.input_spread is not None else spreads[0][1]

@@ -1,0 +1,94 @@
+"""Values that are a model's own choice, which filling it leaves: deliberate zeros, scales of its own, and others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from goodinit.methods.complete import Reason
+from goodinit.pytorch.read import ModelWeight
+from goodinit.structure import MULTIPLYING, Trace
+
+__all__ = ["ZeroStarts", "own_starts"]
+
+ZeroStarts = Literal["keep", "fill"]
+"""What becomes of a weight that is exactly zero where a model may start so."""
+
+
+def own_starts(
+    model: nn.Module,
+    read: Sequence[ModelWeight],
+    weights: Sequence[ModelWeight],
+    trace: Trace | None,
+    *,
+    zeros: bool,
+    closed: bool,
+) -> dict[str, Reason]:
+    """What is kept, by its name, and why: with `zeros` the deliberate ones, with `closed` what takes no values.
+
+    `read` are the weights as their classes tell of them, and `weights` as a run told of the others too: a norm of a
+    class of its own may begin with a scale of its own, as 1 / sqrt(width), which is then one number other than 0 and 1.
+    """
+    found: dict[str, Reason] = {}
+    if trace is not None:
+        caution = "it is zero as its model wants it, and was kept; zero_starts='fill' fills it"
+        found |= {name: ("zero start", caution) for name in _zeros(model, weights, trace) if zeros}
+        for classed, told in zip(read, weights, strict=True):
+            if classed.role == "unknown" and told.role == "norm scale" and (number := _number(model, told)) is not None:
+                found[told.name] = "its own", f"its model begins it at {number:.3g}, and it was kept"
+    for each in weights if closed else ():
+        if each.form == "parametrized" and (kinds := _without_inverse(model, each)):
+            what = f"{' and '.join(kinds)} of its parametrization" + (" has" if len(kinds) == 1 else " have")
+            found[each.name] = "unknown", f"{what} no right_inverse, so that it takes no values, and it was kept"
+    return found
+
+
+def _number(model: nn.Module, weight: ModelWeight) -> float | None:
+    """The one number that all elements are, where it is not 0 or 1, which norms begin with."""
+    if weight.form != "plain" or weight.lazy or weight.meta or not weight.dtype.is_floating_point:
+        return None
+    values = model.get_parameter(weight.parameters[0]).detach()
+    if not values.numel():
+        return None
+    low, high = (float(each) for each in torch.aminmax(values))
+    return low if low == high and low not in (0, 1) else None
+
+
+def _without_inverse(model: nn.Module, weight: ModelWeight) -> list[str]:
+    """The classes of its parametrizations that no value can be given to."""
+    chain: Any = model.get_submodule(weight.module)
+    kinds = [type(each) for each in chain.parametrizations[weight.local]]
+    return [kind.__name__ for kind in dict.fromkeys(kinds) if not hasattr(kind, "right_inverse")]
+
+
+def _zeros(model: nn.Module, weights: Sequence[ModelWeight], trace: Trace) -> frozenset[str]:
+    """The names of the weights that are exactly zero where that is a start and no fault.
+
+    A matrix may be zero where no other layer takes its output alone: at the end of a branch or of the model, or before
+    a product of two signals. A norm's scale may be zero where others are not. A model of zeros only has no start.
+    """
+    matrices = [each for each in weights if each.role in MULTIPLYING]
+    scales = [each for each in weights if each.role == "norm scale"]
+    zero = {each.name for each in (*matrices, *scales) if _is_zero(model, each)}
+    if all(each.name in zero for each in matrices):
+        return frozenset()
+    alone = {call.sources[0] for call in trace.calls if len(call.sources) == 1 and not call.mixed}
+    feeding = {name for call in trace.calls if call.index in alone and not call.residual for name in call.parameters}
+    used = {name for call in trace.calls for name in call.parameters}
+    ends = {
+        each.name
+        for each in matrices
+        if each.name in zero and used.intersection(each.parameters) and not feeding.intersection(each.parameters)
+    }
+    some = not all(each.name in zero for each in scales)
+    return frozenset(ends | {each.name for each in scales if some and each.name in zero})
+
+
+def _is_zero(model: nn.Module, weight: ModelWeight) -> bool:
+    if weight.form != "plain" or weight.lazy or weight.meta or not weight.dtype.is_floating_point:
+        return False
+    values = model.get_parameter(weight.parameters[0]).detach()
+    return values.numel() > 0 and not bool(torch.count_nonzero(values))
