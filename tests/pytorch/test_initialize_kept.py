@@ -347,3 +347,29 @@ def test_a_parametrization_that_takes_no_values_is_kept() -> None:
     assert torch.equal(model[0].parametrizations.weight.original, before["0.parametrizations.weight.original"])
     with pytest.raises(GoodinitError, match="parametrization does not take"):
         goodinit.initialize(model, seed=0, inputs=torch.randn(16, 8), unknown="refuse")
+
+
+def test_ones_and_zeros_that_mix_streams_and_a_gates_bias_are_the_models_own() -> None:
+    class Mixed(nn.Module):
+        """Two streams, mixed as hyper-connections mix theirs, and a gate that begins open."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.into, self.gate, self.head = nn.Linear(8, 16), nn.Linear(16, 16, bias=False), nn.Linear(16, 4)
+            self.beta, self.open = nn.Parameter(torch.ones(2)), nn.Parameter(torch.full((16,), 2.0))
+            self.shift = nn.Parameter(torch.randn(16))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.into(x)
+            weights = torch.tanh(x.mean()) * 0.01 + self.beta
+            x = weights[0] * x + weights[1] * torch.sigmoid(self.gate(x) + self.open) * x
+            return self.head(x + self.shift)
+
+    torch.manual_seed(0)
+    model = Mixed()
+    done = goodinit.initialize(model, seed=0, inputs=torch.randn(16, 8))
+    assert {name: done[name].because for name in ("beta", "open")} == {"beta": "its own", "open": "its own"}
+    assert "begins it with 2 alone" in (done["open"].caution or "")
+    assert bool((model.beta == 1).all())
+    assert bool((model.open == 2).all())
+    assert done["shift"].initializer is not None

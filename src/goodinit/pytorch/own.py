@@ -29,16 +29,20 @@ def own_starts(
 ) -> dict[str, Reason]:
     """What is kept, by its name, and why: with `zeros` the deliberate ones, with `closed` what takes no values.
 
-    `read` are the weights as their classes tell of them, and `weights` as a run told of the others too: a norm of a
-    class of its own may begin with a scale of its own, as 1 / sqrt(width), which is then one number other than 0 and 1.
+    `read` are the weights as their classes tell of them, and `weights` as a run told of the others too. What such a
+    class adds or scales by may begin with numbers of its own: a norm at 1 / sqrt(width), a gate's bias at 1, what mixes
+    the streams of hyper-connections at ones and zeros. One number or two in all elements are no draw's.
     """
     found: dict[str, Reason] = {}
     if trace is not None:
         caution = "it is zero as its model wants it, and was kept; zero_starts='fill' fills it"
         found |= {name: ("zero start", caution) for name in _zeros(model, weights, trace) if zeros}
         for classed, told in zip(read, weights, strict=True):
-            if classed.role == "unknown" and told.role == "norm scale" and (number := _number(model, told)) is not None:
-                found[told.name] = "its own", f"its model begins it at {number:.3g}, and it was kept"
+            if classed.role == "unknown" and told.role not in (*MULTIPLYING, "embedding", "unknown"):
+                numbers = _numbers(model, told)
+                if numbers and numbers not in ((0,), (1,) if told.role == "norm scale" else (0,)):
+                    what = " and ".join(f"{each:.3g}" for each in numbers)
+                    found[told.name] = "its own", f"its model begins it with {what} alone, and it was kept"
     for each in weights if closed else ():
         if each.form == "parametrized" and (kinds := _without_inverse(model, each)):
             what = f"{' and '.join(kinds)} of its parametrization" + (" has" if len(kinds) == 1 else " have")
@@ -46,15 +50,16 @@ def own_starts(
     return found
 
 
-def _number(model: nn.Module, weight: ModelWeight) -> float | None:
-    """The one number that all elements are, where it is not 0 or 1, which norms begin with."""
+def _numbers(model: nn.Module, weight: ModelWeight) -> tuple[float, ...]:
+    """The one number or the two that all elements are; none where there are more."""
     if weight.form != "plain" or weight.lazy or weight.meta or not weight.dtype.is_floating_point:
-        return None
+        return ()
     values = model.get_parameter(weight.parameters[0]).detach()
     if not values.numel():
-        return None
-    low, high = (float(each) for each in torch.aminmax(values))
-    return low if low == high and low not in (0, 1) else None
+        return ()
+    low, high = torch.aminmax(values)
+    few = low == high or (values.numel() > 2 and bool(((values == low) | (values == high)).all()))
+    return tuple(dict.fromkeys((float(low), float(high)))) if few else ()
 
 
 def _without_inverse(model: nn.Module, weight: ModelWeight) -> list[str]:
