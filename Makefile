@@ -89,7 +89,7 @@ FLOORS := build/floors
 floors:
 	@$(PYTHON) -m venv $(FLOORS)
 	@$(FLOORS)/bin/python -m pip --disable-pip-version-check install --quiet --constraint floors.txt \
-	  '.[lab,ray,torch]' httpx hypothesis mpmath pandas pyarrow pytest pytest-xdist statsmodels
+	  '.[lab,ray,torch]' httpx hypothesis ipykernel mpmath nbclient nbformat pandas pyarrow pytest pytest-xdist statsmodels
 	@OMP_NUM_THREADS=1 $(FLOORS)/bin/python -m pytest --quiet --numprocesses auto -W default \
 	  --override-ini filterwarnings=default --ignore-glob '*browser*' --ignore-glob '*peers*' tests
 

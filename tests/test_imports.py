@@ -80,7 +80,7 @@ def test_no_circle_between_files():
     source = Path(goodinit.__file__).parents[1]
     files = {
         ".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__"): path
-        for path in source.rglob("*.py")
+        for path in Path(goodinit.__file__).parent.rglob("*.py")
     }
     imports = {name: set() for name in files}
     for name, path in files.items():

@@ -40,7 +40,8 @@ class ProgressBar:
         return self._update
 
     def __exit__(self, *_: object) -> None:
-        self.bar.stop()
+        if not self.bar.disable:  # Rich 13.0 ends one that was not shown with an empty line
+            self.bar.stop()
 
     def announce(self, plan: Plan) -> None:
         """Say what a study will take, where that is worth saying."""

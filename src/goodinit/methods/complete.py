@@ -123,8 +123,11 @@ def _kept(made: Assignment, structure: Structure, unknown: Unknown, own: Mapping
     parameter = structure[made.name]
     if made.named or made.because.startswith("rule ") or made.initializer is None or parameter.lazy:
         return made
-    if made.name in own:
-        because, caution = own[made.name]
+    reason = own.get(made.name)
+    if reason is not None and reason[0] == "its own" and made.because not in ("default", "init"):
+        return made  # a method means it
+    if reason is not None:
+        because, caution = reason
     elif parameter.role == "scale" and made.because == "init":
         because, caution = "its own", None
     elif unknown == "keep" and parameter.weight is None and parameter.keepable:

@@ -98,21 +98,27 @@ def not_finite(start: ModelStart) -> Iterator[Finding]:
 
 def signal_size(start: ModelStart) -> Iterator[Finding]:
     """Outputs that shrink or grow by a factor of a hundred from the first layers to the last."""
-    layers = [
-        layer
+    streams = {index: each.total_rms for each in start.sums for index in each.calls}  # what goes on from a branch's end
+    sizes = [
+        (layer, streams.get(layer.call.index, layer.signal.rms))
         for layer in hidden(start)
-        if layer.signal.finite and layer.signal.rms > 0 and math.isfinite(layer.signal.rms)
+        # A norm, or a softmax, makes up for its size; a gate's is not that of what it multiplies.
+        if layer.signal.finite and not (layer.call.norm_after or layer.call.scoring or layer.call.gating)
     ]
-    # A norm, or a softmax, makes up for its size; a gate's is not that of what it multiplies.
-    layers = [each for each in layers if not (each.call.norm_after or each.call.scoring or each.call.gating)]
+    layers = [(layer, size) for layer, size in sizes if 0 < size < math.inf]
     if len(layers) < 2:
         return
-    first, last = ends([layer.signal.rms for layer in layers])
+    first, last = ends([size for _, size in layers])
     ratio = last / first
-    values = {"first": layers[0].title, "first_rms": first, "last_rms": last, "rate": ratio ** (1 / (len(layers) - 1))}
+    values = {
+        "first": layers[0][0].title,
+        "first_rms": first,
+        "last_rms": last,
+        "rate": ratio ** (1 / (len(layers) - 1)),
+    }
     found = shared.signal(ratio, case="layers", **values)
     if found:
-        yield replace(found, where=layers[-1].title, remedy=reinitialize(start))
+        yield replace(found, where=layers[-1][0].title, remedy=reinitialize(start))
 
 
 def huge_weights(start: ModelStart) -> Iterator[Finding]:

@@ -52,7 +52,7 @@ def all_zero(start: ModelStart) -> Iterator[Finding]:
         case = "-".join(word for word, said in (("every", every), ("gradient", start.backward)) if said)
         yield Finding(
             "all-zero",
-            "severe",
+            "severe" if every or any(each.name in places for each in stuck) else "warning",
             stuck[0].name,
             {"case": case or None, "names": [each.name for each in stuck]},
             0.0,
