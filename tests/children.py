@@ -15,6 +15,11 @@ GOODINIT = [sys.executable, "-c", "from goodinit.cli import main; main()"]
 PATIENCE = 120  # seconds after which a child is taken to hang
 
 
+def spoken(text: str) -> list[str]:
+    """The lines that a program of several processes printed itself: Gloo says there too whom it met (PyTorch 2.8)."""
+    return [line for line in text.splitlines() if not line.startswith("[Gloo]")]
+
+
 def run(*arguments, cwd=None, columns=200):
     """What `goodinit` with these arguments prints, told of an error, and ends with: in this process, which is quick.
 

@@ -1,12 +1,13 @@
 """Audits of models that several processes hold: replicas, and a model in shards."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 from torch import nn
 
-from children import child
+from children import child, spoken
 from goodinit import GoodinitError, audit
 
 RANK = """
@@ -30,9 +31,9 @@ def test_replicas_that_differ(tmp_path):
         audit(lambda: nn.Linear(2, 2), replicas=True)
     lines = [[*line, str(rank), tmp_path / "s"] for rank in (0, 1)]
     with child(lines[0], stdout=subprocess.PIPE) as one, child(lines[1], stdout=subprocess.PIPE) as other:
-        said = [each.communicate(timeout=120)[0].strip() for each in (one, other)]
+        said = [spoken(each.communicate(timeout=120)[0]) for each in (one, other)]
     assert said == [
-        f"[('replicas-differ', '1.weight', 'process {1 - rank} holds other values than process {rank}')]"
+        [f"[('replicas-differ', '1.weight', 'process {1 - rank} holds other values than process {rank}')]"]
         for rank in (0, 1)
     ]
 
@@ -61,7 +62,8 @@ def test_a_sharded_model_filled_after_to_empty(tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", SHARDED, tmp_path / "s"], capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines() == [
-        "[] uniform(-0.3536, 0.3536)",
-        "[('never-filled', '1.weight', True), ('never-filled', '1.bias', True)] uniform(-0.3536, 0.3536)",
-    ]
+    said = spoken(done.stdout)
+    assert said[0] == "[] uniform(-0.3536, 0.3536)"
+    code = re.match(r"\[\('([a-z-]+)'", said[1])[1]
+    assert code in ("never-filled", "lost-write")  # PyTorch 2.8 gives shards memory of their own at every access
+    assert said[1:] == [f"[('{code}', '1.weight', True), ('{code}', '1.bias', True)] uniform(-0.3536, 0.3536)"]

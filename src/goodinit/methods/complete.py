@@ -12,8 +12,9 @@ from goodinit.initializers import Initializer, Normal, get
 from goodinit.initializers.base import same_everywhere
 from goodinit.methods.assignment import Assignment
 from goodinit.methods.base import Method
-from goodinit.methods.every import decided
+from goodinit.methods.every import EveryWeight, decided
 from goodinit.methods.probe import Probing
+from goodinit.methods.scaling import scaled
 from goodinit.structure import MULTIPLYING, Structure
 
 __all__ = ["RuleInit", "Ruled", "Unknown", "assign"]
@@ -38,13 +39,15 @@ def assign(
     ruled: Ruled | None = None,
     unknown: Unknown = "refuse",
     own: Mapping[str, Reason] | None = None,
+    scales: Mapping[str, float] | None = None,
     measured: bool = True,
 ) -> tuple[Assignment, ...]:
     """What every parameter of the structure gets, in its order.
 
     A person's rules count before the method; a frozen parameter is kept. Biases and tables of places that nothing
     else was said of go with their weights. Those named in `own`, whose values are their model's own choice, and with
-    `unknown` "keep" those that are not understood, are kept.
+    `unknown` "keep" those that are not understood, are kept. What an initializer fills of those in `scales`, the ends
+    of branches that their model begins smaller, is multiplied by that.
 
     `probing` makes the probe that a method which measures is given; without `measured` it says what it begins from.
 
@@ -55,7 +58,9 @@ def assign(
         assert [each.name for each in said] == [each.name for each in structure.parameters], method
         made = [_ruled(each, structure, method, ruled or {}) for each in said]
         made = _with_places(_with_biases(made, structure), structure)
-        return tuple(_kept(each, structure, unknown, own or {}) for each in made)
+        made = [_kept(each, structure, unknown, own or {}) for each in made]
+        factors = scales or {} if isinstance(method, EveryWeight) else {}  # a method scales as it means to
+        return tuple(_scaled(each, structure, factors) for each in made)
 
     if not measured:
         return finish(method.before(structure))
@@ -116,6 +121,14 @@ def _with_places(made: list[Assignment], structure: Structure) -> list[Assignmen
         else each
         for each in made
     ]
+
+
+def _scaled(made: Assignment, structure: Structure, scales: Mapping[str, float]) -> Assignment:
+    """The end of a branch with the scale that its model gives it, where no rule says otherwise."""
+    factors = {scales[name] for name in structure[made.name].parameters if name in scales}
+    if made.because != "init" or made.named or len(factors) != 1:
+        return made
+    return scaled(made, factors.pop(), "its depth scale")
 
 
 def _kept(made: Assignment, structure: Structure, unknown: Unknown, own: Mapping[str, Reason]) -> Assignment:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from goodinit.errors import GoodinitError, shown
 from goodinit.methods import Finish, Measurement, Start, Unknown, get
+from goodinit.pytorch.depth import depth_scales
 from goodinit.pytorch.fill import Moments
 from goodinit.pytorch.guard import plain_model
 from goodinit.pytorch.losses import LossFunction
@@ -70,6 +71,7 @@ def prepare(
     keeps = _chosen("zero_starts", zero_starts, ("keep", "fill"), inputs is not None) == "keep"
     refuses = _chosen("unknown", unknown, ("keep", "refuse"), inputs is not None) == "refuse"
     own = own_starts(concrete, read, weights, trace, zeros=keeps, closed=not refuses)
+    scales = depth_scales(concrete, weights, trace) if keeps and trace is not None else {}
     batch, probes = GivenBatch(inputs, targets, loss), list[ModelProbe]()
 
     def probing(finish: Finish) -> ModelProbe:
@@ -78,7 +80,7 @@ def prepare(
 
     able = None if inputs is None else probing
     try:
-        made = plan(concrete, weights, init, rules, trace, "refuse" if refuses else "keep", own, able, measured)
+        made = plan(concrete, weights, init, rules, trace, "refuse" if refuses else "keep", own, scales, able, measured)
     finally:
         for each in probes:
             each.close()

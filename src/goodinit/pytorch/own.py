@@ -37,12 +37,12 @@ def own_starts(
     if trace is not None:
         caution = "it is zero as its model wants it, and was kept; zero_starts='fill' fills it"
         found |= {name: ("zero start", caution) for name in _zeros(model, weights, trace) if zeros}
-        for classed, told in zip(read, weights, strict=True):
-            if classed.role == "unknown" and told.role not in (*MULTIPLYING, "embedding", "unknown"):
-                numbers = _numbers(model, told)
-                if numbers and numbers not in ((0,), (1,) if told.role == "norm scale" else (0,)):
+        for classed, traced in zip(read, weights, strict=True):
+            if classed.role == "unknown" and traced.role not in (*MULTIPLYING, "embedding", "unknown"):
+                numbers = _numbers(model, traced)
+                if numbers and numbers not in ((0,), (1,) if traced.role == "norm scale" else (0,)):
                     what = " and ".join(f"{each:.3g}" for each in numbers)
-                    found[told.name] = "its own", f"its model begins it with {what} alone, and it was kept"
+                    found[traced.name] = "its own", f"its model begins it with {what} alone, and it was kept"
     for each in weights if closed else ():
         if each.form == "parametrized" and (kinds := _without_inverse(model, each)):
             what = f"{' and '.join(kinds)} of its parametrization" + (" has" if len(kinds) == 1 else " have")

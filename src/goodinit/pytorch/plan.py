@@ -66,6 +66,7 @@ def plan(
     trace: Trace | None = None,
     unknown: Unknown = "refuse",
     own: Mapping[str, Reason] | None = None,
+    scales: Mapping[str, float] | None = None,
     probing: Probing | None = None,
     measured: bool = True,
 ) -> tuple[Planned, ...]:
@@ -78,7 +79,7 @@ def plan(
     """
     ruled = _ruled(model, weights, rules or {})
     structure = Structure(tuple(weights), trace)
-    options: dict[str, Any] = {"ruled": ruled, "unknown": unknown, "own": own, "measured": measured}
+    options: dict[str, Any] = {"ruled": ruled, "unknown": unknown, "own": own, "scales": scales, "measured": measured}
     return planned(weights, assign(as_method(init), structure, probing, **options))
 
 

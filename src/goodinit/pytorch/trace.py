@@ -222,7 +222,8 @@ class Tracer(TorchFunctionMode):
             self.notes.put(result, data, divisor_of=(first.node, *self.notes.descent.near(first.node)))
         elif what == "softmax":
             self.notes.change((*first.scored, *first.calls), scoring=True)  # of the calls, a router's choice
-            self.notes.change(first.calls, output_scale=first.scale)
+            straight = [index for index in first.calls if self.notes.calls[index].activation is None]
+            self.notes.change(straight, output_scale=first.scale)
             self.notes.put(result, data, weighting=bool(first.scored), routing=not first.scored and bool(first.calls))
         elif what == "attend":
             for _, value in data[:2]:
