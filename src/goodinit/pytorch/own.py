@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from goodinit.methods.complete import Reason
+from goodinit.pytorch.held import whole_tensor
 from goodinit.pytorch.read import ModelWeight
 from goodinit.structure import MULTIPLYING, Trace
 
@@ -55,7 +56,7 @@ def _numbers(model: nn.Module, weight: ModelWeight) -> tuple[float, ...]:
     if weight.form != "plain" or weight.lazy or weight.meta or not weight.dtype.is_floating_point:
         return ()
     values = model.get_parameter(weight.parameters[0]).detach()
-    if not values.numel():
+    if type(values) is not torch.Tensor or not values.numel():  # of a shard alone nothing is said
         return ()
     low, high = torch.aminmax(values)
     few = low == high or (values.numel() > 2 and bool(((values == low) | (values == high)).all()))
@@ -96,4 +97,4 @@ def _is_zero(model: nn.Module, weight: ModelWeight) -> bool:
     if weight.form != "plain" or weight.lazy or weight.meta or not weight.dtype.is_floating_point:
         return False
     values = model.get_parameter(weight.parameters[0]).detach()
-    return values.numel() > 0 and not bool(torch.count_nonzero(values))
+    return values.numel() > 0 and float(whole_tensor(torch.linalg.vector_norm(values, torch.inf))) == 0
