@@ -137,8 +137,8 @@ def initialize(
     normal; `goodinit.pytorch.DEFAULTS` lists them. All of that `rules` can change.
 
     A weight's values depend on the seed, its name and its element alone: not on the device, the dtype (up to its
-    rounding), other weights, sharding, or the state of PyTorch. Nothing but values is changed: no mode, gradient or
-    hook.
+    rounding), other weights, sharding, or the state of PyTorch; with `inputs` also on what the model began with on
+    purpose (`zero_starts`). Nothing but values is changed: no mode, gradient or hook.
 
     Arguments:
         model: any `torch.nn.Module`; one on the meta device gets memory, a lazy one needs `inputs`.
@@ -151,8 +151,10 @@ def initialize(
             to keep what is there, or `"init"`. The first that matches counts.
         unknown: what becomes of a parameter that neither its layer's class nor the run tells the purpose of: `"keep"`
             leaves it as it is with a caution, as where `inputs` are given; `"refuse"` raises, as where they are not.
-        zero_starts: weights that are exactly zero where a model may start so (a branch's end, an output layer, a norm's
-            scale): `"keep"`, as where `inputs` are given, or `"fill"`, as where they are not.
+        zero_starts: what a model begins so on purpose: weights that are exactly zero where it may start so (a branch's
+            end, an output layer, a norm's scale), other numbers that a class of its own adds or scales by, and ends of
+            branches smaller than the rest, as GPT-2's, by that scale: `"keep"`, as where `inputs` are given, or
+            `"fill"`, as where they are not.
         targets, loss: for a method that needs gradients: what the loss compares the output with, and a callable of
             (output, targets), or of the output where no targets are given; without it the output's own `.loss` counts.
         device: where a model on the meta device is to be.

@@ -373,3 +373,5 @@ def test_ones_and_zeros_that_mix_streams_and_a_gates_bias_are_the_models_own() -
     assert bool((model.beta == 1).all())
     assert bool((model.open == 2).all())
     assert done["shift"].initializer is not None
+    done = goodinit.initialize(model, seed=0, inputs=torch.randn(16, 8), zero_starts="fill")
+    assert done["open"].initializer == "zeros"

@@ -35,9 +35,9 @@ def own_starts(
     the streams of hyper-connections at ones and zeros. One number or two in all elements are no draw's.
     """
     found: dict[str, Reason] = {}
-    if trace is not None:
+    if trace is not None and zeros:
         caution = "it is zero as its model wants it, and was kept; zero_starts='fill' fills it"
-        found |= {name: ("zero start", caution) for name in _zeros(model, weights, trace) if zeros}
+        found |= {name: ("zero start", caution) for name in _zeros(model, weights, trace)}
         for classed, traced in zip(read, weights, strict=True):
             if classed.role == "unknown" and traced.role not in (*MULTIPLYING, "embedding", "unknown"):
                 numbers = _numbers(model, traced)
