@@ -374,3 +374,23 @@ def test_learned_queries_are_judged_behind_their_factor(factor: bool, large: boo
     found = goodinit.check(Pooled(), torch.randn(16, 24, 8), torch.arange(16) % 10, loss=CE)
     assert found.start.layers[1].fan_in == 128  # and not the 24 tokens
     assert ("weight-too-large" in {each.code for each in found.findings}) == large
+
+
+def test_a_layer_that_is_used_again_and_again_is_moved_by_its_last_uses() -> None:
+    class Equilibrium(nn.Module):
+        """A fixed point of tanh(W z + U x), by iteration: a contraction, or there is none."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.into, self.again, self.head = nn.Linear(16, 64), nn.Linear(64, 64), nn.Linear(64, 10)
+            nn.init.normal_(self.again.weight, std=0.05)
+
+        def forward(self, x: Tensor) -> Tensor:
+            z = torch.zeros(len(x), 64)
+            for _ in range(15):
+                z = torch.tanh(self.again(z) + self.into(x))
+            return self.head(z)
+
+    torch.manual_seed(0)
+    found = goodinit.check(Equilibrium(), torch.randn(64, 16), torch.arange(64) % 10, loss=CE)
+    assert {each.code: each.severity for each in found.findings}.get("vanishing-gradient") == "warning"

@@ -37,7 +37,7 @@ def own_starts(
     found: dict[str, Reason] = {}
     if trace is not None and zeros:
         caution = "it is zero as its model wants it, and was kept; zero_starts='fill' fills it"
-        found |= {name: ("zero start", caution) for name in _zeros(model, weights, trace)}
+        found |= dict.fromkeys(_zeros(model, weights, trace), ("zero start", caution))
         for classed, traced in zip(read, weights, strict=True):
             if classed.role == "unknown" and traced.role not in (*MULTIPLYING, "embedding", "unknown"):
                 numbers = _numbers(model, traced)

@@ -41,7 +41,9 @@ def gradient_size(start: ModelStart) -> Iterator[Finding]:
     reached = LIMITS["vanishing-gradient"].severity(max(ratio, 1 / ratio))
     if reached is None:
         return
-    severity = _MILDER[reached] if ratio < 1 and _stream_carries(start) else reached
+    again = {layer.call.weight for layer, _ in known if layer.call.number > 0}
+    shared = all(layer.call.weight in again for layer, _ in known[:3])  # weights that later steps move as well
+    severity = _MILDER[reached] if ratio < 1 and (shared or _stream_carries(start)) else reached
     yield Finding(
         "vanishing-gradient" if ratio < 1 else "exploding-gradient",
         severity,
