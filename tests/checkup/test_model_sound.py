@@ -394,3 +394,40 @@ def test_a_layer_that_is_used_again_and_again_is_moved_by_its_last_uses() -> Non
     torch.manual_seed(0)
     found = goodinit.check(Equilibrium(), torch.randn(64, 16), torch.arange(64) % 10, loss=CE)
     assert {each.code: each.severity for each in found.findings}.get("vanishing-gradient") == "warning"
+
+
+def test_a_gate_behind_a_norm_of_scale_zero_is_alike_for_all() -> None:
+    class Squeezed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.norm = nn.Conv2d(16, 16, 3, padding=1), nn.BatchNorm2d(16)
+            nn.init.zeros_(self.norm.weight)
+            self.gate = nn.Sequential(nn.Conv2d(16, 4, 1), nn.ReLU(), nn.Conv2d(4, 16, 1), nn.Sigmoid())
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.norm(self.body(x))
+            return torch.relu(x + y * self.gate(y.mean((2, 3), keepdim=True)))
+
+    torch.manual_seed(0)
+    blocks = (Squeezed() for _ in range(4))
+    model = nn.Sequential(
+        nn.Conv2d(3, 16, 3), nn.ReLU(), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10)
+    )
+    found = goodinit.check(model, torch.randn(16, 3, 10, 10), torch.arange(16) % 10, loss=CE)
+    assert not {"collapsed", "dead-units"} & {each.code for each in found.findings}
+
+
+def test_a_model_may_return_its_loss_beside_targets() -> None:
+    class Twin(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.into, self.out = nn.Linear(8, 32), nn.Linear(32, 8)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return -functional.cosine_similarity(
+                self.out(torch.relu(self.into(x))), self.into.weight.mean(0), -1
+            ).mean()
+
+    torch.manual_seed(0)
+    found = goodinit.check(Twin(), torch.randn(16, 8), torch.zeros(16), loss=lambda output, targets: output)
+    assert found.start.loss is not None

@@ -66,7 +66,7 @@ class LossWatch:
         return LossStart(total=total, **chosen[-1]) if chosen else LossStart(total=total)
 
     def _written_out(self, total: float, output: Tensor, targets: Tensor) -> None:
-        if not output.dtype.is_floating_point or not output.numel() or len(output) != len(targets):
+        if not output.dtype.is_floating_point or not output.numel() or output.shape[:1] != targets.shape[:1]:
             return
         with torch.no_grad():
             if output.dim() == 2 and targets.dim() == 1 and not targets.dtype.is_floating_point:

@@ -162,8 +162,10 @@ def _redrawn(start: ModelStart, layers: Sequence[LayerStart]) -> str:
 def dead(start: ModelStart) -> Iterator[Finding]:
     """Units that no example switches on."""
     known = [
-        (layer, layer.signal.dead_share or 0.0) for layer in start.layers if layer.call.varied and layer.signal.rms > 0
-    ]
+        (layer, layer.signal.dead_share or 0.0)
+        for layer in start.layers
+        if layer.call.varied and layer.signal.rms > 0 and (layer.signal.gain is not None or layer.signal.spread != 0)
+    ]  # without those that get zeros, as behind a norm of scale 0
     layers = [(layer, share) for layer, share in known if LIMITS["dead-units"].severity(share)]
     if not layers:
         return
@@ -215,7 +217,8 @@ def collapsed(start: ModelStart) -> Iterator[Finding]:
     if _scaled_down(start):
         return  # a class token that most branches leave as it is
     zero = {each.name for each in start.parameters if each.rms == 0}  # a branch's end may start so, and moves
-    spreads = [(e, e.signal.spread) for e in hidden(start) if e.signal.spread is not None and e.call.weight not in zero]
+    layers = [e for e in hidden(start) if e.call.weight not in zero and not e.call.gating]
+    spreads = [(e, e.signal.spread) for e in layers if e.signal.spread is not None]
     if (learned := _learned_tokens(start)) is not None:
         spreads = [(layer, spread) for layer, spread in spreads if layer.call.index < learned]
     if len(spreads) < 2 or (start.input_spread is not None and start.input_spread < LOST):
