@@ -5,6 +5,7 @@ import multiprocessing
 import random
 import signal
 import sqlite3
+import threading
 import time
 
 import numpy as np
@@ -247,6 +248,20 @@ def test_two_processes_on_one_study_lose_nothing_and_double_nothing(tmp_path):
     stored = goodinit.open_study(path).trials
     assert {t.place: t.to_dict() for t in stored} == {t.place: t.to_dict() for t in plain.trials}
     assert len(stored) == 20
+
+
+def test_who_opens_a_study_while_another_makes_it_waits(tmp_path):
+    path = tmp_path / "a.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")  # as in the moment in which its journal is chosen
+    with pytest.raises(sqlite3.OperationalError, match="locked"):  # at once, whatever the timeout
+        sqlite3.connect(path, timeout=60).execute("PRAGMA journal_mode = WAL")
+    release = threading.Timer(0.2, lambda: other.execute("ROLLBACK"))
+    release.start()
+    store = Store(path)
+    release.join()
+    store.register("t", "{}", {})
+    assert store.facts("t", "{}") == {}
 
 
 def test_export(tmp_path):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from goodinit.comparison.damage import Content, scan
 from goodinit.comparison.rows import APPLICATION, COLUMNS, SCHEMA, VERSION, Row, TaskRow, row_of
@@ -17,6 +18,7 @@ from goodinit.results import Trial
 
 __all__ = ["Store", "read_file"]
 
+PATIENCE: Final = 60.0  # seconds for other processes to let go of the file
 _PLACES = ", ".join("?" * len(COLUMNS))
 _KEPT = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name != "key")
 
@@ -32,7 +34,7 @@ class Store:
     def __init__(self, path: str | Path) -> None:
         self.path, self.notes = Path(path), list[str]()
         with _errors(self.path):
-            self._db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+            self._db = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
             try:
                 self._open()
             except BaseException:
@@ -45,7 +47,7 @@ class Store:
         empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         if not empty:
             _check_mark(db, self.path)
-        db.execute("PRAGMA journal_mode = WAL")
+        _patiently(db, "PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         if empty:
             with self._transaction():
@@ -238,7 +240,7 @@ def read_file(path: str | Path) -> tuple[Content, list[str]]:
 
 def _read(path: Path, how: str) -> Content | None:
     """The content; None where SQLite would have to write beside the file and cannot."""
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=60, isolation_level=None)
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=PATIENCE, isolation_level=None)
     try:
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         _check_mark(db, path)
@@ -255,6 +257,19 @@ def _read(path: Path, how: str) -> Content | None:
 def _check_mark(db: sqlite3.Connection, path: Path) -> None:
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
         raise GoodinitError(f"{path} is a database, but not a study of goodinit; choose another file")
+
+
+def _patiently(db: sqlite3.Connection, statement: str) -> None:
+    """Wait for another process that opens the file at the same moment, where SQLite does not: for its journal."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            db.execute(statement)
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+        time.sleep(0.02)
 
 
 def _version(db: sqlite3.Connection) -> int:
