@@ -431,3 +431,26 @@ def test_a_model_may_return_its_loss_beside_targets() -> None:
     torch.manual_seed(0)
     found = goodinit.check(Twin(), torch.randn(16, 8), torch.zeros(16), loss=lambda output, targets: output)
     assert found.start.loss is not None
+
+
+def test_small_ends_of_branches_are_no_vanishing_signal() -> None:
+    class Coupling(nn.Module):
+        """The residual network of a flow's coupling, whose branches end in weights next to nothing."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.into, self.out = nn.Linear(8, 64), nn.Linear(64, 10)
+            self.up, self.down = (nn.ModuleList(nn.Linear(64, 64) for _ in range(2)) for _ in range(2))
+            for each in self.down:
+                nn.init.uniform_(each.weight, -1e-3, 1e-3)
+                nn.init.uniform_(each.bias, -1e-3, 1e-3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.into(x)
+            for up, down in zip(self.up, self.down, strict=True):
+                x = x + down(torch.relu(up(torch.relu(x))))
+            return self.out(x)
+
+    torch.manual_seed(0)
+    found = goodinit.check(Coupling(), torch.randn(64, 8), torch.arange(64) % 10, loss=CE)
+    assert "vanishing-signal" not in {each.code for each in found.findings}
