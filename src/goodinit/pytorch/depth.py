@@ -13,7 +13,7 @@ from torch import nn
 
 from goodinit.errors import GoodinitError
 from goodinit.initializers import get
-from goodinit.pytorch.read import ModelWeight
+from goodinit.pytorch.read import ModelWeight, plain_values
 from goodinit.structure import LayerCall, ResidualStream, Trace
 from goodinit.structure.branches import streams_of
 
@@ -109,11 +109,8 @@ def _with_gain(weight: ModelWeight, std: float, activation: str | None) -> float
 
 def _std(model: nn.Module, weight: ModelWeight) -> float | None:
     """A weight's standard deviation; None where it has none that says something."""
-    known = weight.weight is not None and weight.weight.kind != "elementwise"
-    if not known or weight.form != "plain" or weight.lazy or weight.meta or not weight.dtype.is_floating_point:
-        return None
-    values = model.get_parameter(weight.parameters[0]).detach()
-    if type(values) is not torch.Tensor:  # sharded, or of another kind
+    values = plain_values(model, weight)
+    if weight.weight is None or weight.weight.kind == "elementwise" or type(values) is not torch.Tensor:  # or sharded
         return None
     if values.numel() < LEAST or not bool(torch.isfinite(values).all()):
         return None

@@ -10,7 +10,7 @@ from torch import nn
 
 from goodinit.methods.complete import Reason
 from goodinit.pytorch.held import whole_tensor
-from goodinit.pytorch.read import ModelWeight
+from goodinit.pytorch.read import ModelWeight, plain_values
 from goodinit.structure import MULTIPLYING, Trace
 
 __all__ = ["ZeroStarts", "own_starts"]
@@ -53,10 +53,8 @@ def own_starts(
 
 def _numbers(model: nn.Module, weight: ModelWeight) -> tuple[float, ...]:
     """The one number or the two that all elements are; none where there are more."""
-    if weight.form != "plain" or weight.lazy or weight.meta or not weight.dtype.is_floating_point:
-        return ()
-    values = model.get_parameter(weight.parameters[0]).detach()
-    if type(values) is not torch.Tensor or not values.numel():  # of a shard alone nothing is said
+    values = plain_values(model, weight)
+    if type(values) is not torch.Tensor:  # of a shard alone nothing is said
         return ()
     low, high = torch.aminmax(values)
     few = low == high or (values.numel() > 2 and bool(((values == low) | (values == high)).all()))
@@ -94,7 +92,5 @@ def _zeros(model: nn.Module, weights: Sequence[ModelWeight], trace: Trace) -> fr
 
 
 def _is_zero(model: nn.Module, weight: ModelWeight) -> bool:
-    if weight.form != "plain" or weight.lazy or weight.meta or not weight.dtype.is_floating_point:
-        return False
-    values = model.get_parameter(weight.parameters[0]).detach()
-    return values.numel() > 0 and float(whole_tensor(torch.linalg.vector_norm(values, torch.inf))) == 0
+    values = plain_values(model, weight)
+    return values is not None and float(whole_tensor(torch.linalg.vector_norm(values, torch.inf))) == 0

@@ -79,6 +79,14 @@ def identity(tensor: torch.Tensor) -> Any:
     return (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride()) if plain else id(tensor)
 
 
+def plain_values(model: nn.Module, weight: ModelWeight) -> torch.Tensor | None:
+    """The numbers of a weight that is kept as itself, sharded or not; None where it has none, or is computed."""
+    if weight.form != "plain" or weight.lazy or weight.meta or not weight.dtype.is_floating_point:
+        return None
+    values = model.get_parameter(weight.parameters[0]).detach()
+    return values if values.numel() else None
+
+
 def with_meaning(weight: ModelWeight, meanings: Mapping[str, Meaning]) -> ModelWeight:
     """A weight that its class did not tell of, with what a run told.
 
