@@ -53,7 +53,13 @@ def answered(
     name, rate = _taken(task, base, chosen, rungs, finals)
     verdict: RaceVerdict = "better" if chosen is not None else "keep"
     full = task.schedule.steps
-    spent = sum(len(rung.standings) * len(rung.seeds) * rung.steps / full for rung in rungs)
+    trained = {
+        (rung.steps, each.initialization, each.learning_rate, seed)
+        for rung in rungs
+        for each in rung.standings
+        for seed in rung.seeds
+    }
+    spent = sum(steps for steps, *_ in trained) / full
     said = list(cautions)
     if full < usual_steps:
         said.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -58,9 +59,7 @@ class RacePlan:
     def from_dict(cls, facts: dict[str, Any]) -> RacePlan:
         """The plan of which `to_dict` made these facts."""
         rungs = tuple(RungPlan(*rung) for rung in facts["rungs"])
-        return cls(
-            tuple(facts["rates"]), rungs, facts["finalists"], tuple(facts.get("finer", ())), facts.get("own", 1)
-        )
+        return cls(tuple(facts["rates"]), rungs, facts["finalists"], tuple(facts.get("finer", ())), facts.get("own", 1))
 
     def spent(self, starts: int, cost: Callable[[int], float]) -> float:
         """What it costs until the finals, with so many starts; `cost` says what a run of so many steps does."""
@@ -126,16 +125,13 @@ def make_plan(
 def _plans(starts: int, rates: tuple[float, ...], steps: int, finalists: int, own: int) -> Iterator[RacePlan]:
     """All plans, the better ones first: with neighbouring rates at the end, of more rates, of more seeds."""
     for finer in (rates, ()) if len(rates) > 1 else ((),):
-        for grid in _grids(rates):
-            for fractions in _FRACTIONS:
+        for choices in (_SEEDS[:-1], _SEEDS[-1:]):  # fewer rates serve more than one seed does
+            for grid, (seeds, last), fractions in itertools.product(_grids(rates), choices, _FRACTIONS):
                 lengths = [max(1, round(steps * fraction)) for fraction in fractions]
                 if lengths[0] < _SHORTEST and len(lengths) > 1:
                     continue
-                for seeds, last in _SEEDS:
-                    if (seeds < 3 and fractions == _FRACTIONS[0]) or (last < 3 and grid != _grids(rates)[-1]):
-                        continue  # shorter rungs serve more than fewer seeds do, and fewer rates more than one seed
-                    rungs = _rungs(starts * len(grid), lengths, (seeds, last), finalists)
-                    yield RacePlan(grid, rungs, finalists, finer, own)
+                rungs = _rungs(starts * len(grid), lengths, (seeds, last), finalists)
+                yield RacePlan(grid, rungs, finalists, finer, own)
 
 
 class TooSmallError(GoodinitError):
@@ -159,11 +155,10 @@ def _round(number: float) -> int:
 
 
 def _grids(rates: tuple[float, ...]) -> list[tuple[float, ...]]:
-    """The rates, and every second and third of them."""
-    found = []
-    for every in (1, 2, 3):
-        grid = rates[(len(rates) - 1) % every // 2 :: every]
-        if grid not in found and (len(grid) > 1 or len(rates) == 1):
+    """The rates, every second of them, and every second between the first and the last."""
+    found = [rates]
+    for grid in (rates[::2], rates[1:-1:2]):
+        if grid not in found and len(grid) > 1:
             found.append(grid)
     return found
 

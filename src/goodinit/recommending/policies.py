@@ -115,7 +115,7 @@ class SuccessiveHalving:
         return RungResult(self.study.tasks[rung.task].schedule.steps, judged[0][2], standings)
 
     def finalists(self, finished: Finished, most: int, rates: int = 1) -> tuple[Arm, ...]:
-        """The baseline at its best rate, the best other starts at theirs, and the baseline at the next of its best `rates`.
+        """The baseline at its best rate, the best other starts at theirs, the baseline at the next of its best `rates`.
 
         Any of those may be its best in truth. Starts that always fail are left out.
         """
@@ -269,7 +269,11 @@ class Finals:
         if len(found[0].values) >= _ENOUGH and all(each.wins <= each.losses for each in others):
             return True
         leader = min(others, key=_lead, default=None)
-        return leader is not None and leader.better and all(leader.median <= each.median for each in found if each.share is None)
+        return (
+            leader is not None
+            and leader.better
+            and all(leader.median <= each.median for each in found if each.share is None)
+        )
 
     def results(self, finished: Finished) -> tuple[FinalResult, ...]:
         """What the fresh seeds say of each arm, in their order."""

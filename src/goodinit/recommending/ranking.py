@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["duels_lost", "smoothed_losses"]
 
-_WIDTH: Final = 0.35  # powers of ten: how far a rate's neighbours speak for it
+_WIDTH: Final = 0.5  # powers of ten: how far a rate's neighbours speak for it
 _LEAST: Final = 1e-6  # the weight of a point at least, so that a fit has no fewer points than unknowns
 
 

@@ -17,7 +17,7 @@ from goodinit.errors import GoodinitError
 from goodinit.methods import Start
 from goodinit.recommending.answer import answered
 from goodinit.recommending.candidates import MOST, check_jobs, checked, fillable, severe_findings, usual_starts
-from goodinit.recommending.given import RATES, RaceRequest, race_study, task_of
+from goodinit.recommending.given import RATES, RaceRequest, of_steps, race_study, task_of
 from goodinit.recommending.outcome import Recommendation
 from goodinit.recommending.plan import RacePlan, TooSmallError, make_plan, read_budget, shorter
 from goodinit.recommending.policies import Arm, Finals, Rung, SuccessiveHalving
@@ -64,8 +64,8 @@ def recommend(
     quarter of the training examples that is held out; a third goes on for longer. The best starts, and the baseline at
     its three best rates and at theirs, are then trained on fresh seeds and judged on the test examples, paired by seed.
     A start is called better where it is better than the baseline at all of them: where the smallest e-value of its
-    wins, corrected for the number of finalists, reaches 20. Over the whole race, however often it is looked at and whenever it stops, a start that
-    wins at most half of the seeds is called better with a chance of at most 5 %.
+    wins, corrected for the number of finalists, reaches 20. Over the whole race, however often it is looked at and
+    whenever it stops, a start that wins at most half of the seeds is called better with a chance of at most 5 %.
 
     Arguments:
         make: a function that gives a new model, or (model, data), as itself, `MODULE:FUNCTION` or `file.py:FUNCTION`;
@@ -98,7 +98,7 @@ def recommend(
     ...     learning_rates=[0.1, 1],
     ... )
     >>> found.verdict, found.initialization, [each.initialization for each in found.finals]
-    ('keep', 'he_normal', ['he_normal', 'orthogonal'])
+    ('keep', 'he_normal', ['he_normal', 'orthogonal', 'he_normal'])
 
     Raises GoodinitError for a value that cannot be used, and for a budget in which no race fits.
 
@@ -190,7 +190,7 @@ class _Race:
 
     def _pace(self, engine: EngineName) -> TrialTime | None:
         jobs = [Job(0, self.own, self.rates[0], seed) for seed in range(16 if self.task.network.together else 1)]
-        return measured_time(self.task, jobs, engine)
+        return measured_time(of_steps(self.task, self.task.schedule.steps, self.given.criterion), jobs, engine)
 
     def _plan(self, pace: TrialTime | None) -> tuple[RacePlan, int]:
         """The plan, and the steps of a full training."""
@@ -209,8 +209,7 @@ class _Race:
             raise GoodinitError("how long a training takes could not be measured; give a number of trainings as budget")
 
         def cost(length: int) -> float:
-            schedule = replace(self.task.schedule, steps=length, record_every=max(1, length // 8))
-            return max(pace.trial(replace(self.task, schedule=schedule)), 1e-9)
+            return max(pace.trial(of_steps(self.task, length, self.given.criterion)), 1e-9)
 
         left = self.seconds - (time.monotonic() - self.began)
         if self.given.options.get("steps") is None:
@@ -260,7 +259,7 @@ class _Runner:
             cautions=state.cautions,
             stopped=stopped,
             seconds=None if self.pace is None else self.pace.trial(full),
-            grid=self.plan.rates,
+            grid=self.plan.finer or self.plan.rates,
             usual_steps=self.race.task.schedule.steps,
             called=repr(self.race.given.make),
         )
@@ -299,7 +298,9 @@ class _Runner:
             by_name = {str(start): start for start in self.race.starts}
             finalists = tuple(Arm(by_name[name], rate) for name, rate in named)
         at_once = _AT_ONCE if self.study.tasks[0].network.together else self.at_once
-        state.finals = Finals(self.study, len(self.study.tasks) - 1, finalists, self._seeds(len(finalists), spent), at_once)
+        state.finals = Finals(
+            self.study, len(self.study.tasks) - 1, finalists, self._seeds(len(finalists), spent), at_once
+        )
         yield from state.finals.waves(finished)
 
     def _own_findings(self, finished: Finished, jobs: Sequence[Job]) -> tuple[str, ...]:
