@@ -288,10 +288,33 @@ def test_a_finalist_is_better_only_where_it_beats_every_rate_of_the_baseline():
     values = {("ones", 1.0): 3.0, ("zeros", 1.0): 2.0, ("ones", 2.0): 1.0}
     finals = Finals(study, 0, arms, tuple(range(12)))
     _own, rival, _ = finals.results(invented(lambda job: values[str(job.initializer), job.learning_rate]))
-    assert (rival.wins, rival.losses, rival.better) == (0, 12, False)
+    assert (rival.wins, rival.losses, rival.better) == (0, 4, False)
     values["ones", 2.0] = 4.0
     _own, rival, _ = finals.results(invented(lambda job: values[str(job.initializer), job.learning_rate]))
     assert (rival.wins, rival.losses, rival.better) == (12, 0, True)
+
+
+def test_a_finalist_that_loses_drops_out_and_leaves_its_trainings_to_the_others():
+    zeros, ones, he = methods.get("zeros"), methods.get("ones"), methods.get("he_normal")
+    study = Study(goodinit.comparison.design(["zeros"], steps=1).tasks, (zeros, ones, he), (1.0,), (0,), (7,))
+    arms = (Arm(ones, 1.0), Arm(zeros, 1.0), Arm(he, 1.0))
+
+    def value(job):
+        return {"zeros": 3.0, "ones": 2.0}.get(str(job.initializer), 1.0 if job.seed % 2 else 4.0)
+
+    finished, seen = invented(value), []
+
+    def trained(jobs):
+        return finished([job for job in jobs if job in seen])
+
+    finals = Finals(study, 0, arms, tuple(range(50)), trainings=30)
+    for wave in finals.waves(trained):
+        seen += wave.jobs
+    rows = finals.results(trained)
+    assert [len(each.values) for each in rows] == [13, 4, 13]  # `zeros` lost four of four
+    assert sum(len(each.values) for each in rows) == 30
+    assert [(each.wins, each.losses) for each in rows] == [(0, 0), (0, 4), (6, 7)]
+    assert not rows[1].better
 
 
 def test_duels_are_of_the_same_seed():

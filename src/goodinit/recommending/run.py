@@ -298,21 +298,14 @@ class _Runner:
             by_name = {str(start): start for start in self.race.starts}
             finalists = tuple(Arm(by_name[name], rate) for name, rate in named)
         at_once = _AT_ONCE if self.study.tasks[0].network.together else self.at_once
-        state.finals = Finals(
-            self.study, len(self.study.tasks) - 1, finalists, self._seeds(len(finalists), spent), at_once
-        )
+        left = None if self.race.trainings is None else max(0, int(self.race.trainings - spent))
+        state.finals = Finals(self.study, len(self.study.tasks) - 1, finalists, self.study.seeds, at_once, left)
         yield from state.finals.waves(finished)
 
     def _own_findings(self, finished: Finished, jobs: Sequence[Job]) -> tuple[str, ...]:
         own = str(self.race.own)
         trial = next((each for each in finished(jobs) if each.initialization == own), None)
         return tuple(f"The checkup of {own} is severe: {each.message}" for each in severe_findings(trial))
-
-    def _seeds(self, finalists: int, spent: float) -> tuple[int, ...]:
-        """The seeds of the finals that the budget has: by number, or all, until the time is out."""
-        if self.race.trainings is None:
-            return self.study.seeds
-        return self.study.seeds[: max(0, int((self.race.trainings - spent) // finalists))]
 
     def _late(self) -> bool:
         return self.race.seconds is not None and time.monotonic() > self.race.began + _LATE * self.race.seconds
