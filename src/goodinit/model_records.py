@@ -94,7 +94,8 @@ class AttentionStart:
     not known, and `factor` what they are multiplied by. `scores_rms` is the rms of the scores about the mean of each
     query's, `entropy` that of the weights over the logarithm of the number of keys, which 1 is for weights that are
     all alike; both are nan where there are fewer than 4 keys. `across` says that the weights sum to 1 along another
-    axis than the `keys` that they are summed along.
+    axis than the `keys` that they are summed along. `added_rms` is what is added to the scores, such as a bias of
+    places, about the mean of each query's, 0 where nothing is, and `added` the parameters that it comes from.
     """
 
     name: str
@@ -105,6 +106,8 @@ class AttentionStart:
     scores_rms: float
     entropy: float
     across: bool
+    added: tuple[str, ...] = ()
+    added_rms: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -266,7 +269,9 @@ class ParameterStart:
     """One parameter: its size, what it should be, and the gradient that reaches it.
 
     Its `role` is `quantized` where real numbers are held as integers; they are measured as they are multiplied.
-    `part_std` is the standard deviation within each packed part, empty where there is one part only. `used` says
+    `part_std` is the standard deviation within each packed part, empty where there is one part only.
+    `values_to_scores` is the gradient's rms over an attention's values over that of its queries and keys, where one
+    weight makes all of them; None where that is not known. `used` says
     whether a function of PyTorch met it. `gradient_rms` is None where no gradient was taken or none came, which
     `has_gradient` tells apart (None for the first). `update_to_weight` is that of one step of the optimizer told.
     """
@@ -289,6 +294,7 @@ class ParameterStart:
     gradient_rms: float | None
     gradient_to_weight: float | None
     update_to_weight: float | None
+    values_to_scores: float | None
     copies: Copies
 
     @property

@@ -207,3 +207,90 @@ def test_a_packed_attention_that_is_saturated_is_remedied_by_a_start_for_transfo
     assert finding.severity == "severe"
     assert "small_init" in finding.remedy
     assert finding.effect.gone
+
+
+class Packed(nn.Module):
+    """`Stacked`'s attentions, with queries, keys and values of one matrix: a linear layer's, or PyTorch's own."""
+
+    def __init__(self, own, residual):
+        super().__init__()
+        torch.manual_seed(0)
+        if own:
+            layers = (nn.MultiheadAttention(64, 4, batch_first=True) for _ in range(6))
+        else:
+            layers = (nn.ModuleList([nn.Linear(64, 192), nn.Linear(64, 64)]) for _ in range(6))
+        self.layers, self.norms = nn.ModuleList(layers), nn.ModuleList(nn.LayerNorm(64) for _ in range(6))
+        self.embed, self.places, self.head = nn.Embedding(50, 64), nn.Parameter(torch.randn(16, 64)), nn.Linear(64, 50)
+        self.own, self.residual = own, residual
+
+    def forward(self, tokens):
+        x = self.embed(tokens) + self.places
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            y = norm(x)
+            if self.own:
+                y = layer(y, y, y)[0]
+            else:
+                heads = (f.unflatten(-1, (4, -1)).transpose(1, 2) for f in layer[0](y).chunk(3, -1))
+                y = layer[1](functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2))
+            x = x + y if self.residual else y
+        return self.head(x).transpose(1, 2)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_queries_and_keys_of_a_packed_matrix_are_told_apart_from_its_values(own):
+    tokens = torch.randint(0, 50, (8, 17), generator=torch.Generator().manual_seed(1))
+    model = Packed(own, residual=False)
+    loss = functional.cross_entropy(model(tokens[:, :-1]), tokens[:, 1:])
+    name = "layers.5.in_proj_weight" if own else "layers.5.0.weight"
+    (gradient,) = torch.autograd.grad(loss, [model.get_parameter(name)])
+    expected = gradient[128:].square().mean().sqrt() / gradient[:128].square().mean().sqrt()
+    checkup = goodinit.check(model, tokens[:, :-1], tokens[:, 1:], loss=functional.cross_entropy, remedies=False)
+    assert checkup.start.parameter(name).values_to_scores == pytest.approx(float(expected))
+    finding = next(each for each in checkup.findings if each.code == "attention-gradient")
+    assert finding.values["times"] > 1e4
+    sound = goodinit.check(Packed(own, residual=True), tokens[:, :-1], tokens[:, 1:], loss=functional.cross_entropy)
+    assert "attention-gradient" not in {each.code for each in sound.findings}
+    assert all(1 < each.values_to_scores < 100 for each in sound.start.parameters if each.values_to_scores)
+
+
+class Placed(Attention):
+    """Scores to which a bias of places is added: looked up, a parameter as it is, in a mask, or fixed."""
+
+    def __init__(self, how, std):
+        super().__init__("written")
+        self.how, self.bias = how, nn.Embedding(2 * PLACES, HEADS)
+        self.own = nn.Parameter(torch.randn(HEADS, PLACES, PLACES) * std)
+        self.fixed = nn.Buffer(self.own.detach().clone())
+        nn.init.normal_(self.bias.weight, std=std)
+
+    def forward(self, x):
+        q, k, v = (f(x).view(len(x), PLACES, HEADS, -1).transpose(1, 2) for f in (self.q, self.k, self.v))
+        places = torch.arange(PLACES)
+        if self.how in ("looked up", "mask"):
+            bias = self.bias(places[:, None] - places + PLACES).permute(2, 0, 1)
+        else:
+            bias = self.fixed if self.how == "fixed" else self.own
+        if self.how == "mask":
+            y = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias[None])
+        else:
+            y = (q @ k.mT / 8 + bias).softmax(-1) @ v
+        return self.out(y.transpose(1, 2).reshape(len(x), PLACES, WIDTH).mean(1))
+
+
+@pytest.mark.parametrize("how", ["looked up", "mask", "parameter"])
+def test_a_large_bias_of_places_is_told_from_large_queries_and_keys(how):
+    torch.manual_seed(0)
+    _, findings = found(Placed(how, 10.0))
+    finding = findings["attention-saturated"]
+    assert finding.severity == "severe"
+    assert finding.where == ("own" if how == "parameter" else "bias.weight")
+    assert finding.effect.gone
+    assert finding.where in finding.message
+    assert not found(Placed(how, 0.5))[1]
+
+
+def test_what_is_added_to_scores_and_is_no_parameter_is_meant():
+    torch.manual_seed(0)
+    checkup, findings = found(Placed("fixed", 10.0))
+    assert checkup.start.attentions[0].entropy < 0.3
+    assert not findings

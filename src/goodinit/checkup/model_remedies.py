@@ -13,7 +13,8 @@ import torch
 
 from goodinit.checkup.model_findings import SEVERITIES, model_findings
 from goodinit.checkup.model_measure import Expensive, measure_model
-from goodinit.checkup.model_places import PLACES, FaultPlaces
+from goodinit.checkup.model_places import FaultPlaces, place_of
+from goodinit.checkup.rules.code import in_code
 from goodinit.checkup.rules.remedies import alternatives
 from goodinit.checkup.step import Step
 from goodinit.findings import Finding, RemedyEffect
@@ -47,8 +48,7 @@ class Remedies:
 
     def findings(self) -> tuple[Finding, ...]:
         """The findings with remedies that made them less severe, what those did, and the lines that are at fault."""
-        placed = self._placed()
-        found = (self._with_effect(finding) for finding in placed)
+        found = self._placed([self._with_effect(finding) for finding in self.found])
         return tuple(sorted(found, key=lambda each: SEVERITIES.index(each.severity)))
 
     def _with_effect(self, finding: Finding) -> Finding:
@@ -61,7 +61,7 @@ class Remedies:
         # What no weight's size brings down comes from the loss itself, as from a margin that is asked for.
         own = finding.code == "loss-above-chance" and finding.severity == "warning"
         severity = "info" if own else finding.severity
-        return replace(finding, severity=severity, remedy="", effect=RemedyEffect(False))
+        return in_code(self.start, replace(finding, severity=severity, remedy="", effect=RemedyEffect(False)))
 
     def _effect(self, finding: Finding, code: str) -> RemedyEffect | None:
         """What the remedy did, None where it made the finding no less severe, or brought a severe one about."""
@@ -104,12 +104,13 @@ class Remedies:
             after = replace(after, curvature=self.start.curvature)
         return after, model_findings(after)
 
-    def _placed(self) -> tuple[Finding, ...]:
+    def _placed(self, found: list[Finding]) -> list[Finding]:
         """The findings about code with the line that is at fault, from one more run where there are any."""
-        if not any(finding.code in PLACES and finding.change() for finding in self.found):
-            return self.found
+        wanted = {what for each in found if each.change() and (what := place_of(each)) is not None}
+        if not wanted:
+            return found
         tracer = Tracer(self.model)
-        tracer.observer = places = FaultPlaces(self.model)
+        tracer.observer = places = FaultPlaces(self.model, wanted, tracer.known)
         with torch.inference_mode(False), untouched(self.model, self.inputs) as own, tracer:
             tracer.feed(own)
             try:
@@ -117,13 +118,16 @@ class Remedies:
                 if self.loss is not None:
                     self.loss(output) if self.targets is None else self.loss(output, self.targets)
             except Exception:
-                return self.found
-        return tuple(
-            replace(finding, values={**finding.values, "line": line})
-            if finding.change() and (line := places.found.get(PLACES.get(finding.code, "")))
-            else finding
-            for finding in self.found
-        )
+                return found
+        return [_with_line(each, places.found.get(place_of(each) or "")) if each.change() else each for each in found]
+
+
+def _with_line(finding: Finding, line: str | None) -> Finding:
+    """The finding with the line at fault; without one nothing is known of what makes examples alike."""
+    if line:
+        return replace(finding, values={**finding.values, "line": line})
+    unknown = (finding.code, finding.values.get("case")) == ("collapsed", "between")
+    return replace(finding, values={**finding.values, "case": None}) if unknown else finding
 
 
 def _milder(before: Finding, after: Finding) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from goodinit import activations, theory
 from goodinit.errors import GoodinitError
 
-__all__ = ["baseline_saturation", "expected_std", "known", "moments"]
+__all__ = ["baseline_saturation", "expected_std", "known", "moments", "saturated_where_critical"]
 
 _STEP: Final = 1 / 512
 _GRID: Final = (np.arange(-8 * 512, 8 * 512) + 0.5) * _STEP  # symmetric, and no point on a kink at 0
@@ -73,12 +73,34 @@ def expected_std(name: str | None, fan_in: float) -> float | None:
 @lru_cache(maxsize=64)
 def baseline_saturation(name: str, margin: float) -> float:
     """The share of outputs near a bound for standard normal pre-activations: half of a ReLU6's are at its 0."""
+    return _saturation(name, margin, 1.0)
+
+
+@lru_cache(maxsize=64)
+def saturated_where_critical(name: str, margin: float) -> float | None:
+    """The share of outputs near a bound where small differences and gradients keep their size through depth.
+
+    1 where they do so at no start of normal weights and biases, and None for an activation that is not known. A
+    sigmoid's is 0.54: its critical weights are 10 / sqrt(fan in), at which its units are held at its ends.
+    """
+    if known(name) is None:
+        return None
+    for point in (theory.critical_point, theory.half_stable_critical_point):
+        try:
+            return _saturation(name, margin, point(name).q_star)
+        except GoodinitError:
+            continue
+    return 1.0
+
+
+def _saturation(name: str, margin: float, q: float) -> float:
+    """The share of outputs near a bound for pre-activations of variance q, 0 where there are not two."""
     activation = known(name)
     if activation is None or None in activation.saturation:
         return 0.0
     low, high = activation.saturation
     assert low is not None
     assert high is not None
-    value = activation.value(_GRID)
+    value = activation.value(math.sqrt(q) * _GRID)
     reach = margin * (high - low)
     return float(_WEIGHTS @ ((value <= low + reach) | (value >= high - reach)))

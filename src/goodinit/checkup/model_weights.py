@@ -33,6 +33,7 @@ def parameters_of(
     activation = {call.weight: call.activation for call in reversed(trace.calls) if not call.residual}
     for call in trace.calls:
         activation.setdefault(call.weight, None)
+    packed = {call.weight: call.value_units for call in trace.calls if call.attended and call.value_units}
     found: list[ParameterStart] = []
     kept: dict[tuple[object, ...], list[tuple[str, Tensor]]] = {}
     unused = set(trace.unused)
@@ -55,6 +56,7 @@ def parameters_of(
                 used=name not in unused,
                 has_gradient=None if gradients is None else gradient is not None,
                 update_to_weight=step.size(math.hypot(facts["mean"], facts["std"]), facts["gradient_rms"]),
+                values_to_scores=_values_to_scores(gradient, read.get(name), packed.get(name, ())),
                 **facts,
             )
         )
@@ -102,6 +104,22 @@ def _measured(values: Tensor, weight: ModelWeight | None, gradient: Tensor | Non
         "gradient_to_weight": gradient_rms / rms if gradient_rms is not None and rms > 0 else None,
         "copies": _copies(wide, torch.maximum(low.abs(), high.abs()), weight, gradient),
     }
+
+
+def _values_to_scores(
+    gradient: Tensor | None, weight: ModelWeight | None, units: tuple[tuple[int, int], ...]
+) -> float | None:
+    """The gradient's rms over the units that are values over that over the others; None where there are none."""
+    if gradient is None or weight is None or weight.weight is None or not units:
+        return None
+    rows = _rows(gradient.detach(), weight.weight.out_axis)
+    if units[-1][1] > len(rows):
+        return None
+    values = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
+    for start, stop in units:
+        values[start:stop] = True
+    others = float(size(rows[~values]))
+    return float(size(rows[values])) / others if others > 0 else None
 
 
 def _deviation(values: Tensor, mean: float) -> float:

@@ -156,9 +156,9 @@ class Tracer(TorchFunctionMode):
         self.notes.descent.made |= dict.fromkeys(range(first, self.notes.descent.size), tuple(made))
         if kind == "attention":
             key = self.notes.value(argument(args, kwargs, 1, "key"))
-            self.notes.change(
-                made[-2:-1], attended=True, stream=key.stream
-            )  # of a packed projection, what is attended to
+            width = before[0][0].shape[-1]
+            units = ((2 * width, 3 * width),) if len(made) == 2 else ()  # of a packed projection
+            self.notes.change(made[-2:-1], attended=True, stream=key.stream, value_units=units)
             self.notes.change(made[:-1], head_size=before[0][0].shape[-1] // argument(args, kwargs, 4, "num_heads"))
         for index, each in zip(made, groups, strict=True):
             self.observer.layer(index, each, output if each.whole else each.sampled())

@@ -43,13 +43,8 @@ def attention(start: ModelStart) -> Iterator[Finding]:
     judged = [each for each in judged if math.isfinite(each.entropy) and math.isfinite(each.scores_rms)]
     limit = LIMITS["attention-saturated"]
     saturated = [each for each in judged if limit.severity(1 - each.entropy)]
-    if saturated:
-        worst = min(saturated, key=lambda each: each.entropy)
-        severity = limit.severity(1 - worst.entropy) or "warning"
-        values = {"names": _names(saturated), "rms": worst.scores_rms, "keys": worst.keys}
-        yield Finding(
-            "attention-saturated", severity, worst.name, values, worst.entropy, 1.0, _smaller(start, saturated)
-        )
+    yield from _saturated(start, [each for each in saturated if not _by_addition(each)], None)
+    yield from _saturated(start, [each for each in saturated if _by_addition(each) and each.added], "added")
     alike = [each for each in judged if each.scores_rms < ALIKE and not _zero(start, each)]
     if alike:
         yield Finding(
@@ -62,6 +57,28 @@ def attention(start: ModelStart) -> Iterator[Finding]:
         )
     judged = [each for each in judged if each not in saturated and each not in alike]
     yield from _unmoved(start, judged)
+
+
+def _by_addition(each: AttentionStart) -> bool:
+    """Whether most of the scores' variance is what is added to them: a bias of places, or constants, as ALiBi's."""
+    return 2 * each.added_rms**2 > each.scores_rms**2
+
+
+def _saturated(start: ModelStart, found: Sequence[AttentionStart], case: str | None) -> Iterator[Finding]:
+    """Softmaxes that see next to one key, by their queries and keys, or by what is added to their scores."""
+    if not found:
+        return
+    worst = min(found, key=lambda each: each.entropy)
+    severity = LIMITS["attention-saturated"].severity(1 - worst.entropy) or "warning"
+    values = {"names": _names(found), "rms": worst.scores_rms, "keys": worst.keys}
+    where, remedy = worst.name, ""
+    if case is None:
+        remedy = _smaller(start, found)
+    else:
+        names = list(dict.fromkeys(name for each in found for name in each.added))
+        where, remedy = names[0], scale(start, names, 1 / max(each.added_rms for each in found))
+        values |= {"case": case, "added": names, "added_rms": worst.added_rms}
+    yield Finding("attention-saturated", severity, where, values, worst.entropy, 1.0, remedy)
 
 
 def _unmoved(start: ModelStart, judged: Sequence[AttentionStart]) -> Iterator[Finding]:
@@ -88,10 +105,13 @@ def _unmoved(start: ModelStart, judged: Sequence[AttentionStart]) -> Iterator[Fi
 
 
 def _gradients(start: ModelStart, each: AttentionStart) -> float | None:
-    """The gradient of the values' weight over that of queries' and keys'; None where they share one.
+    """The gradient of the values' weight over that of queries' and keys'; of their parts where they share one.
 
     Of weights, and not of outputs: where tokens are alike, what comes to single queries and keys cancels in the sum.
     """
+    packed = [start.parameter(name).values_to_scores for name in each.weights]
+    if len(packed) == 1 and packed[0] is not None:
+        return packed[0]
     known = {one.name: one.gradient_rms for one in start.parameters if one.gradient_rms}
     layers = [(at, layer) for at, layer in enumerate(start.layers) if layer.call.weight in known]
     asked = [at for at, layer in layers if layer.call.scoring and layer.call.weight in each.weights]
