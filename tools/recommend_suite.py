@@ -142,7 +142,11 @@ def main():
     for each in registered(given.set).chosen(given.task or list(results)):
         if (each.name, given.budget) in known:
             continue
-        row = measured(each, results[each.name], given.budget)
+        try:
+            row = measured(each, results[each.name], given.budget)
+        except goodinit.GoodinitError as error:  # a budget that is too small here
+            print(f"{each.name}: {error}", flush=True)
+            continue
         assert all(map(math.isfinite, row["medians"].values()))
         with given.results.open("a") as file:
             file.write(json.dumps(row) + "\n")

@@ -235,7 +235,11 @@ def main():
     for name in given.model or MODELS:
         if (name, given.budget) in known:
             continue
-        row = measured(name, given.budget)
+        try:
+            row = measured(name, given.budget)
+        except goodinit.GoodinitError as error:  # a budget that is too small here
+            print(f"{name}: {error}", flush=True)
+            continue
         assert all(map(math.isfinite, row["medians"].values()))
         with given.results.open("a") as file:
             file.write(json.dumps(row) + "\n")
