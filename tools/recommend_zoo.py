@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from recommend_suite import losses_of, told
+from recommend_suite import losses_of, on_processor_time, told
 from torch import nn
 
 import goodinit
@@ -225,8 +225,11 @@ def main():
     parser.add_argument("results", type=Path)
     parser.add_argument("--model", action="append", choices=tuple(MODELS))
     parser.add_argument("--budget", default="1min")
+    parser.add_argument("--processor", action="store_true", help="a budget of time is of processor time")
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
+    if given.processor:
+        on_processor_time()
     rows = [json.loads(line) for line in given.results.read_text().splitlines()] if given.results.exists() else []
     if given.table:
         print(table(rows))
