@@ -22,7 +22,12 @@ namespace goodinit {
 enum class Function { GOODINIT_ACTIVATIONS(GOODINIT_NAME) };
 #undef GOODINIT_NAME
 enum class Loss { binary_cross_entropy, cross_entropy, squared_error };
-enum class Optimizer { gradient_descent, momentum, adam };
+enum class Optimizer { gradient_descent, momentum, adam, adamw };
+
+// The running averages that it keeps of each parameter.
+constexpr int averages_of(Optimizer optimizer) {
+    return optimizer == Optimizer::gradient_descent ? 0 : optimizer == Optimizer::momentum ? 1 : 2;
+}
 
 // One call: an ensemble, its data, and what is to be written where.
 template <class T>
@@ -39,7 +44,8 @@ struct Job {
     T *first, *second;      // the optimizer's averages, (networks, parameters) each, kept between calls; or null
     const T *rates;         // (networks)
     const T *multipliers;   // of the rates: one for each array of `parameters`; or null
-    const T *decays;        // times a parameter is added to its gradient: one for each array of `parameters`; or null
+    const T *decays;        // one for each array of `parameters`, or null: times a parameter it is added to its gradient,
+                            // or by adamw, times the rate, taken off it
     const double *factors;  // of the rates: one for each step from `begin` on; or null
     double clipping;        // the largest norm of a gradient, over all parameters of a network; 0 for any
 

@@ -58,7 +58,7 @@ Loss loss_of(const std::string &name) {
 }
 
 Optimizer optimizer_of(const std::string &name) {
-    return by_name<Optimizer>({"gradient_descent", "momentum", "adam"}, name);
+    return by_name<Optimizer>({"gradient_descent", "momentum", "adam", "adamw"}, name);
 }
 
 template <class A>

@@ -31,8 +31,8 @@ class Trainer : Base {
    public:
     Trainer(const Job<T> &job, size_t first, size_t count, Team *team, size_t team_members, Arena &arena)
         : Base(job, team, team_members, arena), first(first), count(count) {
-        m = arena.take<T>(job.optimizer == Optimizer::gradient_descent ? 0 : stored);
-        v = arena.take<T>(job.optimizer != Optimizer::adam ? 0 : stored);
+        m = arena.take<T>(averages_of(job.optimizer) > 0 ? stored : 0);
+        v = arena.take<T>(averages_of(job.optimizer) > 1 ? stored : 0);
         rates = arena.take<T>(L);
         if (job.multipliers || job.decays) rate_of = arena.take<T>(stored);
         if (job.decays) decay_of = arena.take<T>(stored);
@@ -112,10 +112,8 @@ class Trainer : Base {
 
     void move_state(bool in) {
         T *const kept[] = {job.first, job.second};
-        T *const here[] = {job.optimizer == Optimizer::gradient_descent ? nullptr : m,
-                           job.optimizer == Optimizer::adam ? v : nullptr};
-        for (int which = 0; which < 2; ++which) {
-            if (!here[which]) continue;
+        T *const here[] = {m, v};
+        for (int which = 0; which < averages_of(job.optimizer); ++which) {
             if (in)
                 for (size_t i = 0; i < stored; ++i) here[which][i] = 0;
             if (!kept[which] || (in && job.begin == 0)) continue;
@@ -202,7 +200,11 @@ class Trainer : Base {
         const auto plain = [](size_t, V g) GOODINIT_INLINE_LAMBDA { return g; };
         const T *const rate_of = this->rate_of, *const decay_of = this->decay_of, *const w = this->w;
         const auto own_rate = [=](size_t i) GOODINIT_INLINE_LAMBDA { return load(rate_of + i) * factor; };
-        if (decay_of) {
+        if (decay_of && job.optimizer == Optimizer::adamw) {
+            take_adam_step(step, T(1 / terms), batch, examples, own_rate, plain, [=](size_t i) GOODINIT_INLINE_LAMBDA {
+                return fma(-(own_rate(i) * load(decay_of + i)), load(w + i), load(w + i));
+            });
+        } else if (decay_of) {
             take_step_at(step, T(1 / terms), batch, examples, own_rate, [=](size_t i, V g) GOODINIT_INLINE_LAMBDA {
                 return fma(load(decay_of + i), load(w + i), g);
             });
@@ -268,7 +270,7 @@ class Trainer : Base {
     template <class Rate, class Decayed>
     void take_step_at(int64_t step, T scale, const int32_t *batch, size_t examples, const Rate &rate,
                       const Decayed &decayed) {
-        T *const w = this->w, *const m = this->m, *const v = this->v;
+        T *const w = this->w, *const m = this->m;
         if (job.optimizer == Optimizer::gradient_descent) {
             sweep(batch, examples, scale, [=](size_t i, V gradient) GOODINIT_INLINE_LAMBDA {
                 const V g = decayed(i, gradient * scale);
@@ -281,18 +283,27 @@ class Trainer : Base {
                 store(w + i, fma(-rate(i), velocity, load(w + i)));
             });
         } else {
-            const double t = (double)(step + 1);
-            const T c1 = T(1 / (1 - pow(0.9, t))), c2 = T(1 / (1 - pow(0.999, t)));
-            sweep(batch, examples, scale, [=](size_t i, V gradient) GOODINIT_INLINE_LAMBDA {
-                const V g = decayed(i, gradient * scale);
-                const V mean = fma(broadcast(T(0.9)), load(m + i), T(1 - 0.9) * g);
-                const V square = fma(broadcast(T(0.999)), load(v + i), T(1 - 0.999) * (g * g));
-                store(m + i, mean);
-                store(v + i, square);
-                const V move = (mean * c1) / (square_root(square * c2) + T(1e-8));
-                store(w + i, fma(-rate(i), move, load(w + i)));
-            });
+            take_adam_step(step, scale, batch, examples, rate, decayed,
+                           [=](size_t i) GOODINIT_INLINE_LAMBDA { return load(w + i); });
         }
+    }
+
+    // The same of Adam; `from` gives what the step starts from: the parameters, less what a decoupled decay takes.
+    template <class Rate, class Decayed, class From>
+    void take_adam_step(int64_t step, T scale, const int32_t *batch, size_t examples, const Rate &rate,
+                        const Decayed &decayed, const From &from) {
+        T *const w = this->w, *const m = this->m, *const v = this->v;
+        const double t = (double)(step + 1);
+        const T c1 = T(1 / (1 - pow(0.9, t))), c2 = T(1 / (1 - pow(0.999, t)));
+        sweep(batch, examples, scale, [=](size_t i, V gradient) GOODINIT_INLINE_LAMBDA {
+            const V g = decayed(i, gradient * scale);
+            const V mean = fma(broadcast(T(0.9)), load(m + i), T(1 - 0.9) * g);
+            const V square = fma(broadcast(T(0.999)), load(v + i), T(1 - 0.999) * (g * g));
+            store(m + i, mean);
+            store(v + i, square);
+            const V move = (mean * c1) / (square_root(square * c2) + T(1e-8));
+            store(w + i, fma(-rate(i), move, from(i)));
+        });
     }
 };
 

@@ -117,6 +117,28 @@ def test_the_command_and_the_line_that_runs_it_again(here):
     assert done.exit_code == 0, done.output
 
 
+def test_a_method_begins_from_one(here):
+    names = [
+        'lsuv(of="mine.py:Small(std=0.3)")', 'lsuv(of="normal(std=0.3)")', "mup(of=mine:drawn)",
+        "lsuv(of=mine.py:drawn)", "scaled(of=mine.py:Small, gain=3)", 'scaled(of="normal(std=0.1)", gain=3)',
+    ]  # fmt: skip
+    found = compared(*names).trials[: len(names)]
+    assert [trial.initialization for trial in found] == names
+    assert found[0].loss_values == found[1].loss_values
+    assert found[4].loss_values == found[5].loss_values
+    assert {trial.failure for trial in found} == {None}
+
+
+@pytest.mark.parametrize("start", ["{}", "lsuv(of={})", "scaled(of={}, gain=2)", 'mup(of="scaled(of={}, gain=2)")'])
+def test_an_edited_file_is_another_key(here, start):
+    keys = []
+    for code in (CODE, CODE.replace("0.5", "0.25"), CODE):
+        (here / "mine.py").write_text(code)
+        study = design(start.format("mine.py:drawn"))
+        keys.append(study.key(study.jobs({})[0]))
+    assert keys[0] == keys[2] != keys[1]
+
+
 def test_an_edited_file_is_another_start(here):
     study = here / "study.db"
     first = compared("mine.py:Small", "zeros", study=study)
@@ -146,6 +168,13 @@ def test_an_edited_file_is_another_start(here):
         ("mine.py:Initializer", "give a class under"),
         ("mine.py:np", "has no function np"),
         ("nowhere:Small", "cannot be imported"),
+        ("lsuv(of=mine.py:Gone)", "has no function Gone"),
+        ("lsuv(of=gone.py:Small)", "there is no file gone.py"),
+        ("lsuv(of=mine.py:Ends)", "of=mine.py:Ends: it must be an initializer, and this is a method"),
+        ("lsuv(of=mine.py:flat)", "it must give finite numbers"),
+        ('lsuv(of="mine.py:Small(size=3)")', "has no option 'size'"),
+        ("normal(of=mine.py:Small)", "has no option 'of'"),
+        ("lsuv(of=mine.py:)", "is not of the form"),
     ],
 )
 def test_what_cannot_be_used_is_said_before(here, text, message):
@@ -160,8 +189,8 @@ def test_an_installed_package_gives_names(here, monkeypatch):
     (info / "entry_points.txt").write_text("[goodinit.initializations]\ntiny = theirs:Small\nbroken = theirs:Gone\n")
     (here / "theirs.py").write_text(CODE)
     monkeypatch.syspath_prepend(str(here))
-    found = compared("tiny(std=0.3)", "normal(std=0.3)").trials
-    assert found[0].initialization == "tiny(std=0.3)"
+    found = compared("tiny(std=0.3)", "normal(std=0.3)", "scaled(of=tiny, gain=3)").trials
+    assert [each.initialization for each in found[::2][:2]] == ["tiny(std=0.3)", "scaled(of=tiny, gain=3)"]
     assert found[0].loss_values == found[1].loss_values
     with pytest.raises(GoodinitError, match="initialization 'broken', theirs:Gone: AttributeError"):
         compared("broken")
@@ -174,3 +203,5 @@ def test_only_a_study_looks_into_files(here):
     for get in (goodinit.initializers.get, goodinit.methods.get):
         with pytest.raises(GoodinitError, match="is not of the form"):
             get("mine.py:Small")
+        with pytest.raises(GoodinitError, match="is not of the form"):
+            get("scaled(of=mine.py:Small, gain=2)")

@@ -8,7 +8,7 @@ import pytest
 from goodinit import activations, initializers
 from goodinit.networks import MLP, stack
 from goodinit.streams import KeyedStream
-from goodinit.training import Schedule, backward, batches, forward, loss, predict, probabilities, train
+from goodinit.training import OPTIMIZERS, Schedule, backward, batches, forward, loss, predict, probabilities, train
 
 NETWORKS = [
     ((2, 10, 5, 1), "binary_cross_entropy"),
@@ -72,7 +72,7 @@ def test_gradients_agree_with_autograd(shape, activation):
         np.testing.assert_allclose(gradient, tensors[name].grad.numpy(), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("optimizer", ["gradient_descent", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("batch_size", [None, 4])
 def test_optimizers_agree_with_pytorch(optimizer, batch_size):
     torch = pytest.importorskip("torch")
@@ -89,6 +89,7 @@ def test_optimizers_agree_with_pytorch(optimizer, batch_size):
         "gradient_descent": lambda p: torch.optim.SGD(p, lr=0.03),
         "momentum": lambda p: torch.optim.SGD(p, lr=0.03, momentum=0.9),
         "adam": lambda p: torch.optim.Adam(p, lr=0.03),
+        "adamw": lambda p: torch.optim.AdamW(p, lr=0.03),
     }[optimizer](model.parameters())
     for batch in batches(13, schedule, KeyedStream(5)):
         make.zero_grad()

@@ -53,6 +53,7 @@ GOODINIT_EXPORT(activation_names) const char *activation_names() { return GOODIN
 // What a network and its training need between calls: the examples in lanes, and scratch.
 struct Training {
     Job<double> job;
+    double decays[2 * page::most_layers];
     double *X_lanes, *Y_lanes;
     void *scratch;
     int stop;
@@ -60,9 +61,10 @@ struct Training {
 };
 
 GOODINIT_EXPORT(training)
-Training *training(int depth, const int *widths, int function, double option, int loss, int optimizer, double *first,
-                   double *second, const double *rate, size_t examples, const double *X, const double *Y, int steps,
-                   int record_every, size_t largest_batch, double *losses, double *final_loss, int64_t *diverged_by) {
+Training *training(int depth, const int *widths, int function, double option, int loss, int optimizer, double decay,
+                   double *first, double *second, const double *rate, size_t examples, const double *X, const double *Y,
+                   int steps, int record_every, size_t largest_batch, double *losses, double *final_loss,
+                   int64_t *diverged_by) {
     auto *made = static_cast<Training *>(take(sizeof(Training)));
     *made = Training{};
     Job<double> &job = made->job;
@@ -72,6 +74,8 @@ Training *training(int depth, const int *widths, int function, double option, in
     job.option = option;
     job.loss = static_cast<Loss>(loss);
     job.optimizer = static_cast<Optimizer>(optimizer);
+    for (double &each : made->decays) each = decay;
+    if (decay > 0) job.decays = made->decays;
     job.networks = 1;
     job.first = first;
     job.second = second;

@@ -1,7 +1,7 @@
 """The text form of a choice: `name` or `name(option=value, ...)`. It is parsed, never evaluated.
 
-Initializers and activations are written this way on the command line, in files and in Python. A value
-is a number, `true`, `false`, `none`, a bare word, quoted text, or a list of values in brackets.
+Initializers and activations are written this way on the command line, in files and in Python. A value is a number,
+`true`, `false`, `none`, a bare word, quoted text, a name in a file (`mine.py:small`), or a list of values in brackets.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ __all__ = ["build", "canonical", "format_fields", "format_spec", "parse_spec"]
 _T = TypeVar("_T")
 _TOKEN = re.compile(
     r"""\s*(?:
-        (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
+        (?P<named>[\w./~-]+:[A-Za-z_]\w*)
+      | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
       | (?P<word>[+-]?[A-Za-z_][\w-]*)
       | (?P<quoted>"[^"]*"|'[^']*')
       | (?P<mark>[()\[\],=])
@@ -89,7 +90,7 @@ def _format_value(value: Any) -> str:
         return f"[{', '.join(map(_format_value, value))}]"
     text = str(value)
     quote = "'" if '"' in text else '"'
-    return text if re.fullmatch(r"[A-Za-z_]\w*", text) else f"{quote}{text}{quote}"
+    return text if re.fullmatch(r"([\w./~-]+:)?[A-Za-z_]\w*", text) else f"{quote}{text}{quote}"
 
 
 class _Parser:
@@ -150,9 +151,11 @@ class _Parser:
                 values.append(self._value(depth + 1))
             return values
         kind = self.tokens[self.at][0] if self.at < len(self.tokens) else "end"
-        value = self._take("number", "word", "quoted")
+        value = self._take("number", "word", "quoted", "named")
         if kind == "quoted":
             return value[1:-1]
+        if kind == "named":
+            return value
         if kind == "number":
             return float(value) if re.search(r"[.eE]", value) else int(value)
         if value[0] in "+-":

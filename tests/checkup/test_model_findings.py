@@ -308,6 +308,17 @@ def test_a_stream_whose_first_addition_is_small_grows_by_as_much_in_each_block_b
     assert "residual-growth" not in severe(found)
 
 
+def test_a_remedy_of_many_layers_is_one_loop():
+    layers = [nn.TransformerEncoderLayer(16, 2, 32, batch_first=True, norm_first=True) for _ in range(8)]
+    model, x = nn.Sequential(*layers), torch.randn(4, 6, 16)
+    finding = next(f for f in goodinit.check(model, x).findings if f.code == "packed-projection-too-small")
+    loop, condition, statement = finding.remedy.splitlines()
+    assert loop == "for name, parameter in model.named_parameters():"
+    assert condition.strip() == "if name.endswith('.self_attn.in_proj_weight'):"
+    assert statement.strip() == f"torch.nn.init.normal_(parameter, std={finding.expected:.4g})"
+    assert finding.effect.gone
+
+
 def test_a_packed_projection_drawn_as_one_matrix():
     x = torch.randn(4, 6, 64)
     inputs = {"query": x, "key": x, "value": x}

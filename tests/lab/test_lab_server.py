@@ -93,7 +93,7 @@ def test_a_training_that_diverges_says_when(address):
         ({"examples": 5001}, "examples", "out-of-range"),
         ({"steps": 0}, "steps", "out-of-range"),
         ({"record_every": 31}, "record_every", "out-of-range"),
-        ({"optimizer": "adamw"}, "optimizer", "unknown-name"),
+        ({"optimizer": "adamww"}, "optimizer", "unknown-name"),
         ({"learning_rate": 0}, "learning_rate", "out-of-range"),
         ({"batch_size": 0}, "batch_size", "out-of-range"),
         ({"seed": -1}, "seed", "out-of-range"),

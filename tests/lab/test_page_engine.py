@@ -40,6 +40,7 @@ POINTS = [[x / 3, y / 4, (x + y) % 2 + 1] for x in range(5) for y in range(5)]
 SCENES = {
     "momentum": {"data": {"name": "moons"}, "steps": 300, "optimizer": "momentum", "batch_size": 32, "seed": 5},
     "adam": {"activation": "sigmoid", "optimizer": "adam", "learning_rate": 0.02, "steps": 250, "stream": "keyed"},
+    "adamw": {"optimizer": "adamw", "learning_rate": 0.02, "steps": 100, "batch_size": 32, "inits": ["he_normal"]},
     "spirals": {
         "data": {"name": "spirals"},
         "activation": "gelu",

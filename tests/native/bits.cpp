@@ -186,7 +186,7 @@ uint64_t trained(Function function, Loss loss, Optimizer optimizer, bool more, s
 #define GOODINIT_TEXT(name) #name,
 const char *const functions[] = {GOODINIT_ACTIVATIONS(GOODINIT_TEXT)};
 const char *const losses[] = {"binary_cross_entropy", "cross_entropy", "squared_error"};
-const char *const optimizers[] = {"gradient_descent", "momentum", "adam"};
+const char *const optimizers[] = {"gradient_descent", "momentum", "adam", "adamw"};
 
 template <class T>
 void check_training() {
@@ -195,12 +195,13 @@ void check_training() {
         for (int l = 0; l < 3; ++l, ++turn) {
             const auto function = static_cast<Function>(f);
             const auto loss = static_cast<Loss>(l);
-            const auto optimizer = static_cast<Optimizer>(turn % 3);
+            const size_t chosen = (l + f / 4) % 4;  // so that each meets every loss, and all that comes on top
+            const auto optimizer = static_cast<Optimizer>(chosen);
             const size_t examples = turn % 5 == 0 ? 8192 : 67;  // the first is enough for several threads
             for (bool more : {false, true}) {
                 if (more && turn % 4) continue;
                 const uint64_t grouped = trained<T>(function, loss, optimizer, more, examples, How::grouped, 1);
-                const std::string name = std::string(functions[f]) + "-" + losses[l] + "-" + optimizers[turn % 3] +
+                const std::string name = std::string(functions[f]) + "-" + losses[l] + "-" + optimizers[chosen] +
                                          (more ? "-clipped-decayed-scheduled" : "");
                 for (How how : {How::alone, How::wide})
                     for (size_t members = 1; members <= (examples > 100 ? most_threads : 1); ++members)

@@ -292,7 +292,6 @@ def test_a_model_made_in_python_and_its_report(models: Path, tmp_path: Path) -> 
         ({"init": "delta_orthogonal"}, "cannot be filled"),
         ({"device": "nowhere"}, "cannot be used"),
         ({"model": None, "init": "default"}, "goes with a model"),
-        ({"model": None, "optimizer": "adamw"}, "goes with a model"),
     ],
 )
 def test_what_cannot_be_trained_is_said_before(models: Path, options, message: str) -> None:

@@ -64,7 +64,7 @@ NAMES = sorted(native_arguments())
 CHOICES = {
     "function": _native.activations(),
     "loss": ["binary_cross_entropy", "cross_entropy", "squared_error"],
-    "optimizer": ["gradient_descent", "momentum", "adam"],
+    "optimizer": ["gradient_descent", "momentum", "adam", "adamw"],
     "layout": ["auto", "grouped", "alone", "wide"],
 }
 INDICES = {"offsets": "i8", "indices": "i4", "snapshot_steps": "i8", "diverged_by": "i8"}

@@ -9,7 +9,7 @@ from goodinit import GoodinitError, activations
 from goodinit.comparison import executor
 from goodinit.comparison.design import design
 from goodinit.networks import MLP
-from goodinit.training import ENGINES, REGISTRY, Schedule, engines, lanes, torch_engine, train
+from goodinit.training import ENGINES, OPTIMIZERS, REGISTRY, Schedule, engines, lanes, torch_engine, train
 
 NETWORK = MLP((2, 4, 1), activations.get("tanh"), "binary_cross_entropy")
 START = {"W1": np.full((1, 4, 2), 0.1), "b1": np.zeros((1, 4, 1)), "W2": np.ones((1, 1, 4)), "b2": np.zeros((1, 1, 1))}
@@ -147,7 +147,7 @@ def test_what_is_not_known_is_refused():
 
 
 @pytest.mark.parametrize("engine", ["reference", "lanes", "torch"])
-@pytest.mark.parametrize("optimizer", ["gradient_descent", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("size", [None, 2])
 def test_watching_sees_what_is_kept_and_changes_no_bit(engine, optimizer, size):
     schedule = Schedule(optimizer, learning_rate=0.3, steps=23, batch_size=size, record_every=4)

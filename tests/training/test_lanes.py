@@ -17,16 +17,16 @@ from figures import HE_LOSS
 from goodinit import _native, activations, datasets, initializers
 from goodinit.networks import MLP, stack
 from goodinit.streams import RandomStateStream
-from goodinit.training import Call, Schedule, lanes, reference
+from goodinit.training import OPTIMIZERS, Call, Schedule, lanes, reference
 
-OPTIMIZERS = ["gradient_descent", "momentum", "adam"]
 NAMES = [*activations.names(), "leaky_relu(slope=0.2)", "elu(alpha=1.5)", "sine(frequency=2.0)"]
 
 
 @pytest.mark.parametrize(("activation", "loss"), list(itertools.product(NAMES, LOSSES)))
 def test_training_agrees_with_the_reference(activation, loss):
     task = problem(loss=loss, activation=activation)
-    for optimizer, size, layout in zip(OPTIMIZERS, (None, 4, 7), ("grouped", "alone", "auto"), strict=True):
+    layouts = ("grouped", "alone", "auto", "wide")
+    for optimizer, size, layout in zip(OPTIMIZERS, (None, 4, 7, 5), layouts, strict=True):
         schedule = Schedule(optimizer, 0.02, steps=12, batch_size=size, record_every=4)
         assert_close(run(lanes, task, schedule, layout=layout), run(reference, task, schedule))
 

@@ -37,7 +37,8 @@ def same(found, expected):
 @pytest.mark.parametrize("isa", ["avx512", "avx2", "baseline"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(
-    ("activation", "optimizer"), [("relu", "momentum"), ("tanh", "adam"), ("linear", "gradient_descent")]
+    ("activation", "optimizer"),
+    [("relu", "momentum"), ("tanh", "adam"), ("linear", "gradient_descent"), ("gelu", "adamw")],
 )
 def test_the_same_bits_as_in_a_group(isa, dtype, activation, optimizer, monkeypatch):
     monkeypatch.setenv("GOODINIT_ISA", isa)

@@ -11,7 +11,7 @@ import pytest
 from goodinit import activations, initializers
 from goodinit.networks import MLP, stack
 from goodinit.streams import KeyedStream
-from goodinit.training import REGISTRY, Schedule, backward, batches, forward, train
+from goodinit.training import OPTIMIZERS, REGISTRY, Schedule, backward, batches, forward, train
 
 NETWORK = MLP((3, 7, 5, 2), activations.get("tanh"), "cross_entropy")
 START = stack([NETWORK.parameters(initializers.get("lecun_normal"), KeyedStream(seed)) for seed in range(3)])
@@ -65,7 +65,7 @@ def test_a_layer_scaled_from_outside_is_a_multiplied_rate(engine, optimizer, pow
             assert np.abs(plain[name] - value).max() > 1e-3, name
 
 
-@pytest.mark.parametrize("optimizer", ["gradient_descent", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_the_compiled_code_has_the_same_bits_grouped_and_alone(optimizer):
     whole = trained("lanes", optimizer, 12, FACTORS, learning_rates=np.array([0.01, 0.02, 0.05]), dtype="float32")
     for member, rate in enumerate((0.01, 0.02, 0.05)):

@@ -13,10 +13,9 @@ import torch
 from goodinit import GoodinitError, activations, initializers
 from goodinit.networks import MLP, stack
 from goodinit.streams import KeyedStream
-from goodinit.training import Call, Schedule, batches, engines, reference, torch_engine, train
+from goodinit.training import OPTIMIZERS, Call, Schedule, batches, engines, reference, torch_engine, train
 
 LOSSES = {"binary_cross_entropy": 1, "cross_entropy": 3, "squared_error": 2}
-OPTIMIZERS = ["gradient_descent", "momentum", "adam"]
 NAMES = [*activations.names(), "leaky_relu(slope=0.2)", "elu(alpha=1.5)", "sine(frequency=2.0)"]
 
 

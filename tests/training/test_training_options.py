@@ -21,6 +21,7 @@ OPTIMIZERS = {
     "gradient_descent": lambda groups: torch.optim.SGD(groups, lr=RATE),
     "momentum": lambda groups: torch.optim.SGD(groups, lr=RATE, momentum=0.9),
     "adam": lambda groups: torch.optim.Adam(groups, lr=RATE),
+    "adamw": lambda groups: torch.optim.AdamW(groups, lr=RATE),
 }
 SAID = [each.name for each in fields(Schedule)]
 DECAYS = {"W1": 4.0, "b1": 0.5}
@@ -118,7 +119,9 @@ def test_weight_decay_is_pytorchs(engine, optimizer, size, multipliers):
 
 @pytest.mark.parametrize("multipliers", [{}, {"W1": 0.5, "b3": 2.0}], ids=["alike", "multiplied"])
 @pytest.mark.parametrize("warmup", [0, 7])
-@pytest.mark.parametrize(("optimizer", "name", "size"), [("momentum", "linear", 6), ("adam", "cosine", None)])
+@pytest.mark.parametrize(
+    ("optimizer", "name", "size"), [("momentum", "linear", 6), ("adam", "cosine", None), ("adamw", "linear", 6)]
+)
 @pytest.mark.parametrize("engine", REGISTRY)
 def test_a_schedule_is_pytorchs(engine, optimizer, name, size, warmup, multipliers):
     options = {"learning_rate_schedule": name, "warmup": warmup}
@@ -126,13 +129,16 @@ def test_a_schedule_is_pytorchs(engine, optimizer, name, size, warmup, multiplie
     for each in ({}, {"learning_rates": rates}):
         run = trained(engine, optimizer, size=size, **options, **each, rate_multipliers=multipliers)
         for member in range(2):
-            expected = by_pytorch(optimizer, member, order(size), schedule=name, warmup=warmup, rates=multipliers)
+            own = {"weight_decay": 0.01 if optimizer == "adamw" else 0.0, "rates": multipliers}
+            expected = by_pytorch(optimizer, member, order(size), schedule=name, warmup=warmup, **own)
             for key, value in expected.items():
                 np.testing.assert_allclose(run.parameters[key][member], value, rtol=1e-9, atol=1e-12, err_msg=key)
 
 
 @pytest.mark.parametrize("clipping", [1e-3, 0.2, 1e6])
-@pytest.mark.parametrize(("optimizer", "size"), [("gradient_descent", None), ("momentum", 6), ("adam", 6)])
+@pytest.mark.parametrize(
+    ("optimizer", "size"), [("gradient_descent", None), ("momentum", 6), ("adam", 6), ("adamw", 6)]
+)
 @pytest.mark.parametrize("engine", REGISTRY)
 def test_clipping_is_pytorchs(engine, optimizer, size, clipping):
     run = trained(engine, optimizer, size=size, gradient_clipping=clipping, weight_decay=0.3)
@@ -174,8 +180,9 @@ def test_weight_decay_in_float32(engine):
         np.testing.assert_allclose(found[name], value, atol=2e-5)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
 @pytest.mark.parametrize("clipping", [None, 0.2])
-def test_the_compiled_code_has_the_same_bits_whatever_the_layout(clipping):
+def test_the_compiled_code_has_the_same_bits_whatever_the_layout(clipping, optimizer):
     from goodinit.training import lanes
     from goodinit.training.schedule import Call
 
@@ -183,7 +190,7 @@ def test_the_compiled_code_has_the_same_bits_whatever_the_layout(clipping):
         pytest.skip("the extension is not built")
     for dtype in ("float64", "float32"):
         call = Call(
-            NETWORK, START, X, Y, Schedule("adam", RATE, STEPS, 6, 10, 0.3, clipping, "cosine", 5), order(6),
+            NETWORK, START, X, Y, Schedule(optimizer, RATE, STEPS, 6, 10, 0.3, clipping, "cosine", 5), order(6),
             decay_multipliers=DECAYS, rate_multipliers={"W2": 0.5}, dtype=dtype,
         )  # fmt: skip
         one = lanes.train(call, layout="grouped")

@@ -25,7 +25,6 @@ from goodinit.results import Study, Task
 from goodinit.spec import canonical
 from goodinit.streams import as_stream, check_seed
 from goodinit.training import OPTIMIZERS, Dtype, Schedule
-from goodinit.training.schedule import FOR_MODELS, OWN_DECAY
 
 __all__ = ["CLASSIC_INITIALIZATIONS", "check_starts", "design", "model_defaults", "parse_seeds"]
 
@@ -211,10 +210,6 @@ def _task(given: str | Mapping[str, Any], options: Mapping[str, Any]) -> Task:
             raise unknown_name("option", name_, known)
     if changes.get("model") is not None:
         return _made_model(name, base, changes)
-    if changes.get("optimizer") in FOR_MODELS:
-        raise GoodinitError(
-            f"optimizer {changes['optimizer']} goes with a model; choose one of {', '.join(OPTIMIZERS)}"
-        )
     return _made(name, base, {**_classic(), **TASKS[base], **changes}, varied=bool(changes))
 
 
@@ -310,7 +305,7 @@ def _schedule(options: Mapping[str, Any]) -> Schedule:
     made = Schedule(**{**chosen, **words, "record_every": every})
     if made.warmup >= made.steps:
         raise GoodinitError(f"warmup {made.warmup}: it must be fewer than the {made.steps} steps")
-    if made.weight_decay == OWN_DECAY.get(made.optimizer, 0.0):  # the same trials as where nothing is said
+    if made.weight_decay == OPTIMIZERS[made.optimizer].decay:  # the same trials as where nothing is said
         made = replace(made, weight_decay=None)
     return made
 

@@ -1,13 +1,13 @@
 """Initializations of a person's own: by `file.py:NAME` or `MODULE:NAME`, or by a name that an installed package gives.
 
 It is a class under `Initializer` or `Method`, or a function of (weight, generator) that gives an array of
-`weight.shape`; its further arguments are options.
+`weight.shape`; its further arguments are options. What takes another initializer, `of`, takes one of a person's own.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, make_dataclass
 from typing import Any, ClassVar, cast
 
@@ -19,6 +19,7 @@ from goodinit.comparison.own_code import Found, installed, written
 from goodinit.errors import GoodinitError
 from goodinit.initializers import Initializer
 from goodinit.methods import Method, Start
+from goodinit.methods.over import OverInitializer
 from goodinit.spec import build, parse_spec
 from goodinit.streams import KeyedStream, Stream
 from goodinit.weights import Weight
@@ -36,12 +37,36 @@ def read_start(given: str | Start) -> Start:
     found = written(given, "initialization")
     if found is not None:
         return _built(found)
+    name, options = parse_spec(given)
+    inner = _inner(options)
     try:
-        return methods.get(given)
+        return _known_by(methods.get(given, **inner), inner)
     except GoodinitError:
-        if parse_spec(given)[0] in methods.names() or (found := installed(given, "initialization")) is None:
+        if name in methods.names() or (found := installed(given, "initialization")) is None:
             raise
         return _built(found)
+
+
+def _inner(options: Mapping[str, Any]) -> dict[str, Initializer]:
+    """The initializer that a method or another initializer is to begin from, its option `of`; empty where none is said.
+
+    Raises GoodinitError where there is none, or it is a method.
+    """
+    of = options.get("of")
+    if not isinstance(of, str):
+        return {}
+    start = read_start(of)
+    if not isinstance(start, Initializer):
+        raise GoodinitError(f"of={of}: it must be an initializer, and this is a method")
+    return {"of": start}
+
+
+def _known_by(start: Start, inner: Mapping[str, Initializer]) -> Start:
+    """The start, which depends on its inner initializer's source too."""
+    sources = [each.source for each in (start, *inner.values()) if each.source is not None]
+    if sources:
+        object.__setattr__(start, "source", " ".join(sources))
+    return start
 
 
 def _built(found: Found) -> Start:
@@ -57,8 +82,9 @@ def _built(found: Found) -> Start:
         if not hasattr(made, fact):
             setattr(made, fact, "")
     made.name, made.source = name, found.source  # what it is called by, and what a trial of it depends on
-    start: Any = build(made, "initialization", name, found.options)
-    return cast(Start, start)
+    inner = _inner(found.options) if issubclass(made, OverInitializer) else {}
+    start: Any = build(made, "initialization", name, {**found.options, **inner})
+    return _known_by(cast(Start, start), inner)
 
 
 class _Written(Initializer):

@@ -112,7 +112,7 @@ def compare(
             and the parameters of the lowest one count; a quarter of the training examples, chosen by the seed, is held
             out for that. A network is trained on beside others, and what came after its stop is dropped.
         batch_size: examples a step; None takes the task's, all for the classic one.
-        optimizer: gradient_descent, momentum (0.9), adam, or for models adamw (weight decay 0.01).
+        optimizer: gradient_descent, momentum (0.9), adam or adamw (weight decay 0.01).
         weight_decay: that of PyTorch's optimizers, of all parameters, biases too: with gradient descent, momentum and
             adam so many times a parameter is added to its gradient; adamw multiplies the parameter by 1 less the
             learning rate times it. None means none, and 0.01 for adamw.

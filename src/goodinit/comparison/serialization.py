@@ -12,7 +12,7 @@ import stat
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -24,6 +24,7 @@ from goodinit.comparison.batches import Batch
 from goodinit.comparison.executor import LocalExecutor
 from goodinit.errors import GoodinitError
 from goodinit.factories import is_of_a_file
+from goodinit.methods import Start
 from goodinit.results import Job, Task, Trial
 
 __all__ = ["Load", "Payload", "agreed", "fulfil", "label", "modules_of", "packed", "source_of", "unlabelled"]
@@ -107,12 +108,20 @@ def _travels(path: Path, root: Path) -> bool:
 
 def packed(load: Load, options: dict[str, Any]) -> bytes:
     """A load and how to train it, without its data."""
-    starts = {type(job.initializer).__module__ for batch in load for job in batch.jobs}
+    starts = {module for batch in load for job in batch.jobs for module in _modules_of(job.initializer)}
     for name in {*load[0].task.modules, *starts}:
         if is_of_a_file(name):
             _by_value(name)
     task: Task = replace(load[0].task, source=None)  # type: ignore[arg-type]  # it comes in a payload of its own
     return _pickled((task, [batch.jobs for batch in load], options))
+
+
+def _modules_of(start: Start | None) -> Iterator[str]:
+    """Where the class of an initialization is defined, and that of the initializer that it begins from."""
+    while start is not None:
+        yield type(start).__module__
+        inner: Start | None = getattr(start, "inner", None) or getattr(start, "base", None)
+        start = None if inner is start else inner
 
 
 def _by_value(module: str) -> None:

@@ -19,7 +19,6 @@ from goodinit.lab.limits import LIMITS, most_work
 from goodinit.options import OPTIONS
 from goodinit.results import Study
 from goodinit.spec import format_spec
-from goodinit.training.schedule import FOR_MODELS
 
 __all__ = ["CLASSED", "NOISE", "OWN", "STREAMS", "Choice", "Data", "Scene", "read_file", "read_scene"]
 
@@ -181,7 +180,7 @@ def _read_option(name: str, given: Any) -> Any:
     """An option of `compare`, within its bounds and the lab's."""
     option = OPTIONS[name]
     if option.choices:
-        return fields.choice(given, name, [word for word in option.choices if word not in FOR_MODELS])
+        return fields.choice(given, name, option.choices)
     if option.kind == "integer" and option.bounds is not None:
         low = int(option.bounds.low)
         return None if given is None and option.usual is None else fields.whole(given, name, low, _MOST[name])

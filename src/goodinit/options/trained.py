@@ -231,7 +231,7 @@ TRAINED: Final = (
         identity=True,
         choices=("gradient_descent", "momentum", "adam", "adamw"),
         default_text="`gradient_descent`",
-        meaning="`momentum` (0.9), `adam`; for models `adamw`",
+        meaning="`momentum` (0.9), `adam`, `adamw`",
     ),
     Option(
         "weight_decay",

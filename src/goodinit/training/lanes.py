@@ -27,6 +27,7 @@ from goodinit.errors import GoodinitError, shown
 from goodinit.networks import MLP, Parameters
 from goodinit.streams import processors
 from goodinit.training.arguments import check_examples, check_start
+from goodinit.training.optimizers import OPTIMIZERS
 from goodinit.training.schedule import BatchIndices, Call, Run, Schedule, check_snapshots
 
 __all__ = ["available", "instructions", "known", "native", "train"]
@@ -112,7 +113,7 @@ def train(call: Call, *, layout: Literal["auto", "grouped", "alone", "wide"] = "
     for chunk in _chunks(call.batches, schedule.steps, examples, () if watch is None else wanted):
         if chunk.end < schedule.steps and state["first"] is None:  # the optimizer's averages outlive this call
             size = sum(each[0].size for each in parameters)
-            for which in {"momentum": ["first"], "adam": ["first", "second"]}.get(schedule.optimizer, []):
+            for which in list(state)[: OPTIMIZERS[schedule.optimizer].averages]:
                 state[which] = np.zeros((networks, size), dtype)
         getattr(extension, f"train_{dtype}")(
             widths=[int(width) for width in network.widths],

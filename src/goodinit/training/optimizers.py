@@ -1,8 +1,9 @@
-"""Gradient descent, momentum and Adam over dicts of arrays."""
+"""Gradient descent, momentum, Adam and AdamW over dicts of arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from goodinit.networks import Parameters
 
-__all__ = ["OPTIMIZERS", "Rates", "Update"]
+__all__ = ["OPTIMIZERS", "Optimizer", "Rates", "Update"]
 
 Rates = Mapping[str, NDArray[np.float64]]
 """The learning rates of each parameter, one for each network, of shape (networks, 1, 1)."""
@@ -60,8 +61,23 @@ def adam(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Upd
     return update
 
 
-OPTIMIZERS: Final[dict[str, Callable[[], Update]]] = {
-    "gradient_descent": gradient_descent,
-    "momentum": momentum,
-    "adam": adam,
+@dataclass(frozen=True)
+class Optimizer:
+    """What a step is made of its gradient, and what weight decay is beside it.
+
+    `averages` is how many running averages it keeps of each parameter. Weight decay is added to the gradient, or, where
+    it is `decoupled`, taken off the parameter itself, times the rate; `decay` is the weight decay where none is said.
+    """
+
+    update: Callable[[], Update]
+    averages: int = 0
+    decoupled: bool = False
+    decay: float = 0.0
+
+
+OPTIMIZERS: Final[dict[str, Optimizer]] = {
+    "gradient_descent": Optimizer(gradient_descent),
+    "momentum": Optimizer(momentum, averages=1),
+    "adam": Optimizer(adam, averages=2),
+    "adamw": Optimizer(adam, averages=2, decoupled=True, decay=0.01),  # Loshchilov & Hutter 2019; PyTorch's default
 }

@@ -141,7 +141,8 @@ def train(call: Call) -> Run:
     """Train an ensemble as `call` says, in float64."""
     network, X, Y, schedule = call.network, call.X, call.Y, call.schedule
     parameters = {name: value.copy() for name, value in call.start.items()}
-    update = OPTIMIZERS[schedule.optimizer]()
+    optimizer = OPTIMIZERS[schedule.optimizer]
+    update = optimizer.update()
     networks = len(next(iter(parameters.values())))
     rates, multipliers = call.rates()
     rate_of = {name: rates[:, None, None] * multiplier for name, multiplier in multipliers.items()}
@@ -183,10 +184,13 @@ def train(call: Call) -> Run:
             gradients = backward(network, parameters, Z, A, Y[:, batch])
             if schedule.gradient_clipping is not None:
                 gradients = clipped(gradients, schedule.gradient_clipping)
-            for name, decay in decays.items():
-                gradients[name] = gradients[name] + decay * parameters[name]
             factor = schedule.factor(step)
             now = rate_of if factor == 1 else {name: rate * factor for name, rate in rate_of.items()}
+            for name, decay in decays.items():
+                if optimizer.decoupled:
+                    parameters[name] *= 1 - now[name] * decay
+                else:
+                    gradients[name] = gradients[name] + decay * parameters[name]
             update(parameters, gradients, now)
             if (step + 1) % often == 0:
                 call.progress(step + 1)

@@ -18,7 +18,6 @@ from goodinit.streams import Stream
 from goodinit.training.optimizers import OPTIMIZERS
 
 __all__ = [
-    "FOR_MODELS",
     "BatchIndices",
     "Call",
     "Dtype",
@@ -30,14 +29,12 @@ __all__ = [
 ]
 
 MOST_RECORDS: Final = 1_000_000  # losses of one network
-FOR_MODELS: Final = ("adamw",)  # what a person's own model may be trained with besides
 _SHAPES: Final[Mapping[str, Callable[[float], float]]] = {
     "constant": lambda t: 1.0,
     "linear": lambda t: 1 - t,
     "cosine": lambda t: (1 + math.cos(math.pi * t)) / 2,
 }
 """What the learning rate is multiplied by when a share t of the steps after the warm-up is done."""
-OWN_DECAY: Final[Mapping[str, float]] = {"adamw": 0.01}  # PyTorch's default; 0 for the others
 
 Dtype = Literal["float64", "float32"]
 
@@ -71,8 +68,8 @@ class Schedule:
     early_stopping: int | None = None
 
     def __post_init__(self) -> None:
-        if self.optimizer not in (*OPTIMIZERS, *FOR_MODELS):
-            raise unknown_name("optimizer", as_word(self.optimizer), (*OPTIMIZERS, *FOR_MODELS))
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown_name("optimizer", as_word(self.optimizer), OPTIMIZERS)
         if self.learning_rate_schedule not in _SHAPES:
             raise unknown_name("learning rate schedule", as_word(self.learning_rate_schedule), _SHAPES)
         for each in fields(self):
@@ -85,7 +82,7 @@ class Schedule:
     @property
     def decay(self) -> float:
         """The weight decay."""
-        return OWN_DECAY.get(self.optimizer, 0.0) if self.weight_decay is None else self.weight_decay
+        return OPTIMIZERS[self.optimizer].decay if self.weight_decay is None else self.weight_decay
 
     @property
     def varies(self) -> bool:

@@ -20,6 +20,7 @@ from goodinit.activations import SELU_ALPHA, SELU_SCALE
 from goodinit.errors import GoodinitError
 from goodinit.networks import MLP, Parameters
 from goodinit.training.arguments import check_examples, check_start
+from goodinit.training.optimizers import OPTIMIZERS
 from goodinit.training.schedule import BatchIndices, Call, Run, Schedule, check_snapshots
 
 if TYPE_CHECKING:
@@ -146,8 +147,9 @@ def _trained(
     parameters = _Arrays(task, start)
     gradients = _Arrays(task, start)
     loss, value_and_slope = _loss(task), _activation(task)
-    update = _optimizer(task, parameters.flat, gradients.flat, _rates(task, parameters, rates))
-    decay = _decay(task, parameters)
+    rate = _rates(task, parameters, rates)
+    update = _optimizer(task, parameters.flat, gradients.flat, rate)
+    decay = _decay(task, parameters, gradients, rate)
     networks = len(rates)
     losses = np.full((networks, len(schedule.recorded)), np.nan)
     diverged_by: list[int | None] = [None] * networks
@@ -185,11 +187,10 @@ def _trained(
         _backward(task, parameters.named, gradients.named, logits, A, slopes, Y)
         if schedule.gradient_clipping is not None:
             _clip(torch, gradients, schedule.gradient_clipping)
-        if isinstance(decay, float):
-            gradients.flat.add_(parameters.flat, alpha=decay)
-        elif decay is not None:
-            gradients.flat.addcmul_(parameters.flat, decay)
-        update(schedule.factor(step))
+        factor = schedule.factor(step)
+        if decay is not None:
+            decay(factor)
+        update(factor)
         yield step + 1
     final_loss = record(schedule.steps)
     final = current()
@@ -349,11 +350,32 @@ def _clip(torch: Any, gradients: _Arrays, limit: float) -> None:
         g.mul_(factor)
 
 
-def _decay(task: _Task, parameters: _Arrays) -> float | Tensor | None:
-    """The weight decay where all parameters share it, else one for each number of the flat tensor; None for none."""
-    if len(values := set(task.decays.values())) <= 1:
-        return next(iter(values), None)
-    return task.torch.cat([task.torch.full((p.numel(),), task.decays[name], **task.place) for name, p in parameters])
+def _decay(
+    task: _Task, parameters: _Arrays, gradients: _Arrays, rate: float | Tensor
+) -> Callable[[float], None] | None:
+    """What adds the weight decay to the gradients, or takes it off the parameters where it is decoupled; None for none.
+
+    It is told what the step's rates are multiplied by.
+    """
+    p, g = parameters.flat, gradients.flat
+    if not task.decays:
+        return None
+    decay: float | Tensor = next(iter(task.decays.values()))
+    if len(set(task.decays.values())) > 1:
+        decay = task.torch.cat(
+            [task.torch.full((each.numel(),), task.decays[name], **task.place) for name, each in parameters]
+        )
+
+    def off_parameters(factor: float) -> None:
+        p.mul_(1 - rate * factor * decay)
+
+    def to_gradients(factor: float) -> None:
+        if isinstance(decay, float):
+            g.add_(p, alpha=decay)
+        else:
+            g.addcmul_(p, decay)
+
+    return off_parameters if OPTIMIZERS[task.schedule.optimizer].decoupled else to_gradients
 
 
 def _optimizer(task: _Task, p: Tensor, g: Tensor, rate: float | Tensor) -> Callable[[float], None]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
+from goodinit.checkup.rules.remedies import orthogonal
 from goodinit.findings import LIMITS
 from goodinit.model_records import ModelStart
 from goodinit.results import Finding
@@ -68,7 +69,7 @@ def sizes(start: ModelStart) -> Iterator[Finding]:
             {"names": [each.name for _, each in chosen], "times": times},
             worst.rms,
             worst.std_expected,
-            "\n".join(f"torch.nn.init.orthogonal_(model.get_parameter({each.name!r}))" for _, each in chosen),
+            orthogonal(start, [each.name for _, each in chosen]),
         )
 
 

@@ -10,7 +10,7 @@ from goodinit import theory
 from goodinit.findings import Finding
 from goodinit.model_records import LayerStart, ModelStart, ParameterStart
 
-__all__ = ["alternatives", "biases_of", "expression", "initialize", "redraw", "scale", "wrapped"]
+__all__ = ["alternatives", "biases_of", "expression", "initialize", "orthogonal", "redraw", "scale", "wrapped"]
 
 _BOUNDED = ("tanh", "erf", "softsign", "hard_tanh", "sigmoid")
 _SMOOTH = ("gelu", "silu", "mish")
@@ -84,21 +84,43 @@ def biases_of(start: ModelStart, layer: LayerStart) -> list[str]:
 
 def scale(start: ModelStart, names: Sequence[str], factor: float, zeroed: Sequence[str] = ()) -> str:
     """Multiply parameters by a number, and set others to 0."""
-    given = f"{factor:.3g}"
-    lines = ["with torch.no_grad():"]
-    ends = _common_ends(start, names)
-    if len(names) == 1:
-        lines.append(f"    {expression(names[0])}.mul_({given})")
-    elif ends:
-        lines.append("    for name, parameter in model.named_parameters():")
-        lines.append(f"        if name.endswith({ends!r}):")
-        lines.append(f"            parameter.mul_({given})")
-    elif names:
-        lines.append("    for name in (")
-        lines += [f"        {name!r}," for name in names]
-        lines += ["    ):", f"        model.get_parameter(name).mul_({given})"]
-    lines += [f"    {expression(name)}.zero_()" for name in zeroed]
-    return "\n".join(lines)
+    lines = [f"    {line}" for line in _each(start, names, f"{{}}.mul_({factor:.3g})")]
+    return "\n".join(["with torch.no_grad():", *lines, *(f"    {expression(name)}.zero_()" for name in zeroed)])
+
+
+def orthogonal(start: ModelStart, names: Sequence[str]) -> str:
+    """Reinitialize parameters as orthogonal matrices."""
+    return "\n".join(_each(start, names, "torch.nn.init.orthogonal_({})"))
+
+
+def wrapped(start: ModelStart, parameters: Sequence[ParameterStart]) -> str:
+    """Reinitialize parameters with the standard deviations that theory wants of them, where it wants one of all."""
+    groups: dict[str, list[str]] = {}
+    for each in parameters:
+        if each.std_expected is None or not math.isfinite(each.std_expected):
+            return ""
+        groups.setdefault(f"{each.std_expected:.4g}", []).append(each.name)
+    return "\n".join(
+        line for std, names in groups.items() for line in _each(start, names, f"torch.nn.init.normal_({{}}, std={std})")
+    )
+
+
+def _each(start: ModelStart, names: Sequence[str], statement: str) -> list[str]:
+    """Lines that do to each of these parameters what a statement with a gap for it does, in a loop for several."""
+    if len(names) < 2:
+        return [statement.format(expression(name)) for name in names]
+    if ends := _common_ends(start, names):
+        return [
+            "for name, parameter in model.named_parameters():",
+            f"    if name.endswith({ends if len(ends) > 1 else ends[0]!r}):",
+            f"        {statement.format('parameter')}",
+        ]
+    return [
+        "for name in (",
+        *(f"    {name!r}," for name in names),
+        "):",
+        f"    {statement.format('model.get_parameter(name)')}",
+    ]
 
 
 def _common_ends(start: ModelStart, names: Sequence[str]) -> tuple[str, ...]:
@@ -110,11 +132,3 @@ def _common_ends(start: ModelStart, names: Sequence[str]) -> tuple[str, ...]:
             if matched == set(names):
                 return ends
     return ()
-
-
-def wrapped(parameter: ParameterStart) -> str:
-    """Reinitialize one parameter with the standard deviation that theory wants of it."""
-    std = parameter.std_expected
-    if std is None or not math.isfinite(std):
-        return ""
-    return f"torch.nn.init.normal_({expression(parameter.name)}, std={std:.4g})"

@@ -218,7 +218,7 @@ def packed_projection(start: ModelStart) -> Iterator[Finding]:
         {"names": [each.name for each in small], "parts": len(first.parts)},
         first.std,
         own,
-        "\n".join(wrapped(each) for each in small),
+        wrapped(start, small),
     )
 
 

@@ -3,7 +3,13 @@
 
 import { Keyed } from "./streams.js";
 
-const OPTIMIZERS = ["gradient_descent", "momentum", "adam"];
+// Those of training/optimizers.py, in the order of native/lanes.hpp.
+const OPTIMIZERS = [
+  { name: "gradient_descent", averages: 0, decay: 0 },
+  { name: "momentum", averages: 1, decay: 0 },
+  { name: "adam", averages: 2, decay: 0 },
+  { name: "adamw", averages: 2, decay: 0.01 },
+];
 const PIECE = 4e7; // multiplications between two looks at the messages, some tens of milliseconds
 
 /**
@@ -24,12 +30,14 @@ async function trainOne(core, task, start, moments, shown, rest) {
   const examples = task.X.length / widths[0];
   const whole = task.batchSize === null || task.batchSize >= examples;
   const records = Math.ceil(steps / every);
+  const optimizer = OPTIMIZERS.findIndex((each) => each.name === task.optimizer);
+  const { averages, decay } = OPTIMIZERS[optimizer];
   const state = (wanted) => (wanted ? core.take(Float64Array, network.size) : 0);
   const at = {
     widths: core.take(Int32Array, widths.length, widths),
     parameters: core.take(Float64Array, network.size, start),
-    first: state(task.optimizer !== "gradient_descent"),
-    second: state(task.optimizer === "adam"),
+    first: state(averages > 0),
+    second: state(averages > 1),
     rate: core.take(Float64Array, 1, [task.rate]),
     X: core.take(Float64Array, task.X.length, task.X),
     Y: core.take(Float64Array, task.Y.length, task.Y),
@@ -38,7 +46,7 @@ async function trainOne(core, task, start, moments, shown, rest) {
     divergedBy: core.take(BigInt64Array, 1, [-1n]),
   };
   const training = core.call.training(
-    network.depth, at.widths, activation.number, activation.option, network.lossNumber, OPTIMIZERS.indexOf(task.optimizer), at.first,
+    network.depth, at.widths, activation.number, activation.option, network.lossNumber, optimizer, decay, at.first,
     at.second, at.rate, examples, at.X, at.Y, steps, every, whole ? 0 : task.batchSize, at.losses, at.finalLoss, at.divergedBy,
   );
   const order = whole ? null : new Batches(new Keyed(core, task.seed), examples, task.batchSize);
