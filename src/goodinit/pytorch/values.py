@@ -17,7 +17,7 @@ __all__ = [
     "Descent",
     "Known",
     "ModelInput",
-    "Origin",
+    "SignalOrigin",
     "Value",
     "as_many_axes",
     "drops_nothing",
@@ -78,11 +78,11 @@ class Value:
     units: tuple[tuple[int, int], ...] = ()
     made_by: tuple[int, ...] = ()
     given: tuple[ModelInput, ...] = ()
-    origin: Origin | None = None
+    origin: SignalOrigin | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Origin:
+class SignalOrigin:
     """A signal before elementwise functions: what was known of it, and some of its values."""
 
     value: Value

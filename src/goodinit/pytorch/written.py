@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from goodinit.pytorch.functions import ACTIVATIONS, Function, everywhere, role
-from goodinit.pytorch.values import Known, Origin, Value
+from goodinit.pytorch.values import Known, SignalOrigin, Value
 
 __all__ = ["activation_between", "common_origin", "of_itself"]
 
@@ -35,10 +35,10 @@ _WRITTEN: Final[dict[str, Callable[[Tensor], Tensor]]] = {
 _SAMPLE: Final = 64  # values
 _FEWEST: Final = 8
 _NEAR: Final = 0.03  # of the size: x sigmoid(1.702 x) is a gelu but for 0.02
-_TOLD: Final = 0.5  # of what is left beside a multiple of the input, which all of them are near 0
+_DISTINCT: Final = 0.5  # of what is left beside a multiple of the input, which all of them are near 0
 
 
-def common_origin(func: Function, before: Known) -> Origin | None:
+def common_origin(func: Function, before: Known) -> SignalOrigin | None:
     """The one signal that an elementwise function was given, or functions of it; None where there is none such."""
     if not (func in _ELEMENTWISE or func in ACTIVATIONS or role(func) in ("sum", "product")):
         return None
@@ -54,7 +54,7 @@ def common_origin(func: Function, before: Known) -> Origin | None:
     if known is not None:
         return known
     values = _sampled(tensor) if value.calls and value.activation is None else None
-    return None if values is None else Origin(value, values)
+    return None if values is None else SignalOrigin(value, values)
 
 
 def _sampled(tensor: Tensor) -> Tensor | None:
@@ -67,7 +67,7 @@ def _sampled(tensor: Tensor) -> Tensor | None:
         return None
 
 
-def activation_between(origin: Origin, tensor: Tensor) -> str | None:
+def activation_between(origin: SignalOrigin, tensor: Tensor) -> str | None:
     """The activation that was written out between a signal and a tensor; None where it is none that is known."""
     before, after = origin.sample, _sampled(tensor)
     if after is None or min(len(before), len(after)) < _FEWEST:
@@ -80,7 +80,7 @@ def activation_between(origin: Origin, tensor: Tensor) -> str | None:
     straight = size - float(before @ after) ** 2 / max(float(before.square().sum()), 1e-30)
     errors = {name: float((found(before) - after).square().sum()) for name, found in _WRITTEN.items()}
     name = min(errors, key=errors.__getitem__)
-    near = errors[name] <= _NEAR**2 * size and errors[name] <= _TOLD**2 * straight
+    near = errors[name] <= _NEAR**2 * size and errors[name] <= _DISTINCT**2 * straight
     return name if near else None
 
 
