@@ -45,10 +45,10 @@ def race(each, budget):
     return found, time.time() - began, time.process_time() - spent
 
 
-def medians(each, pairs):
+def losses_of(task, pairs):
     """The losses on the test examples, a seed each, of starts at rates."""
     starts = {name: get(name) for name, _ in pairs}
-    study = Study((each.task(),), tuple(starts.values()), tuple({rate for _, rate in pairs}), tuple(SEEDS), (1,))
+    study = Study((task,), tuple(starts.values()), tuple({rate for _, rate in pairs}), tuple(SEEDS), (1,))
     jobs = [Job(0, starts[name], rate, seed) for seed in SEEDS for name, rate in pairs]
     with conducting(study, path=None) as conductor:
         conductor.run(Wave("evaluation", tuple(jobs)))
@@ -58,6 +58,13 @@ def medians(each, pairs):
         (name, rate): [criterion_value(place[str(starts[name]), rate, seed], "validation_loss") for seed in SEEDS]
         for name, rate in pairs
     }
+
+
+def told(ours, base):
+    """The p value of paired losses, and whether ours are better, worse, or not separable."""
+    p_value = wilcoxon([0.0 if a == b else a - b for a, b in zip(ours, base, strict=True)])
+    ahead = float(np.median(ours)) < float(np.median(base))
+    return p_value, "not separable" if p_value > 0.05 else "better" if ahead else "worse"
 
 
 def measured(each, task, budget):
@@ -71,23 +78,20 @@ def measured(each, task, budget):
         "own": (own.start, own.learning_rate),
         "best": (best.start, best.learning_rate),
     }
-    losses = medians(each, list(dict.fromkeys(named.values())))
-    ours, base = (losses[named[name]] for name in ("recommended", "own"))
-    differences = [0.0 if a == b else a - b for a, b in zip(ours, base, strict=True)]
-    p_value = wilcoxon(differences)
-    ahead = float(np.median(ours)) < float(np.median(base))
+    losses = losses_of(each.task(), list(dict.fromkeys(named.values())))
+    p_value, against = told(losses[named["recommended"]], losses[named["own"]])
     return {
         "task": each.name,
         "budget": budget,
         "verdict": found.verdict,
         "stopped": found.stopped,
-        "steps": found.task["schedule"]["steps"] if "schedule" in found.task else each.steps,
+        "trainings": round(found.trainings),
         "seconds": round(seconds, 1),
         "processor": round(spent, 1),
         **{name: list(pair) for name, pair in named.items()},
         "medians": {name: float(np.median(losses[pair])) for name, pair in named.items()},
         "p_value": p_value,
-        "against own": "not separable" if p_value > 0.05 else "better" if ahead else "worse",
+        "against own": against,
     }
 
 

@@ -15,7 +15,8 @@ from goodinit import methods
 from goodinit.cli import app
 from goodinit.initializers import Normal
 from goodinit.recommending.plan import RacePlan, make_plan, read_budget
-from goodinit.recommending.policies import Arm, Rung, SuccessiveHalving
+from goodinit.recommending.policies import Arm, Finals, Rung, SuccessiveHalving
+from goodinit.recommending.ranking import duels_lost, smoothed_losses
 from goodinit.results import Study
 
 DEEP = {"like": "moons", "widths": [12] * 5, "activation": "tanh", "optimizer": "momentum", "steps": 60}
@@ -217,21 +218,8 @@ def test_halving_keeps_the_best_and_two_rates_of_the_baseline(found):
     """On invented results: value = rate for `zeros`, ten times that for the baseline."""
     zeros, ones = methods.get("zeros"), methods.get("ones")
     arms = tuple(Arm(start, rate) for start in (zeros, ones) for rate in (1.0, 2.0, 3.0, 4.0))
-    trial = goodinit.compare("zeros", steps=1, seeds="0-0", perturbations=0).trials[0]
     study = Study(goodinit.comparison.design(["zeros"], steps=1).tasks, (zeros, ones), (1.0,), (0,), (7, 8))
-
-    def finished(jobs):
-        return [
-            replace(
-                trial,
-                initialization=str(job.initializer),
-                learning_rate=job.learning_rate,
-                seed=job.seed,
-                final_loss=job.learning_rate * (10 if str(job.initializer) == "ones" else 1),
-            )
-            for job in jobs
-        ]
-
+    finished = invented(lambda job: job.learning_rate * (10 if job.initializer is ones else 1))
     policy = SuccessiveHalving(study, arms, (Rung(0, (7, 8), 2, 1), Rung(0, (7, 8), 1, 1)), "ones")
     waves = list(policy.waves(finished))
     assert [len(wave.jobs) for wave in waves] == [8, 8, 4, 4]
@@ -247,6 +235,113 @@ def test_halving_keeps_the_best_and_two_rates_of_the_baseline(found):
     rung = policy.results(finished)[-1]
     assert [each.learning_rate for each in rung.standings if each.initialization == "ones"] == [0.5, 0.71, 1.0, 2.0]
     assert [each.learning_rate for each in rung.standings if each.kept] == [0.5, 0.5]
+
+
+def invented(value):
+    """What has finished, where the loss of a job is `value` of it."""
+    trial = goodinit.compare("zeros", steps=1, seeds="0-0", perturbations=0).trials[0]
+
+    def finished(jobs):
+        return [
+            replace(
+                trial,
+                initialization=str(job.initializer),
+                learning_rate=job.learning_rate,
+                seed=job.seed,
+                final_loss=value(job),
+            )
+            for job in jobs
+        ]
+
+    return finished
+
+
+def test_the_baseline_comes_to_the_finals_at_its_best_rates_and_the_best_on_fresh_seeds_is_kept():
+    """On the seeds of the tuning 2 is its best rate, on fresh ones 4; a rival that beats it at 2 only is not better."""
+    zeros, ones = methods.get("zeros"), methods.get("ones")
+    study = Study(goodinit.comparison.design(["zeros"], steps=1).tasks, (zeros, ones), (1.0,), (0,), (7,))
+    arms = tuple(Arm(start, rate) for start in (ones, zeros) for rate in (1.0, 2.0, 4.0, 8.0))
+
+    def value(job):
+        best = 2.0 if job.phase == "tuning" else 4.0
+        return abs(math.log2(job.learning_rate / best)) + (
+            0.5 if job.phase == "evaluation" and job.initializer is zeros else 0
+        )
+
+    finished = invented(value)
+    policy = SuccessiveHalving(study, arms, (Rung(0, (7,), 8, 2),), "ones")
+    found = policy.finalists(finished, 1, rates=3)
+    assert [arm.key for arm in found[:2]] == [("ones", 2.0), ("zeros", 2.0)]
+    assert {arm.key for arm in found[2:]} == {("ones", 1.0), ("ones", 4.0)}
+    finals = Finals(study, 0, Finals.entered(found), tuple(range(100, 110)))
+    assert not finals.decided(finished)
+    rows = finals.results(finished)
+    assert [each.better for each in rows] == [False] * 4  # `zeros` at 2: 1.5, `ones` at 1, 2, 4: 2, 1, 0
+    own = min((each for each in rows if each.share is None), key=lambda each: each.median)
+    assert own.learning_rate == 4.0
+
+
+def test_a_finalist_is_better_only_where_it_beats_every_rate_of_the_baseline():
+    zeros, ones = methods.get("zeros"), methods.get("ones")
+    study = Study(goodinit.comparison.design(["zeros"], steps=1).tasks, (zeros, ones), (1.0,), (0,), (7,))
+    arms = (Arm(ones, 1.0), Arm(zeros, 1.0), Arm(ones, 2.0))
+    values = {("ones", 1.0): 3.0, ("zeros", 1.0): 2.0, ("ones", 2.0): 1.0}
+    finals = Finals(study, 0, arms, tuple(range(12)))
+    _own, rival, _ = finals.results(invented(lambda job: values[str(job.initializer), job.learning_rate]))
+    assert (rival.wins, rival.losses, rival.better) == (0, 4, False)
+    values["ones", 2.0] = 4.0
+    _own, rival, _ = finals.results(invented(lambda job: values[str(job.initializer), job.learning_rate]))
+    assert (rival.wins, rival.losses, rival.better) == (12, 0, True)
+
+
+def test_a_finalist_that_loses_drops_out_and_leaves_its_trainings_to_the_others():
+    zeros, ones, he = methods.get("zeros"), methods.get("ones"), methods.get("he_normal")
+    study = Study(goodinit.comparison.design(["zeros"], steps=1).tasks, (zeros, ones, he), (1.0,), (0,), (7,))
+    arms = (Arm(ones, 1.0), Arm(zeros, 1.0), Arm(he, 1.0))
+
+    def value(job):
+        return {"zeros": 3.0, "ones": 2.0}.get(str(job.initializer), 1.0 if job.seed % 2 else 4.0)
+
+    finished, seen = invented(value), []
+
+    def trained(jobs):
+        return finished([job for job in jobs if job in seen])
+
+    finals = Finals(study, 0, arms, tuple(range(50)), trainings=30)
+    for wave in finals.waves(trained):
+        seen += wave.jobs
+    rows = finals.results(trained)
+    assert [len(each.values) for each in rows] == [13, 4, 13]  # `zeros` lost four of four
+    assert sum(len(each.values) for each in rows) == 30
+    assert [(each.wins, each.losses) for each in rows] == [(0, 0), (0, 4), (6, 7)]
+    assert not rows[1].better
+
+
+def test_duels_are_of_the_same_seed():
+    """Medians would put the second first: its seeds were the easy ones of a split."""
+    assert duels_lost([[1.0, 10.0, 100.0], [2.0, 20.0, np.nan]]).tolist() == [0.0, 1.0]
+    assert duels_lost([[np.inf], [np.inf], [1.0]]).tolist() == [0.75, 0.75, 0.0]
+    assert duels_lost([[np.nan], [1.0]]).tolist() == [1.0, 0.0]
+
+
+def test_the_rates_beside_speak_for_a_rate():
+    """The loss is lowest at 0.01, and a noise of two steps between rates hides that from two seeds."""
+    rng, rates = np.random.default_rng(0), [float(rate) for rate in np.logspace(-4, -1, 13)]
+    smooth, plain = [], []
+    for _ in range(200):
+        values = np.abs(np.log10(rates) + 2)[:, None] + rng.normal(size=(13, 2)) * 0.5
+        smooth.append(abs(math.log10(rates[int(np.argmin(smoothed_losses(values, rates, ["a"] * 13)))]) + 2))
+        plain.append(abs(math.log10(rates[int(np.argmin(np.median(values, axis=1)))]) + 2))
+    assert np.mean(smooth) < 0.8 * np.mean(plain)
+
+
+def test_a_stored_race_gives_its_finals_what_its_rungs_left(tmp_path):
+    """Fewer neighbouring rates are missing than the plan has room for, and the seeds of the finals are more by that."""
+    budget = 60
+    found = race(study=tmp_path / "race.db", candidates=[Further(std=0.4)], baseline="normal(std=0.4)", budget=budget)
+    again = race(study=tmp_path / "race.db", candidates=[Further(std=0.4)], baseline="normal(std=0.4)", budget=budget)
+    assert again.to_dict() == found.to_dict()
+    assert budget - len(found.finals) < found.trainings <= budget
 
 
 def test_the_room_is_imported_when_it_is_used():

@@ -53,7 +53,13 @@ def answered(
     name, rate = _taken(task, base, chosen, rungs, finals)
     verdict: RaceVerdict = "better" if chosen is not None else "keep"
     full = task.schedule.steps
-    spent = sum(len(rung.standings) * len(rung.seeds) * rung.steps / full for rung in rungs)
+    trained = {
+        (rung.steps, each.initialization, each.learning_rate, seed)
+        for rung in rungs
+        for each in rung.standings
+        for seed in rung.seeds
+    }
+    spent = sum(steps for steps, *_ in trained) / full
     said = list(cautions)
     if full < usual_steps:
         said.append(
@@ -82,7 +88,7 @@ def answered(
         seeds=tuple(seeds),
         complete=complete,
         stopped=stopped,
-        trainings=spent + len(finals) * len(seeds),
+        trainings=spent + sum(len(each.values) for each in finals),
         seconds=seconds,
     )
 
@@ -117,10 +123,11 @@ def _answer(
     if chosen is not None:
         own = _own(finals)
         assert chosen.share is not None
+        on = count(len(chosen.values), "fresh seed")
         said = (
             f"{chosen.initialization} at a learning rate of {chosen.learning_rate:g} is better than {base} at "
-            f"{own.learning_rate:g}: it wins {chosen.wins} of {count(seeds, 'fresh seed')}, and with 95 % confidence "
-            f"at least {100 * chosen.share:.0f} % of all. Median {_CRITERIA[criterion]} "
+            f"{own.learning_rate:g}: it wins {chosen.wins} of {on}, and with 95 % confidence at least "
+            f"{100 * chosen.share:.0f} % of all. Median {_CRITERIA[criterion]} "
             f"{_number(chosen, criterion)} against {_number(own, criterion)}"
         )
         if task.metric.score == "accuracy":
@@ -175,8 +182,8 @@ def _further(
     assert near.more is not None
     time = "" if seconds is None else f", about {duration(near.more * len(finals) * seconds)} more"
     return (
-        f"{near.initialization} wins {near.wins} of {seeds}: if it goes on so, {count(near.more, 'seed')} more would "
-        f"tell it from {base}{time}. The same call with the same study and a larger budget goes on there."
+        f"{near.initialization} wins {near.wins} of {len(near.values)}: if it goes on so, {count(near.more, 'seed')} "
+        f"more would tell it from {base}{time}. The same call with the same study and a larger budget goes on there."
     )
 
 

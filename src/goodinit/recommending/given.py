@@ -15,12 +15,13 @@ from goodinit.comparison.model_factories import dataset_of
 from goodinit.datasets import Dataset
 from goodinit.datasets.base import split
 from goodinit.errors import GoodinitError, shown
+from goodinit.factories import ModelFactory
 from goodinit.methods import Start
 from goodinit.options import OPTIONS
 from goodinit.recommending.plan import RacePlan
 from goodinit.results import Study, Task
 
-__all__ = ["RATES", "RaceRequest", "race_study", "task_of"]
+__all__ = ["RATES", "RaceRequest", "of_steps", "race_study", "task_of"]
 
 RATES: Final[Mapping[str, tuple[float, ...]]] = {
     "gradient_descent": (1e-3, 3.16e-3, 1e-2, 3.16e-2, 0.1, 0.316, 1.0),
@@ -30,7 +31,8 @@ RATES: Final[Mapping[str, tuple[float, ...]]] = {
 }
 """The learning rates of a race, half a power of ten apart, by the optimizer's reach."""
 _TUNING: Final = 1_000_000  # the first of the seeds that the rungs have
-_RECORDS: Final = 8  # losses that a run records
+_RECORDS: Final = 8  # losses that a run records where their mean decides, and else
+_FEW_RECORDS: Final = 2  # since each is over all training examples, as dear as many steps
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,7 @@ def race_study(
     """The study of a race: a task of one step, one of each rung, and the whole; and the number of each rung's task."""
     full = task.schedule.steps
     lengths = sorted({1, full, *(rung.steps for rung in plan.rungs)})
-    tasks = []
-    for steps in lengths:
-        name = task.name if steps == full else f"{task.name} ({steps} step{'s' * (steps != 1)})"
-        schedule = replace(task.schedule, steps=steps, record_every=max(1, steps // _RECORDS))
-        tasks.append(replace(task, name=name, schedule=schedule))
+    tasks = [of_steps(task, steps, criterion) for steps in lengths]
     many = max(rung.seeds for rung in plan.rungs)
     study = Study(
         tuple(tasks),
@@ -96,6 +94,17 @@ def race_study(
         criterion,
     )
     return study, tuple(lengths.index(rung.steps) for rung in plan.rungs)
+
+
+def of_steps(task: Task, steps: int, criterion: str) -> Task:
+    """The task with so many steps, as a race trains it: of one step with a checkup of its start, of more without."""
+    full, records = task.schedule.steps, _RECORDS if criterion == "area" else _FEW_RECORDS
+    name = task.name if steps == full else f"{task.name} ({steps} step{'s' * (steps != 1)})"
+    network = (
+        replace(task.network, checked=False) if isinstance(task.network, ModelFactory) and steps > 1 else task.network
+    )
+    schedule = replace(task.schedule, steps=steps, record_every=max(1, steps // records))
+    return replace(task, name=name, network=network, schedule=schedule)
 
 
 def _data(given: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -18,7 +19,8 @@ _ETA: Final = 3  # of so many arms one goes on
 _FRACTIONS: Final = ((1 / 3, 1.0), (1 / 9, 1 / 3, 1.0), (1 / 27, 1 / 9, 1 / 3, 1.0), (1.0,))
 _SHORTEST: Final = 20  # steps of the first rung
 _SEEDS: Final = ((5, 5), (4, 4), (3, 3), (2, 3), (1, 3), (1, 2), (1, 1))  # of a rung, and of the last
-_FINALISTS: Final = ((3, 12), (2, 9), (1, 6))  # with so many seeds for their finals; 6 seeds tell one from the baseline
+_FINALS: Final = ((3, 3, 12), (2, 3, 9), (1, 3, 6), (1, 2, 6), (1, 1, 6))
+"""Rivals, rates of the baseline, and seeds for all of them at least; 6 seeds tell one rival from the baseline."""
 _FINER: Final = 4  # rates that are tried beside that of a finalist, at most
 _UNITS: Final = {"": 1.0, "s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 _WANTED: Final = 60  # full trainings that a race should have: where the steps are ours to choose, they follow
@@ -35,7 +37,7 @@ class RungPlan:
 
 @dataclass(frozen=True)
 class RacePlan:
-    """The rates of every start, the rungs, and at most so many finalists beside the baseline.
+    """The rates of every start, the rungs, and at most so many finalists beside the baseline, which has `own` rates.
 
     `finer` are the rates among which the neighbours of each finalist's are tried at the end, with the rates half way to
     them; none where the budget is too tight for it.
@@ -45,18 +47,19 @@ class RacePlan:
     rungs: tuple[RungPlan, ...]
     finalists: int
     finer: tuple[float, ...] = ()
+    own: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
         rungs = [[rung.steps, rung.seeds, rung.keep] for rung in self.rungs]
         finer = {"finer": list(self.finer)} if self.finer else {}
-        return {"rates": list(self.rates), "rungs": rungs, "finalists": self.finalists, **finer}
+        return {"rates": list(self.rates), "rungs": rungs, "finalists": self.finalists, "own": self.own, **finer}
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> RacePlan:
         """The plan of which `to_dict` made these facts."""
         rungs = tuple(RungPlan(*rung) for rung in facts["rungs"])
-        return cls(tuple(facts["rates"]), rungs, facts["finalists"], tuple(facts.get("finer", ())))
+        return cls(tuple(facts["rates"]), rungs, facts["finalists"], tuple(facts.get("finer", ())), facts.get("own", 1))
 
     def spent(self, starts: int, cost: Callable[[int], float]) -> float:
         """What it costs until the finals, with so many starts; `cost` says what a run of so many steps does."""
@@ -104,9 +107,13 @@ def make_plan(
     race, with the one that would do.
     """
     full = cost(steps)
-    finalists = next((k for k, seeds in _FINALISTS if budget * (1 - SCREENING) >= full * (k + 2) * seeds), 0)
+    room = budget * (1 - SCREENING) / full
+    finals = ((min(rivals, starts - 1), min(own, len(rates)), seeds) for rivals, own, seeds in _FINALS)
+    finalists, own = next(
+        ((rivals, own) for rivals, own, seeds in finals if room >= (2 * rivals + own) * seeds), (0, 1)
+    )  # the baseline is there at each rival's rate
     least = math.inf
-    for plan in _plans(starts, rates, steps, max(finalists, 1)):
+    for plan in _plans(starts, rates, steps, max(finalists, 1), own):
         spent = plan.spent(starts, cost)
         least = min(least, spent)
         if finalists and spent <= budget * SCREENING:
@@ -115,20 +122,16 @@ def make_plan(
     raise TooSmallError(budget, needed)
 
 
-def _plans(starts: int, rates: tuple[float, ...], steps: int, finalists: int) -> Iterator[RacePlan]:
+def _plans(starts: int, rates: tuple[float, ...], steps: int, finalists: int, own: int) -> Iterator[RacePlan]:
     """All plans, the better ones first: with neighbouring rates at the end, of more rates, of more seeds."""
     for finer in (rates, ()) if len(rates) > 1 else ((),):
-        for grid in _grids(rates):
-            for fractions in _FRACTIONS:
+        for choices in (_SEEDS[:-1], _SEEDS[-1:]):  # fewer rates serve more than one seed does
+            for grid, (seeds, last), fractions in itertools.product(_grids(rates), choices, _FRACTIONS):
                 lengths = [max(1, round(steps * fraction)) for fraction in fractions]
                 if lengths[0] < _SHORTEST and len(lengths) > 1:
                     continue
-                for seeds, last in _SEEDS:
-                    if (seeds < 3 and fractions == _FRACTIONS[0]) or (last < 3 and grid != _grids(rates)[-1]):
-                        continue  # shorter rungs serve more than fewer seeds do, and fewer rates more than one seed
-                    yield RacePlan(
-                        grid, _rungs(starts * len(grid), lengths, (seeds, last), finalists), finalists, finer
-                    )
+                rungs = _rungs(starts * len(grid), lengths, (seeds, last), finalists)
+                yield RacePlan(grid, rungs, finalists, finer, own)
 
 
 class TooSmallError(GoodinitError):
@@ -152,11 +155,10 @@ def _round(number: float) -> int:
 
 
 def _grids(rates: tuple[float, ...]) -> list[tuple[float, ...]]:
-    """The rates, and every second and third of them."""
-    found = []
-    for every in (1, 2, 3):
-        grid = rates[(len(rates) - 1) % every // 2 :: every]
-        if grid not in found and (len(grid) > 1 or len(rates) == 1):
+    """The rates, every second of them, and every second between the first and the last."""
+    found = [rates]
+    for grid in (rates[::2], rates[1:-1:2]):
+        if grid not in found and len(grid) > 1:
             found.append(grid)
     return found
 

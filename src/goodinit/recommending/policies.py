@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
 
-import numpy as np
-
 from goodinit.comparison.policies import Finished, Wave
 from goodinit.comparison.tuning import criterion_value
 from goodinit.methods import Start
+from goodinit.recommending.ranking import smoothed_losses
 from goodinit.recommending.records import FinalResult, RungResult, Standing
 from goodinit.results import Job, Study, Trial
 from goodinit.statistics import adjust_evidence, pairs_needed, share_at_least, sign_evidence
@@ -20,6 +19,7 @@ from goodinit.statistics import adjust_evidence, pairs_needed, share_at_least, s
 __all__ = ["ERROR", "Arm", "Finals", "Rung", "SuccessiveHalving"]
 
 ERROR: Final = 0.05  # the chance that the whole race calls a start better that is not
+_LOST: Final = 5  # the e-value of "it loses" at which a rival drops out of the finals: four seeds of four
 _ENOUGH: Final = 20  # seeds after which a race is given up where no finalist wins more than it loses
 
 
@@ -56,10 +56,11 @@ class Rung:
 class SuccessiveHalving:
     """Arms that are trained briefly, the best of them longer, and so on (Karnin, Koren & Somekh 2013).
 
-    The baseline keeps two of its rates through every rung, so that others are held against it at its best. At the end
-    the rates beside each finalist's are tried in full, among the `finer` ones, and then those half way to them: short
-    runs favour high rates, a tight budget leaves some out, and the best may lie between. After a seed of a rung that
-    ends `late`, the rung is judged by the seeds that it has.
+    Arms are ranked by `smoothed_losses`. The baseline keeps two of its rates through every rung, so that others are
+    held against it at its best. At the end the rates beside each finalist's are tried in full, among the `finer` ones,
+    again where that moved its best, and then those half way to them: short runs favour high rates, a tight budget
+    leaves some out, and the best may lie between. After a seed of a rung that ends `late`, the rung is judged by the
+    seeds that it has.
     """
 
     study: Study
@@ -112,14 +113,20 @@ class SuccessiveHalving:
         )
         return RungResult(self.study.tasks[rung.task].schedule.steps, judged[0][2], standings)
 
-    def finalists(self, finished: Finished, most: int) -> tuple[Arm, ...]:
-        """The baseline at its best rate, then the best other starts at theirs; those that always fail are left out."""
+    def finalists(self, finished: Finished, most: int, rates: int = 1) -> tuple[Arm, ...]:
+        """The baseline at its best rate, the best other starts at theirs, the baseline at the next of its best `rates`.
+
+        Any of those may be its best in truth. Starts that always fail are left out.
+        """
         arms: tuple[Arm, ...] = self.arms
         judged: list[_Judged] = []
         for rung in self.rungs:
             judged = self._judged(rung, arms, finished) or judged
             arms = self._kept(rung, judged)
-        return self._leaders(self._refined(judged, finished), most)
+        refined = self._refined(judged, finished)
+        own, *others = self._leaders(refined, most)
+        near = [arm for arm, value, *_ in refined if arm.key[0] == self.baseline and math.isfinite(value)]
+        return (own, *others, *[arm for arm in near if arm != own][: rates - 1])
 
     def _leaders(self, judged: Sequence[_Judged], most: int | None = None) -> tuple[Arm, ...]:
         """The baseline at its best rate, then the best other starts at theirs, as many as the last rung is sure of."""
@@ -133,7 +140,7 @@ class SuccessiveHalving:
     @property
     def _stages(self) -> tuple[Callable[[Sequence[_Judged]], tuple[Arm, ...]], ...]:
         """What says which arms the last rung is given beside its own, one after the other."""
-        return (self._beside, self._between) if self.finer else ()
+        return (self._beside, self._beside, self._between) if self.finer else ()
 
     def _beside(self, judged: Sequence[_Judged]) -> tuple[Arm, ...]:
         """The rates next to the leaders', where the last rung has not trained them."""
@@ -141,8 +148,7 @@ class SuccessiveHalving:
         rates = sorted(self.finer)
         found = []
         for leader in self._leaders(judged) if judged else ():
-            at = rates.index(leader.rate)
-            near = [Arm(leader.start, rate) for rate in (*rates[max(0, at - 1) : at], *rates[at + 1 : at + 2])]
+            near = [Arm(leader.start, rate) for rate in _next_to(rates, leader.rate)]
             found += [arm for arm in near if arm.key not in known]
         return tuple(found)
 
@@ -151,9 +157,7 @@ class SuccessiveHalving:
         found = []
         for leader in self._leaders(judged) if judged else ():
             rates = sorted(arm.rate for arm, *_ in judged if arm.key[0] == leader.key[0])
-            at = rates.index(leader.rate)
-            near = (*rates[max(0, at - 1) : at], *rates[at + 1 : at + 2])
-            middle = [float(f"{math.sqrt(rate * leader.rate):.2g}") for rate in near]
+            middle = [float(f"{math.sqrt(rate * leader.rate):.2g}") for rate in _next_to(rates, leader.rate)]
             found += [Arm(leader.start, rate) for rate in middle if rate not in rates]
         return tuple(found)
 
@@ -169,18 +173,23 @@ class SuccessiveHalving:
         return Job(rung.task, arm.start, arm.rate, seed, "tuning")
 
     def _judged(self, rung: Rung, arms: Sequence[Arm], finished: Finished) -> list[_Judged]:
-        """The arms, best first, by their medians over the seeds on which all have ended; none where there is none."""
+        """The arms, best first, by the seeds on which all have ended, with their medians; none where there is none."""
         trials = finished([self._job(rung, arm, seed) for arm in arms for seed in rung.seeds])
         place = {(trial.initialization, trial.learning_rate, trial.seed): trial for trial in trials}
         seeds = tuple(seed for seed in rung.seeds if all((*arm.key, seed) in place for arm in arms))
         if not seeds:
             return []
-        judged = []
+        judged, values = list[_Judged](), list[list[float]]()
         for arm in arms:
             own = [place[(*arm.key, seed)] for seed in seeds]
-            values = [criterion_value(trial, self.study.criterion) for trial in own if not trial.machine_failure]
-            judged.append((arm, float(median(values)) if values else math.inf, seeds, own))
-        return sorted(judged, key=lambda each: (each[1], each[0].rate))
+            values.append(
+                [math.nan if each.machine_failure else criterion_value(each, self.study.criterion) for each in own]
+            )
+            known = [value for value in values[-1] if not math.isnan(value)]
+            judged.append((arm, float(median(known)) if known else math.inf, seeds, own))
+        losses = smoothed_losses(values, [arm.rate for arm in arms], [arm.key[0] for arm in arms])
+        order = sorted(range(len(arms)), key=lambda at: (not math.isfinite(judged[at][1]), losses[at], arms[at].rate))
+        return [judged[at] for at in order]
 
     def _kept(self, rung: Rung, judged: Sequence[_Judged]) -> tuple[Arm, ...]:
         ranked = [arm for arm, *_ in judged]
@@ -194,14 +203,21 @@ class SuccessiveHalving:
         return tuple(arm for arm in ranked if arm in kept or arm in own)
 
 
+def _next_to(rates: Sequence[float], rate: float) -> tuple[float, ...]:
+    """The next lower and the next higher of sorted rates, as far as there are."""
+    at = rates.index(rate)
+    return (*rates[max(0, at - 1) : at], *rates[at + 1 : at + 2])
+
+
 @dataclass(frozen=True)
 class Finals:
     """The finalists on fresh paired seeds, some at a time, until one leads and can be told.
 
-    The first arm is the baseline at its best rate; the baseline is there at every rival's rate too. A rival is called
-    better where it is better than both: tuning chooses rates from few runs, and a rival that is better than a
-    baseline at a worse rate says nothing of starts. The race may end after any seed, and go on another day: the
-    evidence holds its error at every moment.
+    The baseline is there at the rates that tuning put first, the best of which is the first arm, and at every rival's
+    rate. A rival is called better where it is better than at all of them: tuning chooses rates from few runs, and a
+    rival that is better than a baseline at a worse rate says nothing of starts. One that loses drops out, and leaves
+    its time to the others. The race may end after any seed, and go on another day: the evidence holds its error at
+    every moment.
     """
 
     study: Study
@@ -209,74 +225,101 @@ class Finals:
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
     at_once: int = 1
+    trainings: int | None = None
 
     @classmethod
     def entered(cls, finalists: Sequence[Arm]) -> tuple[Arm, ...]:
         """The arms of the finals of these finalists, the baseline's first, with the baseline at their rates."""
         own = finalists[0]
         known = {arm.key for arm in finalists}
-        rates = dict.fromkeys(arm.rate for arm in finalists[1:])
+        rates = dict.fromkeys(arm.rate for arm in finalists if arm.key[0] != own.key[0])
         return (*finalists, *(Arm(own.start, rate) for rate in rates if (own.key[0], rate) not in known))
 
     def waves(self, finished: Finished) -> Iterator[Wave]:
-        """A wave for every `at_once` seeds, until the finals are decided."""
+        """A wave for every `at_once` seeds, until the finals are decided, or the trainings are used up."""
+        trainings = math.inf if self.trainings is None else self.trainings
         for at in range(0, len(self.seeds), self.at_once):
             if self.decided(finished):
                 return
-            some = self.seeds[at : at + self.at_once]
-            yield Wave("finals", tuple(self._job(arm, seed) for seed in some for arm in self.arms))
+            before = {seed: row for seed, row in self.paired(finished).items() if seed in self.seeds[:at]}
+            left = self._left(before)
+            some = self.seeds[at : at + int(min(self.at_once, trainings // len(left)))]
+            if not some:
+                return
+            trainings -= len(some) * len(left)
+            yield Wave("finals", tuple(self._job(self.arms[place], seed) for seed in some for place in left))
 
     def _job(self, arm: Arm, seed: int) -> Job:
         return Job(self.task, arm.start, arm.rate, seed, "evaluation")
 
-    def paired(self, finished: Finished) -> dict[int, list[Trial]]:
-        """The trials of each seed that all finalists have ended, in their order; none that the machine ended."""
+    def paired(self, finished: Finished) -> dict[int, dict[int, Trial]]:
+        """The trials of each seed, by the place of their arm, that all arms which were left have ended.
+
+        None that the machine ended is among them.
+        """
         trials = finished([self._job(arm, seed) for arm in self.arms for seed in self.seeds])
         place = {(trial.initialization, trial.learning_rate, trial.seed): trial for trial in trials}
-        rows = {seed: [place.get((*arm.key, seed)) for arm in self.arms] for seed in self.seeds}
-        return {
-            seed: [trial for trial in row if trial is not None]
-            for seed, row in rows.items()
-            if all(trial is not None and not trial.machine_failure for trial in row)
-        }
+        rows: dict[int, dict[int, Trial]] = {}
+        left = self._left(rows)
+        for seed in self.seeds:
+            row = {at: place.get((*self.arms[at].key, seed)) for at in left}
+            known = {at: trial for at, trial in row.items() if trial is not None and not trial.machine_failure}
+            if len(known) == len(left):
+                rows[seed] = known
+                left = self._left(rows)
+        return rows
+
+    def _left(self, rows: Mapping[int, Mapping[int, Trial]]) -> tuple[int, ...]:
+        """The places of the baseline's arms, and of the rivals that do not clearly lose."""
+        paths = self._paths(rows)
+        lost = [at for at, path in paths.items() if path and sign_evidence(path[-1].losses, path[-1].wins) >= _LOST]
+        return tuple(at for at in range(len(self.arms)) if at not in lost)
+
+    def _paths(self, rows: Mapping[int, Mapping[int, Trial]]) -> dict[int, list[_Signs]]:
+        """For the place of each rival the weakest evidence against any of the baseline's rates, after each seed."""
+        bases = [at for at, arm in enumerate(self.arms) if arm.key[0] == self.arms[0].key[0]]
+        paths = dict[int, list[_Signs]]()
+        for at in range(len(self.arms)):
+            if at not in bases:
+                own = [row for row in rows.values() if at in row]
+                paths[at] = _hardest(*([self._value(row[each]) for row in own] for each in (at, *bases)))
+        return paths
+
+    def _value(self, trial: Trial) -> float:
+        return criterion_value(trial, self.study.criterion)
 
     def decided(self, finished: Finished) -> bool:
         """Whether the rival that leads is better than the baseline, or after 20 seeds none wins more than it loses.
 
-        A baseline that leads goes on: another may come to be told from it.
+        A baseline that leads goes on: another may come to be told from it, or another of its own rates. With no rival
+        and one rate there is nothing to decide.
         """
         found = self.results(finished)
         others = [each for each in found if each.share is not None]
-        if not others:
+        if len(self._left(self.paired(finished))) == 1:
             return True
         if len(found[0].values) >= _ENOUGH and all(each.wins <= each.losses for each in others):
             return True
-        leader = min(others, key=_lead)
-        return leader.better and all(leader.median <= each.median for each in found if each.share is None)
+        leader = min(others, key=_lead, default=None)
+        if leader is None or not leader.better:
+            return False
+        return all(leader.median <= each.median for each in found if each.share is None)
 
     def results(self, finished: Finished) -> tuple[FinalResult, ...]:
-        """What the fresh seeds say of each arm, in their order."""
-        rows = list(self.paired(finished).values())
-        values = np.array([[criterion_value(trial, self.study.criterion) for trial in row] for row in rows])
-        values = values.reshape(len(rows), len(self.arms))
-        own = self.arms[0].key[0]
-        bases = {arm.rate: at for at, arm in enumerate(self.arms) if arm.key[0] == own}
-        paths = {
-            at: _hardest(values[:, at], [values[:, base] for base in {0, bases[arm.rate]}])
-            for at, arm in enumerate(self.arms)
-            if arm.key[0] != own
-        }
+        """What the fresh seeds say of each arm, in their order; of one that dropped out those that it had."""
+        rows = self.paired(finished)
+        paths = self._paths(rows)
         last = [path[-1].evidence if path else 1.0 for path in paths.values()]
         adjusted = dict(zip(paths, adjust_evidence(last).tolist(), strict=True))
         found = []
         for at, arm in enumerate(self.arms):
-            trials = [row[at] for row in rows]
-            scores = [trial.test_score for trial in trials]
+            trials = [row[at] for row in rows.values() if at in row]
+            values = [self._value(trial) for trial in trials]
             plain = FinalResult(
                 *arm.key,
-                values=tuple(values[:, at].tolist()),
-                median=float(np.median(values[:, at])) if rows else math.nan,
-                score=float(np.median(scores)) if scores else math.nan,
+                values=tuple(values),
+                median=float(median(values)) if values else math.nan,
+                score=float(median(trial.test_score for trial in trials)) if trials else math.nan,
                 diverged=sum(trial.diverged or trial.failure is not None for trial in trials),
             )
             found.append(_against(plain, paths[at], adjusted[at], len(paths)) if at in paths else plain)
@@ -314,16 +357,16 @@ class _Signs:
     evidence: float
 
 
-def _hardest(own: np.ndarray, bases: Sequence[np.ndarray]) -> list[_Signs]:
+def _hardest(own: Sequence[float], *bases: Sequence[float]) -> list[_Signs]:
     """After each seed the weakest evidence against any of the baseline's rows, which has the error of each of them."""
     paths = [_signs(own, base) for base in bases]
     return [min(each, key=lambda signs: (signs.evidence, signs.wins)) for each in zip(*paths, strict=True)]
 
 
-def _signs(own: np.ndarray, base: np.ndarray) -> list[_Signs]:
+def _signs(own: Sequence[float], base: Sequence[float]) -> list[_Signs]:
     """Wins, losses and the e-value after each seed; a pair of diverged runs is a tie."""
     wins, losses, path = 0, 0, list[_Signs]()
-    for a, b in zip(own.tolist(), base.tolist(), strict=True):
+    for a, b in zip(own, base, strict=True):
         wins, losses = wins + (a < b), losses + (a > b)
         path.append(_Signs(wins, losses, sign_evidence(wins, losses)))
     return path

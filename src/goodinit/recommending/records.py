@@ -62,12 +62,13 @@ class RungResult:
 class FinalResult:
     """A finalist on the fresh seeds, beside the baseline of the same seeds.
 
-    `median` is that of the criterion, infinite where most runs diverged, `score` the median score on the test
-    examples, `diverged` how many runs did. `wins`, `ties` and `losses` count seeds against the baseline; `share` is
-    that of seeds won, at least, with 95 % confidence at all times together. `evidence` has the e-value after each seed,
-    `adjusted` the last, corrected for the number of finalists; `better` says that it reached 20. `more` is about how
-    many seeds it takes to tell, if it goes on so; None where it never would. All of it is None or 0 for the baseline
-    itself.
+    `values` has the criterion on each seed that it had: a rival that lost dropped out before the last. `median` is
+    that of the criterion, infinite where most runs diverged, `score` the median score on the test examples,
+    `diverged` how many runs did. `wins`, `ties` and `losses` count seeds against the baseline; `share` is that of
+    seeds won, at least, with 95 % confidence at all times together. `evidence` has the e-value after each seed,
+    `adjusted` the last, corrected for the number of finalists; `better` says that it reached 20. `more` is about
+    how many seeds it takes to tell, if it goes on so; None where it never would. All of it is None or 0 for the
+    baseline itself.
     """
 
     initialization: str

@@ -17,7 +17,7 @@ from goodinit.errors import GoodinitError
 from goodinit.methods import Start
 from goodinit.recommending.answer import answered
 from goodinit.recommending.candidates import MOST, check_jobs, checked, fillable, severe_findings, usual_starts
-from goodinit.recommending.given import RATES, RaceRequest, race_study, task_of
+from goodinit.recommending.given import RATES, RaceRequest, of_steps, race_study, task_of
 from goodinit.recommending.outcome import Recommendation
 from goodinit.recommending.plan import RacePlan, TooSmallError, make_plan, read_budget, shorter
 from goodinit.recommending.policies import Arm, Finals, Rung, SuccessiveHalving
@@ -62,10 +62,10 @@ def recommend(
     Every candidate is checked first: one with a severe finding that the model's own start does not have drops out.
     The others are raced, each at every learning rate, by successive halving: briefly on seeds of their own, judged on a
     quarter of the training examples that is held out; a third goes on for longer. The best starts, and the baseline at
-    its best rate and at theirs, are then trained on fresh seeds and judged on the test examples, paired by seed. A
-    start is called better where it is better than both: where the smaller e-value of its wins, corrected for the number
-    of finalists, reaches 20. Over the whole race, however often it is looked at and whenever it stops, a start that
-    wins at most half of the seeds is called better with a chance of at most 5 %.
+    its three best rates and at theirs, are then trained on fresh seeds and judged on the test examples, paired by seed.
+    A start is called better where it is better than the baseline at all of them: where the smallest e-value of its
+    wins, corrected for the number of finalists, reaches 20. Over the whole race, however often it is looked at and
+    whenever it stops, a start that wins at most half of the seeds is called better with a chance of at most 5 %.
 
     Arguments:
         make: a function that gives a new model, or (model, data), as itself, `MODULE:FUNCTION` or `file.py:FUNCTION`;
@@ -98,7 +98,7 @@ def recommend(
     ...     learning_rates=[0.1, 1],
     ... )
     >>> found.verdict, found.initialization, [each.initialization for each in found.finals]
-    ('keep', 'he_normal', ['he_normal', 'orthogonal'])
+    ('keep', 'he_normal', ['he_normal', 'orthogonal', 'he_normal'])
 
     Raises GoodinitError for a value that cannot be used, and for a budget in which no race fits.
 
@@ -172,15 +172,16 @@ class _Race:
         plan, steps = self._plan(pace) if kept is None else (RacePlan.from_dict(kept["plan"]), kept["steps"])
         task = replace(self.task, schedule=replace(self.task.schedule, steps=steps))
         study, places = race_study(task, self.starts, plan, self.seeds, self.given.criterion)
-        known = kept["finalists"] if kept else None
-        facts = {"plan": plan.to_dict(), "steps": steps, "finalists": known}
+        known = (kept["finalists"], kept.get("spent")) if kept and kept["finalists"] else None
+        facts = {"plan": plan.to_dict(), "steps": steps, "finalists": None}
         with conducting(study, path=path, engine=engine, cluster=cluster, progress=progress) as conductor:
-            conductor.store.remember(name, identity, facts)
+            if known is None:
+                conductor.store.remember(name, identity, facts)
             runner = _Runner(self, study, plan, places, conductor, pace, _AT_ONCE if cluster else 1)
 
-            def remember(finalists: Sequence[Arm]) -> None:
+            def remember(finalists: Sequence[Arm], spent: float) -> None:
                 named = [[str(arm.start), arm.rate] for arm in finalists]
-                conductor.store.remember(name, identity, {**facts, "finalists": named})
+                conductor.store.remember(name, identity, {**facts, "finalists": named, "spent": spent})
 
             return runner.run(known, remember)
 
@@ -189,7 +190,7 @@ class _Race:
 
     def _pace(self, engine: EngineName) -> TrialTime | None:
         jobs = [Job(0, self.own, self.rates[0], seed) for seed in range(16 if self.task.network.together else 1)]
-        return measured_time(self.task, jobs, engine)
+        return measured_time(of_steps(self.task, self.task.schedule.steps, self.given.criterion), jobs, engine)
 
     def _plan(self, pace: TrialTime | None) -> tuple[RacePlan, int]:
         """The plan, and the steps of a full training."""
@@ -208,8 +209,7 @@ class _Race:
             raise GoodinitError("how long a training takes could not be measured; give a number of trainings as budget")
 
         def cost(length: int) -> float:
-            schedule = replace(self.task.schedule, steps=length, record_every=max(1, length // 8))
-            return max(pace.trial(replace(self.task, schedule=schedule)), 1e-9)
+            return max(pace.trial(of_steps(self.task, length, self.given.criterion)), 1e-9)
 
         left = self.seconds - (time.monotonic() - self.began)
         if self.given.options.get("steps") is None:
@@ -224,6 +224,9 @@ class _Race:
             ) from None
 
 
+_Known = tuple[list[list[Any]], float | None]  # the names and rates of a stored race's finals, and what they had cost
+
+
 @dataclass(frozen=True)
 class _Runner:
     race: _Race
@@ -234,7 +237,7 @@ class _Runner:
     pace: TrialTime | None
     at_once: int
 
-    def run(self, known: list[list[Any]] | None, remember: Callable[[Sequence[Arm]], None]) -> Recommendation:
+    def run(self, known: _Known | None, remember: Callable[[Sequence[Arm], float], None]) -> Recommendation:
         finished, stopped = self.conductor.finished, False
         state = _State(self.race.starts, self.race.unfit)
         try:
@@ -256,7 +259,7 @@ class _Runner:
             cautions=state.cautions,
             stopped=stopped,
             seconds=None if self.pace is None else self.pace.trial(full),
-            grid=self.plan.rates,
+            grid=self.plan.finer or self.plan.rates,
             usual_steps=self.race.task.schedule.steps,
             called=repr(self.race.given.make),
         )
@@ -266,7 +269,7 @@ class _Runner:
         return self.study.criterion
 
     def _waves(
-        self, state: _State, known: list[list[Any]] | None, remember: Callable[[Sequence[Arm]], None]
+        self, state: _State, known: _Known | None, remember: Callable[[Sequence[Arm], float], None]
     ) -> Iterator[Wave]:
         """All waves of the race: the checkups, the rungs, the finals."""
         finished = self.conductor.finished
@@ -281,29 +284,28 @@ class _Runner:
         )
         arms = tuple(Arm(start, rate) for start in starts for rate in self.plan.rates)
         state.halving = SuccessiveHalving(self.study, arms, rungs, str(self.race.own), self.plan.finer, self._late)
+        full = self.study.tasks[-1].schedule.steps
         if known is None:
-            yield from state.halving.waves(finished)
-            finalists = Finals.entered(state.halving.finalists(finished, self.plan.finalists))
-            remember(finalists)
+            spent = 0.0
+            for wave in state.halving.waves(finished):
+                spent += sum(self.study.tasks[job.task].schedule.steps / full for job in wave.jobs)
+                yield wave
+            finalists = Finals.entered(state.halving.finalists(finished, self.plan.finalists, self.plan.own))
+            remember(finalists, spent)
         else:
+            named, stored = known
+            spent = self.plan.spent(len(starts), lambda steps: steps / full) if stored is None else stored
             by_name = {str(start): start for start in self.race.starts}
-            finalists = tuple(Arm(by_name[name], rate) for name, rate in known)
+            finalists = tuple(Arm(by_name[name], rate) for name, rate in named)
         at_once = _AT_ONCE if self.study.tasks[0].network.together else self.at_once
-        state.finals = Finals(self.study, len(self.study.tasks) - 1, finalists, self._seeds(len(finalists)), at_once)
+        left = None if self.race.trainings is None else max(0, int(self.race.trainings - spent))
+        state.finals = Finals(self.study, len(self.study.tasks) - 1, finalists, self.study.seeds, at_once, left)
         yield from state.finals.waves(finished)
 
     def _own_findings(self, finished: Finished, jobs: Sequence[Job]) -> tuple[str, ...]:
         own = str(self.race.own)
         trial = next((each for each in finished(jobs) if each.initialization == own), None)
         return tuple(f"The checkup of {own} is severe: {each.message}" for each in severe_findings(trial))
-
-    def _seeds(self, finalists: int) -> tuple[int, ...]:
-        """The seeds of the finals that the budget has: by number, or all, until the time is out."""
-        if self.race.trainings is None:
-            return self.study.seeds
-        full = self.study.tasks[-1].schedule.steps
-        spent = self.plan.spent(len(self.race.starts), lambda steps: steps / full)
-        return self.study.seeds[: max(0, int((self.race.trainings - spent) // finalists))]
 
     def _late(self) -> bool:
         return self.race.seconds is not None and time.monotonic() > self.race.began + _LATE * self.race.seconds

@@ -54,7 +54,7 @@ def columns(found: RaceFacts) -> list[str]:
 
 def cells(found: RaceFacts, each: FinalResult) -> list[str]:
     """A finalist's row, as its columns have it."""
-    seeds = len(found.seeds)
+    seeds = len(each.values)
     against = ["", "", ""]
     if each.share is not None and each.adjusted is not None:
         won = f"{each.wins} of {seeds}" + (f", {count(each.ties, 'tie')}" if each.ties else "")
