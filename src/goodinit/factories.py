@@ -84,9 +84,8 @@ class ModelFactory:
     @property
     def modules(self) -> tuple[str, ...]:
         """The module that makes the model, and that of its loss."""
-        function = None if self.own_loss is None else self.own_loss.function
-        made = getattr(function, "func", function)  # of a partial
-        return tuple(getattr(each, "__module__", "") for each in (self.make, made) if each is not None)
+        own = () if self.own_loss is None else (self.own_loss.module,)
+        return (getattr(self.make, "__module__", ""), *own)
 
     @property
     def criterion(self) -> Loss | Callable[..., Any]:
@@ -107,7 +106,7 @@ class ModelFactory:
             "parameters": self.size,
             "device": self.device,
             "loss": self.loss,
-            **({} if self.own_loss is None else {"own_loss": [self.own_loss.text, self.own_loss.fingerprint]}),
+            **({} if self.own_loss is None else {"own_loss": self.own_loss.facts}),
         }
 
 
