@@ -180,3 +180,24 @@ def test_zeros_that_no_layer_multiplies_by_are_a_warning() -> None:
     torch.manual_seed(0)
     found = goodinit.check(Switched(), torch.randn(64, 8), torch.arange(64) % 10, loss=CE)
     assert [each.severity for each in found.findings if each.code == "all-zero"] == ["warning"]
+
+
+@pytest.mark.parametrize("experts", [True, False])
+def test_experts_may_be_numbered_by_their_names(experts: bool) -> None:
+    class Named(nn.Module):
+        """Experts of which the second was sent nothing; or a layer that was forgotten, beside another of its kind."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            parts: dict[str, nn.Module] = {f"part_{number}": nn.Linear(16, 16) for number in range(3)}
+            self.parts = nn.ModuleDict(parts if experts else parts | {"norm": nn.LayerNorm(16)})
+            self.head = nn.Linear(16, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = torch.relu(self.parts["part_0"](x)) + torch.relu(self.parts["part_2"](x))
+            return self.head(x if experts else self.parts["norm"](x))
+
+    torch.manual_seed(0)
+    found = goodinit.check(Named(), torch.randn(32, 16), torch.arange(32) % 10, loss=CE)
+    unused = next(each for each in found.findings if each.code == "unused-parameter")
+    assert unused.severity == ("info" if experts else "warning")
