@@ -42,9 +42,9 @@ def drawn_from(task: Task, trials: Sequence[Trial]) -> str | None:
 
 def _drawn_by() -> list[str]:
     """The versions of what draws, its code, and the settings that Matplotlib will read."""
-    told = [os.environ[name] for name in ("MATPLOTLIBRC", "MPLCONFIGDIR") if name in os.environ]
+    named = [os.environ[name] for name in ("MATPLOTLIBRC", "MPLCONFIGDIR") if name in os.environ]
     usual = [f"{os.environ.get('XDG_CONFIG_HOME') or '~/.config'}/matplotlib", "~/.matplotlib"]
-    settings = [*map(Path, told), *(Path(folder, "matplotlibrc") for folder in (".", *told, *usual))]
+    settings = [*map(Path, named), *(Path(folder, "matplotlibrc") for folder in (".", *named, *usual))]
     code = sorted(Path(__file__).parent.glob("*.py"))
     return [*map(_version, ("goodinit", "matplotlib", "numpy")), *map(_content, (*settings, *code))]
 
