@@ -16,8 +16,10 @@ from goodinit.comparison.model_factories import own_data, read_factory
 from goodinit.comparison.model_tasks import check_model
 from goodinit.comparison.own_losses import NamedLoss, find_loss, tried
 from goodinit.comparison.own_starts import read_start
+from goodinit.comparison.remembered import known_factory
 from goodinit.datasets import Dataset, Source, is_builtin
 from goodinit.errors import GoodinitError, as_word, shown, unknown_name
+from goodinit.factories import ModelFactory
 from goodinit.methods import Start
 from goodinit.networks import MLP, Loss, check_size, check_widths
 from goodinit.options import LOSSES, OPTIONS, TASKS, task_options
@@ -99,7 +101,7 @@ def check_starts(task: Task, chosen: Sequence[Start], *, measured: bool = False)
     """
     if task.network.together:
         _check_network(task, chosen)
-    else:
+    elif not (isinstance(task.network, ModelFactory) and task.network.remembered):
         check_model(task, chosen, measured=measured)
 
 
@@ -230,9 +232,9 @@ def _made_model(name: str | None, base: str, changes: Mapping[str, Any]) -> Task
             raise GoodinitError(
                 f"{option.name}={shown(changes[option.name])} goes with goodinit's own networks; a model has its own"
             )
-    import goodinit.pytorch  # noqa: F401  # where PyTorch is missing, it says which extra to install
-
     options, given = {**model_defaults(base), **changes}, changes.get("data", TASKS[base].get("data"))
+    if given is None or options["loss"] not in (None, *LOSSES):  # which the model brings, or its file
+        import goodinit.pytorch  # noqa: F401  # where PyTorch is missing, it says which extra to install
     schedule = _schedule(options)
     own, loss = find_loss(options["loss"]) if options["loss"] not in LOSSES else None, None
     if own is None:
@@ -242,7 +244,11 @@ def _made_model(name: str | None, base: str, changes: Mapping[str, Any]) -> Task
     )
     if loss == "squared_error" and not source.dataset(0).regression:
         raise GoodinitError(f"the loss squared_error needs numbers to predict with a model; {source.text} has classes")
-    factory = read_factory(options["model"], source.dataset(0), as_word(options["device"]), own)
+    device = as_word(options["device"])
+    if given is None or own is not None:
+        factory = read_factory(options["model"], source.dataset(0), device, own)
+    else:
+        factory = known_factory(options["model"], source, device)
     factory = replace(factory, brings_data=given is None)
     source = replace(source, validated=schedule.early_stopping is not None)
     return Task(str(name or factory.text), source, factory, schedule, "keyed", cast(Dtype, factory.dtype))
