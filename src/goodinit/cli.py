@@ -123,6 +123,7 @@ def compare(
     """
     from goodinit import comparison, report
     from goodinit.cli_console import console as terminal
+    from goodinit.comparison.remembered import remembering
 
     options = comparison.load_study(study_toml) if study_toml is not None else {}
     for option in OPTIONS.values():
@@ -138,7 +139,9 @@ def compare(
     if page_file is not None:
         report.check_page(page_file, overwrite)
     bar = ProgressBar(hidden=given["quiet"])
-    with bar as progress, redirect_stdout(sys.stderr):  # Ray prints what nodes do
+    alone = study is not None and given["cluster"] is None
+    models = remembering(keep=alone, recall=alone and Path(study).exists())
+    with bar as progress, redirect_stdout(sys.stderr), models:  # Ray prints what nodes do
         try:
             announce = None if given["quiet"] else bar.announce
             result = comparison.compare(**options, study=study, progress=progress, announce=announce)

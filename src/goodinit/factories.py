@@ -39,7 +39,7 @@ class ModelFactory:
     place, `device` where it is trained. `brings_data` says that the data comes from the factory too, `checked` that the
     start of every trial has a checkup, which changes no number of its training, `at_once` how many are trained as one
     ensemble, which changes numbers by rounding. `operations` are those that one example takes forward, None
-    where they are yet to be counted.
+    where they are yet to be counted. `remembered` says that this was known from an earlier run: nothing can be made.
     """
 
     text: str
@@ -54,6 +54,7 @@ class ModelFactory:
     at_once: int = 1
     operations: float | None = field(default=None, compare=False)
     own_loss: OwnLoss | None = None
+    remembered: bool = field(default=False, compare=False)
 
     kind: ClassVar[Kind] = "model"
     own_start: ClassVar[bool] = True
@@ -84,9 +85,8 @@ class ModelFactory:
     @property
     def modules(self) -> tuple[str, ...]:
         """The module that makes the model, and that of its loss."""
-        function = None if self.own_loss is None else self.own_loss.function
-        made = getattr(function, "func", function)  # of a partial
-        return tuple(getattr(each, "__module__", "") for each in (self.make, made) if each is not None)
+        own = () if self.own_loss is None else (self.own_loss.module,)
+        return (getattr(self.make, "__module__", ""), *own)
 
     @property
     def criterion(self) -> Loss | Callable[..., Any]:
@@ -107,7 +107,7 @@ class ModelFactory:
             "parameters": self.size,
             "device": self.device,
             "loss": self.loss,
-            **({} if self.own_loss is None else {"own_loss": [self.own_loss.text, self.own_loss.fingerprint]}),
+            **({} if self.own_loss is None else {"own_loss": self.own_loss.facts}),
         }
 
 

@@ -17,7 +17,7 @@ from goodinit.errors import GoodinitError, shown
 from goodinit.methods import Assignment, Probing, Start, as_method, assign
 from goodinit.streams import Stream
 from goodinit.structure import INPUT, LayerCall, Parameter, Role, SignalForm, Structure, Trace
-from goodinit.trainable import Kind, Loss
+from goodinit.trainable import Kind, Loss, OwnLoss
 from goodinit.weights import Weight
 
 __all__ = ["MLP", "MOST_LAYERS", "MOST_WEIGHTS", "Loss", "Parameters", "check_size", "check_widths", "stack"]
@@ -68,16 +68,15 @@ class MLP:
     widths: tuple[int, ...]
     activation: Activation
     loss: Loss
+    own_loss: OwnLoss | None = None
 
     kind: ClassVar[Kind] = "network"
-    own_loss: ClassVar[None] = None
     brings_data: ClassVar[bool] = False
     own_start: ClassVar[bool] = False
     engines: ClassVar[bool] = True
     together: ClassVar[bool] = True
     at_once: ClassVar[int] = 1
     keeps_parameters: ClassVar[bool] = True
-    modules: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         check_widths(self.widths)
@@ -121,7 +120,13 @@ class MLP:
     @property
     def facts(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return {"widths": list(self.widths), "activation": self.activation.name, "loss": self.loss}
+        own = {} if self.own_loss is None else {"own_loss": self.own_loss.facts}
+        return {"widths": list(self.widths), "activation": self.activation.name, "loss": self.loss, **own}
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The module of a person's own loss."""
+        return () if self.own_loss is None else (self.own_loss.module,)
 
     @cached_property
     def structure(self) -> Structure:

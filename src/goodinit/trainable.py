@@ -28,6 +28,17 @@ class OwnLoss:
     fingerprint: str
     guess: float
 
+    @property
+    def module(self) -> str:
+        """The module that defines the function."""
+        made = getattr(self.function, "func", self.function)  # of a partial
+        return str(getattr(made, "__module__", ""))
+
+    @property
+    def facts(self) -> list[str]:
+        """As JSON holds it."""
+        return [self.text, self.fingerprint]
+
 
 class Trainable(Protocol):
     """What can be started and trained: `networks.MLP` and `factories.ModelFactory`.

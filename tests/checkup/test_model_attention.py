@@ -294,3 +294,41 @@ def test_what_is_added_to_scores_and_is_no_parameter_is_meant():
     checkup, findings = found(Placed("fixed", 10.0))
     assert checkup.start.attentions[0].entropy < 0.3
     assert not findings
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_pytorchs_attention_with_matrices_of_their_own(empty):
+    class Apart(nn.Module):
+        """Of another size of keys than of queries; or called with an empty packed matrix, as WavLM does."""
+
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.own = nn.MultiheadAttention(32, 2, kdim=16, vdim=16, batch_first=True)
+            self.q, self.k, self.v, self.end = (nn.Linear(32, 32) for _ in range(4))
+            self.head = nn.Linear(32, 10)
+
+        def forward(self, x):
+            if not empty:
+                return self.head(self.own(x, x[..., :16], x[..., :16])[0].mean(1))
+            x, none = x.transpose(0, 1), torch.empty(0)
+            weights = {f"{name}_proj_weight": getattr(self, name).weight for name in "qkv"}
+            bias = torch.cat([getattr(self, name).bias for name in "qkv"])
+            given = (x, x, x, 32, 2, none, bias, None, None, False, 0.0, self.end.weight, self.end.bias)
+            y = functional.multi_head_attention_forward(*given, use_separate_proj_weight=True, **weights)
+            return self.head(y[0].mean(0))
+
+    model = Apart()
+    checkup = goodinit.check(model, X[..., :32], Y, loss=functional.cross_entropy)
+    (seen,) = checkup.start.attentions
+    names = ("q.weight", "k.weight") if empty else ("own.q_proj_weight", "own.k_proj_weight")
+    assert seen.weights == names
+    assert seen.head_size == 16
+    x = X[:2, :, :32]
+    if empty:
+        q, k = (f(x).detach() for f in (model.q, model.k))
+    else:
+        q, k = x @ model.own.q_proj_weight.detach().T, x[..., :16] @ model.own.k_proj_weight.detach().T
+    q, k = (each.view(2, PLACES, 2, 16).transpose(1, 2) for each in (q, k))
+    scores = q @ k.mT / 4
+    assert seen.scores_rms == pytest.approx(float(scores.var(-1, correction=0).mean().sqrt()), rel=1e-4)

@@ -180,3 +180,44 @@ def test_zeros_that_no_layer_multiplies_by_are_a_warning() -> None:
     torch.manual_seed(0)
     found = goodinit.check(Switched(), torch.randn(64, 8), torch.arange(64) % 10, loss=CE)
     assert [each.severity for each in found.findings if each.code == "all-zero"] == ["warning"]
+
+
+@pytest.mark.parametrize("experts", [True, False])
+def test_experts_may_be_numbered_by_their_names(experts: bool) -> None:
+    class Named(nn.Module):
+        """Experts of which the second was sent nothing; or a layer that was forgotten, beside another of its kind."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            parts: dict[str, nn.Module] = {f"part_{number}": nn.Linear(16, 16) for number in range(3)}
+            self.parts = nn.ModuleDict(parts if experts else parts | {"norm": nn.LayerNorm(16)})
+            self.head = nn.Linear(16, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = torch.relu(self.parts["part_0"](x)) + torch.relu(self.parts["part_2"](x))
+            return self.head(x if experts else self.parts["norm"](x))
+
+    torch.manual_seed(0)
+    found = goodinit.check(Named(), torch.randn(32, 16), torch.arange(32) % 10, loss=CE)
+    unused = next(each for each in found.findings if each.code == "unused-parameter")
+    assert unused.severity == ("info" if experts else "warning")
+
+
+@pytest.mark.parametrize(("activation", "dead"), [(nn.SiLU, False), (nn.ReLU, True)])
+def test_a_norm_of_scale_zero_before_an_activation_is_dead_where_that_is_flat(
+    activation: type[nn.Module], dead: bool
+) -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.norm, self.after = nn.Conv2d(16, 16, 3, padding=1), nn.BatchNorm2d(16), activation()
+            nn.init.zeros_(self.norm.weight)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + self.after(self.norm(self.body(x)))
+
+    torch.manual_seed(0)
+    blocks = (Block() for _ in range(3))
+    model = nn.Sequential(nn.Conv2d(3, 16, 3), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10))
+    found = goodinit.check(model, torch.randn(16, 3, 10, 10), torch.arange(16) % 10, loss=CE)
+    assert ("dead-units" in {each.code for each in found.findings}) == dead

@@ -1,15 +1,19 @@
-"""Losses of a person's own for a model of a study: by a file, an installed package, or as a function."""
+"""Losses of a person's own for a study's models and networks: by a file, an installed package, or as a function."""
 
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 import goodinit
-from goodinit import GoodinitError
+from goodinit import GoodinitError, initializers
 from goodinit.cli import app
 from goodinit.comparison.design import design
+from goodinit.networks import stack
+from goodinit.streams import KeyedStream
+from goodinit.training import backward, forward, loss
 
 torch = pytest.importorskip("torch")
 
@@ -29,6 +33,14 @@ def wave():
 
 def same(outputs, targets):
     return functional.cross_entropy(outputs, targets)
+
+
+def binary(outputs, targets):
+    return functional.binary_cross_entropy_with_logits(outputs[:, 0], targets.to(outputs.dtype))
+
+
+def squares(outputs, targets):
+    return functional.mse_loss(outputs[:, 0], targets.to(outputs.dtype))
 
 
 def smooth(outputs, targets, by=0.1):
@@ -143,17 +155,87 @@ def test_an_installed_package_names_losses(here, monkeypatch):
 @pytest.mark.parametrize(
     ("loss", "options", "message"),
     [
-        ("mine.py:each", {}, r"gave \(32,\) for the model's first outputs; it must give one number"),
+        ("mine.py:each", {}, r"gave \(32,\) for the first outputs; it must give one number"),
         ("mine.py:number", {}, "it must give one number"),
         ("mine.py:fails", {}, "ValueError: no"),
         ("mine.py:nothing", {}, "is 0 for a guess; it must be above 0"),
         ("mine.py:smooth(with=1)", {}, "unexpected keyword argument 'with'"),
         ("mine.py:Weighted(size=1)", {}, "unexpected keyword argument 'size'"),
         ("mine.py:gone", {}, "has no function gone"),
-        ("mine.py:smooth", {"model": None}, "one of your own goes with a model"),
         ("cross_entrop", {}, "is not known"),
     ],
 )
 def test_what_cannot_be_used_is_said_before(loss, options, message):
     with pytest.raises(GoodinitError, match=message):
         compared(loss, **options)
+
+
+def trained(loss=None, init="he_normal", **options):
+    told = {"steps": 30, "seeds": [0, 1], "stream": "keyed", "learning_rate": 0.1, **options}
+    return goodinit.compare([init], loss=loss, **told)
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference", "torch"])
+@pytest.mark.parametrize(("data", "loss"), [("circles", "binary"), ("digits", "same"), ("wave", "squares")])
+def test_a_network_is_trained_with_a_loss_of_a_file(data, loss, engine):
+    options = {"data": data, "batch_size": 50, "early_stopping": 100}
+    own, usual = trained(f"mine.py:{loss}", engine=engine, **options), trained(engine=engine, **options)
+    assert {trial.origin.engine for trial in own.trials} == {"reference" if engine == "auto" else engine}
+    for one, other in zip(own.trials, usual.trials, strict=True):
+        assert one.loss_values == pytest.approx(other.loss_values, rel=1e-9)
+        assert one.test_loss == pytest.approx(other.test_loss, rel=1e-9)
+        assert one.test_score == other.test_score or data == "wave"
+        assert one.findings == other.findings
+    (task,), (plain,) = own.study.tasks, usual.study.tasks
+    assert task.identity != plain.identity
+    assert task.chance_loss == pytest.approx(plain.chance_loss)
+    assert f"loss mine.py:{loss}" in str(own)
+    assert f"loss mine.py:{loss}" in own.report_html()
+    assert f"--loss mine.py:{loss}" in own.rerun.command
+
+
+def test_a_networks_gradient_is_that_of_the_loss():
+    network = design("zeros", data="wave", loss="mine.py:huber").tasks[0].mlp
+    start = stack([network.parameters(initializers.get("lecun_normal"), KeyedStream(seed)) for seed in (0, 1)])
+    X, Y = (KeyedStream(2).normal(name, 0, 20).reshape(1, 20) for name in ("X", "Y"))
+    gradients = backward(network, start, *forward(network, start, X), Y)
+    for name, place in (("W1", (3, 0)), ("b1", (2, 0)), ("W2", (1, 4))):
+        lower, upper = ({k: v.copy() for k, v in start.items()} for _ in range(2))
+        lower[name][(slice(None), *place)] -= 1e-6
+        upper[name][(slice(None), *place)] += 1e-6
+        change = loss(network, forward(network, upper, X)[0][-1], Y) - loss(
+            network, forward(network, lower, X)[0][-1], Y
+        )
+        np.testing.assert_allclose(gradients[name][(slice(None), *place)], change / 2e-6, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"loss": "mine.py:gone"}, "has no function gone"),
+        ({"loss": "mine.py:fails"}, "loss mine.py:fails: ValueError: no"),
+        ({"loss": "mine.py:number"}, "gave '3.0' for the first outputs; it must give one number"),
+        ({"loss": "mine.py:nothing"}, "is 0 for a guess; it must be above 0"),
+        ({"loss": "mine.py:binary", "engine": "lanes"}, "one of your own: the lanes engine cannot compute it"),
+    ],
+)
+def test_what_a_network_cannot_be_trained_with_is_said(told, message):
+    with pytest.raises(GoodinitError, match=message):
+        trained(**told)
+
+
+def test_a_networks_loss_in_float32_and_for_a_method_that_measures():
+    (trial, _) = trained("mine.py:binary", dtype="float32").trials
+    assert trial.origin.engine == "torch"
+    assert trial.loss_values == pytest.approx(trained(dtype="float32", engine="torch").trials[0].loss_values, rel=1e-4)
+    assert trained("mine.py:binary", init="metainit(steps=3)", steps=5).trials[0].failure is None
+
+
+def test_an_edited_loss_is_another_task_of_a_network(here):
+    first = trained("mine.py:binary", study=here / "a.db")
+    assert trained("mine.py:binary", study=here / "a.db").trials == first.trials
+    (here / "mine.py").write_text(
+        CODE.replace("binary_cross_entropy_with_logits(", "binary_cross_entropy_with_logits( ")
+    )
+    with pytest.raises(GoodinitError, match="use another file for this task"):
+        trained("mine.py:binary", study=here / "a.db")

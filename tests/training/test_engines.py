@@ -1,6 +1,7 @@
 """The choice of an engine."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from goodinit import GoodinitError, activations
 from goodinit.comparison import executor
 from goodinit.comparison.design import design
 from goodinit.networks import MLP
+from goodinit.trainable import OwnLoss
 from goodinit.training import ENGINES, OPTIMIZERS, REGISTRY, Schedule, engines, lanes, torch_engine, train
 
 NETWORK = MLP((2, 4, 1), activations.get("tanh"), "binary_cross_entropy")
@@ -108,6 +110,10 @@ def test_auto_asks_each_engine_what_it_can_do(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(fast, capability, less, raising=False)
             assert engines.choose(NETWORK) != "fast", capability
+    monkeypatch.setattr(fast, "own_losses", False, raising=False)
+    assert engines.choose(NETWORK) == "fast"
+    own = OwnLoss("own", lambda outputs, targets: outputs.mean(), "", 1.0)
+    assert engines.choose(replace(NETWORK, own_loss=own)) == "reference"
     monkeypatch.setattr(fast, "rate_multipliers", False, raising=False)
     assert engines.choose(NETWORK) == "fast"
     assert engines.choose(NETWORK, rate_multipliers={"W1": 2.0}) != "fast"

@@ -106,7 +106,7 @@ def _measured(
         sure_share, sure_and_wrong_share = _sure(network, Z[-1], targets)
         return NetworkMeasure(
             loss=float(loss(network, Z[-1], targets)),
-            chance_loss=chance_loss(network.loss, max(2, len(Y)), Y),
+            chance_loss=own.guess if (own := network.own_loss) else chance_loss(network.loss, max(2, len(Y)), Y),
             layers=tuple(
                 _layer(network.activation, given, layer, Z[layer - 1], A[layer]) for layer in range(1, network.depth)
             ),

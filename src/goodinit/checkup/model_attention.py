@@ -73,8 +73,9 @@ class AttentionSignals:
         elif function is functional.multi_head_attention_forward:
             scores = packed_scores(args, kwargs, _EXAMPLES, _QUERIES)
             if scores is not None:
-                behind = self._value(result[0]).calls[-1]  # queries, keys and values are the layer before it
-                self._measure((behind - 1,), scores)
+                last = self._value(result[0]).calls[-1]  # the layer behind queries, keys and values, or all three
+                apart = argument(args, kwargs, 17, "use_separate_proj_weight", False)
+                self._measure((last - 3, last - 2) if apart else (last - 1,), scores)
         elif LAYERS.get(function) == "matmul":
             added = getattr(function, "__name__", "") in ("baddbmm", "addbmm", "addmm")  # a bias and alpha products
             first = argument(args, kwargs, 1, "batch1") if added else None

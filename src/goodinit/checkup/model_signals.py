@@ -154,7 +154,13 @@ class Signals(Observer):
                     sample, margin = _pick(values, SAMPLE), NEAR_BOUND * (high - low)
                     numbers["saturated"] = ((sample <= low + margin) | (sample >= high - margin)).float().mean()
             for index in calls:
-                self.calls[index].numbers.update(numbers)
+                own = self.calls[index].numbers
+                for name in (
+                    "dead",
+                    "saturated",
+                ):  # of a part of the activation, as a sigmoid that multiplies its input
+                    own.pop(name, None)
+                own.update(numbers)
 
     def summed(self, stream: Tensor, branch: Tensor, calls: tuple[int, ...], total: Tensor, scale: float) -> None:
         """Measure a residual stream before and after an addition; one in place has overwritten what was before."""

@@ -16,11 +16,14 @@ from goodinit.comparison.batches import Batch, batched
 from goodinit.comparison.cluster import Cluster
 from goodinit.comparison.executor import Executor, LocalExecutor, engine_of
 from goodinit.comparison.origins import check_mixed, origin_of
-from goodinit.comparison.policies import Policy, Wave
+from goodinit.comparison.plan import missing_jobs
+from goodinit.comparison.policies import Policy, Wave, wanted_tuning
 from goodinit.comparison.ray_executor import RayExecutor
+from goodinit.comparison.remembered import StillToTrainError
 from goodinit.comparison.side_by_side import TrialPace
 from goodinit.comparison.store import Store
 from goodinit.errors import GoodinitError
+from goodinit.factories import ModelFactory
 from goodinit.results import Job, Study, Trial
 from goodinit.results.trial import Phase
 from goodinit.training import EngineName
@@ -104,7 +107,8 @@ def conducting(
 ) -> Iterator[Conductor]:
     """What trains the study's jobs within the block; trials are kept in the file at `path`, or in memory.
 
-    Raises GoodinitError where the file cannot be used, or a task's name stands for another task in it.
+    Raises GoodinitError where the file cannot be used, or a task's name stands for another task in it, and
+    StillToTrainError, before anything is written, where something is to be trained of a model that was not read.
     """
     with (
         Store(path if path is not None else ":memory:") as store,
@@ -112,12 +116,17 @@ def conducting(
     ):
         for note in store.notes:
             sys.stderr.write(f"goodinit: {note}\n")
+        again = _tried_again(store.failures(), retry, time_limit)
+        check = None if mixed else partial(_check_mixed, engine, study, store)
+        conductor = Conductor(store, study, trainer, again, check, progress or (lambda what, trained, total: None))
+        if any(isinstance(task.network, ModelFactory) and task.network.remembered for task in study.tasks):
+            _, tuned = wanted_tuning(study, conductor.finished)
+            if missing_jobs(study, tuned, store.keys() - again):
+                raise StillToTrainError
         for task in study.tasks:
             store.register(task.name, task.identity, task.to_dict())
         _check_sources(study, store)
-        again = _tried_again(store.failures(), retry, time_limit)
-        check = None if mixed else partial(_check_mixed, engine, study, store)
-        yield Conductor(store, study, trainer, again, check, progress or (lambda what, trained, total: None))
+        yield conductor
 
 
 @contextmanager

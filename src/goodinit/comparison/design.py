@@ -14,16 +14,19 @@ from goodinit import activations
 from goodinit.activations import Activation
 from goodinit.comparison.model_factories import own_data, read_factory
 from goodinit.comparison.model_tasks import check_model
-from goodinit.comparison.own_losses import find_loss
+from goodinit.comparison.own_losses import NamedLoss, find_loss, tried
 from goodinit.comparison.own_starts import read_start
+from goodinit.comparison.remembered import known_factory
 from goodinit.datasets import Dataset, Source, is_builtin
 from goodinit.errors import GoodinitError, as_word, shown, unknown_name
+from goodinit.factories import ModelFactory
 from goodinit.methods import Start
 from goodinit.networks import MLP, Loss, check_size, check_widths
 from goodinit.options import LOSSES, OPTIONS, TASKS, task_options
 from goodinit.results import Study, Task
 from goodinit.spec import canonical
 from goodinit.streams import as_stream, check_seed
+from goodinit.trainable import OwnLoss
 from goodinit.training import OPTIMIZERS, Dtype, Schedule
 
 __all__ = ["CLASSIC_INITIALIZATIONS", "check_starts", "design", "model_defaults", "parse_seeds"]
@@ -98,7 +101,7 @@ def check_starts(task: Task, chosen: Sequence[Start], *, measured: bool = False)
     """
     if task.network.together:
         _check_network(task, chosen)
-    else:
+    elif not (isinstance(task.network, ModelFactory) and task.network.remembered):
         check_model(task, chosen, measured=measured)
 
 
@@ -229,9 +232,9 @@ def _made_model(name: str | None, base: str, changes: Mapping[str, Any]) -> Task
             raise GoodinitError(
                 f"{option.name}={shown(changes[option.name])} goes with goodinit's own networks; a model has its own"
             )
-    import goodinit.pytorch  # noqa: F401  # where PyTorch is missing, it says which extra to install
-
     options, given = {**model_defaults(base), **changes}, changes.get("data", TASKS[base].get("data"))
+    if given is None or options["loss"] not in (None, *LOSSES):  # which the model brings, or its file
+        import goodinit.pytorch  # noqa: F401  # where PyTorch is missing, it says which extra to install
     schedule = _schedule(options)
     own, loss = find_loss(options["loss"]) if options["loss"] not in LOSSES else None, None
     if own is None:
@@ -241,7 +244,11 @@ def _made_model(name: str | None, base: str, changes: Mapping[str, Any]) -> Task
     )
     if loss == "squared_error" and not source.dataset(0).regression:
         raise GoodinitError(f"the loss squared_error needs numbers to predict with a model; {source.text} has classes")
-    factory = read_factory(options["model"], source.dataset(0), as_word(options["device"]), own)
+    device = as_word(options["device"])
+    if given is None or own is not None:
+        factory = read_factory(options["model"], source.dataset(0), device, own)
+    else:
+        factory = known_factory(options["model"], source, device)
     factory = replace(factory, brings_data=given is None)
     source = replace(source, validated=schedule.early_stopping is not None)
     return Task(str(name or factory.text), source, factory, schedule, "keyed", cast(Dtype, factory.dtype))
@@ -259,21 +266,33 @@ def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bo
     activation: Activation = activations.of_function(given) if plain else activations.get(given)
     schedule = _schedule(options)
     check_widths(widths)
-    loss = _explicit_loss(options["loss"])
+    own = find_loss(options["loss"]) if options["loss"] not in LOSSES else None
+    loss = None if own else _explicit_loss(options["loss"])
     source = _source(data, options["target"], options["standardize"], loss)
+    source = replace(source, validated=schedule.early_stopping is not None)
     examples = source.dataset(0)
-    network = MLP((len(examples.features), *widths, examples.outputs), activation, _loss(loss, examples))
+    kind = _loss(loss, examples)
+    own_loss = None if own is None else _tried(own, kind, examples, options["dtype"])
+    network = MLP((len(examples.features), *widths, examples.outputs), activation, kind, own_loss)
     check_size(network)
     if name is None:
         name = base if not varied or base != "classic" else source.text if data != "circles" else "circles"
-    source = replace(source, validated=schedule.early_stopping is not None)
     return Task(str(name), source, network, schedule, options["stream"], options["dtype"])
+
+
+def _tried(own: NamedLoss, kind: Loss, data: Dataset, dtype: str) -> OwnLoss:
+    """A person's own loss, tried on outputs of a network's form: numbers from -1 to 1."""
+    import goodinit.pytorch  # noqa: F401  # where PyTorch is missing, it says which extra to install
+
+    examples = len(data.y_train)
+    outputs = np.linspace(-1, 1, examples * data.outputs, dtype=dtype).reshape(examples, data.outputs)
+    import torch
+
+    return tried(own, kind, torch.from_numpy(outputs), torch.from_numpy(data.y_train))
 
 
 def _explicit_loss(given: object) -> str | None:
     loss = None if given is None else canonical(as_word(given))
-    if loss is not None and ":" in loss:
-        raise GoodinitError(f"loss {given}: one of your own goes with a model; choose {OPTIONS['loss'].takes}")
     if loss not in (None, *LOSSES):
         raise unknown_name("loss", as_word(given), LOSSES)
     return loss

@@ -1,4 +1,4 @@
-"""Losses of a person's own, for a model: a function of (outputs, targets) that gives their mean loss."""
+"""Losses of a person's own: a function of (outputs, targets) that gives their mean loss."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _called(found: Found) -> Callable[..., Any]:
 
 
 def tried(criterion: NamedLoss, kind: Loss, outputs: Tensor, targets: Tensor) -> OwnLoss:
-    """The loss, tried on a model's outputs and their targets, and its value for a guess.
+    """The loss, tried on outputs and their targets, and its value for a guess.
 
     A guess is equal scores for all classes, or the mean of numbers to predict.
 
@@ -58,7 +58,7 @@ def tried(criterion: NamedLoss, kind: Loss, outputs: Tensor, targets: Tensor) ->
 
     text, function, fingerprint = criterion
     about = torch.zeros_like(outputs) if kind != "squared_error" else torch.full_like(outputs, float(targets.mean()))
-    for name, given in (("the model's first outputs", outputs), ("a guess", about)):
+    for name, given in (("the first outputs", outputs), ("a guess", about)):
         try:
             with torch.enable_grad():
                 value = function(given.detach().requires_grad_(), targets)

@@ -228,7 +228,8 @@ class Comparison(_Table):
         not set.
         """
         folder = out if isinstance(out, report.OutputFolder) else report.OutputFolder(out, overwrite)
-        return folder.write({"result.json": (self.to_json() + "\n").encode(), **report.figures(self.task, self.shown)})
+        drawn = report.figures(self.task, self.shown, folder.earlier)
+        return folder.write({"result.json": (self.to_json() + "\n").encode(), **drawn})
 
     def report(self, path: str | Path, overwrite: bool = False) -> Path:
         """Write one self-contained HTML page, and return its path.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from goodinit.comparison.conduct import Progress, conducting
 from goodinit.comparison.design import design, parse_seeds
 from goodinit.comparison.plan import Plan, estimate
 from goodinit.comparison.policies import TuneThenEvaluate, wanted_tuning
+from goodinit.comparison.remembered import StillToTrainError, remembering
 from goodinit.comparison.rerun import PERTURBATIONS
 from goodinit.comparison.result import Comparison
 from goodinit.datasets import CsvText, Dataset
@@ -168,7 +170,8 @@ def compare(
         chosen_seeds = (CLASSIC_SEED, *(s for s in DEMONSTRATION_SEEDS if s != CLASSIC_SEED))
     else:
         chosen_seeds = parse_seeds(seeds if seeds is not None else CLASSIC_SEED if seed is None else seed)
-    plan = design(
+    designed = partial(
+        design,
         init,
         tasks=tasks,
         learning_rate=learning_rate,
@@ -177,6 +180,7 @@ def compare(
         seeds=chosen_seeds,
         **options,
     )
+    plan = designed()
     if engine not in ENGINES:
         raise unknown_name("engine", str(engine), ENGINES)
     for option in OPTIONS.values():
@@ -186,8 +190,8 @@ def compare(
         raise GoodinitError(f"retry {shown(retry)}: choose {OPTIONS['retry'].takes}")
     check_cluster(cluster)
     folder = OutputFolder(out, overwrite) if out is not None else None
-    comparison = run_study(
-        plan,
+    conducted = partial(
+        run_study,
         path=study,
         engine=engine,
         perturbations=perturbations,
@@ -200,6 +204,11 @@ def compare(
         progress=progress,
         announce=announce,
     )
+    try:
+        comparison = conducted(plan)
+    except StillToTrainError:
+        with remembering(keep=False, recall=False):
+            comparison = conducted(designed())
     if folder is not None:
         comparison.save(folder)
     return comparison

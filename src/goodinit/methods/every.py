@@ -14,6 +14,7 @@ from goodinit.methods.assignment import Assignment
 from goodinit.methods.base import Method
 from goodinit.methods.gains import following, with_gain
 from goodinit.methods.probe import Probe
+from goodinit.methods.scaling import scaled
 from goodinit.structure import Parameter, Role, Structure
 
 __all__ = ["DEFAULTS", "EveryWeight", "decided"]
@@ -60,7 +61,7 @@ class EveryWeight(Method):
             return Assignment(parameter.name, Normal(std=same_everywhere(1 / scale)), "default")
         if parameter.role in DEFAULTS:
             return Assignment(parameter.name, get(DEFAULTS[parameter.role]), "default")
-        return decided(parameter, structure, self.of, "init")
+        return scaled(decided(parameter, structure, self.of, "init"), 1 / _gated(parameter, structure), "its gate")
 
 
 def _looked_up(parameter: Parameter, structure: Structure) -> float:
@@ -69,6 +70,13 @@ def _looked_up(parameter: Parameter, structure: Structure) -> float:
     scales = (abs(call.output_scale) for call in calls if call.weight == parameter.name and call.kind == "embedding")
     scale = next(scales, 1.0)
     return scale if math.isfinite(scale) and scale > 0 else 1.0
+
+
+def _gated(parameter: Parameter, structure: Structure) -> float:
+    """What the model multiplies a gate by before its sigmoid, where that would saturate it; 1 for all others."""
+    gates = [call for call in structure.calls_of(parameter.name) if call.activation in ("sigmoid", "hardsigmoid")]
+    scale = max((abs(call.output_scale) for call in gates), default=1.0)
+    return max(scale, 1.0) if math.isfinite(scale) else 1.0
 
 
 def decided(parameter: Parameter, structure: Structure, initializer: Initializer, because: str) -> Assignment:

@@ -99,8 +99,8 @@ TRAINED: Final = (
         choices=LOSSES,
         default_text="the data's",
         meaning="`squared_error` predicts a file's target as a number, and compares outputs with 0 and 1 where "
-        "built-in data has classes; `cross_entropy` takes a file's values for classes; with a model also one "
-        "of your own, as in `mine.py:smooth`",
+        "built-in data has classes; `cross_entropy` takes a file's values for classes; or one of your own, as in "
+        "`mine.py:smooth`",
     ),
     Option(
         "widths",

@@ -53,15 +53,25 @@ def fused_scores(args: tuple[Any, ...], kwargs: Mapping[str, Any], examples: int
 def packed_scores(
     args: tuple[Any, ...], kwargs: Mapping[str, Any], examples: int, queries: int | None = None
 ) -> Scores | None:
-    """Those of `nn.MultiheadAttention` without its masks; its tensors are (places, examples, width)."""
+    """Those of `nn.MultiheadAttention` without its masks; its tensors are (places, examples, width).
+
+    Queries and keys have a matrix each, or are made by the first two thirds of one.
+    """
     query, key = argument(args, kwargs, 0, "query"), argument(args, kwargs, 1, "key")
     heads = argument(args, kwargs, 4, "num_heads")
     weight, bias = argument(args, kwargs, 5, "in_proj_weight"), argument(args, kwargs, 6, "in_proj_bias")
-    if not isinstance(weight, Tensor) or query.dim() != 3:
+    apart = bool(argument(args, kwargs, 17, "use_separate_proj_weight", False))
+    matrices: tuple[Any, ...] = (
+        argument(args, kwargs, 18, "q_proj_weight"),
+        argument(args, kwargs, 19, "k_proj_weight"),
+    )
+    if not apart and isinstance(weight, Tensor):
+        matrices = weight.chunk(3)[:2]
+    if not all(isinstance(each, Tensor) for each in matrices) or query.dim() != 3:
         return None
     made = []
     for number, given in enumerate((query, key)):
-        matrix = weight.detach().chunk(3)[number]
+        matrix = matrices[number].detach()
         shift = bias.detach().chunk(3)[number] if isinstance(bias, Tensor) else None
         given = given[:, :examples].detach()
         given = given.index_select(0, _rows(len(given), None if number else queries, given.device))

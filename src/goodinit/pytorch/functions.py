@@ -15,13 +15,13 @@ from torch.nn import functional
 
 from goodinit.spec import format_spec
 
-__all__ = ["ACTIVATIONS", "LAYERS", "LOSSES", "Function", "argument", "role"]
+__all__ = ["ACTIVATIONS", "LAYERS", "LOSSES", "Function", "argument", "everywhere", "is_root", "role"]
 
 Function = Callable[..., Any]
 _PLACES: Final = (torch, torch.Tensor, functional, torch._C._nn, torch.special)
 
 
-def _all(names: str) -> set[Function]:
+def everywhere(names: str) -> set[Function]:
     """Every function of these names, wherever PyTorch keeps one; names that a version lacks are left out."""
     return {getattr(place, name) for name in names.split() for place in _PLACES if hasattr(place, name)}
 
@@ -96,7 +96,7 @@ _ACTIVATIONS_BY_NAME: Final[dict[str, Callable[..., str | None]]] = {
     "tanhshrink": _named("tanhshrink"),
     "glu": _named("glu"),
 }
-ACTIVATIONS: Final = {function: name for names, name in _ACTIVATIONS_BY_NAME.items() for function in _all(names)}
+ACTIVATIONS: Final = {function: name for names, name in _ACTIVATIONS_BY_NAME.items() for function in everywhere(names)}
 """The function that tells an activation's name from a call's arguments: `goodinit.activations` has most of them."""
 
 _LAYERS_BY_NAME: Final = {
@@ -111,7 +111,7 @@ _LAYERS_BY_NAME: Final = {
     "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell": "recurrent",
     "multi_head_attention_forward": "attention",
 }
-LAYERS: Final = {function: kind for names, kind in _LAYERS_BY_NAME.items() for function in _all(names)}
+LAYERS: Final = {function: kind for names, kind in _LAYERS_BY_NAME.items() for function in everywhere(names)}
 """Functions that join units by a weight, and the kind of layer that makes them."""
 
 LOSSES: Final = {
@@ -126,7 +126,7 @@ LOSSES: Final = {
         "smooth_l1_loss",
         "huber_loss",
     )
-    for function in _all(name)
+    for function in everywhere(name)
 }
 """Losses whose chance level is known."""
 
@@ -154,10 +154,16 @@ _ROLES_BY_NAME: Final = {
     "max_pool1d_with_indices max_pool2d_with_indices max_pool3d_with_indices fractional_max_pool2d mean sum amax max "
     "pad interpolate upsample fold neg neg_ negative __neg__",
 }
-_ROLES: Final = {function: role for role, names in _ROLES_BY_NAME.items() for function in _all(names)} | {
+_ROLES: Final = {function: role for role, names in _ROLES_BY_NAME.items() for function in everywhere(names)} | {
     getattr(torch.Tensor, name).__get__: "view" for name in ("T", "mT", "H", "mH", "data", "real")
 }
+_POWERS: Final = everywhere("pow pow_ __pow__ __ipow__")
 _ROLES[torch.linalg.vector_norm] = _ROLES[torch.linalg.norm] = "divisor"
+
+
+def is_root(function: Function, args: tuple[Any, ...]) -> bool:
+    """Whether it is a square root, or one over it, written as a power: what a norm divides by."""
+    return function in _POWERS and len(args) > 1 and isinstance(args[1], float) and abs(args[1]) == 0.5
 
 
 def role(function: Function) -> str | None:

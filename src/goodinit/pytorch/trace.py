@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from goodinit.pytorch.calling import call_model, tensors_in
-from goodinit.pytorch.functions import ACTIVATIONS, LAYERS, LOSSES, Function, argument, role
+from goodinit.pytorch.functions import ACTIVATIONS, LAYERS, LOSSES, Function, argument, is_root, role
 from goodinit.pytorch.guard import runnable, untouched
 from goodinit.pytorch.notes import Notes
 from goodinit.pytorch.observer import Observer
@@ -39,6 +39,7 @@ from goodinit.pytorch.values import (
     same_facts,
     units_of,
 )
+from goodinit.pytorch.written import activation_between, common_origin, of_itself
 from goodinit.spec import format_spec
 from goodinit.structure import LayerCall, MadeWeight, Trace
 
@@ -47,7 +48,7 @@ __all__ = ["Known", "Observer", "Tracer", "Value", "trace"]
 _LINEAR: Final = ("view", "dropout", "sum", "product")  # what is 0 where a parameter is, but for an offset
 _THROUGH: Final = ("calls", "normed", "mixed", "stream", "passed")  # what an activation leaves as it is
 
-_GATES: Final = ("sigmoid", "hard_sigmoid")  # of what multiplies a signal
+_GATES: Final = ("sigmoid", "hardsigmoid")  # of what multiplies a signal
 _LIKE: Final = ("expand_as", "view_as", "reshape_as", "type_as")  # take of their second tensor no values
 
 
@@ -101,9 +102,14 @@ class Tracer(TorchFunctionMode):
         kwargs = kwargs or {}
         given = args[:1] if getattr(func, "__name__", "") in _LIKE else (args, kwargs)
         before = [(tensor, self.notes.value(tensor)) for tensor in tensors_in(given)]
+        origin = common_origin(func, before)
+        if origin is None:
+            before = [(tensor, self._written(tensor, value)) for tensor, value in before]
         result = self.called(func, args, kwargs)
         if isinstance(result, Tensor | tuple | list | Mapping) and before:
             self._learn(func, args, kwargs, before, result)
+        if origin is not None and isinstance(result, Tensor):
+            self.notes.keep(result, replace(self.notes.value(result), origin=origin))
         self.observer.done(func, args, kwargs, result)
         return result
 
@@ -194,6 +200,8 @@ class Tracer(TorchFunctionMode):
         first = value.calls if value.activation is None and not self.ended else ()
         first = tuple(index for index in first if self.notes.calls[index].activation is None)
         self.notes.change(first, activation=name)
+        if name in _GATES:
+            self.notes.change(first, output_scale=value.scale)
         plain = value.plain and value.activation is None and name != "glu"
         scale = 1.0 if name.startswith("sine") else value.scale
         kept |= {"scored": value.scored} if name == "tanh" else {}  # scores that a tanh holds below a cap
@@ -202,10 +210,23 @@ class Tracer(TorchFunctionMode):
         if outputs and first:
             self.observer.activated(first, name, outputs[0])
 
+    def _written(self, tensor: Tensor, value: Value) -> Value:
+        """What is known of a tensor that may be an activation written out, of which all calls were lost."""
+        if value.origin is None or value.calls or self.ended:
+            return value
+        name, first = activation_between(value.origin, tensor), value.origin.value
+        facts: dict[str, Any] = {}
+        if name is not None:
+            self.notes.change(first.calls, activation=name, output_scale=1.0)
+            facts = {key: fact for key, fact in same_facts(first).items() if key in _THROUGH}
+            facts |= {"activation": name, "plain": first.plain, "scale": first.scale}
+            self.observer.activated(first.calls, name, tensor)
+        return self.notes.keep(tensor, replace(value, origin=None, **facts))
+
     def _other(
         self, func: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], before: Known, result: Any
     ) -> None:
-        what = role(func)
+        what = "divisor" if is_root(func, args) else role(func)
         data = [(tensor, value) for tensor, value in before if value.signal]
         first = data[0][1]
         same = same_facts(first)
@@ -310,7 +331,7 @@ class Tracer(TorchFunctionMode):
             self.notes.change(() if share.routing else share.calls, gating=True)
             self.notes.put(result, data, **same_facts(kept))
             return
-        for value in (first, second):
+        for value in () if of_itself(first, second) else (first, second):
             if value.activation in _GATES:
                 self.notes.change(value.calls, gating=True)
         self.notes.put(result, data)  # a gate: two signals are multiplied

@@ -17,6 +17,7 @@ __all__ = [
     "Descent",
     "Known",
     "ModelInput",
+    "SignalOrigin",
     "Value",
     "as_many_axes",
     "drops_nothing",
@@ -51,7 +52,8 @@ class Value:
     router's softmax, `changed` that it is a function of parameters that need not be 0 where they are. `given` are the
     model's inputs that it still is, or is a sum of. `units` are the ranges of its one call's output units that it
     holds, none where that is all of them or is not known; `made_by` are the calls whose outputs are the weight and the
-    bias that it was made with.
+    bias that it was made with. `origin` is the signal that it is an elementwise function of, where it is one of that
+    signal alone.
     """
 
     node: int
@@ -76,6 +78,15 @@ class Value:
     units: tuple[tuple[int, int], ...] = ()
     made_by: tuple[int, ...] = ()
     given: tuple[ModelInput, ...] = ()
+    origin: SignalOrigin | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SignalOrigin:
+    """A signal before elementwise functions: what was known of it, and some of its values."""
+
+    value: Value
+    sample: Tensor
 
 
 Known = list[tuple[Tensor, Value]]

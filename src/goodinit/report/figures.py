@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from goodinit.report.colours import CLASSES, COLOURS, STYLES
 from goodinit.report.fits import fits
+from goodinit.report.kept import drawn_from, kept, signed
 from goodinit.report.lettering import as_written, plain_number
 from goodinit.results import Task, Trial
 from goodinit.training import forward, predict, probabilities
@@ -27,18 +29,22 @@ _GRID: Final = 300  # points along each axis of a decision boundary's picture
 _MOST_POINTS: Final = 2000
 
 
-def figures(task: Task, trials: Sequence[Trial]) -> dict[str, bytes]:
+def figures(task: Task, trials: Sequence[Trial], earlier: Sequence[Path] = ()) -> dict[str, bytes]:
     """The figures of a comparison as PNG files by name.
 
     Beside the losses there is what was learned: a fit of numbers, or decision boundaries where the data of classes has
-    two features.
+    two features. What lies in one of the `earlier` folders, drawn from the same, is not drawn again.
     """
-    drawn = {"loss.png": loss_curves(task, trials)}
+    wanted: dict[str, Callable[[Task, Sequence[Trial]], Figure]] = {"loss.png": loss_curves}
     if task.data.regression and task.network.keeps_parameters:
-        drawn["fit.png"] = fits(task, trials)
+        wanted["fit.png"] = fits
     elif len(task.data.features) == 2 and task.network.keeps_parameters:
-        drawn["decision_boundary.png"] = decision_boundaries(task, trials)
-    return {name: png(as_written(figure)) for name, figure in drawn.items()}
+        wanted["decision_boundary.png"] = decision_boundaries
+    source = drawn_from(task, trials)
+    return {
+        name: kept(name, earlier, source) or signed(png(as_written(draw(task, trials))), source)
+        for name, draw in wanted.items()
+    }
 
 
 def png(figure: Figure) -> bytes:

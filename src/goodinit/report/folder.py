@@ -36,6 +36,9 @@ def mark(folder: Path) -> Path:
     return marker
 
 
+_LOOKED_BACK: Final = 8  # numbered folders
+
+
 class OutputFolder:
     """Where a run's files go. Making it checks that they can be written; `write` writes them.
 
@@ -54,6 +57,14 @@ class OutputFolder:
         folder = cls(_first_free(Path(path)))
         folder._base = Path(path)
         return folder
+
+    @property
+    def earlier(self) -> tuple[Path, ...]:
+        """Where the files of an earlier run may lie: the folder itself, of a numbered one the last ones before it."""
+        if self._base is None:
+            return (self.path,)
+        last = int(self.path.name.removeprefix(self._base.name).removeprefix("-") or 1) - 1
+        return tuple(_numbered(self._base, number) for number in range(last, max(0, last - _LOOKED_BACK), -1))
 
     def _check(self) -> None:
         kept = [name for name in FILES if os.path.lexists(self.path / name)]
@@ -208,8 +219,11 @@ def write_file(path: str | Path, content: bytes) -> Path:
 
 
 def _first_free(path: Path) -> Path:
-    number, free = 1, path
-    while os.path.lexists(free):
+    number = 1
+    while os.path.lexists(_numbered(path, number)):
         number += 1
-        free = path.with_name(f"{path.name}-{number}")
-    return free
+    return _numbered(path, number)
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path if number == 1 else path.with_name(f"{path.name}-{number}")

@@ -47,9 +47,9 @@ class LayerCall:
     `passed` names the parameters of norms and scales that its input came through since the last layer or sum.
     `stream` is the residual stream that the input is, behind norms and views; None where no sum was made of it yet.
     `first` says that it descends from no layer call, and `last` that no layer call descends from the output.
-    `output_scale` is what that is multiplied by before it leaves the model or is a softmax's choice, and what a look-up
-    is multiplied by before it is first added to something. `makes` are the weights and biases of other layers that the
-    output is, as those of a hypernetwork's heads.
+    `output_scale` is what that is multiplied by before it leaves the model, is a softmax's choice or goes into a
+    sigmoid, and what a look-up is multiplied by before it is first added to something. `makes` are the weights and
+    biases of other layers that the output is, as those of a hypernetwork's heads.
     """
 
     index: int

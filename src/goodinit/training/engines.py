@@ -44,16 +44,17 @@ _said: set[str] = set()
 class Engine(Protocol):
     """What trains ensembles of networks, and what it says of itself.
 
-    `dtypes`, `losses` and `optimizers` are those it has, and `rate_multipliers` says whether it takes a multiplier of
-    the learning rate for each weight. `company` says that a network's bits depend on the networks trained beside it;
-    `packages` are those it needs besides NumPy and SciPy; `gpu` says that it computes on one where there is one;
-    `models` that it also trains a person's PyTorch models.
+    `dtypes`, `losses` and `optimizers` are those it has, `own_losses` says whether it has a person's own too, and
+    `rate_multipliers` whether it takes a multiplier of the learning rate for each weight. `company` says that a
+    network's bits depend on the networks trained beside it; `packages` are those it needs besides NumPy and SciPy;
+    `gpu` says that it computes on one where there is one; `models` that it also trains a person's PyTorch models.
     """
 
     name: str
     dtypes: Collection[Dtype]
     losses: Collection[str]
     optimizers: Collection[str]
+    own_losses: bool
     rate_multipliers: bool
     company: bool
     packages: tuple[str, ...]
@@ -95,6 +96,7 @@ class _Complete:
 
     losses: Collection[str] = get_args(Loss)
     optimizers: Collection[str] = tuple(OPTIMIZERS)
+    own_losses: bool = True
     rate_multipliers: bool = True
     company: bool = False
     packages: tuple[str, ...] = ()
@@ -141,6 +143,7 @@ class Lanes(_Complete):
 
     name = "lanes"
     dtypes: Collection[Dtype] = _BOTH
+    own_losses = False
 
     def available(self) -> bool:
         return lanes.available()
@@ -220,6 +223,7 @@ def choose(
         for engine in REGISTRY.values()
         if dtype in engine.dtypes
         and network.loss in engine.losses
+        and (network.own_loss is None or engine.own_losses)
         and optimizer in engine.optimizers
         and (not rate_multipliers or engine.rate_multipliers)
         and _has(engine, network.activation)

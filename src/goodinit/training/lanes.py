@@ -85,6 +85,10 @@ def train(call: Call, *, layout: Literal["auto", "grouped", "alone", "wide"] = "
             f"activation {activation.name!r} is not one of the compiled code's: the lanes engine cannot compute it; "
             "use engine='reference'"
         )
+    if network.own_loss is not None:
+        raise GoodinitError(
+            f"loss {network.own_loss.text} is one of your own: the lanes engine cannot compute it; use engine='auto'"
+        )
     workers = _threads(call.threads)
     examples, networks = check_examples(network, call.X, call.Y), check_start(network, call.start)
     inputs, targets = _rows("X", call.X, dtype), _rows("Y", call.Y, dtype)

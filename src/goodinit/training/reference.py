@@ -18,6 +18,7 @@ from scipy import special
 
 from goodinit.networks import MLP, Parameters
 from goodinit.statistics import determination
+from goodinit.training import own_loss
 from goodinit.training.optimizers import OPTIMIZERS
 from goodinit.training.schedule import Call, Run, SnapshotCallback, check_snapshots
 
@@ -57,6 +58,8 @@ def loss(network: MLP, logits: Array, Y: Array) -> Array:
     Y is (1, examples) of 0 and 1 for one output, and one-hot (classes, examples) for several. The squared error is
     the mean of (z - y)^2 over examples and outputs, as in PyTorch's MSELoss.
     """
+    if network.own_loss is not None:
+        return own_loss.values(network, logits, Y)
     if network.loss == "binary_cross_entropy":
         each = np.logaddexp(0, logits) - Y * logits  # -ln sigma(z) where y = 1, -ln(1 - sigma(z)) where y = 0
     elif network.loss == "squared_error":
@@ -89,8 +92,12 @@ def backward(network: MLP, parameters: Parameters, Z: list[Array], A: list[Array
 
 def deltas(network: MLP, parameters: Parameters, Z: list[Array], Y: Array) -> Iterator[tuple[int, Array]]:
     """Each layer with the gradient of the mean loss by its pre-activations, from the last layer to the first."""
-    squared = network.loss == "squared_error"
-    dZ = 2 * (Z[-1] - Y) / Y.size if squared else (probabilities(network, Z[-1]) - Y) / Y.shape[-1]
+    if network.own_loss is not None:
+        dZ = own_loss.slopes(network, Z[-1], Y)
+    elif network.loss == "squared_error":
+        dZ = 2 * (Z[-1] - Y) / Y.size
+    else:
+        dZ = (probabilities(network, Z[-1]) - Y) / Y.shape[-1]
     for layer in range(network.depth, 0, -1):
         yield layer, dZ
         if layer > 1:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from goodinit.activations import SELU_ALPHA, SELU_SCALE
 from goodinit.errors import GoodinitError
 from goodinit.networks import MLP, Parameters
+from goodinit.training import own_loss
 from goodinit.training.arguments import check_examples, check_start
 from goodinit.training.optimizers import OPTIMIZERS
 from goodinit.training.schedule import BatchIndices, Call, Run, Schedule, check_snapshots
@@ -241,7 +242,9 @@ def _backward(
 ) -> None:
     """Write the gradient of the mean loss by each parameter, by the chain rule from the last layer to the first."""
     torch = task.torch
-    if task.network.loss == "squared_error":
+    if task.network.own_loss is not None:
+        dZ = own_loss.tensor_slopes(task.network, logits, Y)
+    elif task.network.loss == "squared_error":
         dZ = (logits - Y).mul_(2 / Y.numel())
     else:
         binary = task.network.loss == "binary_cross_entropy"
@@ -259,6 +262,8 @@ def _backward(
 def _loss(task: _Task) -> Callable[[Tensor, Tensor], Tensor]:
     """The mean loss of each network from its logits, as in `reference.loss`."""
     torch = task.torch
+    if task.network.own_loss is not None:
+        return lambda z, Y: own_loss.tensor_values(task.network, z, Y)
     if task.network.loss == "binary_cross_entropy":
         return lambda z, Y: (torch.logaddexp(z, torch.zeros_like(z)) - Y * z).mean(dim=(-2, -1))
     if task.network.loss == "squared_error":

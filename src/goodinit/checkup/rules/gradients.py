@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from statistics import median
 from typing import Final
@@ -21,6 +22,7 @@ CHAOS_RATE: Final = 1.05  # a layer
 LONG: Final = 10  # layers
 ROUNDING: Final = 1e3
 CUT_OFF: Final = 0.5
+_NUMBER: Final = re.compile(r"(?:^|(?<=_))\d+$")  # of a part of a name
 _MILDER: Final[dict[Severity, Severity]] = {"severe": "warning", "warning": "info", "info": "info"}
 
 
@@ -202,10 +204,20 @@ def _by_formula(each: ParameterStart) -> bool:
 
 
 def _has_siblings(start: ModelStart, idle: list[ParameterStart]) -> bool:
-    """Whether others of the same kind in the same list got a gradient, as experts do that were sent tokens."""
+    """Whether others of the same kind and number got a gradient, as experts do that were sent tokens.
+
+    They are numbered by their place in a list, or by their names, as `expert_2` in a module of nothing but experts.
+    """
+    kinds: dict[str, set[str]] = {}  # by module, its parts' names without numbers
+    for each in start.parameters:
+        parts = each.name.split(".")
+        for place, part in enumerate(parts):
+            kinds.setdefault(".".join(parts[:place]), set()).add(_NUMBER.sub("*", part))
 
     def family(name: str) -> str:
-        return ".".join("*" if part.isdigit() else part for part in name.split("."))
+        parts = name.split(".")
+        alike = (len(kinds[".".join(parts[:place])]) == 1 for place in range(len(parts)))
+        return ".".join(_NUMBER.sub("*", part) if own else part for part, own in zip(parts, alike, strict=True))
 
     reached = {family(each.name) for each in start.parameters if each.has_gradient}
     return all(family(each.name) in reached for each in idle)

@@ -166,7 +166,13 @@ def dead(start: ModelStart) -> Iterator[Finding]:
         for layer in start.layers
         if layer.call.varied and layer.signal.rms > 0 and (layer.signal.gain is not None or layer.signal.spread != 0)
     ]  # without those that get zeros, as behind a norm of scale 0
-    layers = [(layer, share) for layer, share in known if LIMITS["dead-units"].severity(share)]
+    opening = any(each.role == "norm scale" and each.rms == 0 and each.gradient_rms != 0 for each in start.parameters)
+    layers = [
+        (layer, share)
+        for layer, share in known
+        # A norm of scale 0 that will move holds an activation that is not flat there, as silu, at 0.
+        if LIMITS["dead-units"].severity(share) and not (opening and layer.signal.activation_rms == 0)
+    ]
     if not layers:
         return
     worst, _ = max(layers, key=lambda pair: pair[1])
