@@ -88,3 +88,23 @@ def test_a_gate_is_drawn_smaller_by_what_multiplies_it():
     assert "its gate" in str(done)
     found = goodinit.check(model, X, torch.arange(4), loss=functional.cross_entropy)
     assert "saturated-units" not in {each.code for each in found.findings}
+
+
+NORMS = {
+    "CLIP's": lambda x: x / torch.pow(torch.sum(torch.pow(x, 2), dim=-1, keepdim=True), 0.5),
+    "a power of -1/2": lambda x: x * (x.square().mean(-1, keepdim=True) + 1e-6) ** -0.5,
+    "a power of 1/2": lambda x: x / ((x**2).mean(-1, keepdim=True) + 1e-6) ** 0.5,
+}
+
+
+@pytest.mark.parametrize("function", NORMS.values(), ids=NORMS)
+def test_a_norm_whose_root_is_a_power_is_a_norm(function):
+    first, second = trace(Written(function), X).calls
+    assert first.norm_after
+    assert second.norm_before
+    assert first.activation is None
+    model = Written(function)
+    with torch.no_grad():
+        model.first.weight.mul_(30)  # which the norm makes up for
+    found = goodinit.check(model, X, torch.arange(4), loss=functional.cross_entropy)
+    assert "weight-too-large" not in {each.code for each in found.findings}

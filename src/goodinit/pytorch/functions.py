@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from goodinit.spec import format_spec
 
-__all__ = ["ACTIVATIONS", "LAYERS", "LOSSES", "Function", "argument", "everywhere", "role"]
+__all__ = ["ACTIVATIONS", "LAYERS", "LOSSES", "Function", "argument", "everywhere", "is_root", "role"]
 
 Function = Callable[..., Any]
 _PLACES: Final = (torch, torch.Tensor, functional, torch._C._nn, torch.special)
@@ -157,7 +157,13 @@ _ROLES_BY_NAME: Final = {
 _ROLES: Final = {function: role for role, names in _ROLES_BY_NAME.items() for function in everywhere(names)} | {
     getattr(torch.Tensor, name).__get__: "view" for name in ("T", "mT", "H", "mH", "data", "real")
 }
+_POWERS: Final = everywhere("pow pow_ __pow__ __ipow__")
 _ROLES[torch.linalg.vector_norm] = _ROLES[torch.linalg.norm] = "divisor"
+
+
+def is_root(function: Function, args: tuple[Any, ...]) -> bool:
+    """Whether it is a square root, or one over it, written as a power: what a norm divides by."""
+    return function in _POWERS and len(args) > 1 and isinstance(args[1], float) and abs(args[1]) == 0.5
 
 
 def role(function: Function) -> str | None:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from goodinit.pytorch.calling import call_model, tensors_in
-from goodinit.pytorch.functions import ACTIVATIONS, LAYERS, LOSSES, Function, argument, role
+from goodinit.pytorch.functions import ACTIVATIONS, LAYERS, LOSSES, Function, argument, is_root, role
 from goodinit.pytorch.guard import runnable, untouched
 from goodinit.pytorch.notes import Notes
 from goodinit.pytorch.observer import Observer
@@ -226,7 +226,7 @@ class Tracer(TorchFunctionMode):
     def _other(
         self, func: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], before: Known, result: Any
     ) -> None:
-        what = role(func)
+        what = "divisor" if is_root(func, args) else role(func)
         data = [(tensor, value) for tensor, value in before if value.signal]
         first = data[0][1]
         same = same_facts(first)
