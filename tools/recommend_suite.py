@@ -9,10 +9,12 @@ rate, are then trained on 20 seeds that neither has seen, and compared by the lo
 """
 
 import argparse
+import importlib
 import json
 import math
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -29,6 +31,13 @@ from goodinit.suite.models import build
 
 SEEDS = range(5000, 5020)
 NEAR = 1.02
+
+
+def on_processor_time():
+    """Let budgets be of processor time: on a machine that others use, a minute is then what it is on an idle core."""
+    clock = SimpleNamespace(monotonic=time.process_time, perf_counter=time.process_time)
+    for name in ("recommending.run", "comparison.conduct", "comparison.plan"):
+        importlib.import_module(f"goodinit.{name}").time = clock
 
 
 def race(each, budget):
@@ -131,8 +140,11 @@ def main():
     parser.add_argument("--set", default="small")
     parser.add_argument("--task", action="append")
     parser.add_argument("--budget", default="1min")
+    parser.add_argument("--processor", action="store_true", help="a budget of time is of processor time")
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
+    if given.processor:
+        on_processor_time()
     rows = [json.loads(line) for line in given.results.read_text().splitlines()] if given.results.exists() else []
     if given.table:
         print(table(rows))
@@ -142,7 +154,11 @@ def main():
     for each in registered(given.set).chosen(given.task or list(results)):
         if (each.name, given.budget) in known:
             continue
-        row = measured(each, results[each.name], given.budget)
+        try:
+            row = measured(each, results[each.name], given.budget)
+        except goodinit.GoodinitError as error:  # a budget that is too small here
+            print(f"{each.name}: {error}", flush=True)
+            continue
         assert all(map(math.isfinite, row["medians"].values()))
         with given.results.open("a") as file:
             file.write(json.dumps(row) + "\n")

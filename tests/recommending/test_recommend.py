@@ -281,6 +281,27 @@ def test_the_baseline_comes_to_the_finals_at_its_best_rates_and_the_best_on_fres
     assert own.learning_rate == 4.0
 
 
+def test_a_neighbouring_rate_that_has_fewer_seeds_takes_none_from_the_others():
+    """Time was out after one seed of three, on which 1 was no better than 4: the other two still say that it is."""
+    ones = methods.get("ones")
+    study = Study(goodinit.comparison.design(["zeros"], steps=1).tasks, (ones,), (1.0,), (0,), (7, 8, 9))
+    arms = tuple(Arm(ones, rate) for rate in (1.0, 4.0))
+    late = iter([False, False, False, True])
+    policy = SuccessiveHalving(study, arms, (Rung(0, (7, 8, 9), 2),), "ones", (1.0, 2.0, 4.0), lambda: next(late))
+    finished, seen = invented(lambda job: 5.0 if job.seed == 7 else job.learning_rate), []
+
+    def trained(jobs):
+        return finished([job for job in jobs if job in seen])
+
+    for wave in policy.waves(trained):
+        seen += wave.jobs
+    assert {(job.learning_rate, job.seed) for job in seen if job.learning_rate == 2.0} == {(2.0, 7)}
+    rung = policy.results(trained)[-1]
+    assert rung.seeds == (7, 8, 9)
+    assert [(each.learning_rate, each.value) for each in rung.standings][:1] == [(1.0, 1.0)]
+    assert {each.learning_rate: each.value for each in rung.standings} == {1.0: 1.0, 2.0: 5.0, 4.0: 4.0}
+
+
 def test_a_finalist_is_better_only_where_it_beats_every_rate_of_the_baseline():
     zeros, ones = methods.get("zeros"), methods.get("ones")
     study = Study(goodinit.comparison.design(["zeros"], steps=1).tasks, (zeros, ones), (1.0,), (0,), (7,))

@@ -46,7 +46,7 @@ def drawing(found: RaceFacts) -> Drawing:
         f"Left: each line is a start at one learning rate; its height is the median {CRITERIA[found.criterion]} on the "
         "seeds of a rung, lower for better; lines that end dropped out. Middle: the finals, a point a fresh seed, with "
         f"the median. Right: how strongly the seeds so far say that a finalist is better than {found.baseline}, "
-        "at its best rate and at the finalist's own; from "
+        "at every rate that it has in the finals; from "
         f"{1 / ERROR:.0f} (dashed) on, after correction for the number of finalists, it is called better."
     )
     return Drawing("race", "The race", caption, figure)
@@ -119,7 +119,11 @@ def _finals(axes: Axes, found: RaceFacts, look: Styles) -> None:
         if math.isfinite(each.median):
             axes.plot([at - 0.28, at + 0.28], [each.median * sign] * 2, color=colour, linewidth=2.4)
     labels = [f"{shorten(each.initialization, 18)}\n{each.learning_rate:g}" for each in rows]
-    axes.set_xticks(range(len(rows)), labels, fontsize=8, rotation=20 if len(rows) > 2 else 0)
+    axes.set_xticks(range(len(rows)), labels, fontsize=8)
+    if len(rows) > 2:
+        axes.tick_params(axis="x", labelrotation=35)
+        for label in axes.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor", multialignment="right")
     axes.set_xlim(-0.6, len(rows) - 0.4)
     axes.yaxis.set_major_formatter(plain_number)
     where = "" if found.criterion in ("final_loss", "area") else ", test examples"

@@ -162,34 +162,43 @@ class SuccessiveHalving:
         return tuple(found)
 
     def _refined(self, judged: list[_Judged], finished: Finished, stages: int | None = None) -> list[_Judged]:
-        """The arms of the last rung with those of the stages that have ended, best first."""
+        """The arms of the last rung with those of the stages, as far as they have been trained, best first."""
+        arms, tried = [arm for arm, *_ in judged], list[Arm]()
         for stage in self._stages[:stages]:
-            more = stage(judged)
-            arms = (*(arm for arm, *_ in judged), *more)
-            judged = (self._judged(self.rungs[-1], arms, finished) if more else []) or judged
+            tried += [arm for arm in stage(judged) if arm not in tried]
+            judged = self._judged(self.rungs[-1], arms, finished, tried)
         return judged
 
     def _job(self, rung: Rung, arm: Arm, seed: int) -> Job:
         return Job(rung.task, arm.start, arm.rate, seed, "tuning")
 
-    def _judged(self, rung: Rung, arms: Sequence[Arm], finished: Finished) -> list[_Judged]:
-        """The arms, best first, by the seeds on which all have ended, with their medians; none where there is none."""
-        trials = finished([self._job(rung, arm, seed) for arm in arms for seed in rung.seeds])
+    def _judged(
+        self, rung: Rung, arms: Sequence[Arm], finished: Finished, further: Sequence[Arm] = ()
+    ) -> list[_Judged]:
+        """The arms, best first, by the seeds on which all have ended, with their medians; none where there is none.
+
+        The `further` ones are judged by those of these seeds that they have ended, and left out where they have none.
+        """
+        trials = finished([self._job(rung, arm, seed) for arm in (*arms, *further) for seed in rung.seeds])
         place = {(trial.initialization, trial.learning_rate, trial.seed): trial for trial in trials}
         seeds = tuple(seed for seed in rung.seeds if all((*arm.key, seed) in place for arm in arms))
-        if not seeds:
-            return []
         judged, values = list[_Judged](), list[list[float]]()
-        for arm in arms:
-            own = [place[(*arm.key, seed)] for seed in seeds]
-            values.append(
-                [math.nan if each.machine_failure else criterion_value(each, self.study.criterion) for each in own]
-            )
-            known = [value for value in values[-1] if not math.isnan(value)]
-            judged.append((arm, float(median(known)) if known else math.inf, seeds, own))
-        losses = smoothed_losses(values, [arm.rate for arm in arms], [arm.key[0] for arm in arms])
-        order = sorted(range(len(arms)), key=lambda at: (not math.isfinite(judged[at][1]), losses[at], arms[at].rate))
+        for arm in (*arms, *further):
+            own = {seed: place[(*arm.key, seed)] for seed in seeds if (*arm.key, seed) in place}
+            if own:
+                known = {at: self._value(trial) for at, trial in own.items() if not trial.machine_failure}
+                middle = float(median(known.values())) if known else math.inf
+                values.append([known.get(seed, math.nan) for seed in seeds])
+                judged.append((arm, middle, seeds, list(own.values())))
+        if not judged:
+            return []
+        found = [arm for arm, *_ in judged]
+        losses = smoothed_losses(values, [arm.rate for arm in found], [arm.key[0] for arm in found])
+        order = sorted(range(len(found)), key=lambda at: (not math.isfinite(judged[at][1]), losses[at], found[at].rate))
         return [judged[at] for at in order]
+
+    def _value(self, trial: Trial) -> float:
+        return criterion_value(trial, self.study.criterion)
 
     def _kept(self, rung: Rung, judged: Sequence[_Judged]) -> tuple[Arm, ...]:
         ranked = [arm for arm, *_ in judged]

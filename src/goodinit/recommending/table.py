@@ -76,7 +76,7 @@ def facts(found: RaceFacts) -> list[tuple[str, str]]:
         f"{count(len(rung.seeds), 'seed')}"
         for rung in found.rungs
     )
-    finals = f"{count(len(found.finals), 'start')} on {count(len(found.seeds), 'fresh seed')}"
+    finals = f"{count(len(found.finals), 'pair')} of start and rate, {count(len(found.seeds), 'fresh seed')}"
     size = f", batches of {task['batch_size']}" if task["batch_size"] else ""
     return [
         ("trained", found.name),
