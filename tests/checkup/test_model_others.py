@@ -221,3 +221,26 @@ def test_a_norm_of_scale_zero_before_an_activation_is_dead_where_that_is_flat(
     model = nn.Sequential(nn.Conv2d(3, 16, 3), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10))
     found = goodinit.check(model, torch.randn(16, 3, 10, 10), torch.arange(16) % 10, loss=CE)
     assert ("dead-units" in {each.code for each in found.findings}) == dead
+
+
+def test_heads_that_are_averaged_are_no_hidden_layers() -> None:
+    class Heads(nn.Module):
+        """Several heads, as CrossViT's two: each gets a part of the gradient, which is far from that of a layer."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.into, self.out = nn.Linear(64, 512), nn.Linear(512, 64)
+            self.heads = nn.ModuleList(nn.Linear(64, 10) for _ in range(64))
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = torch.relu(self.out(torch.relu(self.into(x))))
+            return torch.stack([head(x) for head in self.heads]).mean(0)
+
+    torch.manual_seed(0)
+    model = Heads()
+    goodinit.initialize(model, "he_normal", seed=0, inputs=torch.randn(8, 64))
+    with torch.no_grad():
+        for head in model.heads:
+            head.weight.mul_(0.01)
+    found = goodinit.check(model, torch.randn(32, 64), torch.arange(32) % 10, loss=CE)
+    assert not {"vanishing-signal", "exploding-gradient", "vanishing-gradient"} & {each.code for each in found.findings}

@@ -38,13 +38,16 @@ UNDERFLOWN: Final = 0.5
 
 
 def hidden(start: ModelStart) -> list[LayerStart]:
-    """The layers that a signal goes through on its way: without tables, and without the last, which is the output."""
+    """The layers that a signal goes through on its way: without tables, and without the output, or several of them."""
     through = [
         layer
         for layer in start.layers
         if layer.call.varied and layer.call.kind != "embedding" and 0 not in layer.call.output_shape
     ]
-    return through[:-1]
+    outputs = 1
+    while outputs < len(through) and through[-outputs - 1].call.last:
+        outputs += 1
+    return through[:-outputs]
 
 
 def ends(values: Sequence[float]) -> tuple[float, float]:
