@@ -244,3 +244,15 @@ def test_heads_that_are_averaged_are_no_hidden_layers() -> None:
             head.weight.mul_(0.01)
     found = goodinit.check(model, torch.randn(32, 64), torch.arange(32) % 10, loss=CE)
     assert not {"vanishing-signal", "exploding-gradient", "vanishing-gradient"} & {each.code for each in found.findings}
+
+
+@pytest.mark.parametrize(("scale", "saturated"), [(0.05, False), (1.0, False), (100.0, True)])
+def test_small_inputs_of_a_relu6_are_not_at_its_bound(scale: float, saturated: bool) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(64, 256), nn.ReLU6(), nn.LayerNorm(256), nn.Linear(256, 10))
+    goodinit.initialize(model, "lecun_normal", seed=0, inputs=torch.randn(8, 64))
+    with torch.no_grad():
+        model[0].weight.mul_(scale)
+    found = goodinit.check(model, torch.randn(64, 64), torch.arange(64) % 10, loss=CE)
+    assert ("saturated-units" in {each.code for each in found.findings}) == saturated
+    assert found.start.layers[0].signal.saturated_share == pytest.approx(1.0 if saturated else 0.5, abs=0.08)

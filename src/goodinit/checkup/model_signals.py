@@ -151,7 +151,9 @@ class Signals(Observer):
                 if low is not None or activation.can_die:
                     numbers["dead"] = _dead(activation, values, self._call(calls[0]))
                 if low is not None and high is not None:
-                    sample, margin = _pick(values, SAMPLE), NEAR_BOUND * (high - low)
+                    # A kink, as ReLU6's, is flat at the bound itself alone: small inputs are near it, and not on it.
+                    margin = 0.0 if activation.can_die else NEAR_BOUND * (high - low)
+                    sample = _pick(values, SAMPLE)
                     numbers["saturated"] = ((sample <= low + margin) | (sample >= high - margin)).float().mean()
             for index in calls:
                 own = self.calls[index].numbers

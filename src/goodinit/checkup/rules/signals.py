@@ -9,7 +9,7 @@ from statistics import median
 from typing import Final
 
 from goodinit.checkup.measure import NEAR_BOUND
-from goodinit.checkup.model_theory import baseline_saturation
+from goodinit.checkup.model_theory import baseline_saturation, known
 from goodinit.checkup.rules import shared
 from goodinit.checkup.rules.remedies import initialize, redraw, scale
 from goodinit.findings import LIMITS, Severity
@@ -197,7 +197,7 @@ def saturated(start: ModelStart) -> Iterator[Finding]:
     worst = max(layers, key=_excess)
     found = shared.saturated_units(
         [{"name": layer.title, "share": layer.signal.saturated_share, "excess": _excess(layer)} for layer in layers],
-        baseline_saturation(worst.call.activation or "", NEAR_BOUND),
+        _usual_saturation(worst.call.activation or ""),
         activation=worst.call.activation,
         rms=worst.signal.rms,
     )
@@ -208,7 +208,13 @@ def saturated(start: ModelStart) -> Iterator[Finding]:
 def _excess(layer: LayerStart) -> float:
     if layer.call.activation is None or not layer.call.varied or _held(layer):
         return 0.0
-    return shared.excess(layer.signal.saturated_share, baseline_saturation(layer.call.activation, NEAR_BOUND))
+    return shared.excess(layer.signal.saturated_share, _usual_saturation(layer.call.activation))
+
+
+def _usual_saturation(name: str) -> float:
+    """Of standard normal inputs, as it is measured: at the bounds themselves where they are kinks."""
+    activation = known(name)
+    return baseline_saturation(name, 0.0 if activation is not None and activation.can_die else NEAR_BOUND)
 
 
 def _held(layer: LayerStart) -> bool:
