@@ -9,7 +9,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType
@@ -61,6 +61,10 @@ class ModelFactory:
     engines: ClassVar[bool] = False
     together: ClassVar[bool] = False  # so that each is kept as it ends
     keeps_parameters: ClassVar[bool] = False
+
+    def unchecked(self) -> ModelFactory:
+        """The same, whose starts have no checkup."""
+        return replace(self, checked=False)
 
     @property
     def size(self) -> int:

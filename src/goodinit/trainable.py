@@ -46,7 +46,8 @@ class Trainable(Protocol):
     `kind` chooses what trains it and which options of `compare` it has. `brings_data` says that the data comes with it,
     `own_start` that it has a start of its own (`default`), `engines` that any engine of the registry may train it,
     `together` that several are trained as one ensemble, `at_once` how many where they are models, `keeps_parameters`
-    that the trained parameters are kept, so that what was learned can be drawn.
+    that the trained parameters are kept, so that what was learned can be drawn, `remembered` that all this is known
+    from an earlier run, and nothing can be trained.
     """
 
     @property
@@ -121,3 +122,10 @@ class Trainable(Protocol):
 
     @property
     def keeps_parameters(self) -> bool: ...  # noqa: D102
+
+    @property
+    def remembered(self) -> bool: ...  # noqa: D102
+
+    def unchecked(self) -> Trainable:
+        """The same, of whose starts no checkup is made that can be left out."""
+        ...

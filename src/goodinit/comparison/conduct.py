@@ -23,7 +23,6 @@ from goodinit.comparison.remembered import StillToTrainError
 from goodinit.comparison.side_by_side import TrialPace
 from goodinit.comparison.store import Store
 from goodinit.errors import GoodinitError
-from goodinit.factories import ModelFactory
 from goodinit.results import Job, Study, Trial
 from goodinit.results.trial import Phase
 from goodinit.training import EngineName
@@ -119,7 +118,7 @@ def conducting(
         again = _tried_again(store.failures(), retry, time_limit)
         check = None if mixed else partial(_check_mixed, engine, study, store)
         conductor = Conductor(store, study, trainer, again, check, progress or (lambda what, trained, total: None))
-        if any(isinstance(task.network, ModelFactory) and task.network.remembered for task in study.tasks):
+        if any(task.network.remembered for task in study.tasks):
             _, tuned = wanted_tuning(study, conductor.finished)
             if missing_jobs(study, tuned, store.keys() - again):
                 raise StillToTrainError

@@ -19,7 +19,6 @@ from goodinit.comparison.own_starts import read_start
 from goodinit.comparison.remembered import known_factory
 from goodinit.datasets import Dataset, Source, is_builtin
 from goodinit.errors import GoodinitError, as_word, shown, unknown_name
-from goodinit.factories import ModelFactory
 from goodinit.methods import Start
 from goodinit.networks import MLP, Loss, check_size, check_widths
 from goodinit.options import LOSSES, OPTIONS, TASKS, task_options
@@ -101,7 +100,7 @@ def check_starts(task: Task, chosen: Sequence[Start], *, measured: bool = False)
     """
     if task.network.together:
         _check_network(task, chosen)
-    elif not (isinstance(task.network, ModelFactory) and task.network.remembered):
+    elif not task.network.remembered:
         check_model(task, chosen, measured=measured)
 
 

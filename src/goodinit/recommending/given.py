@@ -15,7 +15,6 @@ from goodinit.comparison.model_factories import dataset_of
 from goodinit.datasets import Dataset
 from goodinit.datasets.base import split
 from goodinit.errors import GoodinitError, shown
-from goodinit.factories import ModelFactory
 from goodinit.methods import Start
 from goodinit.options import OPTIONS
 from goodinit.recommending.plan import RacePlan
@@ -100,9 +99,7 @@ def of_steps(task: Task, steps: int, criterion: str) -> Task:
     """The task with so many steps, as a race trains it: of one step with a checkup of its start, of more without."""
     full, records = task.schedule.steps, _RECORDS if criterion == "area" else _FEW_RECORDS
     name = task.name if steps == full else f"{task.name} ({steps} step{'s' * (steps != 1)})"
-    network = (
-        replace(task.network, checked=False) if isinstance(task.network, ModelFactory) and steps > 1 else task.network
-    )
+    network = task.network.unchecked() if steps > 1 else task.network
     schedule = replace(task.schedule, steps=steps, record_every=max(1, steps // records))
     return replace(task, name=name, network=network, schedule=schedule)
 
