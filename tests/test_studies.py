@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import threading
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -252,16 +253,19 @@ def test_two_processes_on_one_study_lose_nothing_and_double_nothing(tmp_path):
 
 def test_who_opens_a_study_while_another_makes_it_waits(tmp_path):
     path = tmp_path / "a.db"
-    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")  # as in the moment in which its journal is chosen
-    with pytest.raises(sqlite3.OperationalError, match="locked"):  # at once, whatever the timeout
-        sqlite3.connect(path, timeout=60).execute("PRAGMA journal_mode = WAL")
-    release = threading.Timer(0.2, lambda: other.execute("ROLLBACK"))
-    release.start()
-    store = Store(path)
-    release.join()
-    store.register("t", "{}", {})
-    assert store.facts("t", "{}") == {}
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")  # as in the moment in which its journal is chosen
+        with (
+            closing(sqlite3.connect(path, timeout=60)) as third,
+            pytest.raises(sqlite3.OperationalError, match="locked"),  # at once, whatever the timeout
+        ):
+            third.execute("PRAGMA journal_mode = WAL")
+        release = threading.Timer(0.2, lambda: other.execute("ROLLBACK"))
+        release.start()
+        with Store(path) as store:
+            release.join()
+            store.register("t", "{}", {})
+            assert store.facts("t", "{}") == {}
 
 
 def test_export(tmp_path):

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import multiprocessing
-import os
 import random
 import shutil
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -255,14 +255,20 @@ def test_missing_folders_and_what_may_not_be_read_are_told_apart(tmp_path, monke
         goodinit.open_study(tmp_path / "closed.db")
 
 
-def _open_as_nobody(path):
-    if os.geteuid() == 0:  # whom permissions do not bind
-        os.setuid(65534)
-    try:
-        (path.parent / "x").touch()
-    except PermissionError:
-        os._exit(len(goodinit.open_study(path).trials))
-    os._exit(255)
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+import goodinit
+path = Path(sys.argv[1])
+goodinit.open_study(sys.argv[2])  # which imports what it needs
+if os.geteuid() == 0:  # whom permissions do not bind
+    os.setuid(65534)
+try:
+    (path.parent / "x").touch()
+except PermissionError:
+    sys.exit(len(goodinit.open_study(path).trials))
+sys.exit(255)
+"""
 
 
 def test_an_archive_that_cannot_be_written_is_read(study):
@@ -273,9 +279,7 @@ def test_an_archive_that_cannot_be_written_is_read(study):
         shutil.copy(study, folder / "s.db")
         for place, mode in ((folder / "s.db", 0o444), (folder, 0o555), (Path(above), 0o755)):
             place.chmod(mode)
-        reader = multiprocessing.get_context("fork").Process(target=_open_as_nobody, args=(folder / "s.db",))
-        reader.start()
-        reader.join(60)
-        assert reader.exitcode == 36
+        reader = subprocess.run([sys.executable, "-c", AS_NOBODY, folder / "s.db", study], timeout=120, check=False)
+        assert reader.returncode == 36
         assert [file.name for file in folder.iterdir()] == ["s.db"]
         folder.chmod(0o755)
