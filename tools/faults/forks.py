@@ -132,6 +132,7 @@ def _run(job: Job, folder: Path, before: Callable[[], None], name: str) -> NoRet
     except BaseException:
         traceback.print_exc()
     finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # the command has ended
         sys.stderr.flush()
         os._exit(code)
 
