@@ -88,20 +88,7 @@ def measured(each, task, budget):
         "best": (best.start, best.learning_rate),
     }
     losses = losses_of(each.task(), list(dict.fromkeys(named.values())))
-    p_value, against = told(losses[named["recommended"]], losses[named["own"]])
-    return {
-        "task": each.name,
-        "budget": budget,
-        "verdict": found.verdict,
-        "stopped": found.stopped,
-        "trainings": round(found.trainings),
-        "seconds": round(seconds, 1),
-        "processor": round(spent, 1),
-        **{name: list(pair) for name, pair in named.items()},
-        "medians": {name: float(np.median(losses[pair])) for name, pair in named.items()},
-        "p_value": p_value,
-        "against own": against,
-    }
+    return line(found, budget, named, losses, (seconds, spent))
 
 
 def table(rows):
@@ -122,47 +109,84 @@ def table(rows):
     for budget in dict.fromkeys(row["budget"] for row in rows):
         some = [row for row in rows if row["budget"] == budget]
         near = [row["medians"]["recommended"] <= NEAR * min(row["medians"].values()) for row in some]
-        counts = [row["against own"] for row in some]
-        parts = [f"{word} on {counts.count(word)}" for word in ("better", "not separable", "worse")]
         low = wilson(sum(near), len(near))
         spent = np.mean([row["processor"] for row in some])
         lines.append(
-            f"{budget}: of {len(some)} tasks {', '.join(parts)}; within 2 % of the lowest of the three on {sum(near)} "
+            f"{budget}: of {len(some)} tasks {counts_of(some)}; within 2 % of the lowest of the three on {sum(near)} "
             f"[{low.low:.0%}, {low.high:.0%}]; {spent:.0f} s of processor time each."
         )
     return "\n".join(lines)
 
 
-def main():
-    """Measure tasks, or print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def line(found, budget, named, losses, spent):
+    """What a line of the results says of a race, whatever was raced; `spent` is its time by the clock and in all."""
+    p_value, against = told(losses[named["recommended"]], losses[named["own"]])
+    return {
+        "budget": budget,
+        "verdict": found.verdict,
+        "stopped": found.stopped,
+        "trainings": round(found.trainings),
+        "seconds": round(spent[0], 1),
+        "processor": round(spent[1], 1),
+        **{name: list(pair) for name, pair in named.items()},
+        "medians": {name: float(np.median(losses[pair])) for name, pair in named.items()},
+        "p_value": p_value,
+        "against own": against,
+    }
+
+
+def counts_of(rows):
+    """How many of the lines are better, not separable and worse, in words."""
+    against = [row["against own"] for row in rows]
+    return ", ".join(f"{word} on {against.count(word)}" for word in ("better", "not separable", "worse"))
+
+
+def parser_of(summary):
+    """The options of both tools."""
+    parser = argparse.ArgumentParser(description=summary)
     parser.add_argument("results", type=Path)
-    parser.add_argument("--set", default="small")
-    parser.add_argument("--task", action="append")
     parser.add_argument("--budget", default="1min")
     parser.add_argument("--processor", action="store_true", help="a budget of time is of processor time")
     parser.add_argument("--table", action="store_true")
-    given = parser.parse_args()
+    return parser
+
+
+def lines_of(given):
+    """The lines that are there already."""
+    return [json.loads(each) for each in given.results.read_text().splitlines()] if given.results.exists() else []
+
+
+def measure(given, what, names, measured):
+    """Add the lines of what is named and not there yet with this budget."""
     if given.processor:
         on_processor_time()
-    rows = [json.loads(line) for line in given.results.read_text().splitlines()] if given.results.exists() else []
-    if given.table:
-        print(table(rows))
-        return
-    results = {task.name: task for task in read_result(name=given.set).tasks}
-    known = {(row["task"], row["budget"]) for row in rows}
-    for each in registered(given.set).chosen(given.task or list(results)):
-        if (each.name, given.budget) in known:
+    known = {(row[what], row["budget"]) for row in lines_of(given)}
+    for name in names:
+        if (name, given.budget) in known:
             continue
         try:
-            row = measured(each, results[each.name], given.budget)
+            row = {what: name, **measured(name)}
         except goodinit.GoodinitError as error:  # a budget that is too small here
-            print(f"{each.name}: {error}", flush=True)
+            print(f"{name}: {error}", flush=True)
             continue
         assert all(map(math.isfinite, row["medians"].values()))
         with given.results.open("a") as file:
             file.write(json.dumps(row) + "\n")
         print(row, flush=True)
+
+
+def main():
+    """Measure tasks, or print the table."""
+    parser = parser_of(__doc__.splitlines()[0])
+    parser.add_argument("--set", default="small")
+    parser.add_argument("--task", action="append")
+    given = parser.parse_args()
+    if given.table:
+        print(table(lines_of(given)))
+        return
+    results = {task.name: task for task in read_result(name=given.set).tasks}
+    tasks = {each.name: each for each in registered(given.set).chosen(given.task or list(results))}
+    measure(given, "task", tasks, lambda name: measured(tasks[name], results[name], given.budget))
 
 
 if __name__ == "__main__":

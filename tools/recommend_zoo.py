@@ -10,15 +10,11 @@ was recommended, are then trained on 20 seeds that neither has seen, and compare
 libraries are not among goodinit's: install those that are to be raced.
 """
 
-import argparse
-import json
-import math
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
-from recommend_suite import losses_of, on_processor_time, told
+from recommend_suite import counts_of, line, lines_of, losses_of, measure, parser_of
 from torch import nn
 
 import goodinit
@@ -180,20 +176,8 @@ def measured(name, budget):
     task, _ = task_of(RaceRequest(make, data, OPTIONS, "validation_loss"), None)
     named = {"recommended": (found.initialization, found.learning_rate), "own": ("default", own_rate(task))}
     losses = losses_of(task, list(dict.fromkeys(named.values())))
-    p_value, against = told(losses[named["recommended"]], losses[named["own"]])
-    return {
-        "model": name,
-        "parameters": sum(each.numel() for each in make().parameters()),
-        "budget": budget,
-        "verdict": found.verdict,
-        "trainings": round(found.trainings),
-        "seconds": round(seconds, 1),
-        "processor": round(processor, 1),
-        **{key: list(pair) for key, pair in named.items()},
-        "medians": {key: float(np.median(losses[pair])) for key, pair in named.items()},
-        "p_value": p_value,
-        "against own": against,
-    }
+    sized = {"parameters": sum(each.numel() for each in make().parameters())}
+    return sized | line(found, budget, named, losses, (seconds, processor))
 
 
 def table(rows):
@@ -207,13 +191,11 @@ def table(rows):
         same = row["recommended"] == row["own"]
         against = "the same" if same else f"{row['against own']} (p {row['p_value']:.2g})"
         lines.append(f"| {row['model']} | {row['parameters']:,} | {row['verdict']} | {' | '.join(cells)} | {against} |")
-    counts = [row["against own"] for row in rows]
-    parts = [f"{word} on {counts.count(word)}" for word in ("better", "not separable", "worse")]
-    better, worse = (wilson(counts.count(word), len(rows)) for word in ("better", "worse"))
+    better, worse = (wilson(sum(row["against own"] == word for row in rows), len(rows)) for word in ("better", "worse"))
     trainings = sorted(row["trainings"] for row in rows)
     lines += [
         "",
-        f"Of {len(rows)} models {', '.join(parts)}: better on a share of [{better.low:.0%}, {better.high:.0%}], worse "
+        f"Of {len(rows)} models {counts_of(rows)}: better on a share of [{better.low:.0%}, {better.high:.0%}], worse "
         f"on one of [{worse.low:.0%}, {worse.high:.0%}]; {trainings[0]} to {trainings[-1]} trainings a race.",
     ]
     return "\n".join(lines)
@@ -221,32 +203,13 @@ def table(rows):
 
 def main():
     """Measure models, or print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("results", type=Path)
+    parser = parser_of(__doc__.splitlines()[0])
     parser.add_argument("--model", action="append", choices=tuple(MODELS))
-    parser.add_argument("--budget", default="1min")
-    parser.add_argument("--processor", action="store_true", help="a budget of time is of processor time")
-    parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
-    if given.processor:
-        on_processor_time()
-    rows = [json.loads(line) for line in given.results.read_text().splitlines()] if given.results.exists() else []
     if given.table:
-        print(table(rows))
+        print(table(lines_of(given)))
         return
-    known = {(row["model"], row["budget"]) for row in rows}
-    for name in given.model or MODELS:
-        if (name, given.budget) in known:
-            continue
-        try:
-            row = measured(name, given.budget)
-        except goodinit.GoodinitError as error:  # a budget that is too small here
-            print(f"{name}: {error}", flush=True)
-            continue
-        assert all(map(math.isfinite, row["medians"].values()))
-        with given.results.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        print(row, flush=True)
+    measure(given, "model", given.model or MODELS, lambda name: measured(name, given.budget))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,9 @@ __all__ = ["StillToTrainError", "known_factory", "remembering"]
 _FORMAT: Final = 1
 _GOODINIT: Final = Path(__file__).parents[1]
 _MOST_BYTES: Final = 64 << 20  # of the files that go into a model
+_FOLDERS: Final = tuple(
+    {f"{Path(folder)}{os.sep}" for folder in (*sysconfig.get_paths().values(), str(_GOODINIT), "/proc", "/sys")}
+)
 _CHANGING: Final = ("_", "COLUMNS", "LINES", "OLDPWD", "SHLVL")  # variables that say nothing of a program's work
 _UNSEEN: Final = ("os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "socket.connect", "subprocess.Popen")
 
@@ -158,11 +161,6 @@ def _see(event: str, arguments: tuple[Any, ...]) -> None:
         _watched.add(str(Path(os.fsdecode(arguments[0])).absolute()))
     elif event.startswith(_UNSEEN):
         _watched.add("")
-
-
-_FOLDERS: Final = tuple(
-    {f"{Path(folder)}{os.sep}" for folder in (*sysconfig.get_paths().values(), str(_GOODINIT), "/proc", "/sys")}
-)
 
 
 def _installed(path: str) -> bool:

@@ -28,15 +28,14 @@ FILES: Final = ("result.json", "loss.png", "decision_boundary.png", "fit.png", "
 INCOMPLETE: Final = "INCOMPLETE.txt"
 """Beside files that are being replaced: where it stands, they may be of two runs, since one was stopped meanwhile."""
 
+_LOOKED_BACK: Final = 8  # numbered folders in which pictures of an earlier run are looked for
+
 
 def mark(folder: Path) -> Path:
     """Say in a file of the folder that its files are being replaced, and return it, to be removed when they are."""
     marker = folder / INCOMPLETE
     marker.write_text("goodinit was replacing the files here: they may be of two runs. Write them again.\n", "utf-8")
     return marker
-
-
-_LOOKED_BACK: Final = 8  # numbered folders
 
 
 class OutputFolder:
