@@ -38,8 +38,8 @@ class ModelFactory:
     `weights` are those of its parameters, `loss` what its outputs are compared with the data by, or `own_loss` in its
     place, `device` where it is trained. `brings_data` says that the data comes from the factory too, `checked` that the
     start of every trial has a checkup, which changes no number of its training, `at_once` how many are trained as one
-    ensemble, which changes numbers by rounding. `operations` are those that one example takes forward, None
-    where they are yet to be counted. `remembered` says that this was known from an earlier run: nothing can be made.
+    ensemble, which changes numbers by rounding. `remembered` says that this was known from an earlier run: nothing can
+    be made.
     """
 
     text: str
@@ -52,7 +52,6 @@ class ModelFactory:
     brings_data: bool = False
     checked: bool = True
     at_once: int = 1
-    operations: float | None = field(default=None, compare=False)
     own_loss: OwnLoss | None = None
     remembered: bool = field(default=False, compare=False)
 

@@ -9,14 +9,16 @@ from typing import Any, Final
 
 __all__ = ["ALONE", "blas_threads", "torch_threads"]
 
-ALONE: Final = 2e7
-"""Operations of a step up to which one thread is taken: half a millisecond of work, where a wait for a processor that
-another process holds takes as long."""
+ALONE: Final = 5e6
+"""Operations of a call up to which one thread is taken: a fifth of a millisecond of work. Two threads make that at most
+1.3 times as fast where nothing else runs, and many times as slow where each waits for a processor that others hold."""
 
 
 @contextmanager
 def torch_threads(operations: float) -> Iterator[None]:
-    """PyTorch's threads in the block: one where a step has few operations, else those that PyTorch has; put back after.
+    """PyTorch's threads in the block: one where a call has few operations, else those that PyTorch has; put back after.
+
+    Operations are the multiplications and additions of one product or convolution, after which its threads meet.
 
     The number is the process's, so that blocks on several threads at once see each other's.
     """

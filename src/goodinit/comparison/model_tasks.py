@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from goodinit.pytorch import Initialization
     from goodinit.pytorch.loop import Criterion, LoopRun
 
-__all__ = ["check_model", "model_of", "train_models", "work_of_step"]
+__all__ = ["check_model", "model_of", "train_models", "work_of_call"]
 
 
 def model_of(task: Task) -> tuple[nn.Module, Any]:
@@ -61,23 +61,21 @@ def train_models(batch: Batch, progress: Callable[[int], None] = lambda step: No
     apart = batch.task.schedule.early_stopping is not None  # each ends at a step of its own
     if len(batch.jobs) > 1 and batch.task.network.at_once > 1 and not apart:
         return _train_at_once(batch.task, batch.jobs, progress)
-    with torch_threads(work_of_step(batch.task)):
+    with torch_threads(work_of_call(batch.task)):
         return [_train(batch.task, job, progress) for job in batch.jobs]
 
 
-def work_of_step(task: Task) -> float:
-    """The multiplications and additions of a step of one model, forward and backward."""
-    factory: Any = task.network
-    operations = _operations(task) if factory.operations is None else factory.operations
+def work_of_call(task: Task) -> float:
+    """The multiplications and additions of a product or convolution of one model in a step, in the mean."""
     examples = len(task.data.X_train)
-    return float(3 * operations * min(task.schedule.batch_size or examples, examples))
+    return _operations(task) * min(task.schedule.batch_size or examples, examples)
 
 
 _counted: dict[str, float] = {}  # by the model's fingerprint
 
 
 def _operations(task: Task) -> float:
-    """Those that one example takes forward, counted once: what PyTorch counts with takes a while to import."""
+    """Those of one example, counted once: what PyTorch counts with takes a while to import."""
     from goodinit.pytorch.loop import operations_of
     from goodinit.pytorch.ready import shaped
 
@@ -125,7 +123,7 @@ def _train_at_once(task: Task, jobs: Sequence[Job], progress: Callable[[int], No
     examples = {
         seed: Examples(X, y, batches(len(X), schedule, KeyedStream(seed))) for seed, (X, y, _, _) in sets.items()
     }
-    with torch_threads(work_of_step(task) * len(models)):
+    with torch_threads(work_of_call(task) * len(models)):
         runs = train_ensemble(
             models,
             [job.seed for job in jobs],

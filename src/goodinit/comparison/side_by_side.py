@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Final
 
 from goodinit.comparison.batches import Batch
-from goodinit.comparison.model_tasks import work_of_step
+from goodinit.comparison.model_tasks import work_of_call
 from goodinit.results import Task, Trial
 from goodinit.streams import processors
 from goodinit.threads import ALONE
@@ -65,7 +65,7 @@ def places(task: Task, threads: int | None = None) -> int:
         return 1
     if any(name in sys.modules for name in THREADED):
         return 1
-    if threading.active_count() > 1 or multiprocessing.current_process().daemon or work_of_step(task) > ALONE:
+    if threading.active_count() > 1 or multiprocessing.current_process().daemon or work_of_call(task) > ALONE:
         return 1
     import torch
 

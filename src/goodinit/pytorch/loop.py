@@ -7,7 +7,7 @@ changes PyTorch's global random state: what a model draws while it trains, such 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from goodinit.errors import GoodinitError
 from goodinit.methods import Multipliers
@@ -142,16 +143,31 @@ def all_outputs(model: nn.Module, X: Tensor) -> Tensor:
 
 
 def operations_of(model: nn.Module, inputs: Tensor) -> float:
-    """Multiplications and additions that one example takes forward; at least two for each parameter.
+    """Multiplications and additions that a call of the forward pass takes for one example, in the mean over the calls.
 
-    PyTorch counts products, convolutions and attention; what a recurrent layer does is not among them.
+    Calls are what PyTorch counts, products, convolutions and attention. What a recurrent layer does is not among them:
+    at least two operations are counted for each parameter, and a call for each matrix.
     """
-    from torch.utils.flop_counter import FlopCounterMode
+    from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
-    counted = FlopCounterMode(display=False)
-    with untouched(model, inputs[:1]) as x, torch.no_grad(), counted:
+    counted, calls = FlopCounterMode(display=False), _Calls(flop_registry)
+    with untouched(model, inputs[:1]) as x, torch.no_grad(), counted, calls:
         model.eval()(x)
-    return float(max(counted.get_total_flops(), 2 * sum(parameter.numel() for parameter in model.parameters())))
+    parameters = list(model.parameters())
+    operations = max(counted.get_total_flops(), 2 * sum(each.numel() for each in parameters))
+    return operations / max(calls.made, sum(each.ndim > 1 for each in parameters), 1)
+
+
+class _Calls(TorchDispatchMode):
+    """Counts the calls of some operators."""
+
+    def __init__(self, of: Container[Any]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # PyTorch's
+        self.of, self.made = of, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.made += func._overloadpacket in self.of
+        return func(*args, **(kwargs or {}))
 
 
 def train_model(
