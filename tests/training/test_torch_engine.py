@@ -194,13 +194,14 @@ def wide(width, depth=3):
     return MLP((64, *[width] * (depth - 1), 10), activations.get("relu"), "cross_entropy")
 
 
-def test_auto_takes_torch_for_wide_networks_only(monkeypatch):
+def test_auto_takes_torch_for_wide_networks_on_a_gpu_only(monkeypatch):
     monkeypatch.setattr(engines.lanes, "available", lambda: True)
     monkeypatch.setattr(engines.torch_engine, "available", lambda: True)
     assert engines.choose(wide(8)) == "lanes"
     assert engines.choose(wide(1024)) == "lanes"
-    assert engines.choose(wide(2048)) == "torch"
+    assert engines.choose(wide(2048)) == "lanes"
     monkeypatch.setattr(engines.torch_engine, "has_gpu", lambda: True)
+    assert engines.choose(wide(8)) == "lanes"
     assert engines.choose(wide(1024)) == "torch"
     monkeypatch.setattr(engines.torch_engine, "available", lambda: False)
     assert engines.choose(wide(2048)) in ("lanes", "reference")

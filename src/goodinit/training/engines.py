@@ -24,19 +24,15 @@ EngineName = str
 """One of `ENGINES`."""
 
 # Time of lanes over that of torch for a step of one network (digits, ReLU, momentum), by number and width of hidden
-# layers and batch; processor time, the best of three turns, one thread each, on a shared AVX-512 server:
+# layers and batch; two cores with AVX-512 and nothing else at work, medians of three turns of 20 steps:
 #
-#   hidden layers x width   30x64  3x256  4x512  4x512  2x1024  2x1024  30x512  2x2048
-#   batch                     128    128    128  1,347     128   1,347     128     128
-#   weights                  124k   150k   824k   824k    1.1M    1.1M    7.6M    4.3M
-#   float32                   .29    .74    .96    .98     .83    1.13    1.04     2.7
-#   float64                   .36    .63    .71   1.09     .75    1.38     .71     1.5
-#
-# Of 8 networks of 3x256 at once it is .36.
-LANES_MOST_WEIGHTS: Final = 2_000_000
-"""The weights of one network up to which `auto` takes lanes, where it is built, and beyond which torch."""
+#   hidden layers x width   30x512  2x1024  4x1024  8x1024  2x2048  2x2048  4x2048  30x1024
+#   batch                      128   1,347     128     128     128   1,347     128      128
+#   weights                   7.6M    1.1M    3.2M    7.4M    4.3M    4.3M     13M      31M
+#   float32                    .93     .77     .91    1.03     .90     .71     .82     1.03
+#   float64                    .65     .94     .84     .84     .67     .98     .74      .84
 GPU_FROM_WEIGHTS: Final = 250_000
-"""The same where PyTorch has a GPU."""
+"""The weights of one network beyond which `auto` takes torch where PyTorch has a GPU; else lanes, where it is built."""
 
 _said: set[str] = set()
 
@@ -178,7 +174,7 @@ class Torch(_Complete):
         return torch_engine.KNOWN
 
     def rank(self, weights: int) -> float:
-        return 0 if weights > (GPU_FROM_WEIGHTS if torch_engine.has_gpu() else LANES_MOST_WEIGHTS) else 3
+        return 0 if weights > GPU_FROM_WEIGHTS and torch_engine.has_gpu() else 3
 
     def prepare(self) -> None:
         torch_engine.device()
@@ -209,10 +205,10 @@ def choose(
 ) -> EngineName:
     """The engine that `auto` stands for: the fastest of those that are there and can train the network so.
 
-    That is lanes where it is built, and torch, where it is installed, for networks of more than `LANES_MOST_WEIGHTS`
-    weights (`GPU_FROM_WEIGHTS` on a machine with a GPU), and for float32 where lanes is not built. An engine that lacks
-    the activation is passed over. Where none
-    is left, the reference trains, in float64. It is said once where training will be much slower, or not in float32.
+    That is lanes where it is built, and torch, where it is installed, for networks of more than `GPU_FROM_WEIGHTS`
+    weights on a machine with a GPU, and for float32 where lanes is not built. An engine that lacks the activation is
+    passed over. Where none is left, the reference trains, in float64. It is said once where training will be much
+    slower, or not in float32.
 
     >>> from goodinit import activations
     >>> choose(MLP((2, 10, 5, 1), activations.get("relu"), "binary_cross_entropy")) in ("lanes", "reference")
