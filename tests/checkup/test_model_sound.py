@@ -238,6 +238,32 @@ def test_gradients_that_are_small_inside_of_branches_alone_are_milder() -> None:
     assert severities == ["warning", "severe"]
 
 
+class Tokens(nn.Module):
+    """Branches over 1,000 tokens, then attention of one query, of which each token gets a thousandth."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(nn.Linear(32, 32) for _ in range(4))
+        self.values = nn.ModuleList(nn.Linear(32, 32) for _ in range(3))
+        self.gain, self.head = gain, nn.Linear(32, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for branch in self.branches:
+            x = x + self.gain * branch(x.relu())
+        found = [each(functional.layer_norm(x, (32,))).mean(1) for each in self.values]
+        return self.head(0.1 * torch.stack(found).sum(0) + x[:, 0])
+
+
+def test_gradients_that_are_small_behind_the_stream_alone_are_milder() -> None:
+    found = []
+    for gain in (0.5, 20.0):
+        torch.manual_seed(0)
+        given = torch.randn(4, 1000, 32), torch.arange(4)
+        findings = goodinit.check(Tokens(gain), *given, loss=CE, remedies=False).findings
+        found.append({each.code: each.severity for each in findings}.get("exploding-gradient"))
+    assert found == ["info", "severe"]
+
+
 def test_a_table_that_is_only_added_may_be_frozen() -> None:
     class Placed(nn.Module):
         def __init__(self, frozen: bool) -> None:

@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -132,7 +133,8 @@ def _run(job: Job, folder: Path, before: Callable[[], None], name: str) -> NoRet
     except BaseException:
         traceback.print_exc()
     finally:
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # the command has ended
+        with suppress(KeyboardInterrupt):  # the command has ended
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         sys.stderr.flush()
         os._exit(code)
 
