@@ -221,3 +221,20 @@ def test_ctrl_c_while_an_extension_is_imported_is_told(capsys: pytest.CaptureFix
     assert capsys.readouterr().err == "goodinit: stopped\n"
     with pytest.raises(ImportError):
         guarded(lambda: (_ for _ in ()).throw(ImportError("no such module")))
+
+
+def test_ctrl_c_while_a_library_writes_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Matplotlib closes a PDF that was hardly begun, and fails at that."""
+
+    def writing() -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            {}["pos"]
+
+    with pytest.raises(SystemExit) as end:
+        guarded(writing)
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "goodinit: stopped\n"
+    with pytest.raises(KeyError):
+        guarded(lambda: {}["pos"])

@@ -77,10 +77,6 @@ def guarded(command: Callable[[], object]) -> None:
         _end(_stopped, f"stopped; {stop}" if f"{stop}" else "stopped")
     except KeyboardInterrupt:  # before the command began: while its modules are imported
         _end(_stopped, "stopped")
-    except ImportError as error:  # of an extension that was stopped while it was imported
-        if not isinstance(error.__cause__, KeyboardInterrupt):
-            raise
-        _end(_stopped, "stopped")
     except BrokenPipeError:  # the reader, such as head, has seen enough
         _silence()
         sys.exit(0)
@@ -92,6 +88,17 @@ def guarded(command: Callable[[], object]) -> None:
         _end(2, f"{place}what was asked for is not whole ({error.strerror}); make room, or write elsewhere")
     except MemoryError as error:
         _end(2, f"there is not the memory for it ({error}); use less data or smaller layers")
+    except Exception as error:  # of an extension that was stopped while it was imported, of a file while it was closed
+        if not _from_stop(error):
+            raise
+        _end(_stopped, "stopped")
+
+
+def _from_stop(error: BaseException | None) -> bool:
+    """Whether the error came of Ctrl-C or SIGTERM, or while something tidied up after one."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _terminate(*_: object) -> None:
