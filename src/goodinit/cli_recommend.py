@@ -48,6 +48,9 @@ def recommend(
     steps: Annotated[int | None, typer.Option(metavar="N", parser=integer, help="Of a full training.")] = None,
     batch_size: Annotated[int | None, typer.Option(metavar="N", parser=integer, help="Examples a step.")] = None,
     device: Annotated[str | None, typer.Option(metavar="NAME", help="cpu or cuda.")] = None,
+    ensemble: Annotated[
+        int | None, typer.Option(metavar="N", parser=integer, help="Models trained at once as stacked arrays.")
+    ] = None,
     criterion: Annotated[
         str, typer.Option(metavar="NAME", help="validation_loss, validation_score, final_loss or area.")
     ] = "validation_loss",
@@ -91,6 +94,7 @@ def recommend(
                 steps=steps,
                 batch_size=batch_size,
                 device=device,
+                ensemble=ensemble,
                 criterion=criterion,
                 seeds=seeds,
                 study=study,

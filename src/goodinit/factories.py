@@ -37,8 +37,8 @@ class ModelFactory:
     `text` is how it is called, `fingerprint` a hash of its source and its parts: a changed model is another one.
     `weights` are those of its parameters, `loss` what its outputs are compared with the data by, or `own_loss` in its
     place, `device` where it is trained. `brings_data` says that the data comes from the factory too, `checked` that the
-    start of every trial has a checkup, which changes no number of its training, `at_once` how many are trained as one
-    ensemble, which changes numbers by rounding. `remembered` says that this was known from an earlier run: nothing can
+    start of every trial has a checkup, which changes no number of its training, `ensemble` how many are trained as one,
+    which changes numbers by rounding. `remembered` says that this was known from an earlier run: nothing can
     be made.
     """
 
@@ -51,7 +51,7 @@ class ModelFactory:
     device: str = "cpu"
     brings_data: bool = False
     checked: bool = True
-    at_once: int = 1
+    ensemble: int = 1
     own_loss: OwnLoss | None = None
     remembered: bool = field(default=False, compare=False)
 

@@ -75,7 +75,7 @@ class MLP:
     own_start: ClassVar[bool] = False
     engines: ClassVar[bool] = True
     together: ClassVar[bool] = True
-    at_once: ClassVar[int] = 1
+    ensemble: ClassVar[int] = 1
     keeps_parameters: ClassVar[bool] = True
     remembered: ClassVar[bool] = False
 

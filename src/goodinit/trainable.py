@@ -45,7 +45,7 @@ class Trainable(Protocol):
 
     `kind` chooses what trains it and which options of `compare` it has. `brings_data` says that the data comes with it,
     `own_start` that it has a start of its own (`default`), `engines` that any engine of the registry may train it,
-    `together` that several are trained as one ensemble, `at_once` how many where they are models, `keeps_parameters`
+    `together` that several are trained as one ensemble, `ensemble` how many where a person says so, `keeps_parameters`
     that the trained parameters are kept, so that what was learned can be drawn, `remembered` that all this is known
     from an earlier run, and nothing can be trained.
     """
@@ -118,7 +118,7 @@ class Trainable(Protocol):
     def together(self) -> bool: ...  # noqa: D102
 
     @property
-    def at_once(self) -> int: ...  # noqa: D102
+    def ensemble(self) -> int: ...  # noqa: D102
 
     @property
     def keeps_parameters(self) -> bool: ...  # noqa: D102

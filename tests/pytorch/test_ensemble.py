@@ -22,7 +22,7 @@ def a_task(name, **changes):
 
 
 def alone(task):
-    return replace(task, network=replace(task.network, at_once=1))
+    return replace(task, network=replace(task.network, ensemble=1))
 
 
 @pytest.mark.parametrize(

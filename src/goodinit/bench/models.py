@@ -118,6 +118,7 @@ def contestants(task: ModelProblem, *, compiles: bool) -> dict[str, tuple[Traine
     """
     found: dict[str, tuple[TrainerKind, CurvesOf]] = {
         "goodinit compare": ("goodinit", partial(_compare, task)),
+        f"goodinit compare, ensembles of {task.trials}": ("goodinit", partial(_compare, task, task.trials)),
         "plain loop": ("loop", partial(_plain, task, lambda model: model)),
         f"torch.func vmap ({task.trials})": ("peer", partial(_together, task)),
     }
@@ -140,7 +141,7 @@ def model_contest(
     able = contestants(task, compiles=compiles)
     short = contestants(replace(task, trials=2, steps=min(steps, 60)), compiles=compiles)  # before rounding grows
     expected, absent = short["plain loop"][1](), {}
-    for contestant, (_, work) in short.items():
+    for contestant, (_, work) in zip(list(able), short.values(), strict=True):
         away = float(np.max(np.abs(work() / expected - 1)))  # and compiled before the clock counts
         if not away <= _AGREE:
             absent[contestant] = f"its losses differ from the plain loop's by {away:.1e}: it computes something else"
@@ -150,11 +151,12 @@ def model_contest(
     return Contest(title, "trials/s", entries, absent=absent)
 
 
-def _compare(task: ModelProblem) -> Curves:
+def _compare(task: ModelProblem, ensemble: int = 1) -> Curves:
     schedule = task.schedule
     result = compare(
         "default",
         model=lambda: (task.make(), task.data),
+        ensemble=ensemble,
         seeds=list(range(task.trials)),
         steps=schedule.steps,
         batch_size=schedule.batch_size,

@@ -31,7 +31,7 @@ def batched(study: Study, jobs: Iterable[Job]) -> list[Batch]:
     groups: dict[Any, list[Job]] = {}
     for job in jobs:
         task = study.task_of(job)
-        shared = task.network.at_once > 1 or (not task.source.varies and task.schedule.batch_size is None)
+        shared = task.network.ensemble > 1 or (not task.source.varies and task.schedule.batch_size is None)
         groups.setdefault((job.task, job.phase, None if shared else job.seed), []).append(job)
     batches = []
     for group in groups.values():
@@ -44,7 +44,7 @@ def batched(study: Study, jobs: Iterable[Job]) -> list[Batch]:
 def _largest(task: Task) -> int:
     """How many networks of a task make a batch, or models, which are one where each is trained by itself."""
     if not task.network.together:
-        return task.network.at_once
+        return task.network.ensemble
     wanted = max(FULL, int(BATCH_WORK / operations(task)) // FULL * FULL)
     return max(1, min(wanted, BATCH_NUMBERS // task.network.size))
 

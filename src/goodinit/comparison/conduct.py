@@ -173,5 +173,5 @@ def _check_mixed(engine: EngineName, study: Study, store: Store, jobs: Sequence[
     stored = [trial for phase in ("evaluation", "tuning") for trial in store.trials(phase, parameters=False)]
     for place in {job.task for job in jobs}:
         task = study.tasks[place]
-        here = origin_of(engine_of(task, engine))
+        here = origin_of(task, engine_of(task, engine))
         check_mixed(task.name, [trial for trial in stored if trial.task == task.name and not trial.failure], here)

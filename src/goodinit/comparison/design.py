@@ -13,7 +13,7 @@ import numpy as np
 from goodinit import activations
 from goodinit.activations import Activation
 from goodinit.comparison.model_factories import own_data, read_factory
-from goodinit.comparison.model_tasks import check_model
+from goodinit.comparison.model_tasks import check_ensemble, check_model
 from goodinit.comparison.own_losses import NamedLoss, find_loss, tried
 from goodinit.comparison.own_starts import read_start
 from goodinit.comparison.remembered import known_factory
@@ -212,6 +212,12 @@ def _task(given: str | Mapping[str, Any], options: Mapping[str, Any]) -> Task:
             raise unknown_name("option", name_, known)
     if changes.get("model") is not None:
         return _made_model(name, base, changes)
+    for option in task_options():
+        if option.of == "model" and changes.get(option.name) not in (None, option.usual):
+            raise GoodinitError(
+                f"{option.name}={shown(changes[option.name])} goes with a model of your own; goodinit's networks "
+                "are trained as ensembles, where the engine runs"
+            )
     return _made(name, base, {**_classic(), **TASKS[base], **changes}, varied=bool(changes))
 
 
@@ -248,9 +254,13 @@ def _made_model(name: str | None, base: str, changes: Mapping[str, Any]) -> Task
         factory = read_factory(options["model"], source.dataset(0), device, own)
     else:
         factory = known_factory(options["model"], source, device)
-    factory = replace(factory, brings_data=given is None)
+    OPTIONS["ensemble"].check(options["ensemble"])
+    factory = replace(factory, brings_data=given is None, ensemble=options["ensemble"])
     source = replace(source, validated=schedule.early_stopping is not None)
-    return Task(str(name or factory.text), source, factory, schedule, "keyed", cast(Dtype, factory.dtype))
+    task = Task(str(name or factory.text), source, factory, schedule, "keyed", cast(Dtype, factory.dtype))
+    if factory.ensemble > 1 and not factory.remembered:
+        check_ensemble(task)
+    return task
 
 
 def _made(name: str | None, base: str, options: Mapping[str, Any], *, varied: bool) -> Task:

@@ -90,7 +90,7 @@ class LocalExecutor:
             yield batch, trials
 
     def _places(self, batch: Batch) -> int:
-        return places(batch.task, self.threads) if self.pace.pays(batch.task) else 1
+        return places(batch.task, self.threads) if self.pace.pays(batch) else 1
 
     def train(self, batch: Batch, progress: Callable[[int], None] = lambda step: None) -> list[Trial]:
         """The batch's trials; a batch that fails is halved until the job that fails is alone."""
@@ -104,7 +104,7 @@ class LocalExecutor:
                     threads=self.threads,
                     progress=progress,
                 )
-            origin = origin_of(engine_of(batch.task, self.engine), self.time_limit)
+            origin = origin_of(batch.task, engine_of(batch.task, self.engine), self.time_limit)
             return [replace(trial, origin=origin) for trial in trials]
         except GoodinitError:  # a value that cannot be used, which the person must hear of
             raise

@@ -17,6 +17,7 @@ from goodinit.comparison.model_factories import SHOWN, inputs_of, made_model
 from goodinit.comparison.outcome import finished, has_diverged, stopped
 from goodinit.comparison.starts import MEASURED
 from goodinit.datasets import Dataset
+from goodinit.errors import GoodinitError
 from goodinit.methods import Start, as_method
 from goodinit.results import Finding, Job, Task, Trial
 from goodinit.streams import KeyedStream
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from goodinit.pytorch import Initialization
     from goodinit.pytorch.loop import Criterion, LoopRun
 
-__all__ = ["check_model", "model_of", "train_models", "work_of_call"]
+__all__ = ["check_ensemble", "check_model", "model_of", "train_models", "work_of_call"]
 
 
 def model_of(task: Task) -> tuple[nn.Module, Any]:
@@ -58,11 +59,34 @@ def check_model(task: Task, chosen: Sequence[Start], *, measured: bool = False) 
 
 def train_models(batch: Batch, progress: Callable[[int], None] = lambda step: None) -> list[Trial]:
     """The trials of a batch's jobs: one model after the other, or as one ensemble where their task has it so."""
-    apart = batch.task.schedule.early_stopping is not None  # each ends at a step of its own
-    if len(batch.jobs) > 1 and batch.task.network.at_once > 1 and not apart:
-        return _train_at_once(batch.task, batch.jobs, progress)
+    if batch.task.network.ensemble > 1:
+        return _train_ensemble(batch.task, batch.jobs, progress)
     with torch_threads(work_of_call(batch.task)):
         return [_train(batch.task, job, progress) for job in batch.jobs]
+
+
+def check_ensemble(task: Task) -> None:
+    """Refuse models that cannot be trained as an ensemble, by a step of two, and training that ends where each would.
+
+    Raises GoodinitError.
+    """
+    factory: Any = task.network
+    if task.schedule.early_stopping is not None:
+        raise GoodinitError(
+            f"ensemble {factory.ensemble}: the models of one end together, and early stopping ends each at a step of "
+            "its own; leave out one of the two"
+        )
+    schedule = replace(task.schedule, steps=1, warmup=0, record_every=1)
+    short = replace(task, schedule=schedule, network=factory.unchecked())
+    two = tuple(Job(0, as_method("default"), schedule.learning_rate, seed) for seed in (0, 1))
+    try:
+        train_models(Batch(short, two))
+    except (RuntimeError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise GoodinitError(
+            f"ensemble {factory.ensemble}: {factory.text} cannot be trained as stacked arrays ({reason}); without the "
+            "option each model is trained by itself"
+        ) from error
 
 
 def work_of_call(task: Task) -> float:
@@ -105,7 +129,7 @@ def _train(task: Task, job: Job, progress: Callable[[int], None]) -> Trial:
     return _run(task, job, data, model, shown, done, progress)
 
 
-def _train_at_once(task: Task, jobs: Sequence[Job], progress: Callable[[int], None]) -> list[Trial]:
+def _train_ensemble(task: Task, jobs: Sequence[Job], progress: Callable[[int], None]) -> list[Trial]:
     """The trials of jobs as an ensemble; what differs only in its learning rate is started once."""
 
     from goodinit.pytorch.ensemble import Examples, train_ensemble

@@ -8,17 +8,18 @@ from functools import lru_cache
 from importlib import metadata
 
 from goodinit.errors import GoodinitError
-from goodinit.results import Origin, Trial
+from goodinit.results import Origin, Task, Trial
 from goodinit.training import Engine
 
 __all__ = ["check_mixed", "mixture", "origin_of"]
 
 
-def origin_of(engine: Engine, time_limit: float | None = None) -> Origin:
-    """What a trial that this engine trains here is kept with."""
+def origin_of(task: Task, engine: Engine, time_limit: float | None = None) -> Origin:
+    """What a trial of the task that this engine trains here is kept with."""
     packages = tuple((name, _version(name)) for name in ("numpy", *engine.packages))
     processor = f"{platform.machine()}, {engine.instructions()}"
-    return Origin(engine.name, _version("goodinit"), packages, processor, time_limit)
+    name = "torch.func" if task.network.ensemble > 1 else engine.name
+    return Origin(name, _version("goodinit"), packages, processor, time_limit)
 
 
 @lru_cache(maxsize=32)

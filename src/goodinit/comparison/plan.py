@@ -77,7 +77,7 @@ def estimate(
         if not jobs:
             continue
         first = sum(job.seed == study.seeds[0] and job.phase == "evaluation" for job in jobs)
-        sample = _sample(study, task, jobs) if task.network.engines else (jobs[0],)
+        sample = _sample(study, task, jobs)
         first = first if task.network.engines else 0  # models have no perturbations
         pace = measured_time(task, sample, engine)
         each = None if pace is None else pace.trial(task)
@@ -96,8 +96,10 @@ def missing_jobs(study: Study, tuned: Collection[Trial], stored: Collection[str]
 
 
 def _sample(study: Study, task: Task, jobs: list[Job]) -> tuple[Job, ...]:
-    """Some jobs of the largest batch."""
+    """Some jobs of the largest batch; all of it where models are trained as one, or each by itself."""
     largest = max(batched(study, jobs), key=lambda batch: len(batch.jobs)).jobs
+    if not task.network.engines:
+        return largest
     examples = min(task.schedule.batch_size or len(task.data.y_train), len(task.data.y_train))
     work = 6.0 * sum(weight.size for weight in task.mlp.weights) * examples
     return largest[: max(1, min(SAMPLE, int(SAMPLE_WORK / work)))]
@@ -121,7 +123,7 @@ def measured_time(task: Task, sample: Sequence[Job], engine: EngineName = "auto"
     """The pace at which the sample's jobs are trained here, by training some of their steps; None where that fails."""
     if task.network.engines:
         return _pace_of_networks(Batch(task, tuple(sample)), engine)
-    return _pace_of_models(task, sample[0])
+    return _pace_of_models(task, sample)
 
 
 def _pace_of_networks(batch: Batch, engine: EngineName) -> TrialTime | None:
@@ -157,13 +159,13 @@ def _pace_of_networks(batch: Batch, engine: EngineName) -> TrialTime | None:
     return TrialTime(float(drawing + measures + once / len(jobs)), float(each_step / len(jobs)))
 
 
-def _pace_of_models(task: Task, job: Job) -> TrialTime | None:
+def _pace_of_models(task: Task, jobs: Sequence[Job]) -> TrialTime | None:
     schedule = task.schedule
 
     def run(steps: int) -> float:
         short = replace(task, schedule=replace(schedule, steps=steps, record_every=steps))
         began = time.perf_counter()
-        train_models(Batch(short, (job,)))
+        train_models(Batch(short, tuple(jobs)))
         return time.perf_counter() - began
 
     try:
@@ -177,7 +179,7 @@ def _pace_of_models(task: Task, job: Job) -> TrialTime | None:
             taken = run(steps)
     except (ArithmeticError, MemoryError, RuntimeError, ValueError):  # the run itself will say what is wrong
         return None
-    return TrialTime(once, max(taken - once, 0.0) / max(steps - 1, 1))
+    return TrialTime(once / len(jobs), max(taken - once, 0.0) / max(steps - 1, 1) / len(jobs))
 
 
 def _time(seconds: float | None) -> str:

@@ -39,6 +39,7 @@ def compare(
     tasks: str | Sequence[str | Mapping[str, Any]] = "classic",
     model: str | Callable[[], Any] | None = None,
     device: str | None = None,
+    ensemble: int | None = None,
     data: str | Path | CsvText | Dataset | None = None,
     target: str | None = None,
     standardize: bool | None = None,
@@ -88,6 +89,8 @@ def compare(
             (model, data), as the function itself, `MODULE:FUNCTION` or `file.py:FUNCTION`. An initialization may then
             be `default`, the model's own start.
         device: where models are trained: cpu, or one GPU such as cuda.
+        ensemble: models that are trained at once as stacked arrays, by `torch.func.vmap`: faster where a model is
+            small, with the same numbers but for rounding. Not for recurrent layers, dropout, or early stopping.
         data: a built-in data set (`goodinit.datasets.names()`), with options as in `moons(noise=0.3, points=600)`, the
             path of a CSV or NPZ file, a CSV's text, or a Dataset.
         target: a CSV's column of labels or targets, or an NPZ's array of them.

@@ -37,31 +37,31 @@ Train = Callable[[Batch, Callable[[int], None]], list[Trial]]
 
 
 class TrialPace:
-    """How long a trial of each task takes, by the task's name."""
+    """How long a batch of models takes, of one or of an ensemble, by its task's name."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
 
     def note(self, task: Task, seconds: float) -> None:
-        """That a trial took so long."""
+        """That a batch took so long."""
         self._seconds[task.name] = seconds
 
-    def pays(self, task: Task) -> bool:
-        """Whether a trial is long enough to be trained in a process of its own."""
-        return self._seconds.get(task.name, LEAST * task.schedule.steps) > PAYS
+    def pays(self, batch: Batch) -> bool:
+        """Whether a batch is long enough to be trained in a process of its own."""
+        return self._seconds.get(batch.task.name, LEAST * batch.task.schedule.steps * len(batch.jobs)) > PAYS
 
     def load(self, task: Task) -> int:
-        """The trials for one process: one where none was seen yet."""
+        """The batches for one process: one where none was seen yet."""
         return max(1, math.ceil(LOAD / self._seconds.get(task.name, LOAD)))
 
 
 def places(task: Task, threads: int | None = None) -> int:
-    """How many models of a task can be trained side by side: as many as PyTorch has threads, where one needs only one.
+    """How many batches of models can be trained side by side: as many as PyTorch has threads, where one needs only one.
 
     One where a process cannot be forked safely: beside other threads, of Python or of libraries that are known to have
     some, or where PyTorch has a GPU's.
     """
-    if task.network.engines or task.network.at_once > 1 or sys.platform != "linux":
+    if task.network.engines or sys.platform != "linux":
         return 1
     if any(name in sys.modules for name in THREADED):
         return 1

@@ -59,6 +59,19 @@ TRAINED: Final = (
         meaning="where models are trained; `cuda` is a GPU",
     ),
     Option(
+        "ensemble",
+        "integer",
+        "task",
+        "Models trained at once as stacked arrays (1: each by itself).",
+        "N",
+        usual=1,
+        of="model",
+        bounds=Bounds("an integer from 1 to 1000", 1, 1000),
+        default_text="`1`",
+        meaning="models that are trained at once as stacked arrays, by `torch.func.vmap`: faster where a model is "
+        "small, the same numbers but for rounding; not of recurrent layers, dropout, or `--early-stopping`",
+    ),
+    Option(
         "data",
         "text",
         "task",

@@ -21,11 +21,9 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from goodinit.methods import Multipliers
-from goodinit.pytorch.loop import Criterion, LoopRun, outputs_of
+from goodinit.pytorch.loop import Criterion, LoopRun, all_outputs, outputs_of
 
 __all__ = ["STACKED", "Examples", "train_ensemble"]
-
-_ROWS: Final = 2**15  # outputs measured at a time, over all models
 
 
 class _Update(Protocol):
@@ -136,7 +134,7 @@ def train_ensemble(
     often = max(1, steps // 100)
 
     def record(step: int) -> Tensor:
-        outputs = ensemble.outputs(X, place)
+        outputs = ensemble.outputs(X, place.tolist())
         values = _losses(kind, outputs, targets[place])
         finite = values.isfinite() & ensemble.finite()
         for at, (value, whole) in enumerate(zip(values.tolist(), finite.tolist(), strict=True)):
@@ -195,11 +193,6 @@ class _Ensemble:
     def _column(row: Sequence[float], like: Tensor) -> Tensor:
         return torch.tensor(row, dtype=like.dtype, device=like.device).reshape(-1, *(1,) * (like.dim() - 1))
 
-    def _all(self, X: Tensor) -> Tensor:
-        with sdpa_kernel(SDPBackend.MATH):  # the other kernels of attention would run the models one after the other
-            outputs: Tensor = self.run(self.parameters, self.buffers, X)
-        return outputs
-
     def _one(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], X: Tensor) -> Tensor:
         return outputs_of(_Called(self.base, {**parameters, **buffers}), X)
 
@@ -208,7 +201,9 @@ class _Ensemble:
     ) -> None:
         """One step of every model, whose rates are multiplied by the factor, and gradients clipped."""
         self.base.train()
-        loss = _losses(kind, self._all(X), targets).sum()
+        with sdpa_kernel(SDPBackend.MATH):  # the other kernels of attention would run the models one after the other
+            outputs = self.run(self.parameters, self.buffers, X)
+        loss = _losses(kind, outputs, targets).sum()
         values = [self.parameters[name] for name in self.trained]
         grads: Sequence[Tensor | None] = torch.autograd.grad(loss, values, allow_unused=True)
         with torch.no_grad():
@@ -222,12 +217,13 @@ class _Ensemble:
                     self.update(name, value, grad, step, own)
 
     @torch.no_grad()
-    def outputs(self, X: Tensor, place: Tensor) -> Tensor:
-        """Those of every model in evaluation mode for the inputs at its place: (models, examples, outputs)."""
-        self.base.eval()
-        size = max(1, _ROWS // len(self.models))
-        parts = [self._all(X[:, at : at + size][place]) for at in range(0, X.shape[1], size)]
-        return torch.cat(parts, dim=1)
+    def outputs(self, X: Tensor, place: Sequence[int]) -> Tensor:
+        """Those of every model in evaluation mode for the inputs at its place: (models, examples, outputs).
+
+        One model after the other: of as many examples that takes as long as all at once, or half of it.
+        """
+        self.put_back()
+        return torch.stack([all_outputs(model, X[at]) for model, at in zip(self.models, place, strict=True)])
 
     @torch.no_grad()
     def finite(self) -> Tensor:

@@ -50,6 +50,7 @@ def recommend(
     steps: int | None = None,
     batch_size: int | None = None,
     device: str | None = None,
+    ensemble: int | None = None,
     criterion: str = "validation_loss",
     seeds: int = 50,
     study: str | Path | None = None,
@@ -79,7 +80,7 @@ def recommend(
         candidates: the initializations; None takes those worth trying on the model.
         baseline: the start that others are held against: for a model its own, `default`; for a network `he_normal`.
         learning_rates: those of every start; None takes seven, half a power of ten apart.
-        optimizer, batch_size, device: as for `compare`: for a model adam, 64 and the CPU.
+        optimizer, batch_size, device, ensemble: as for `compare`: for a model adam, 64, the CPU, and each by itself.
         steps: of a full training; None takes the usual number (1000 for a model), or as many as the time allows.
         criterion: what decides: `validation_loss`, `validation_score`, or of the training `final_loss` or `area`.
         seeds: of the finals, at most.
@@ -115,6 +116,7 @@ def recommend(
         "steps": steps,
         "batch_size": batch_size,
         "device": device,
+        "ensemble": ensemble,
     }
     given = RaceRequest(make, data, options, criterion)
     task, chosen = task_of(given, baseline)
@@ -189,7 +191,9 @@ class _Race:
         return Study((), self.starts, (), (0,))
 
     def _pace(self, engine: EngineName) -> TrialTime | None:
-        jobs = [Job(0, self.own, self.rates[0], seed) for seed in range(16 if self.task.network.together else 1)]
+        network = self.task.network
+        count = 16 if network.together else network.ensemble
+        jobs = [Job(0, self.own, self.rates[0], seed) for seed in range(count)]
         return measured_time(of_steps(self.task, self.task.schedule.steps, self.given.criterion), jobs, engine)
 
     def _plan(self, pace: TrialTime | None) -> tuple[RacePlan, int]:

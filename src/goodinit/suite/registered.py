@@ -62,8 +62,8 @@ class Registered:
             batch_size=self.batch_size,
             record_every=self.steps,
         ).tasks[0]
-        at_once = 1 if self.model["kind"] in ALONE else AT_ONCE
-        return replace(task, network=replace(cast(ModelFactory, task.network), checked=False, at_once=at_once))
+        ensemble = 1 if self.model["kind"] in ALONE else AT_ONCE
+        return replace(task, network=replace(cast(ModelFactory, task.network), checked=False, ensemble=ensemble))
 
     def _factory(self, data: Any, options: Mapping[str, Any]) -> Callable[[], Any]:
         from goodinit.suite.models import build
