@@ -46,6 +46,31 @@ def test_a_start_that_is_better_is_found_with_its_evidence(found):
     assert f"{found.learning_rate:g}" in found.code
 
 
+def test_what_is_left_goes_to_the_rates_of_the_start_that_is_recommended(found):
+    """All are trained on the same seeds, the lowest median is taken, and the budget holds."""
+    assert len(found.rates) > 1
+    assert found.finals[1].learning_rate in [each.learning_rate for each in found.rates]
+    assert len({len(each.values) for each in found.rates}) == 1
+    assert len(found.rates[0].values) >= len(found.seeds)
+    best = min(found.rates, key=lambda each: np.median(each.values))
+    assert found.learning_rate == best.learning_rate
+    assert best.median == np.median(best.values)
+    assert found.trainings <= QUICK["budget"] + 1
+    taken = f"{found.learning_rate:g} has the lowest median on" in found.answer
+    assert taken == (found.learning_rate != found.finals[1].learning_rate)
+    assert f"rates: of glorot_normal on {len(found.rates[0].values)} fresh seeds" in str(found)
+
+
+def test_the_rates_of_a_baseline_that_is_kept_get_more_seeds_than_the_finals():
+    few = race(candidates=[Further(std=0.4)], baseline="normal(std=0.4)", budget=60)
+    more = race(candidates=[Further(std=0.4)], baseline="normal(std=0.4)", budget=400)
+    assert more.verdict == "keep"
+    assert len(more.rates[0].values) == 50
+    assert len(few.rates[0].values) < 50
+    best = min(more.rates, key=lambda each: each.median)
+    assert (more.learning_rate, more.initialization) == (best.learning_rate, "normal(std=0.4)")
+
+
 def test_a_start_with_a_severe_finding_is_not_raced_and_the_finding_is_the_reason(found):
     (dropped,) = found.dropped
     assert (dropped.initialization, dropped.code) == ("zeros", "identical-units")

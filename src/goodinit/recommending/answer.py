@@ -8,7 +8,7 @@ from typing import Final
 
 from goodinit.methods import Start
 from goodinit.recommending.outcome import Recommendation
-from goodinit.recommending.records import Dropped, FinalResult, RaceVerdict, RungResult
+from goodinit.recommending.records import Dropped, FinalResult, RaceVerdict, RateResult, RungResult
 from goodinit.results import Task
 from goodinit.wording import count, duration, listed
 
@@ -37,6 +37,7 @@ def answered(
     rungs: Sequence[RungResult],
     finals: Sequence[FinalResult],
     seeds: Sequence[int],
+    rates: Sequence[RateResult],
     *,
     cautions: Sequence[str],
     stopped: bool,
@@ -51,6 +52,8 @@ def answered(
     chosen = min(better, key=lambda each: each.median) if better else None
     complete = not stopped and len(seeds) >= min(_FEWEST, len(seeds) + 1) and len(seeds) > 0
     name, rate = _taken(task, base, chosen, rungs, finals)
+    if rates and len(rates[0].values) >= _FEWEST:
+        rate = min(rates, key=lambda each: (each.median, each.learning_rate != rate)).learning_rate
     verdict: RaceVerdict = "better" if chosen is not None else "keep"
     full = task.schedule.steps
     trained = {
@@ -78,17 +81,19 @@ def answered(
         verdict=verdict,
         initialization=name,
         learning_rate=rate,
-        answer=_answer(task, base, chosen, better, finals, len(seeds), rate, stopped, criterion),
+        answer=_answer(task, base, chosen, better, finals, len(seeds), rate, stopped, criterion)
+        + _other_rate(chosen, rates, rate, criterion),
         further=_further(base, chosen, finals, len(seeds), seconds, stopped),
         cautions=tuple(said),
         code=_code(task, name, rate, called),
         dropped=tuple(dropped),
         rungs=tuple(rungs),
         finals=tuple(finals),
+        rates=tuple(rates),
         seeds=tuple(seeds),
         complete=complete,
         stopped=stopped,
-        trainings=spent + sum(len(each.values) for each in finals),
+        trainings=spent + sum(len(each.values) for each in finals) + _further_trainings(name, rates, finals),
         seconds=seconds,
     )
 
@@ -148,6 +153,24 @@ def _answer(
     return _begun(begun, f"none of {others} is separable from {base} on {on}: {keep}")
 
 
+def _other_rate(chosen: FinalResult | None, rates: Sequence[RateResult], rate: float, criterion: str) -> str:
+    """That another rate than the one that was told better is recommended."""
+    if chosen is None or chosen.learning_rate == rate:
+        return ""
+    place = {each.learning_rate: each for each in rates}
+    told, taken = (_number(place[each], criterion) for each in (chosen.learning_rate, rate))
+    return (
+        f". Of its rates {rate:g} has the lowest median on {count(len(rates[0].values), 'seed')}, {taken} against "
+        f"{told}: take that one"
+    )
+
+
+def _further_trainings(name: str, rates: Sequence[RateResult], finals: Sequence[FinalResult]) -> int:
+    """The trainings of the rates that are not those of the finals."""
+    known = {each.learning_rate: len(each.values) for each in finals if each.initialization == name}
+    return sum(max(0, len(each.values) - known.get(each.learning_rate, 0)) for each in rates)
+
+
 def _begun(begun: str, sentence: str) -> str:
     return begun + sentence if begun else sentence[0].upper() + sentence[1:]
 
@@ -157,7 +180,7 @@ def _own(finals: Sequence[FinalResult]) -> FinalResult:
     return min((each for each in finals if each.share is None), key=lambda each: (each.median, 0.0))
 
 
-def _number(found: FinalResult, criterion: str) -> str:
+def _number(found: FinalResult | RateResult, criterion: str) -> str:
     value = -found.median if criterion == "validation_score" else found.median
     return f"{value:.4g}" if math.isfinite(value) else "of runs that diverged"
 

@@ -113,20 +113,27 @@ class SuccessiveHalving:
         )
         return RungResult(self.study.tasks[rung.task].schedule.steps, judged[0][2], standings)
 
+    def best_of(self, start: Start, finished: Finished, most: int) -> tuple[Arm, ...]:
+        """The start at the best of its rates, of those that the last rung has trained."""
+        own = [arm for arm, value, *_ in self._last(finished) if math.isfinite(value)]
+        return tuple(arm for arm in own if arm.key[0] == str(start))[:most]
+
     def finalists(self, finished: Finished, most: int, rates: int = 1) -> tuple[Arm, ...]:
         """The baseline at its best rate, the best other starts at theirs, the baseline at the next of its best `rates`.
 
         Any of those may be its best in truth. Starts that always fail are left out.
         """
-        arms: tuple[Arm, ...] = self.arms
-        judged: list[_Judged] = []
+        own, *others = self._leaders(self._last(finished), most)
+        near = self.best_of(own.start, finished, rates)
+        return (own, *others, *[arm for arm in near if arm != own][: rates - 1])
+
+    def _last(self, finished: Finished) -> list[_Judged]:
+        """The arms of the last rung that has any, with those that were tried beside them, best first."""
+        arms, judged = self.arms, list[_Judged]()
         for rung in self.rungs:
             judged = self._judged(rung, arms, finished) or judged
             arms = self._kept(rung, judged)
-        refined = self._refined(judged, finished)
-        own, *others = self._leaders(refined, most)
-        near = [arm for arm, value, *_ in refined if arm.key[0] == self.baseline and math.isfinite(value)]
-        return (own, *others, *[arm for arm in near if arm != own][: rates - 1])
+        return self._refined(judged, finished)
 
     def _leaders(self, judged: Sequence[_Judged], most: int | None = None) -> tuple[Arm, ...]:
         """The baseline at its best rate, then the best other starts at theirs, as many as the last rung is sure of."""

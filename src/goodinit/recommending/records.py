@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from goodinit.jsonable import json_fields
 
-__all__ = ["Dropped", "FinalResult", "RaceFacts", "RaceVerdict", "RungResult", "Standing"]
+__all__ = ["Dropped", "FinalResult", "RaceFacts", "RaceVerdict", "RateResult", "RungResult", "Standing"]
 
 RaceVerdict = Literal["better", "keep"]
 
@@ -92,14 +92,28 @@ class FinalResult:
 
 
 @dataclass(frozen=True)
+class RateResult:
+    """The recommended start at one rate: the criterion on each fresh seed that all its rates had, and the median."""
+
+    learning_rate: float
+    values: tuple[float, ...]
+    median: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return json_fields(self)
+
+
+@dataclass(frozen=True)
 class RaceFacts:
     """A race from its beginning to its answer.
 
     `task` has the facts of what was trained, `baseline` is the start that others are held against, `criterion` what
     decides. `verdict` is `better` where a start was told from the baseline at the whole race's 5 %, else `keep`.
-    `initialization` and `learning_rate` are what is recommended. `complete` says that the race came to its end;
-    without, they are the best so far, and `stopped` that it was Ctrl-C that ended it. `trainings` is what the race has
-    cost, in full trainings, and `seconds` about what one takes here, None where that was not measured.
+    `initialization` and `learning_rate` are what is recommended, `rates` what the finals' seeds say of its rates.
+    `complete` says that the race came to its end; without, they are the best so far, and `stopped` that it was Ctrl-C
+    that ended it. `trainings` is what the race has cost, in full trainings, and `seconds` about what one takes here,
+    None where that was not measured.
     """
 
     name: str
@@ -117,6 +131,7 @@ class RaceFacts:
     dropped: tuple[Dropped, ...]
     rungs: tuple[RungResult, ...]
     finals: tuple[FinalResult, ...]
+    rates: tuple[RateResult, ...]
     seeds: tuple[int, ...]
     complete: bool
     stopped: bool

@@ -21,6 +21,7 @@ from goodinit.recommending.given import RATES, RaceRequest, of_steps, race_study
 from goodinit.recommending.outcome import Recommendation
 from goodinit.recommending.plan import RacePlan, TooSmallError, make_plan, read_budget, shorter
 from goodinit.recommending.policies import Arm, Finals, Rung, SuccessiveHalving
+from goodinit.recommending.rates import RateStage
 from goodinit.recommending.records import Dropped
 from goodinit.report import check_place
 from goodinit.results import Job, Study, Task
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["recommend"]
 
 _LATE: Final = 0.65  # of the time, after which the rungs take no further seed
+_LAST_RATES: Final = 3  # of the recommended start, on the finals' seeds
 _AT_ONCE: Final = 4  # seeds of the finals, of networks that are trained together, or on a cluster
 
 
@@ -260,6 +262,7 @@ class _Runner:
             state.halving.results(finished) if state.halving else (),
             state.finals.results(finished) if state.finals else (),
             tuple(state.finals.paired(finished)) if state.finals else (),
+            state.rates.results(finished) if state.rates else (),
             cautions=state.cautions,
             stopped=stopped,
             seconds=None if self.pace is None else self.pace.trial(full),
@@ -305,6 +308,24 @@ class _Runner:
         left = None if self.race.trainings is None else max(0, int(self.race.trainings - spent))
         state.finals = Finals(self.study, len(self.study.tasks) - 1, finalists, self.study.seeds, at_once, left)
         yield from state.finals.waves(finished)
+        state.rates = self._rates(state.finals, state.halving, at_once, left)
+        yield from state.rates.waves(finished)
+
+    def _rates(self, finals: Finals, halving: SuccessiveHalving, at_once: int, left: int | None) -> RateStage:
+        """The start that the finals recommend, at the best of its rates."""
+        finished = self.conductor.finished
+        found = finals.results(finished)
+        better = [place for place, each in enumerate(found) if each.better]
+        if better:
+            arm = finals.arms[min(better, key=lambda place: found[place].median)]
+            near = halving.best_of(arm.start, finished, _LAST_RATES + 1)
+            arms = (arm, *[each for each in near if each != arm][: _LAST_RATES - 1])
+        else:
+            own = [place for place, each in enumerate(found) if each.share is None]
+            arms = tuple(finals.arms[place] for place in sorted(own, key=lambda place: found[place].median))
+            arms = arms[:_LAST_RATES]
+        more = None if left is None else max(0, left - sum(len(each.values) for each in found))
+        return RateStage(self.study, finals.task, arms, self.study.seeds, at_once, more)
 
     def _own_findings(self, finished: Finished, jobs: Sequence[Job]) -> tuple[str, ...]:
         own = str(self.race.own)
@@ -332,3 +353,4 @@ class _State:
     cautions: tuple[str, ...] = ()
     halving: SuccessiveHalving | None = None
     finals: Finals | None = None
+    rates: RateStage | None = None

@@ -85,8 +85,15 @@ def facts(found: RaceFacts) -> list[tuple[str, str]]:
         ("baseline", found.baseline),
         ("rungs", rungs or "none ended"),
         ("finals", finals if found.finals else "none"),
+        *([("rates", _rates(found))] if found.rates else []),
         ("cost", f"{found.trainings:.0f} full trainings"),
     ]
+
+
+def _rates(found: RaceFacts) -> str:
+    """The rates of the recommended start, with the median of the criterion at each."""
+    at = ", ".join(f"{each.learning_rate:g} {number(each.median, found.criterion)}" for each in found.rates)
+    return f"of {found.initialization} on {count(len(found.rates[0].values), 'fresh seed')}, medians: {at}"
 
 
 def table(found: RaceFacts) -> Group:
