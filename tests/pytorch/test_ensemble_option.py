@@ -26,7 +26,16 @@ def convolutional() -> nn.Module:
     return nn.Sequential(nn.Unflatten(1, (1, 8, 8)), pooled, nn.Flatten(), nn.Linear(64, 10))
 
 
-@pytest.mark.parametrize(("make", "data"), [(small, "moons"), (convolutional, "digits")])
+def local() -> nn.Module:
+    """Of a class of its own each time, as those are that are defined where the model is made."""
+
+    class Local(nn.Sequential):
+        pass
+
+    return Local(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
+
+
+@pytest.mark.parametrize(("make", "data"), [(small, "moons"), (local, "moons"), (convolutional, "digits")])
 @pytest.mark.filterwarnings("error")
 def test_trials_are_those_of_models_trained_one_by_one(make, data):
     """Not by adam: a bias before a batch norm has a gradient of zero but for rounding, which it makes a whole step."""
@@ -57,11 +66,24 @@ class Recurrent(nn.Module):
         return found
 
 
+class Masked(nn.Module):
+    """Holds random numbers that are neither a parameter nor a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside, self.mask = small(), torch.rand(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.inside(x * self.mask)
+        return found
+
+
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
         (Recurrent, {"ensemble": 2}, "cannot be trained as stacked arrays"),
         (lambda: nn.Sequential(small(), nn.Dropout(0.5)), {"ensemble": 2}, "cannot be trained as stacked arrays"),
+        (Masked, {"ensemble": 2}, "neither a parameter nor a buffer"),
         (small, {"ensemble": 2, "early_stopping": 2}, "leave out one of the two"),
         (small, {"ensemble": 0}, "an integer from 1 to 1000"),
         (small, {"ensemble": 2.0}, "an integer from 1 to 1000"),

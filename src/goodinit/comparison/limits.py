@@ -23,6 +23,7 @@ def time_limit(seconds: float | None, *, deadly: bool = False) -> Iterator[None]
 
     The alarm is heard between two operations of Python, and within the compiled engine. Code that does not hear it goes
     on, unless `deadly`: then the process ends some seconds later, which is for one that somebody else starts again.
+    An error that code makes of the alarm, as of whatever a model raises, is the TimeoutError again behind the block.
     """
     if seconds is None:
         yield
@@ -33,12 +34,15 @@ def time_limit(seconds: float | None, *, deadly: bool = False) -> Iterator[None]
             "trains in processes of their own"
         )
 
+    rung: list[BaseException] = []
+
     def ring(_: int, frame: FrameType | None) -> None:
         while frame is not None:
             if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
                 return  # an import that is broken off leaves half a module behind; the next ring is a second later
             frame = frame.f_back
-        raise TimeoutError(f"it took longer than the time limit of {seconds:g} s")
+        rung.append(TimeoutError(f"it took longer than the time limit of {seconds:g} s"))
+        raise rung[-1]
 
     before = signal.signal(signal.SIGALRM, ring)
     if deadly:
@@ -46,6 +50,13 @@ def time_limit(seconds: float | None, *, deadly: bool = False) -> Iterator[None]
     signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # again each second: code may swallow an exception
     try:
         yield
+    except Exception as error:
+        behind: BaseException | None = error
+        while behind is not None and behind not in rung:
+            behind = behind.__cause__ or behind.__context__
+        if behind is None or behind is error:
+            raise
+        raise behind from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before if before is not None else signal.SIG_DFL)

@@ -70,6 +70,8 @@ def check_ensemble(task: Task) -> None:
 
     Raises GoodinitError.
     """
+    from goodinit.pytorch.ensemble import check_stacked
+
     factory: Any = task.network
     if task.schedule.early_stopping is not None:
         raise GoodinitError(
@@ -79,7 +81,10 @@ def check_ensemble(task: Task) -> None:
     schedule = replace(task.schedule, steps=1, warmup=0, record_every=1)
     short = replace(task, schedule=schedule, network=factory.unchecked())
     two = tuple(Job(0, as_method("default"), schedule.learning_rate, seed) for seed in (0, 1))
+    data = task.source.dataset(0)
     try:
+        models = [_started(short, job).model for job in two]
+        check_stacked(models, inputs_of(models[0], data.X_train[:SHOWN], "cpu"))
         train_models(Batch(short, two))
     except (RuntimeError, NotImplementedError) as error:
         reason = str(error).strip().splitlines()[0]

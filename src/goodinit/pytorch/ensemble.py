@@ -16,14 +16,16 @@ from typing import Any, Final, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import functional_call, vmap
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from goodinit.methods import Multipliers
 from goodinit.pytorch.loop import Criterion, LoopRun, all_outputs, outputs_of
 
-__all__ = ["STACKED", "Examples", "train_ensemble"]
+__all__ = ["STACKED", "Examples", "check_stacked", "train_ensemble"]
+
+_AGREE: Final = 1e-3  # relative
 
 
 class _Update(Protocol):
@@ -163,6 +165,21 @@ def train_ensemble(
     return runs
 
 
+def check_stacked(models: Sequence[nn.Module], X: Tensor) -> None:
+    """Raise RuntimeError where models cannot be run as one on the inputs, or give other outputs than by themselves.
+
+    A model may hold what is neither a parameter nor a buffer: as one, all have that of the first.
+    """
+    ensemble = _Ensemble(models, [0.0] * len(models), [{}] * len(models), _Momentum(0.0, 0.0))
+    ensemble.base.train()
+    with torch.no_grad():
+        together = ensemble.run(ensemble.parameters, ensemble.buffers, X.expand(len(models), *X.shape))
+        for found, model in zip(together, models, strict=True):
+            wanted = outputs_of(copy.deepcopy(model).train(), X)
+            if not torch.allclose(found, wanted, rtol=_AGREE, atol=_AGREE * float(wanted.abs().max())):
+                raise RuntimeError("its outputs are then others: it holds what is neither a parameter nor a buffer")
+
+
 class _Ensemble:
     """Models as stacked parameters and buffers."""
 
@@ -175,7 +192,8 @@ class _Ensemble:
     ) -> None:
         self.models, self.update = list(models), update
         trains = {name for name, parameter in models[0].named_parameters() if parameter.requires_grad}
-        self.parameters, self.buffers = stack_module_state(self.models)
+        self.parameters = _stacked([dict(model.named_parameters()) for model in models])
+        self.buffers = _stacked([dict(model.named_buffers()) for model in models])
         self.trained = [name for name in self.parameters if name in trains]
         self.base = copy.deepcopy(models[0])
         self.factors = {}
@@ -237,6 +255,14 @@ class _Ensemble:
         for at, model in enumerate(self.models):
             for name, value in [*model.named_parameters(), *model.named_buffers()]:
                 value.copy_((self.parameters if name in self.parameters else self.buffers)[name][at])
+
+
+def _stacked(tensors: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The tensors of each name, a model a row. Models may be of classes of their own: the first one is called."""
+    return {
+        name: torch.stack([each[name].detach() for each in tensors]).requires_grad_(first.requires_grad)
+        for name, first in tensors[0].items()
+    }
 
 
 class _Called:
