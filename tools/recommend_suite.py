@@ -5,7 +5,7 @@
 
 Each race has the task's steps and batches, and the candidates and rates that `recommend` takes by itself. What it
 recommends, the model's own start at the best of the suite's 10 rates, and the start that the suite found best, at its
-rate, are then trained on 20 seeds that neither has seen, and compared by the loss on the test examples.
+rate, are then trained on 100 seeds that neither has seen, and compared by the loss on the test examples.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from goodinit.suite import read_result, registered
 from goodinit.suite.examples import examples
 from goodinit.suite.models import build
 
-SEEDS = range(5000, 5020)
+SEEDS = range(5000, 5100)
 NEAR = 1.02
 
 
@@ -54,17 +54,17 @@ def race(each, budget):
     return found, time.time() - began, time.process_time() - spent
 
 
-def losses_of(task, pairs):
-    """The losses on the test examples, a seed each, of starts at rates."""
+def losses_of(task, pairs, seeds, path=None):
+    """The losses on the test examples, a seed each, of starts at rates; trials are kept in the file at `path`."""
     starts = {name: get(name) for name, _ in pairs}
-    study = Study((task,), tuple(starts.values()), tuple({rate for _, rate in pairs}), tuple(SEEDS), (1,))
-    jobs = [Job(0, starts[name], rate, seed) for seed in SEEDS for name, rate in pairs]
-    with conducting(study, path=None) as conductor:
+    study = Study((task,), tuple(starts.values()), tuple({rate for _, rate in pairs}), tuple(seeds), (1,))
+    jobs = [Job(0, starts[name], rate, seed) for seed in seeds for name, rate in pairs]
+    with conducting(study, path=path) as conductor:
         conductor.run(Wave("evaluation", tuple(jobs)))
         trials = conductor.finished(jobs)
     place = {(trial.initialization, trial.learning_rate, trial.seed): trial for trial in trials}
     return {
-        (name, rate): [criterion_value(place[str(starts[name]), rate, seed], "validation_loss") for seed in SEEDS]
+        (name, rate): [criterion_value(place[str(starts[name]), rate, seed], "validation_loss") for seed in seeds]
         for name, rate in pairs
     }
 
@@ -76,8 +76,8 @@ def told(ours, base):
     return p_value, "not separable" if p_value > 0.05 else "better" if ahead else "worse"
 
 
-def measured(each, task, budget):
-    """A line of the results."""
+def measured(each, task, budget, path=None):
+    """A line of the results; trials of the comparison are kept in the file at `path`."""
     found, seconds, spent = race(each, budget)
     rows = {row.start: row for row in task.of(max(task.budgets)) if row.stands_for is None}
     own = next(row for row in rows.values() if not row.verdict)
@@ -87,7 +87,7 @@ def measured(each, task, budget):
         "own": (own.start, own.learning_rate),
         "best": (best.start, best.learning_rate),
     }
-    losses = losses_of(each.task(), list(dict.fromkeys(named.values())))
+    losses = losses_of(each.task(), list(dict.fromkeys(named.values())), SEEDS, path)
     return line(found, budget, named, losses, (seconds, spent))
 
 
@@ -180,13 +180,14 @@ def main():
     parser = parser_of(__doc__.splitlines()[0])
     parser.add_argument("--set", default="small")
     parser.add_argument("--task", action="append")
+    parser.add_argument("--study", help="keeps the trials that answers are compared by")
     given = parser.parse_args()
     if given.table:
         print(table(lines_of(given)))
         return
     results = {task.name: task for task in read_result(name=given.set).tasks}
     tasks = {each.name: each for each in registered(given.set).chosen(given.task or list(results))}
-    measure(given, "task", tasks, lambda name: measured(tasks[name], results[name], given.budget))
+    measure(given, "task", tasks, lambda name: measured(tasks[name], results[name], given.budget, given.study))
 
 
 if __name__ == "__main__":

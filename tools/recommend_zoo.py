@@ -30,6 +30,7 @@ from goodinit.suite.examples import examples
 
 OPTIONS = {"optimizer": "adam", "steps": 100, "batch_size": 32}
 TUNING = range(1_500_000, 1_500_003)
+SEEDS = range(5000, 5020)
 DIGITS = {"kind": "digits"}
 WORDS = {"kind": "majority", "length": 12, "examples": 1200}
 
@@ -175,7 +176,7 @@ def measured(name, budget):
     seconds, processor = time.time() - began, time.process_time() - spent
     task, _ = task_of(RaceRequest(make, data, OPTIONS, "validation_loss"), None)
     named = {"recommended": (found.initialization, found.learning_rate), "own": ("default", own_rate(task))}
-    losses = losses_of(task, list(dict.fromkeys(named.values())))
+    losses = losses_of(task, list(dict.fromkeys(named.values())), SEEDS)
     sized = {"parameters": sum(each.numel() for each in make().parameters())}
     return sized | line(found, budget, named, losses, (seconds, processor))
 
