@@ -17,6 +17,7 @@ from goodinit.initializers import Normal
 from goodinit.recommending.plan import RacePlan, make_plan, read_budget
 from goodinit.recommending.policies import Arm, Finals, Rung, SuccessiveHalving
 from goodinit.recommending.ranking import duels_lost, smoothed_losses
+from goodinit.recommending.rates import RateStage
 from goodinit.results import Study
 
 DEEP = {"like": "moons", "widths": [12] * 5, "activation": "tanh", "optimizer": "momentum", "steps": 60}
@@ -65,7 +66,7 @@ def test_the_rates_of_a_baseline_that_is_kept_get_more_seeds_than_the_finals():
     few = race(candidates=[Further(std=0.4)], baseline="normal(std=0.4)", budget=60)
     more = race(candidates=[Further(std=0.4)], baseline="normal(std=0.4)", budget=400)
     assert more.verdict == "keep"
-    assert len(more.rates[0].values) == 50
+    assert 50 <= len(more.rates[0].values) <= 200
     assert len(few.rates[0].values) < 50
     best = min(more.rates, key=lambda each: each.median)
     assert (more.learning_rate, more.initialization) == (best.learning_rate, "normal(std=0.4)")
@@ -304,6 +305,35 @@ def test_the_baseline_comes_to_the_finals_at_its_best_rates_and_the_best_on_fres
     assert [each.better for each in rows] == [False] * 4  # `zeros` at 2: 1.5, `ones` at 1, 2, 4: 2, 1, 0
     own = min((each for each in rows if each.share is None), key=lambda each: each.median)
     assert own.learning_rate == 4.0
+
+
+@pytest.mark.parametrize(
+    ("best", "trainings", "rates", "seeds"),
+    [
+        (2.0, None, [1.0, 2.0, 4.0], 12),  # in the middle: nothing beyond
+        (8.0, None, [1.0, 2.0, 4.0, 7.1], 12),  # the next, and then one that lies beyond what was raced
+        (0.1, None, [0.31, 0.56, 1.0, 2.0, 4.0], 12),  # two at most
+        (8.0, 9 + 2, [1.0, 2.0, 4.0], 3),  # the one beyond has not ended the first seeds
+        (2.0, 14, [1.0, 2.0, 4.0], 4),
+    ],
+)
+def test_the_last_stage_goes_beyond_the_rates_where_the_best_lies_at_their_end(best, trainings, rates, seeds):
+    ones = methods.get("ones")
+    study = Study(goodinit.comparison.design(["ones"], steps=1).tasks, (ones,), (1.0,), (0,), (7,))
+    trained = []
+    every = invented(lambda job: abs(math.log2(job.learning_rate / best)))
+
+    def finished(jobs):
+        return every([job for job in jobs if job in trained])
+
+    arms = tuple(Arm(ones, rate) for rate in (2.0, 1.0, 4.0))
+    stage = RateStage(study, 0, arms, tuple(range(12)), 3, (0.1, 8.0), trainings=trainings)
+    for wave in stage.waves(finished):
+        trained += [job for job in wave.jobs if job not in trained]
+    found = stage.results(finished)
+    assert [each.learning_rate for each in found] == rates
+    assert {len(each.values) for each in found} == {seeds}
+    assert trainings is None or len(trained) <= trainings
 
 
 def test_a_neighbouring_rate_that_has_fewer_seeds_takes_none_from_the_others():

@@ -35,6 +35,7 @@ __all__ = ["recommend"]
 
 _LATE: Final = 0.65  # of the time, after which the rungs take no further seed
 _LAST_RATES: Final = 3  # of the recommended start, on the finals' seeds
+_RATE_SEEDS: Final = 4  # times the finals, at most: to tell a rate from the next takes more than to tell starts
 _AT_ONCE: Final = 4  # seeds of the finals, of networks that are trained together, or on a cluster
 
 
@@ -325,7 +326,10 @@ class _Runner:
             arms = tuple(finals.arms[place] for place in sorted(own, key=lambda place: found[place].median))
             arms = arms[:_LAST_RATES]
         more = None if left is None else max(0, left - sum(len(each.values) for each in found))
-        return RateStage(self.study, finals.task, arms, self.study.seeds, at_once, more)
+        count = len(self.study.seeds)
+        seeds = (*self.study.seeds, *range(count, _RATE_SEEDS * count))
+        within = self.race.rates[0], self.race.rates[-1]
+        return RateStage(self.study, finals.task, arms, seeds, count, within, at_once, more)
 
     def _own_findings(self, finished: Finished, jobs: Sequence[Job]) -> tuple[str, ...]:
         own = str(self.race.own)
