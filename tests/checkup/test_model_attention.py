@@ -12,7 +12,7 @@ import goodinit
 from goodinit.pytorch.trace import trace
 
 WIDTH, HEADS, PLACES = 128, 2, 12
-WAYS = ["written", "fused", "einsum", "biased", "masked"]
+WAYS = ["written", "fused", "scaled before", "einsum", "biased", "masked"]
 X = torch.randn(16, PLACES, WIDTH, generator=torch.Generator().manual_seed(0))
 Y = batch(16)[1]
 
@@ -34,6 +34,9 @@ class Attention(nn.Module):
         q, k, v = (f(x).view(n, PLACES, HEADS, -1).transpose(1, 2) for f in (self.q, self.k, self.v))
         if self.how == "fused":
             y = functional.scaled_dot_product_attention(q, k, v, scale=1 / self.scale)
+        elif self.how == "scaled before":
+            half = 1 / math.sqrt(self.scale)
+            y = functional.scaled_dot_product_attention((half * q).contiguous(), k * half, v, scale=1.0)
         elif self.how == "einsum":
             scores = torch.einsum("bhid,bhjd->bhij", q / self.scale, k)
             y = torch.einsum("bhij,bhjd->bhid", scores.softmax(self.axis), v)

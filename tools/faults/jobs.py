@@ -169,7 +169,7 @@ JOBS: Final = {
     "audit --baseline": Job(["audit", "models:model", "--baseline", "base.json"], _file("base.json"), "base.json"),
     "audit --report": Job(["audit", "models:model", "--report", "p.html", "--overwrite"], _page("p.html"), "p.html"),
     "recommend --report": Job([*RECOMMEND, "--report", "p.html", "--overwrite", "--quiet"], _page("p.html"), "p.html"),
-    "suite --out": Job(["suite", "--out", "suite.json", "--quiet"], _file("suite.json"), "suite.json"),
+    "suite --out": Job(["suite", "--out", "suite.json", "--overwrite", "--quiet"], _file("suite.json"), "suite.json"),
     "show --out": Job(["show", "tanh", "--out", "out", "--overwrite"], _figures, "out"),
     "transfer --report": Job(
         ["transfer", "models:sized", "--widths", "4,8,16", "--steps", "2", "--seeds", "1", "--report", "p.html",

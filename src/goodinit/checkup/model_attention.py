@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
@@ -67,9 +67,12 @@ class AttentionSignals:
             self._softmax(args, kwargs, result)
         elif what == "attend":
             query, key = argument(args, kwargs, 0, "query"), argument(args, kwargs, 1, "key")
-            calls = (*self._value(query).calls, *self._value(key).calls)
+            pair = self._value(query), self._value(key)
             mask = self._addition(argument(args, kwargs, 3, "attn_mask"))
-            self._measure(calls, fused_scores(args, kwargs, _EXAMPLES, _QUERIES), mask)
+            scores = fused_scores(args, kwargs, _EXAMPLES, _QUERIES)
+            before = math.prod(value.scale for value in pair)  # as Whisper has it
+            calls = tuple(call for value in pair for call in value.calls)
+            self._measure(calls, replace(scores, factor=scores.factor * before), mask)
         elif function is functional.multi_head_attention_forward:
             scores = packed_scores(args, kwargs, _EXAMPLES, _QUERIES)
             if scores is not None:
