@@ -5,6 +5,7 @@
 # make page   writes the lab for any web host into build/page; its engine is compiled anew where its sources changed
 # make docs   writes the documentation's site, the lab inside it, into build/docs, and checks its links
 # make fuzz   gives everything that a person can say some 200,000 inputs
+# make kills   ends workers, nodes and drivers of a Ray cluster on this machine
 # make faults  stops every command that writes at many moments, takes its disk away, and flips bytes of studies
 # make bits    compares the compiled kernels' bits on every instruction set, on 1 to 8 threads, and on ARM under qemu
 # make floors   runs the tests with the oldest versions that are allowed, in a .venv of their own
@@ -14,7 +15,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 SETUP  := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 
-.PHONY: demo test tests lint sanitize page docs zoo fuzz faults bits floors clean
+.PHONY: demo test tests lint kills sanitize page docs zoo fuzz faults bits floors clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/goodinit compare
@@ -26,7 +27,10 @@ test: lint tests
 # worker takes whole files, in that file's order. Hundreds of processes import the package: it is compiled once.
 tests: $(VENV)/.test
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= \
-	  $(BIN)/python -m pytest --quiet --numprocesses auto --dist loadfile --no-loadscope-reorder
+	  $(BIN)/python -m pytest --quiet --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not kills"
+
+kills: $(VENV)/.test
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses 0 -m kills tests/cluster
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .

@@ -17,12 +17,10 @@ CHROMIUM = Path("/usr/bin/chromium")
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 LONGEST = (  # files of many seconds, by the clock: a worker that is given one last ends alone
-    "cluster/test_cluster_kills.py",
     "lab/test_lab_in_a_browser.py",
     "cluster/test_cluster_trials.py",
     "initializers/test_peers_same.py",
     "lab/test_exported_page_in_a_browser.py",
-    "cluster/test_cluster_alone.py",
     "lab/test_lab_in_a_browser_wrong_input.py",
     "test_course_notebooks.py",
     "test_cli.py",
@@ -54,8 +52,8 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llv
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than processors: tests of clusters, browsers and notebooks wait most of their time, for processes."""
-    return 2 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    """One more than processors: tests of clusters, browsers and notebooks wait for processes a part of their time."""
+    return 1 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -156,6 +156,7 @@ def test_loads_keep_their_label():
     assert all(isinstance(batch, Batch) and batch.task is study.tasks[0] for batch in again)
 
 
+@pytest.mark.kills
 def test_a_trial_that_eats_the_memory_ends_as_failed(tmp_path):
     """Ray's memory monitor ends it, on a cluster of its own whose threshold is near what the machine uses now."""
     import psutil

@@ -17,9 +17,10 @@ from goodinit.comparison.limits import time_limit
 
 ray = pytest.importorskip("ray")
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::ResourceWarning", "ignore::FutureWarning", "ignore::DeprecationWarning:ray"
-)
+pytestmark = [
+    pytest.mark.kills,
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning", "ignore::DeprecationWarning:ray"),
+]
 
 
 def owners():

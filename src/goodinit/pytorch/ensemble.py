@@ -173,7 +173,7 @@ def check_stacked(models: Sequence[nn.Module], X: Tensor) -> None:
     ensemble = _Ensemble(models, [0.0] * len(models), [{}] * len(models), _Momentum(0.0, 0.0))
     ensemble.base.train()
     with torch.no_grad():
-        together = ensemble.run(ensemble.parameters, ensemble.buffers, X.expand(len(models), *X.shape))
+        together = ensemble.all(X.expand(len(models), *X.shape))
         for found, model in zip(together, models, strict=True):
             wanted = outputs_of(copy.deepcopy(model).train(), X)
             if not torch.allclose(found, wanted, rtol=_AGREE, atol=_AGREE * float(wanted.abs().max())):
@@ -211,6 +211,12 @@ class _Ensemble:
     def _column(row: Sequence[float], like: Tensor) -> Tensor:
         return torch.tensor(row, dtype=like.dtype, device=like.device).reshape(-1, *(1,) * (like.dim() - 1))
 
+    def all(self, X: Tensor) -> Tensor:
+        """The outputs of every model for inputs of its own."""
+        with sdpa_kernel(SDPBackend.MATH):  # the other kernels of attention would run the models one after the other
+            outputs: Tensor = self.run(self.parameters, self.buffers, X)
+        return outputs
+
     def _one(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], X: Tensor) -> Tensor:
         return outputs_of(_Called(self.base, {**parameters, **buffers}), X)
 
@@ -219,9 +225,7 @@ class _Ensemble:
     ) -> None:
         """One step of every model, whose rates are multiplied by the factor, and gradients clipped."""
         self.base.train()
-        with sdpa_kernel(SDPBackend.MATH):  # the other kernels of attention would run the models one after the other
-            outputs = self.run(self.parameters, self.buffers, X)
-        loss = _losses(kind, outputs, targets).sum()
+        loss = _losses(kind, self.all(X), targets).sum()
         values = [self.parameters[name] for name in self.trained]
         grads: Sequence[Tensor | None] = torch.autograd.grad(loss, values, allow_unused=True)
         with torch.no_grad():

@@ -158,10 +158,10 @@ def _other_rate(chosen: FinalResult | None, rates: Sequence[RateResult], rate: f
     if chosen is None or chosen.learning_rate == rate:
         return ""
     place = {each.learning_rate: each for each in rates}
-    told, taken = (_number(place[each], criterion) for each in (chosen.learning_rate, rate))
+    tested, taken = (_number(place[each], criterion) for each in (chosen.learning_rate, rate))
     return (
         f". Of its rates {rate:g} has the lowest median on {count(len(rates[0].values), 'seed')}, {taken} against "
-        f"{told}: take that one"
+        f"{tested}: take that one"
     )
 
 
