@@ -69,10 +69,10 @@ class AttentionSignals:
             query, key = argument(args, kwargs, 0, "query"), argument(args, kwargs, 1, "key")
             pair = self._value(query), self._value(key)
             mask = self._addition(argument(args, kwargs, 3, "attn_mask"))
-            scores = fused_scores(args, kwargs, _EXAMPLES, _QUERIES)
+            fused = fused_scores(args, kwargs, _EXAMPLES, _QUERIES)
             before = math.prod(value.scale for value in pair)  # as Whisper has it
             calls = tuple(call for value in pair for call in value.calls)
-            self._measure(calls, replace(scores, factor=scores.factor * before), mask)
+            self._measure(calls, replace(fused, factor=fused.factor * before), mask)
         elif function is functional.multi_head_attention_forward:
             scores = packed_scores(args, kwargs, _EXAMPLES, _QUERIES)
             if scores is not None:

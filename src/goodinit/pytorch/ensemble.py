@@ -156,8 +156,7 @@ def train_ensemble(
         if (step + 1) % often == 0:
             progress(step + 1)
     progress(steps)
-    outputs = record(steps)
-    ensemble.put_back()
+    outputs = record(steps)  # with which the models have what was trained
     runs = []
     for at, values in enumerate(losses):
         by, last = ended.get(at, (None, outputs[at]))
@@ -242,7 +241,8 @@ class _Ensemble:
     def outputs(self, X: Tensor, place: Sequence[int]) -> Tensor:
         """Those of every model in evaluation mode for the inputs at its place: (models, examples, outputs).
 
-        One model after the other: of as many examples that takes as long as all at once, or half of it.
+        The models then have what was trained so far. One model after the other: of many examples that takes as long as
+        all at once, or half of it.
         """
         self.put_back()
         return torch.stack([all_outputs(model, X[at]) for model, at in zip(self.models, place, strict=True)])

@@ -279,7 +279,7 @@ class _Runner:
     def _waves(
         self, state: _State, known: _Known | None, remember: Callable[[Sequence[Arm], float], None]
     ) -> Iterator[Wave]:
-        """All waves of the race: the checkups, the rungs, the finals."""
+        """All waves of the race: the checkups, the rungs, the finals, the rates of what they recommend."""
         finished = self.conductor.finished
         jobs = check_jobs(0, self.race.starts, self.plan.rates[0], self.study.tuning_seeds[0])
         yield Wave("checkups", jobs)
