@@ -17,8 +17,9 @@ SETUP  := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 
 .PHONY: demo test tests lint kills sanitize page docs zoo fuzz faults bits floors clean
 
+# What it imports is compiled then, and not all that is installed.
 demo: $(VENV)/.demo
-	@$(BIN)/goodinit compare
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/goodinit compare
 
 # The linters first; with --jobs 2 beside the tests.
 test: lint tests
@@ -104,7 +105,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.demo: $(SETUP) | $(VENV)/bin/python
 	@echo "Installing goodinit ..."
-	@$(PIP) --editable .
+	@$(PIP) --no-compile --editable .
 	@touch $@
 
 $(VENV)/.test: $(SETUP) | $(VENV)/bin/python

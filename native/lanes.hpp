@@ -113,16 +113,27 @@ struct Kernels {
     size_t lanes;
     size_t (*packed_size)(size_t examples, size_t parameters);  // elements of X_lanes for one feature
     void (*pack)(const T *rows, size_t width, size_t examples, size_t parameters, T *out);
-    Layout<T> grouped, alone, wide;  // wide has a get() of its own
+    Layout<T> grouped, alone, wide;
     void (*evaluate)(Function function, T option, size_t size, const T *z, T *value, T *slope);  // for tests
 };
 
-#define GOODINIT_DECLARE_LANES(isa)       \
-    namespace isa {                       \
-    void get(Kernels<float> &kernels);    \
-    void get(Kernels<double> &kernels);   \
-    void get(Layout<float> &wide);        \
-    void get(Layout<double> &wide);       \
+// A kernel file each: they are compiled side by side.
+#define GOODINIT_DECLARE_LANES(isa)              \
+    namespace isa {                              \
+    void get_alone(Kernels<float> &kernels);     \
+    void get_alone(Kernels<double> &kernels);    \
+    void get_grouped(Layout<float> &grouped);    \
+    void get_grouped(Layout<double> &grouped);   \
+    void get_wide(Layout<float> &wide);          \
+    void get_wide(Layout<double> &wide);         \
+    template <class T>                           \
+    Kernels<T> all() {                           \
+        Kernels<T> kernels;                      \
+        get_alone(kernels);                      \
+        get_grouped(kernels.grouped);            \
+        get_wide(kernels.wide);                  \
+        return kernels;                          \
+    }                                            \
     }
 
 GOODINIT_DECLARE_LANES(baseline)

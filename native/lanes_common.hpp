@@ -21,6 +21,15 @@ struct Arena {
     }
 };
 
+// What is done with the gradients of the parameters from place `at` in `w` on, whole vectors of them: a call, and not a
+// template of everything around it, which would be compiled anew for each optimizer.
+template <class T>
+struct Move {
+    const void *context;
+    void (*call)(const void *context, size_t at, const T *gradients, size_t size);
+    void operator()(size_t at, const T *gradients, size_t size) const { call(context, at, gradients, size); }
+};
+
 template <class T, bool Group>
 class Common {
   protected:

@@ -1,5 +1,5 @@
 // One way through the examples: forward through all layers and back again, block by block, for either layout of
-// lanes.hpp. What is done with the gradients is lanes_kernel.cpp's.
+// lanes.hpp. What is done with the gradients is lanes_trainer.hpp's.
 
 #pragma once
 
@@ -106,9 +106,8 @@ class Pass : protected Common<T, Grouped> {
         this->template go_through<true>(Grouped ? job.X : job.X_lanes, Grouped ? job.Y : job.Y_lanes, job.examples);
     }
 
-    // The gradients of a batch, of all examples where there is none; then move(place in `w`, gradient) for all.
-    template <class Move>
-    void step(const int32_t *batch, size_t examples, const Move &move) {
+    // The gradients of a batch, of all examples where there is none; then what `move` does with them.
+    void step(const int32_t *batch, size_t examples, const Move<T> &move) {
         const T *X = Grouped ? job.X : job.X_lanes, *Y = Grouped ? job.Y : job.Y_lanes;
         if (batch) {
             gather(job.X, width(0), batch, examples, X_batch);
@@ -119,7 +118,7 @@ class Pass : protected Common<T, Grouped> {
         for (size_t i = 0; i < stored; ++i) total[i] = 0;
         this->template go_through<false>(X, Y, examples);
         if (stopped()) return;
-        for (size_t i = 0; i < stored; i += L) move(i, load(total + i));
+        move(0, total, stored);
     }
 
     // The rows of a batch, in its order: as rows, or packed into lanes.
@@ -293,7 +292,7 @@ class Pass : protected Common<T, Grouped> {
             Gradient<T> g{A[l], row, l == 1 ? X : A[l - 1], l == 1 ? x_k : row, l == 1 ? x_column : L, width(l), width(l - 1),
                           partial + offset[l] * L, total + offset[l] * L, partial + b * L, total + b * L, &pieces, mask, masked};
             if (l == 1) {
-                gradient<T, Grouped, true>(g);
+                gradient<T, Grouped, Grouped>(g);  // alone, an input is a vector in every layer
                 break;
             }
             gradient<T, Grouped, false>(g);

@@ -85,6 +85,17 @@ GOODINIT_INLINE void with_number(size_t n, const F &f) {
     f(Number<Most>{});
 }
 
+// Calls f(Number<size>, start) for the parts of 4, 2 and 1 that make up n, n <= Most < 8: each size is compiled, and three
+// are far fewer than all.
+template <int Most, class F>
+GOODINIT_INLINE void in_powers(size_t n, const F &f) {
+    if constexpr (Most >= 4)
+        if (n & 4) f(Number<4>{}, 0);
+    if constexpr (Most >= 2)
+        if (n & 2) f(Number<2>{}, n & 4);
+    if (n & 1) f(Number<1>{}, n & 6);
+}
+
 #define GOODINIT_EACH(i, n) _Pragma("GCC unroll 8") for (int i = 0; i < n; ++i)
 
 // Which way a product goes through a layer: forward through the first layer, whose inputs are the examples; forward
@@ -162,10 +173,9 @@ void product_rows(const Product<T> &given, size_t row) {
     constexpr int step = tile_columns(Rows);
     size_t column = 0;
     for (; column + step <= p.columns; column += step) product_tile<T, Grouped, way, Rows, step>(p, row, column);
-    if (column < p.columns)
-        with_number<step - 1>(p.columns - column, [&](auto rest) GOODINIT_INLINE_LAMBDA {
-            product_tile<T, Grouped, way, Rows, decltype(rest)::value>(p, row, column);
-        });
+    in_powers<step - 1>(p.columns - column, [&](auto rest, size_t at) GOODINIT_INLINE_LAMBDA {
+        product_tile<T, Grouped, way, Rows, decltype(rest)::value>(p, row, column + at);
+    });
 }
 
 // Where k is small, all inputs of some columns fit the registers, and row after row is made of them and stored: stores
@@ -212,10 +222,9 @@ void narrow_product(const Product<T> &given) {
     constexpr int step = narrow_columns(K);
     size_t column = 0;
     for (; column + step <= p.columns; column += step) narrow_columns_of<T, Grouped, way, K, step>(p, column);
-    if (column < p.columns)
-        with_number<step - 1>(p.columns - column, [&](auto rest) GOODINIT_INLINE_LAMBDA {
-            narrow_columns_of<T, Grouped, way, K, decltype(rest)::value>(p, column);
-        });
+    in_powers<step - 1>(p.columns - column, [&](auto rest, size_t at) GOODINIT_INLINE_LAMBDA {
+        narrow_columns_of<T, Grouped, way, K, decltype(rest)::value>(p, column + at);
+    });
 }
 
 template <class T, bool Grouped, Way way>
@@ -312,7 +321,7 @@ void gradient_rows_of(const Gradient<T> &given, size_t row) {
                 const size_t begin = p.pieces->edges[piece], end = p.pieces->edges[piece + 1];
                 if (k == 0)
                     gradient_tile<T, Grouped, First, Rows, Columns, true>(p, row, k, begin, end, resume, finish);
-                else
+                else if constexpr (2 * Columns >= gradient_columns(Rows))  // no part is smaller where there are several
                     gradient_tile<T, Grouped, First, Rows, Columns, false>(p, row, k, begin, end, resume, finish);
             }
         });

@@ -216,11 +216,6 @@ class Trainer : Base {
         }
     }
 
-    struct Keep {
-        T *raw;
-        void operator()(size_t i, V gradient) const { store(raw + i, gradient); }
-    };
-
     // What the gradients kept in `raw`, times `scale`, are multiplied by so that their norm over all parameters of a
     // network is at most `clipping`, as by torch.nn.utils.clip_grad_norm_. Squares are added row by row, in an order
     // that all layouts have.
@@ -252,16 +247,24 @@ class Trainer : Base {
         return load(found);
     }
 
-    template <class Move>
-    void sweep(const int32_t *batch, size_t examples, T scale, const Move &move) {
+    // The gradients of a batch, clipped if wanted, and each(place, gradient) for all.
+    template <class Each>
+    void sweep(const int32_t *batch, size_t examples, T scale, const Each &each) {
+        const auto move_each = [](const void *context, size_t at, const T *gradients, size_t size) {
+            const Each each = *(const Each *)context;  // a copy: no store can change it
+            for (size_t i = 0; i < size; i += L) each(at + i, load(gradients + i));
+        };
         if (!raw) {
-            Base::step(batch, examples, move);
+            Base::step(batch, examples, {&each, move_each});
             return;
         }
-        Base::step(batch, examples, Keep{raw});
+        Base::step(batch, examples, {raw, [](const void *raw, size_t at, const T *gradients, size_t size) {
+            __builtin_memcpy((T *)raw + at, gradients, size * sizeof(T));
+        }});
         if (stopped()) return;
         const V factor = coefficient(scale);
-        for (size_t i = 0; i < stored; i += L) move(i, load(raw + i) * factor);
+        for (size_t i = 0; i < stored; i += L) store(raw + i, load(raw + i) * factor);
+        move_each(&each, 0, raw, stored);
         Base::prepare();
     }
 

@@ -278,8 +278,7 @@ class Wide : protected Common<T, false> {
         });
     }
 
-    template <class Move>
-    void step(const int32_t *batch, size_t examples, const Move &move) {
+    void step(const int32_t *batch, size_t examples, const Move<T> &move) {
         const size_t share = (examples + workers - 1) / workers, rows = share <= most_rows ? share : block;
         by_all([&](size_t worker) {
             size_t piece;
@@ -382,8 +381,7 @@ class Wide : protected Common<T, false> {
     }
 
     // The gradients by some inputs' weights to a panel of outputs, and what they move.
-    template <class Move>
-    void gradient(int l, size_t panel, size_t k, const Runs &runs, T *total, const Move &move) {
+    void gradient(int l, size_t panel, size_t k, const Runs &runs, T *total, const Move<T> &move) {
         const Layer &layer = layers[l];
         const Matrix &in = layers[l - 1].out, &d = layer.delta;
         const size_t step = d.width(panel), left = width(l - 1) - k, inputs = left < part ? left : part;
@@ -410,7 +408,7 @@ class Wide : protected Common<T, false> {
             });
             run = last;
         }
-        for (size_t i = 0; i < inputs * step; i += L) move(at + i, load(total + i));
+        move(at, total, inputs * step);
         for (size_t i = 0; l > 1 && i < inputs; i += L) turn(layer, panel, k + i);
         if (k > 0) return;
         for (size_t o = 0; o < step; o += L) {
@@ -421,8 +419,9 @@ class Wide : protected Common<T, false> {
                 for (size_t i = runs.size(run); i > 0; --i, each += step) own += load(each);
                 sum += own;
             }
-            move((size_t)(layer.bias - w) + panel * Matrix::most + o, sum);
+            store(total + o, sum);
         }
+        move((size_t)(layer.bias - w) + panel * Matrix::most, total, step);
     }
 
     // How many runs have an example.

@@ -8,8 +8,8 @@
 namespace goodinit {
 namespace GOODINIT_ISA {
 
-void get(Layout<float> &wide) { wide = {&scratch_of<Wide<float>, float>, &train_unit<Wide<float>, float>}; }
-void get(Layout<double> &wide) { wide = {&scratch_of<Wide<double>, double>, &train_unit<Wide<double>, double>}; }
+void get_wide(Layout<float> &wide) { wide = {&scratch_of<Wide<float>, float>, &train_unit<Wide<float>, float>}; }
+void get_wide(Layout<double> &wide) { wide = {&scratch_of<Wide<double>, double>, &train_unit<Wide<double>, double>}; }
 
 }  // namespace GOODINIT_ISA
 }  // namespace goodinit

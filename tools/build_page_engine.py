@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 NATIVE = ROOT / "native"
-UNITS = ("page/page.cpp", "page/quantile.cpp", "lanes_kernel.cpp", "streams_kernel.cpp")
+UNITS = ("page/page.cpp", "page/quantile.cpp", "lanes_alone_kernel.cpp", "streams_kernel.cpp")
 ENGINE = ROOT / "src/goodinit/lab/static/engine/goodinit.wasm"
 NOTE = ENGINE.with_name("goodinit.wasm.sources")
 ZIG = "0.17.1"

@@ -57,7 +57,7 @@ def build(name: str, compiler: str, isas: dict[str, list[str]]) -> Path:
     native = ROOT / "native"
     jobs = {"bits": (ROOT / "tests" / "native" / "bits.cpp", []), "isa": (native / "isa.cpp", [])}
     jobs["streams_fill"] = (native / "streams_fill.cpp", [])
-    for kernel in ("lanes_kernel", "lanes_wide_kernel", "streams_kernel"):
+    for kernel in ("lanes_alone_kernel", "lanes_grouped_kernel", "lanes_wide_kernel", "streams_kernel"):
         for isa, flags in isas.items():
             jobs[f"{kernel}_{isa}"] = (native / f"{kernel}.cpp", [*flags, f"-DGOODINIT_ISA={isa}"])
     newest = max(path.stat().st_mtime for path in [*native.iterdir(), ROOT / "tests" / "native" / "bits.cpp"])

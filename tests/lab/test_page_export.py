@@ -25,7 +25,7 @@ def test_the_committed_engine_belongs_to_the_sources(monkeypatch: pytest.MonkeyP
     import build_page_engine
 
     names = [line.split("  ")[1] for line in build_page_engine.sources().splitlines()[1:]]
-    assert {"native/lanes_kernel.cpp", "native/functions.hpp", "native/page/blake2b.hpp"} <= set(names)
+    assert {"native/lanes_alone_kernel.cpp", "native/functions.hpp", "native/page/blake2b.hpp"} <= set(names)
     assert build_page_engine.NOTE.read_text("utf-8") == build_page_engine.note(), "run `make page`"
     sys.modules.pop("build_page_engine")
 

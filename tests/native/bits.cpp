@@ -86,15 +86,13 @@ Memory aligned(size_t bytes) { return Memory(std::aligned_alloc(64, (bytes + 127
 
 template <class T>
 Kernels<T> chosen_kernels() {
-    Kernels<T> kernels;
     switch (chosen_isa()) {
 #ifdef GOODINIT_X86
-        case Isa::avx512: avx512::get(kernels); avx512::get(kernels.wide); break;
-        case Isa::avx2: avx2::get(kernels); avx2::get(kernels.wide); break;
+        case Isa::avx512: return avx512::all<T>();
+        case Isa::avx2: return avx2::all<T>();
 #endif
-        default: baseline::get(kernels); baseline::get(kernels.wide);
+        default: return baseline::all<T>();
     }
-    return kernels;
 }
 
 enum class How { grouped, alone, wide };

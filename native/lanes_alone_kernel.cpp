@@ -1,6 +1,6 @@
-// The lanes engine's kernels. See lanes.hpp for the two layouts and the one order of summation.
+// The lanes engine's kernels for one network at a time. See lanes.hpp for the layouts and the one order of summation.
 //
-// The code is written once for both layouts. `Grouped` says which it is: with it, a weight is a vector (one network a
+// The code is written once for this layout and that of lanes_grouped_kernel.cpp. `Grouped` says which it is: with it, a weight is a vector (one network a
 // lane) and an input is a scalar that all networks share; without it, a weight is a scalar and an input is a vector
 // (one example a lane). Everything between is vectors in both. A "column" is an example, or a vector of examples.
 //
@@ -29,24 +29,20 @@ void evaluate_at(Function function, T option, size_t size, const T *z, T *value,
 }
 
 template <class T>
-void get_kernels(Kernels<T> &kernels) {
+void get(Kernels<T> &kernels) {
     kernels.lanes = lanes_of<T>;
     kernels.packed_size = &Pass<T, false>::packed;
     kernels.pack = [](const T *rows, size_t width, size_t examples, size_t parameters, T *out) {
         Pass<T, false>::pack_rows([&](size_t i) { return rows + i * width; }, width, examples, parameters, out);
     };
-    kernels.grouped = {[](const Job<T> &job, size_t) { return scratch_of<Pass<T, true>>(job, 1); },
-                       [](const Job<T> &job, size_t first, size_t count, void *scratch, Team *) {
-                           train_unit<Pass<T, true>>(job, first, count, scratch, nullptr);
-                       }};
     kernels.alone = {&scratch_of<Pass<T, false>, T>, &train_unit<Pass<T, false>, T>};
     kernels.evaluate = &evaluate_at<T>;
 }
 
 }  // namespace
 
-void get(Kernels<float> &kernels) { get_kernels(kernels); }
-void get(Kernels<double> &kernels) { get_kernels(kernels); }
+void get_alone(Kernels<float> &kernels) { get(kernels); }
+void get_alone(Kernels<double> &kernels) { get(kernels); }
 
 }  // namespace GOODINIT_ISA
 }  // namespace goodinit
