@@ -49,11 +49,12 @@ def answered(
     """The recommendation that a race's results make."""
     base = str(own)
     better = [each for each in finals if each.better]
-    chosen = min(better, key=lambda each: each.median) if better else None
+    last = _last(rates)
+    chosen = _chosen(better, last)
     complete = not stopped and len(seeds) >= min(_FEWEST, len(seeds) + 1) and len(seeds) > 0
     name, rate = _taken(task, base, chosen, rungs, finals)
-    if rates and len(rates[0].values) >= _FEWEST:
-        rate = min(rates, key=lambda each: (each.median, each.learning_rate != rate)).learning_rate
+    if last is not None:
+        rate = last.learning_rate
     verdict: RaceVerdict = "better" if chosen is not None else "keep"
     full = task.schedule.steps
     trained = {
@@ -81,7 +82,8 @@ def answered(
         verdict=verdict,
         initialization=name,
         learning_rate=rate,
-        answer=_answer(task, base, chosen, better, finals, len(seeds), rate, stopped, criterion)
+        answer=_answer(task, base, chosen, finals, len(seeds), rate, stopped, criterion)
+        + _also(chosen, better, rates, last, criterion)
         + _other_rate(chosen, rates, rate, criterion),
         further=_further(base, chosen, finals, len(seeds), seconds, stopped),
         cautions=tuple(said),
@@ -93,7 +95,7 @@ def answered(
         seeds=tuple(seeds),
         complete=complete,
         stopped=stopped,
-        trainings=spent + sum(len(each.values) for each in finals) + _further_trainings(name, rates, finals),
+        trainings=spent + sum(len(each.values) for each in finals) + _further_trainings(rates, finals),
         seconds=seconds,
     )
 
@@ -117,7 +119,6 @@ def _answer(
     task: Task,
     base: str,
     chosen: FinalResult | None,
-    better: Sequence[FinalResult],
     finals: Sequence[FinalResult],
     seeds: int,
     rate: float,
@@ -137,10 +138,6 @@ def _answer(
         )
         if task.metric.score == "accuracy":
             said += f", test accuracy {100 * chosen.score:.4g} % against {100 * own.score:.4g} %"
-        also = [each.initialization for each in better if each is not chosen]
-        if also:
-            are = "is better than it too" if len(also) == 1 else "are better than it too"
-            said += f". {listed(also)} {are}; which of them is best was not tested"
         return begun + said
     keep = f"keep {base}, at a learning rate of {rate:g}"
     rivals = [each for each in finals if each.share is not None]
@@ -153,22 +150,57 @@ def _answer(
     return _begun(begun, f"none of {others} is separable from {base} on {on}: {keep}")
 
 
+def _last(rates: Sequence[RateResult]) -> RateResult | None:
+    """The best of the last stage, of those that had all its seeds; None where these are too few."""
+    most = max((len(each.values) for each in rates), default=0)
+    whole = [each for each in rates if len(each.values) == most >= _FEWEST]
+    return min(whole, key=lambda each: each.median, default=None)
+
+
+def _chosen(better: Sequence[FinalResult], last: RateResult | None) -> FinalResult | None:
+    """Of the starts that are better the one that the last stage found best, else the one that leads the finals."""
+    found = [each for each in better if last is not None and each.initialization == last.initialization]
+    return min(found or better, key=lambda each: each.median, default=None)
+
+
+def _also(
+    chosen: FinalResult | None,
+    better: Sequence[FinalResult],
+    rates: Sequence[RateResult],
+    last: RateResult | None,
+    criterion: str,
+) -> str:
+    """The other starts that are better, and what the last stage says of them."""
+    also = [each.initialization for each in better if each is not chosen]
+    if chosen is None or not also:
+        return ""
+    are = "is better than it too" if len(also) == 1 else "are better than it too"
+    rivals = [each for each in rates if each.initialization in also]
+    if last is None or not rivals:
+        return f". {listed(also)} {are}; which of them is best was not tested"
+    told = [f"{_number(each, criterion)} of {each.initialization}" for each in rivals]
+    return (
+        f". {listed(also)} {are}; on up to {count(len(last.values), 'seed')} its median is the lowest, "
+        f"{_number(last, criterion)} against {listed(told)}"
+    )
+
+
 def _other_rate(chosen: FinalResult | None, rates: Sequence[RateResult], rate: float, criterion: str) -> str:
     """That another rate than the one that was told better is recommended."""
     if chosen is None or chosen.learning_rate == rate:
         return ""
-    place = {each.learning_rate: each for each in rates}
+    place = {each.learning_rate: each for each in rates if each.initialization == chosen.initialization}
     tested, taken = (_number(place[each], criterion) for each in (chosen.learning_rate, rate))
     return (
-        f". Of its rates {rate:g} has the lowest median on {count(len(rates[0].values), 'seed')}, {taken} against "
+        f". Of its rates {rate:g} has the lowest median on {count(len(place[rate].values), 'seed')}, {taken} against "
         f"{tested}: take that one"
     )
 
 
-def _further_trainings(name: str, rates: Sequence[RateResult], finals: Sequence[FinalResult]) -> int:
-    """The trainings of the rates that are not those of the finals."""
-    known = {each.learning_rate: len(each.values) for each in finals if each.initialization == name}
-    return sum(max(0, len(each.values) - known.get(each.learning_rate, 0)) for each in rates)
+def _further_trainings(rates: Sequence[RateResult], finals: Sequence[FinalResult]) -> int:
+    """The trainings of the last stage that are not those of the finals."""
+    known = {(each.initialization, each.learning_rate): len(each.values) for each in finals}
+    return sum(max(0, len(each.values) - known.get((each.initialization, each.learning_rate), 0)) for each in rates)
 
 
 def _begun(begun: str, sentence: str) -> str:

@@ -16,10 +16,10 @@ from goodinit.recommending.records import FinalResult, RungResult, Standing
 from goodinit.results import Job, Study, Trial
 from goodinit.statistics import adjust_evidence, pairs_needed, share_at_least, sign_evidence
 
-__all__ = ["ERROR", "Arm", "Finals", "Rung", "SuccessiveHalving"]
+__all__ = ["ERROR", "LOST", "Arm", "Finals", "Rung", "SuccessiveHalving"]
 
 ERROR: Final = 0.05  # the chance that the whole race calls a start better that is not
-_LOST: Final = 5  # the e-value of "it loses" at which a rival drops out of the finals: four seeds of four
+LOST: Final = 5  # the e-value of "it loses" at which a rival drops out: four seeds of four
 _ENOUGH: Final = 20  # seeds after which a race is given up where no finalist wins more than it loses
 
 
@@ -288,7 +288,7 @@ class Finals:
     def _left(self, rows: Mapping[int, Mapping[int, Trial]]) -> tuple[int, ...]:
         """The places of the baseline's arms, and of the rivals that do not clearly lose."""
         paths = self._paths(rows)
-        lost = [at for at, path in paths.items() if path and sign_evidence(path[-1].losses, path[-1].wins) >= _LOST]
+        lost = [at for at, path in paths.items() if path and sign_evidence(path[-1].losses, path[-1].wins) >= LOST]
         return tuple(at for at in range(len(self.arms)) if at not in lost)
 
     def _paths(self, rows: Mapping[int, Mapping[int, Trial]]) -> dict[int, list[_Signs]]:

@@ -1,21 +1,22 @@
-"""The last stage of a race: what is left of the budget goes to the rate of the start that is recommended."""
+"""The last stage of a race: what is left of the budget goes to the starts that may be recommended, and their rates."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
 from goodinit.comparison.policies import Finished, Wave
 from goodinit.comparison.tuning import criterion_value
-from goodinit.recommending.policies import Arm
+from goodinit.recommending.policies import LOST, Arm
 from goodinit.recommending.records import RateResult
 from goodinit.results import Job, Study
+from goodinit.statistics import sign_evidence
+from goodinit.wording import listed
 
 __all__ = ["RateStage"]
-
 
 _BESIDE: Final = 10**0.25  # to the next rate beyond the highest or the lowest
 _BEYOND: Final = 2  # rates that are tried there, at most
@@ -23,12 +24,12 @@ _BEYOND: Final = 2  # rates that are tried there, at most
 
 @dataclass(frozen=True)
 class RateStage:
-    """A start at a few rates on the finals' seeds, of which it has some already, then on further ones.
+    """Starts at a few rates on the finals' seeds, of which they have some already, then on further ones.
 
-    Tuning chooses a rate from few runs of a part of the examples; the finals say whether the start is better, at that
-    rate. Which of its rates is best is then read from as many seeds as there are trainings left for. It is no test.
-    Where the best on the `first` seeds is the highest or the lowest rate, the next one is tried on them too, `within`
-    what was raced.
+    Tuning chooses a rate from few runs of a part of the examples; the finals say which starts are better, each at that
+    rate. Which of those is best, and at which rate, is then read from as many seeds as there are trainings left for. It
+    is no test. Where the best on the `first` seeds has the highest or the lowest rate of its start, the next one is
+    tried on them too, `within` what was raced. From then on those that clearly lose to the best get no further seed.
     """
 
     study: Study
@@ -40,67 +41,84 @@ class RateStage:
     at_once: int = 1
     trainings: int | None = None
 
-    def waves(self, finished: Finished) -> Generator[Wave, None, None]:
-        """A wave for every `at_once` seeds."""
-        if len(self.arms) < 2:
-            return
-        left, arms = math.inf if self.trainings is None else self.trainings, self.arms
-        while left >= 0:
-            left = yield from self._trained(arms, self.seeds[: self.first], finished, left)
-            known, arms = len(arms), self._entered(finished, begun=True)
-            if len(arms) == known:  # none is to be tried beyond
-                break
-        if left >= 0:
-            yield from self._trained(arms, self.seeds[self.first :], finished, left)
-
-    def _trained(
-        self, arms: Sequence[Arm], seeds: Sequence[int], finished: Finished, left: float
-    ) -> Generator[Wave, None, float]:
-        """The waves of these; gives the trainings that are left, below 0 where there were too few."""
-        for jobs in self._jobs(arms, seeds):
+    def waves(self, finished: Finished) -> Iterator[Wave]:
+        """A wave for every `at_once` seeds, while there are two to choose between."""
+        left, arms, at = math.inf if self.trainings is None else self.trainings, self.arms, 0
+        while at < len(self.seeds) and len(self._left(arms, finished)) > 1:
+            step = self.at_once if at >= self.first else min(self.at_once, self.first - at)
+            jobs = self._jobs(self._left(arms, finished), self.seeds[at : at + step])
             left -= len(jobs) - len(finished(jobs))
             if left < 0:
-                break
-            yield Wave(f"rates of {self.arms[0].start}", jobs)
-        return left
+                return
+            yield Wave(f"rates of {listed(dict.fromkeys(str(arm.start) for arm in arms))}", jobs)
+            at += step
+            if at == self.first:
+                known, arms = len(arms), self._entered(finished, begun=True)
+                at = at if len(arms) == known else 0  # one beyond is tried on them too
 
     def results(self, finished: Finished) -> tuple[RateResult, ...]:
-        """The rates in order, on the seeds that all of them have ended."""
-        return self._results(self._entered(finished), self.seeds, finished)
+        """The starts and their rates, in order."""
+        arms = self._entered(finished)
+        found = [each for each in self._results(arms, self._rows(arms, finished)) if each.values]
+        starts = list(dict.fromkeys(str(arm.start) for arm in arms))
+        return tuple(sorted(found, key=lambda each: (starts.index(each.initialization), each.learning_rate)))
+
+    def _left(self, arms: Sequence[Arm], finished: Finished) -> tuple[Arm, ...]:
+        rows = self._rows(arms, finished)
+        return self._unbeaten(arms, rows) if len(rows) >= self.first else tuple(arms)
+
+    def _rows(self, arms: Sequence[Arm], finished: Finished) -> list[dict[Arm, float]]:
+        """The criterion of each arm on each seed that all which were left have ended, and the machine did not end."""
+        place = {
+            (trial.initialization, trial.learning_rate, trial.seed): criterion_value(trial, self.study.criterion)
+            for trial in finished(self._jobs(arms, self.seeds))
+            if not trial.machine_failure
+        }
+        rows, left = list[dict[Arm, float]](), tuple(arms)
+        for seed in self.seeds:
+            if all((*arm.key, seed) in place for arm in left):
+                rows.append({arm: place[*arm.key, seed] for arm in left})
+                if len(rows) >= self.first:
+                    left = self._unbeaten(left, rows)
+        return rows
+
+    def _unbeaten(self, arms: Sequence[Arm], rows: Sequence[dict[Arm, float]]) -> tuple[Arm, ...]:
+        """Of the arms of the last row those that do not clearly lose to the best."""
+        left = tuple(arm for arm in arms if arm in rows[-1])
+        best = min(self._results(left, rows), key=lambda each: each.median).values
+
+        def loses(arm: Arm) -> bool:
+            pairs = [(row[arm], other) for row, other in zip(rows, best, strict=True)]
+            return sign_evidence(sum(a > b for a, b in pairs), sum(a < b for a, b in pairs)) >= LOST
+
+        return tuple(arm for arm in left if not loses(arm))
 
     def _entered(self, finished: Finished, *, begun: bool = False) -> tuple[Arm, ...]:
         """The arms with those beyond that have ended the first seeds, or, if `begun`, are to."""
-        arms, first = self.arms, self.seeds[: self.first]
+        arms = self.arms
         for _ in range(_BEYOND):
-            found = self._results(arms, first, finished)
-            if not self._whole(found):
+            rows = self._rows(arms, finished)[: self.first]
+            if len(rows) < self.first:
                 break
-            best = min(found, key=lambda each: each.median).learning_rate
-            beyond = {found[-1].learning_rate: best * _BESIDE, found[0].learning_rate: best / _BESIDE}
-            rate = float(f"{beyond.get(best, best):.2g}")
-            if best not in beyond or not self.within[0] <= rate <= self.within[1]:
+            best = min(self._results(arms, rows), key=lambda each: each.median)
+            own = [arm for arm in arms if str(arm.start) == best.initialization]
+            rates, rate = [arm.rate for arm in own], best.learning_rate
+            beyond = {max(rates): rate * _BESIDE, min(rates): rate / _BESIDE}
+            next_rate = float(f"{beyond.get(rate, rate):.2g}")
+            if rate not in beyond or not self.within[0] <= next_rate <= self.within[1]:
                 break
-            more = (*arms, Arm(arms[0].start, rate))
-            if not begun and not self._whole(self._results(more, first, finished)):
+            more = (*arms, Arm(own[0].start, next_rate))
+            if not begun and len(self._rows(more, finished)) < self.first:
                 break
             arms = more
         return arms
 
-    def _whole(self, found: Sequence[RateResult]) -> bool:
-        return bool(found) and len(found[0].values) >= self.first
-
-    def _results(self, arms: Sequence[Arm], seeds: Sequence[int], finished: Finished) -> tuple[RateResult, ...]:
-        trials = finished([job for jobs in self._jobs(arms, seeds) for job in jobs])
-        place = {(trial.learning_rate, trial.seed): trial for trial in trials if not trial.machine_failure}
-        whole = [seed for seed in seeds if all((arm.rate, seed) in place for arm in arms)]
+    def _results(self, arms: Sequence[Arm], rows: Sequence[dict[Arm, float]]) -> tuple[RateResult, ...]:
         found = []
-        for rate in sorted(arm.rate for arm in arms) if whole else ():
-            values = tuple(criterion_value(place[rate, seed], self.study.criterion) for seed in whole)
-            found.append(RateResult(rate, values, float(median(values))))
+        for arm in arms:
+            values = tuple(row[arm] for row in rows if arm in row)
+            found.append(RateResult(*arm.key, values, float(median(values)) if values else math.nan))
         return tuple(found)
 
-    def _jobs(self, arms: Sequence[Arm], seeds: Sequence[int]) -> Iterator[tuple[Job, ...]]:
-        """Those of `at_once` seeds each."""
-        for at in range(0, len(seeds), self.at_once):
-            some = seeds[at : at + self.at_once]
-            yield tuple(Job(self.task, arm.start, arm.rate, seed, "evaluation") for seed in some for arm in arms)
+    def _jobs(self, arms: Sequence[Arm], seeds: Sequence[int]) -> tuple[Job, ...]:
+        return tuple(Job(self.task, arm.start, arm.rate, seed, "evaluation") for seed in seeds for arm in arms)

@@ -93,8 +93,12 @@ class FinalResult:
 
 @dataclass(frozen=True)
 class RateResult:
-    """The recommended start at one rate: the criterion on each fresh seed that all its rates had, and the median."""
+    """What the last stage found of a start at a rate: the criterion on each of its fresh seeds, and the median.
 
+    Those that were left at the end have the most seeds, the same ones; others the first of them.
+    """
+
+    initialization: str
     learning_rate: float
     values: tuple[float, ...]
     median: float

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["recommend"]
 
 _LATE: Final = 0.65  # of the time, after which the rungs take no further seed
-_LAST_RATES: Final = 3  # of the recommended start, on the finals' seeds
+_LAST_RATES: Final = 3  # of the start that leads, on the finals' seeds
+_LAST_STARTS: Final = 3  # that are better, on the same seeds: it, and others at the rate of their finals
+_FIRST_SEEDS: Final = 8  # that all of these are given
 _RATE_SEEDS: Final = 4  # times the finals, at most: to tell a rate from the next takes more than to tell starts
 _AT_ONCE: Final = 4  # seeds of the finals, of networks that are trained together, or on a cluster
 
@@ -279,7 +281,7 @@ class _Runner:
     def _waves(
         self, state: _State, known: _Known | None, remember: Callable[[Sequence[Arm], float], None]
     ) -> Iterator[Wave]:
-        """All waves of the race: the checkups, the rungs, the finals, the rates of what they recommend."""
+        """All waves of the race: the checkups, the rungs, the finals, the last stage."""
         finished = self.conductor.finished
         jobs = check_jobs(0, self.race.starts, self.plan.rates[0], self.study.tuning_seeds[0])
         yield Wave("checkups", jobs)
@@ -313,14 +315,14 @@ class _Runner:
         yield from state.rates.waves(finished)
 
     def _rates(self, finals: Finals, halving: SuccessiveHalving, at_once: int, left: int | None) -> RateStage:
-        """The start that the finals recommend, at the best of its rates."""
+        """The start that the finals recommend, at the best of its rates, and others that are better too."""
         finished = self.conductor.finished
         found = finals.results(finished)
-        better = [place for place, each in enumerate(found) if each.better]
+        better = sorted((at for at, each in enumerate(found) if each.better), key=lambda at: found[at].median)
         if better:
-            arm = finals.arms[min(better, key=lambda place: found[place].median)]
+            arm, *others = (finals.arms[place] for place in better[:_LAST_STARTS])
             near = halving.best_of(arm.start, finished, _LAST_RATES + 1)
-            arms = (arm, *[each for each in near if each != arm][: _LAST_RATES - 1])
+            arms = (arm, *[each for each in near if each != arm][: _LAST_RATES - 1], *others)
         else:
             own = [place for place, each in enumerate(found) if each.share is None]
             arms = tuple(finals.arms[place] for place in sorted(own, key=lambda place: found[place].median))
@@ -328,8 +330,9 @@ class _Runner:
         more = None if left is None else max(0, left - sum(len(each.values) for each in found))
         count = len(self.study.seeds)
         seeds = (*self.study.seeds, *range(count, _RATE_SEEDS * count))
+        first = max(_FIRST_SEEDS, len(found[0].values))
         within = self.race.rates[0], self.race.rates[-1]
-        return RateStage(self.study, finals.task, arms, seeds, count, within, at_once, more)
+        return RateStage(self.study, finals.task, arms, seeds, min(first, count), within, at_once, more)
 
     def _own_findings(self, finished: Finished, jobs: Sequence[Job]) -> tuple[str, ...]:
         own = str(self.race.own)

@@ -91,9 +91,15 @@ def facts(found: RaceFacts) -> list[tuple[str, str]]:
 
 
 def _rates(found: RaceFacts) -> str:
-    """The rates of the recommended start, with the median of the criterion at each."""
-    at = ", ".join(f"{each.learning_rate:g} {number(each.median, found.criterion)}" for each in found.rates)
-    return f"of {found.initialization} on {count(len(found.rates[0].values), 'fresh seed')}, medians: {at}"
+    """The starts and rates of the last stage, with the median of the criterion at each."""
+    said = []
+    for name in dict.fromkeys(each.initialization for each in found.rates):
+        own = [each for each in found.rates if each.initialization == name]
+        for seeds in sorted({len(each.values) for each in own}, reverse=True):
+            some = [each for each in own if len(each.values) == seeds]
+            at = ", ".join(f"{each.learning_rate:g} {number(each.median, found.criterion)}" for each in some)
+            said.append(f"of {name} on {count(seeds, 'fresh seed')}, medians: {at}")
+    return "; ".join(said)
 
 
 def table(found: RaceFacts) -> Group:
