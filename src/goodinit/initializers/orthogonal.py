@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 
 from goodinit.initializers.matrices import Float64s, MatrixInitializer, centre
+from goodinit.threads import blas_threads
 from goodinit.weights import Weight
 
 __all__ = ["DeltaOrthogonal", "Orthogonal"]
+
+_SMALL: Final = 4096  # numbers of a matrix for which OpenBLAS takes one thread by itself
 
 
 def haar(normals: Float64s) -> Float64s:
@@ -24,7 +29,9 @@ def haar(normals: Float64s) -> Float64s:
     Source: Mezzadri 2007, "How to generate random matrices from the classical compact groups".
     """
     wide = normals.shape[1] < normals.shape[2]
-    q, r = np.linalg.qr(normals.swapaxes(1, 2) if wide else normals)
+    size = math.prod(normals.shape[1:])
+    with blas_threads(2.0 * size) if size > _SMALL else nullcontext():  # threads meet at every column
+        q, r = np.linalg.qr(normals.swapaxes(1, 2) if wide else normals)
     q *= np.copysign(1.0, np.diagonal(r, axis1=1, axis2=2))[:, None, :]
     return q.swapaxes(1, 2) if wide else q
 
