@@ -342,6 +342,16 @@ def test_the_last_stage_goes_beyond_the_rates_where_the_best_lies_at_their_end(b
     assert trainings is None or len(trained) <= trainings
 
 
+def test_of_two_starts_that_are_better_the_answer_says_which_has_the_lower_median():
+    found = race(candidates=["glorot_normal", "orthogonal"], budget=120, learning_rates=[0.1])
+    assert [each.better for each in found.finals] == [False, True, True]
+    medians = {each.initialization: each.median for each in found.rates}
+    assert medians["glorot_normal"] < medians["orthogonal"]
+    assert found.initialization == "glorot_normal"
+    numbers = f"{medians['glorot_normal']:.4g} against {medians['orthogonal']:.4g} of orthogonal"
+    assert f"orthogonal is better than it too; on 8 seeds its median is the lowest, {numbers}" in found.answer
+
+
 @pytest.mark.parametrize("at_once", [1, 5])
 def test_the_last_stage_tells_starts_apart_that_are_all_better(at_once):
     """`zeros` at 2 has the lowest median, which the first seeds do not show; `ones` at 1 loses all, and drops out."""
