@@ -214,6 +214,15 @@ def test_zero_hadamard_is_algorithm_1_of_the_paper(out, into):
     assert np.allclose(ZeroHadamard(gain=math.sqrt(0.5)).draw(Weight.linear("w", into, out), 0), code)
 
 
+def test_the_mean_of_zero_hadamard_is_that_of_scipys_matrix_at_every_size():
+    matrix = linalg.hadamard(32)
+    for out in range(2, 33):
+        for into in range(1, out):
+            factor = 2 ** (-((out - 1).bit_length() - 1) / 2)
+            mean = ZeroHadamard().expected_mean(Weight.linear("w", into, out))
+            assert mean == pytest.approx(factor * matrix[:out, :into].mean(), rel=1e-12, abs=1e-15)
+
+
 def test_zero_hadamard_fills_the_centre_of_a_kernel():
     w = ZeroHadamard().draw(Weight.conv("w", 3, 4, 3), 0)
     assert np.array_equal(np.abs(w[:, :, 1, 1]), np.full((4, 3), math.sqrt(0.5)))

@@ -148,7 +148,7 @@ class ZeroHadamard(MatrixInitializer):
         if out <= into:
             return self.gain * count * out, self.gain**2 * count * out
         factor = self.gain * _scale(out)
-        return factor * count * float(_hadamard(out, into).sum()), factor**2 * count * out * into
+        return factor * count * _hadamard_sum(out, into), factor**2 * count * out * into
 
     def caution(self, weight: Weight) -> str | None:
         """What the identity leaves out where a layer narrows."""
@@ -169,7 +169,15 @@ def _order(out: int) -> int:
 def _hadamard(out: int, into: int) -> Float64s:
     """The first rows and columns of Sylvester's matrix: element (i, j) is -1 to the number of ones in i and j."""
     common = np.arange(out)[:, None] & np.arange(into)
-    odd = np.zeros(common.shape, dtype=bool)
-    for bit in range(_order(out)):
-        odd ^= (common >> bit & 1).astype(bool)
-    return np.where(odd, -1.0, 1.0)
+    return np.where(np.bitwise_count(common) & 1, -1.0, 1.0)
+
+
+def _hadamard_sum(out: int, into: int) -> int:
+    """The sum of those: of h rows, h a power of 2, all columns but the first are 0 in sum, up to the h-th."""
+    if min(out, into) <= 1:
+        return out * into
+    half = 1 << (max(out, into) - 1).bit_length() - 1
+    more, less = max(out, into) - half, min(out, into)
+    if less <= half:
+        return half + _hadamard_sum(more, less)
+    return 3 * half - _hadamard_sum(more, less - half)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from goodinit.weights import Weight
 
 __all__ = ["MimeticFactors"]
 
+_Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
 _FORM: Final = "give a list of [name, side, alpha, beta], side one of query, key, left, right"
 
 
@@ -53,25 +55,26 @@ class MimeticFactors(Initializer):
         if weight.size != len(self.factors) * self.width**2:
             found = f"{len(self.factors)} of width {self.width} for weight {weight.name!r} of shape {weight.shape}"
             raise GoodinitError(f"mimetic_factors: {found}; each factor is as wide as it is high")
-        blocks = [self._factor(stream, *factor) for factor in self.factors]
+        heads = cache(partial(self._heads, stream))  # a packed weight has both factors of the same products
+        blocks = []
+        for name, side, alpha, beta in self.factors:
+            pair = heads(name, alpha, beta) if side in ("query", "key") else self._split(stream, name, alpha, beta)
+            blocks.append(pair[side in ("key", "right")])
         whole = np.concatenate(blocks)  # (outputs, inputs)
         if weight.out_axis > weight.in_axis:
             whole = whole.T
         return np.ascontiguousarray(whole).reshape(-1)[start:stop]
 
-    def _factor(self, stream: Stream, name: str, side: str, alpha: float, beta: float) -> NDArray[np.float64]:
-        if side in ("left", "right"):
-            left, right = self._split(stream, name, alpha, beta)
-            return left if side == "left" else right
-        made = []
+    def _heads(self, stream: Stream, name: str, alpha: float, beta: float) -> _Pair:
+        """The queries and the keys of all heads."""
+        queries, keys = [], []
         for head in range(self.width // self.head):
             left, right = self._split(stream, f"{name}/{head}", alpha, beta)
-            made.append(left[:, : self.head].T if side == "query" else right[: self.head])
-        return np.concatenate(made)
+            queries.append(left[:, : self.head].T)
+            keys.append(right[: self.head])
+        return np.concatenate(queries), np.concatenate(keys)
 
-    def _split(
-        self, stream: Stream, name: str, alpha: float, beta: float
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _split(self, stream: Stream, name: str, alpha: float, beta: float) -> _Pair:
         d = self.width
         z = stream.normal(name, 0, d * d).reshape(d, d) / np.sqrt(d)
         u, s, v = np.linalg.svd(alpha * z + beta * np.eye(d))

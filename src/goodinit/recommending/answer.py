@@ -178,11 +178,11 @@ def _also(
     rivals = [each for each in rates if each.initialization in also]
     if last is None or not rivals:
         return f". {listed(also)} {are}; which of them is best was not tested"
-    told = [f"{_number(each, criterion)} of {each.initialization}" for each in rivals]
+    others = [f"{_number(each, criterion)} of {each.initialization}" for each in rivals]
     up_to = "" if all(len(each.values) == len(last.values) for each in rivals) else "up to "
     return (
         f". {listed(also)} {are}; on {up_to}{count(len(last.values), 'seed')} its median is the lowest, "
-        f"{_number(last, criterion)} against {listed(told)}"
+        f"{_number(last, criterion)} against {listed(others)}"
     )
 
 
