@@ -1,8 +1,9 @@
 // The lanes engine's kernels for one network at a time. See lanes.hpp for the layouts and the one order of summation.
 //
-// The code is written once for this layout and that of lanes_grouped_kernel.cpp. `Grouped` says which it is: with it, a weight is a vector (one network a
-// lane) and an input is a scalar that all networks share; without it, a weight is a scalar and an input is a vector
-// (one example a lane). Everything between is vectors in both. A "column" is an example, or a vector of examples.
+// The code is written once for this layout and that of lanes_grouped_kernel.cpp. `Grouped` says which it is: with it, a
+// weight is a vector (one network a lane) and an input is a scalar that all networks share; without it, a weight is a
+// scalar and an input is a vector (one example a lane). Everything between is vectors in both. A "column" is an example,
+// or a vector of examples.
 //
 // Each block of columns goes forward through all layers and back again while its activations are in the nearest
 // caches (lanes_pass.hpp). The matrix products work on tiles that fit the vector registers (lanes_tiles.hpp).

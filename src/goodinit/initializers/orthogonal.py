@@ -16,7 +16,7 @@ from goodinit.weights import Weight
 
 __all__ = ["DeltaOrthogonal", "Orthogonal"]
 
-_SMALL: Final = 4096  # numbers of a matrix for which OpenBLAS takes one thread by itself
+_SMALL: Final = 4096  # numbers of a matrix up to which OpenBLAS takes one thread by itself
 
 
 def haar(normals: Float64s) -> Float64s:
