@@ -17,7 +17,8 @@ SETUP  := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 
 .PHONY: demo test tests lint kills sanitize page docs zoo fuzz faults bits floors clean
 
-# What it imports is compiled then, and not all that is installed.
+# The kernels are compiled for this machine alone, apart from what others compile. Of Python, what is imported is
+# compiled then, and not all that is installed.
 demo: $(VENV)/.demo
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/goodinit compare
 
@@ -105,7 +106,8 @@ $(VENV)/bin/python:
 
 $(VENV)/.demo: $(SETUP) | $(VENV)/bin/python
 	@echo "Installing goodinit ..."
-	@$(PIP) --no-compile --editable .
+	@$(PIP) --no-compile --config-settings=build-dir=build/demo \
+	  --config-settings=cmake.define.GOODINIT_THIS_MACHINE=ON --editable .
 	@touch $@
 
 $(VENV)/.test: $(SETUP) | $(VENV)/bin/python

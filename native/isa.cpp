@@ -8,17 +8,22 @@ namespace goodinit {
 
 namespace {
 
-Isa best() {
+bool has_avx2() {
 #ifdef GOODINIT_X86
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-            return Isa::avx512;
-        return Isa::avx2;
-    }
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+    return false;
 #endif
-    return Isa::baseline;
+}
+
+bool has_avx512() {
+#ifdef GOODINIT_X86
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+#else
+    return false;
+#endif
 }
 
 }  // namespace
@@ -27,12 +32,17 @@ const char *isa_name(Isa isa) {
     return isa == Isa::avx512 ? "avx512" : isa == Isa::avx2 ? "avx2" : "baseline";
 }
 
+bool is_usable(Isa isa) {
+    if (const char *most = std::getenv("GOODINIT_ISA"))
+        for (Isa lower : {Isa::baseline, Isa::avx2})
+            if (lower < isa && std::strcmp(most, isa_name(lower)) == 0) return false;
+    GOODINIT_IF_AVX512(if (isa == Isa::avx512) return has_avx512();)
+    GOODINIT_IF_AVX2(if (isa == Isa::avx2) return has_avx2();)
+    return isa == Isa::baseline;
+}
+
 Isa chosen_isa() {
-    Isa found = best();
-    if (const char *wanted = std::getenv("GOODINIT_ISA"))
-        for (Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512})
-            if (std::strcmp(wanted, isa_name(isa)) == 0 && isa < found) return isa;
-    return found;
+    return is_usable(Isa::avx512) ? Isa::avx512 : is_usable(Isa::avx2) ? Isa::avx2 : Isa::baseline;
 }
 
 }  // namespace goodinit

@@ -6,20 +6,35 @@ namespace goodinit {
 
 enum class Isa { baseline = 0, avx2 = 1, avx512 = 2 };
 
-// The choice; the environment variable GOODINIT_ISA (baseline, avx2, avx512) can lower it, never raise it.
+// Whether it is compiled here, the processor has it, and the environment variable GOODINIT_ISA, where that names one
+// (baseline, avx2, avx512), does not name a lower one.
+bool is_usable(Isa isa);
+
+// The best that is usable.
 Isa chosen_isa();
 
 const char *isa_name(Isa isa);
 
 }  // namespace goodinit
 
+// CMakeLists.txt says which are compiled beside the baseline.
+#ifdef GOODINIT_AVX2
+#define GOODINIT_IF_AVX2(...) __VA_ARGS__
+#else
+#define GOODINIT_IF_AVX2(...)
+#endif
+#ifdef GOODINIT_AVX512
+#define GOODINIT_IF_AVX512(...) __VA_ARGS__
+#else
+#define GOODINIT_IF_AVX512(...)
+#endif
+
+// each(isa) for every one that is compiled.
+#define GOODINIT_EACH_ISA(each) each(baseline) GOODINIT_IF_AVX2(each(avx2)) GOODINIT_IF_AVX512(each(avx512))
+
 // Picks one of the compiled versions of a function that every native/*_kernel.cpp defines in namespace GOODINIT_ISA,
 // itself inside namespace goodinit: GOODINIT_DISPATCH(isa, f) is baseline::f, avx2::f or avx512::f.
-#ifdef GOODINIT_X86
-#define GOODINIT_DISPATCH(isa, function)                                  \
-    ((isa) == ::goodinit::Isa::avx512 ? &::goodinit::avx512::function     \
-     : (isa) == ::goodinit::Isa::avx2 ? &::goodinit::avx2::function       \
-                                      : &::goodinit::baseline::function)
-#else
-#define GOODINIT_DISPATCH(isa, function) (&::goodinit::baseline::function)
-#endif
+#define GOODINIT_DISPATCH(isa, function)                                                      \
+    (GOODINIT_IF_AVX512((isa) == ::goodinit::Isa::avx512 ? &::goodinit::avx512::function :)   \
+     GOODINIT_IF_AVX2((isa) == ::goodinit::Isa::avx2 ? &::goodinit::avx2::function :)         \
+     &::goodinit::baseline::function)

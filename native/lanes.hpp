@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "isa.hpp"
+
 namespace goodinit {
 
 // The activations, by the names of activations.py: one line here and a branch of apply() in lanes_activations.hpp.
@@ -136,10 +138,6 @@ struct Kernels {
     }                                            \
     }
 
-GOODINIT_DECLARE_LANES(baseline)
-#ifdef GOODINIT_X86
-GOODINIT_DECLARE_LANES(avx2)
-GOODINIT_DECLARE_LANES(avx512)
-#endif
+GOODINIT_EACH_ISA(GOODINIT_DECLARE_LANES)
 
 }  // namespace goodinit

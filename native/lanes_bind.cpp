@@ -75,13 +75,7 @@ size_t times(size_t a, size_t b) {
 
 template <class T>
 Kernels<T> chosen_kernels() {
-    switch (chosen_isa()) {
-#ifdef GOODINIT_X86
-        case Isa::avx512: return avx512::all<T>();
-        case Isa::avx2: return avx2::all<T>();
-#endif
-        default: return baseline::all<T>();
-    }
+    return GOODINIT_DISPATCH(chosen_isa(), all<T>)();
 }
 
 struct Release {

@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "isa.hpp"
+
 namespace nanobind {
 class module_;
 }
@@ -16,9 +18,5 @@ void bind_peak(nanobind::module_ &module);
     double peak_float(size_t turns);             \
     double peak_double(size_t turns);            \
     }
-GOODINIT_DECLARE_PEAK(baseline)
-#ifdef GOODINIT_X86
-GOODINIT_DECLARE_PEAK(avx2)
-GOODINIT_DECLARE_PEAK(avx512)
-#endif
+GOODINIT_EACH_ISA(GOODINIT_DECLARE_PEAK)
 #undef GOODINIT_DECLARE_PEAK

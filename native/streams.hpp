@@ -65,7 +65,5 @@ bool has_ifma();
     void stream_law32(const streams::Law &law, const std::uint64_t *words, std::size_t count, float *out);         \
     void stream_law64(const streams::Law &law, const std::uint64_t *words, std::size_t count, double *out);        \
     }
-GOODINIT_DECLARE(baseline)
-GOODINIT_DECLARE(avx2)
-GOODINIT_DECLARE(avx512)
+GOODINIT_EACH_ISA(GOODINIT_DECLARE)
 #undef GOODINIT_DECLARE

@@ -26,16 +26,16 @@ namespace {
 
 template <class Number>
 using Row = nb::ndarray<Number, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+constexpr goodinit::Isa every_isa[] = {goodinit::Isa::baseline, goodinit::Isa::avx2, goodinit::Isa::avx512};
 using Cut = std::tuple<double, double, double, double, double, double, bool>;
 
 [[noreturn]] void refuse(const std::string &what) { throw nb::value_error(what.c_str()); }
 
 std::vector<std::string> isas() {
     std::vector<std::string> names;
-    const goodinit::Isa best = goodinit::chosen_isa();
-    for (goodinit::Isa isa : {goodinit::Isa::baseline, goodinit::Isa::avx2, goodinit::Isa::avx512})
-        if (isa <= best) names.emplace_back(goodinit::isa_name(isa));
-    if (best == goodinit::Isa::avx512 && has_ifma()) names.emplace_back("avx512ifma");
+    for (goodinit::Isa isa : every_isa)
+        if (goodinit::is_usable(isa)) names.emplace_back(goodinit::isa_name(isa));
+    if (goodinit::is_usable(goodinit::Isa::avx512) && has_ifma()) names.emplace_back("avx512ifma");
     return names;
 }
 
@@ -52,7 +52,8 @@ Plan plan_of(const std::string &isa, unsigned threads) {
         if (isa.empty() ? i + 1 < names.size() : names[i] != isa) continue;
         Plan plan;
         plan.ifma = names[i] == "avx512ifma";
-        plan.isa = plan.ifma ? goodinit::Isa::avx512 : static_cast<goodinit::Isa>(i);
+        for (goodinit::Isa each : every_isa)
+            if (names[i].rfind(goodinit::isa_name(each), 0) == 0) plan.isa = each;  // avx512ifma is AVX-512 too
         plan.threads = threads;
         plan.proceed = proceed;
         return plan;

@@ -54,6 +54,7 @@ def build(name: str, compiler: str, isas: dict[str, list[str]]) -> Path:
     folder = BUILD / name
     folder.mkdir(parents=True, exist_ok=True)
     define = ["-DGOODINIT_X86=1"] if len(isas) > 1 else []
+    define += [f"-DGOODINIT_{isa.upper()}=1" for isa in isas if isa != "baseline"]
     native = ROOT / "native"
     jobs = {"bits": (ROOT / "tests" / "native" / "bits.cpp", []), "isa": (native / "isa.cpp", [])}
     jobs["streams_fill"] = (native / "streams_fill.cpp", [])

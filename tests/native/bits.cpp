@@ -86,13 +86,7 @@ Memory aligned(size_t bytes) { return Memory(std::aligned_alloc(64, (bytes + 127
 
 template <class T>
 Kernels<T> chosen_kernels() {
-    switch (chosen_isa()) {
-#ifdef GOODINIT_X86
-        case Isa::avx512: return avx512::all<T>();
-        case Isa::avx2: return avx2::all<T>();
-#endif
-        default: return baseline::all<T>();
-    }
+    return GOODINIT_DISPATCH(chosen_isa(), all<T>)();
 }
 
 enum class How { grouped, alone, wide };
