@@ -8,7 +8,7 @@ import pytest
 import goodinit
 from goodinit import methods
 from goodinit.recommending.policies import Arm, Finals, Rung, SuccessiveHalving
-from goodinit.recommending.rates import RateStage
+from goodinit.recommending.rates import RateStage, order
 from goodinit.results import Study
 
 
@@ -110,7 +110,7 @@ def test_the_last_stage_goes_beyond_the_rates_where_the_best_lies_at_their_end(b
 
 @pytest.mark.parametrize("at_once", [1, 5])
 def test_the_last_stage_tells_starts_apart_that_are_all_better(at_once):
-    """`zeros` at 2 has the lowest median, which the first seeds do not show; `ones` at 1 loses all, and drops out."""
+    """`zeros` at 2 wins most duels, which the first seeds do not show; `ones` at 1 loses all, and drops out."""
     zeros, ones = methods.get("zeros"), methods.get("ones")
     study = Study(goodinit.comparison.design(["ones"], steps=1).tasks, (zeros, ones), (1.0,), (0,), (7,))
 
@@ -132,6 +132,18 @@ def test_the_last_stage_tells_starts_apart_that_are_all_better(at_once):
     assert {key: each.median for key, each in found.items()} == {("ones", 1.0): 9, ("ones", 2.0): 2, ("zeros", 2.0): 1}
     assert len(found["ones", 1.0].values) == 4
     assert len(found["ones", 2.0].values) == len(found["zeros", 2.0].values) == 30
+
+
+def test_of_two_rates_the_one_that_wins_more_seeds_is_first_whatever_the_medians():
+    """Wins two seeds of three at the higher median: the seeds differ by more than the rates."""
+    ones = methods.get("ones")
+    study = Study(goodinit.comparison.design(["ones"], steps=1).tasks, (ones,), (1.0,), (0,), (7,))
+    values = {1.0: (1.0, 6.0, 8.0), 2.0: (2.0, 5.0, 9.0)}
+    finished = invented(lambda job: values[job.learning_rate][job.seed])
+    stage = RateStage(study, 0, (Arm(ones, 2.0), Arm(ones, 1.0)), (0, 1, 2), 3, (1.0, 2.0))
+    first, second = sorted(stage.results(finished), key=order)
+    assert (first.learning_rate, first.median, first.lost) == (1.0, 6.0, pytest.approx(1 / 3))
+    assert (second.learning_rate, second.median, second.lost) == (2.0, 5.0, pytest.approx(2 / 3))
 
 
 def test_a_neighbouring_rate_that_has_fewer_seeds_takes_none_from_the_others():

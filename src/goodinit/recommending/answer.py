@@ -8,6 +8,7 @@ from typing import Final
 
 from goodinit.methods import Start
 from goodinit.recommending.outcome import Recommendation
+from goodinit.recommending.rates import order
 from goodinit.recommending.records import Dropped, FinalResult, RaceVerdict, RateResult, RungResult
 from goodinit.results import Task
 from goodinit.wording import count, duration, listed
@@ -154,7 +155,7 @@ def _last(rates: Sequence[RateResult]) -> RateResult | None:
     """The best of the last stage, of those that had all its seeds; None where these are too few."""
     most = max((len(each.values) for each in rates), default=0)
     whole = [each for each in rates if len(each.values) == most >= _FEWEST]
-    return min(whole, key=lambda each: each.median, default=None)
+    return min(whole, key=order, default=None)
 
 
 def _chosen(better: Sequence[FinalResult], last: RateResult | None) -> FinalResult | None:
@@ -181,8 +182,8 @@ def _also(
     others = [f"{_number(each, criterion)} of {each.initialization}" for each in rivals]
     up_to = "" if all(len(each.values) == len(last.values) for each in rivals) else "up to "
     return (
-        f". {listed(also)} {are}; on {up_to}{count(len(last.values), 'seed')} its median is the lowest, "
-        f"{_number(last, criterion)} against {listed(others)}"
+        f". {listed(also)} {are}; on {up_to}{count(len(last.values), 'seed')} it loses the fewest duels with them, at "
+        f"medians of {_number(last, criterion)} against {listed(others)}"
     )
 
 
@@ -193,8 +194,8 @@ def _other_rate(chosen: FinalResult | None, rates: Sequence[RateResult], rate: f
     place = {each.learning_rate: each for each in rates if each.initialization == chosen.initialization}
     tested, taken = (_number(place[each], criterion) for each in (chosen.learning_rate, rate))
     return (
-        f". Of its rates {rate:g} has the lowest median on {count(len(place[rate].values), 'seed')}, {taken} against "
-        f"{tested}: take that one"
+        f". Of its rates {rate:g} loses the fewest duels on {count(len(place[rate].values), 'seed')}, at medians of "
+        f"{taken} against {tested}: take that one"
     )
 
 

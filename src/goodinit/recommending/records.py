@@ -95,13 +95,15 @@ class FinalResult:
 class RateResult:
     """What the last stage found of a start at a rate: the criterion on each of its fresh seeds, and the median.
 
-    Those that were left at the end have the most seeds, the same ones; others the first of them.
+    Those that were left at the end have the most seeds, the same ones; others the first of them. `lost` is the share of
+    its duels that it loses on those seeds, a tie as half, against whatever has as many: the lowest is taken.
     """
 
     initialization: str
     learning_rate: float
     values: tuple[float, ...]
     median: float
+    lost: float
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""

@@ -21,8 +21,9 @@ from goodinit.recommending.given import RATES, RaceRequest, of_steps, race_study
 from goodinit.recommending.outcome import Recommendation
 from goodinit.recommending.plan import RacePlan, TooSmallError, make_plan, read_budget, shorter
 from goodinit.recommending.policies import Arm, Finals, Rung, SuccessiveHalving
+from goodinit.recommending.ranking import duels_lost
 from goodinit.recommending.rates import RateStage
-from goodinit.recommending.records import Dropped
+from goodinit.recommending.records import Dropped, FinalResult
 from goodinit.report import check_place
 from goodinit.results import Job, Study, Task
 from goodinit.training import EngineName, Schedule
@@ -318,15 +319,14 @@ class _Runner:
         """The start that the finals recommend, at the best of its rates, and others that are better too."""
         finished = self.conductor.finished
         found = finals.results(finished)
-        better = sorted((at for at, each in enumerate(found) if each.better), key=lambda at: found[at].median)
+        better = _by_duels(found, [at for at, each in enumerate(found) if each.better])
         if better:
             arm, *others = (finals.arms[place] for place in better[:_LAST_STARTS])
             near = halving.best_of(arm.start, finished, _LAST_RATES + 1)
             arms = (arm, *[each for each in near if each != arm][: _LAST_RATES - 1], *others)
         else:
-            own = [place for place, each in enumerate(found) if each.share is None]
-            arms = tuple(finals.arms[place] for place in sorted(own, key=lambda place: found[place].median))
-            arms = arms[:_LAST_RATES]
+            own = _by_duels(found, [at for at, each in enumerate(found) if each.share is None])
+            arms = tuple(finals.arms[at] for at in own[:_LAST_RATES])
         more = None if left is None else max(0, left - sum(len(each.values) for each in found))
         count = len(self.study.seeds)
         seeds = (*self.study.seeds, *range(count, _RATE_SEEDS * count))
@@ -349,6 +349,13 @@ class _Runner:
         """When no batch of the wave is begun any more."""
         seconds = self.race.seconds
         return None if seconds is None or wave.what == "checkups" else self.race.began + seconds
+
+
+def _by_duels(found: Sequence[FinalResult], places: Sequence[int]) -> list[int]:
+    """Those of the places, best first, by the duels lost to each other on the seeds that all of them have."""
+    seeds = min((len(found[at].values) for at in places), default=0)
+    lost = duels_lost([found[at].values[:seeds] for at in places]) if places else ()
+    return [at for _, at in sorted(zip(lost, places, strict=True))]
 
 
 @dataclass
