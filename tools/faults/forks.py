@@ -64,7 +64,8 @@ def _small_bench() -> None:
     bench.QUICK = bench.Sizes(  # type: ignore[misc]
         seconds=0.01, repeats=1, ensembles=(16,), product=64, digits_width=16, elements=1 << 12, networks=(1,),
         widths=(4,), depths=(1,), samples=(30,), drawn=(1 << 10,), growth_seconds=0.005, growth_repeats=1,
-        growth_networks=2,
+        growth_networks=2, grid_widths=(16,), grid_depths=(2,), grid_networks=(1,), model_trials=2, model_steps=4,
+        compiles=False,
     )  # fmt: skip
 
 
