@@ -18,7 +18,7 @@ double peak(int element_size, size_t turns, size_t threads) {
     if (element_size != 4 && element_size != 8) throw nb::value_error("element_size must be 4 or 8");
     if (threads < 1 || threads > 4096) throw nb::value_error("threads must be from 1 to 4096");
     if (turns > (size_t{1} << 40)) throw nb::value_error("turns must be at most 2**40");
-    const auto isa = goodinit::chosen_isa();
+    [[maybe_unused]] const auto isa = goodinit::chosen_isa();
     const auto loop = element_size == 4 ? GOODINIT_DISPATCH(isa, peak_float) : GOODINIT_DISPATCH(isa, peak_double);
     nb::gil_scoped_release release;
     std::vector<double> done(threads, 0.0);

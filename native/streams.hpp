@@ -35,7 +35,7 @@ constexpr std::size_t step_words = 128;    // what the generator makes at a time
 
 // How a fill runs. `proceed`, if any, is asked a few times a second, in the caller's thread; false ends the fill early.
 struct Plan {
-    Isa isa = Isa::baseline;
+    Isa isa = Isa::GOODINIT_LOWEST;
     bool ifma = false;
     unsigned threads = 1;
     bool (*proceed)() = nullptr;

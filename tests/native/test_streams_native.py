@@ -242,7 +242,7 @@ def test_a_lower_instruction_set_can_be_chosen_and_a_wrong_one_is_refused():
     command = [sys.executable, "-c", code, native.__file__]
     environment = {**os.environ, "GOODINIT_ISA": "baseline"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['baseline']"
+    assert done.stdout.strip() == str(["baseline"] if "baseline" in ISAS else ISAS)  # or compiled for one alone
     with pytest.raises(ValueError, match="isa sse9"):
         native.stream_fill(np.empty(3), "normal", (1, 2), 0, isa="sse9")
 
@@ -264,7 +264,7 @@ def test_a_long_fill_is_interrupted():
     signal.setitimer(signal.ITIMER_REAL, 0.05)
     try:
         with pytest.raises(Interrupted):
-            native.stream_fill(out, "truncated_normal", (1, 2), 0, cut=cut, isa="baseline")
+            native.stream_fill(out, "truncated_normal", (1, 2), 0, cut=cut, isa=ISAS[0])
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
