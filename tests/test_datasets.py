@@ -11,6 +11,7 @@ import pytest
 
 from goodinit import datasets
 from goodinit.datasets import shapes
+from goodinit.datasets.base import split
 from goodinit.datasets.builtin import BUILTIN, make
 from goodinit.errors import GoodinitError
 
@@ -46,6 +47,22 @@ def test_circles_are_the_published_points():
     data = datasets.load("circles", seed=99)
     assert np.array_equal(data.X_test, X)
     assert np.array_equal(data.y_test, y)
+
+
+@pytest.mark.parametrize(("name", "rows"), [("iris", 150), ("wine", 178), ("breast_cancer", 569)])
+def test_tables_are_those_of_scikit_learn_with_every_class_parted_alike(name, rows):
+    theirs = getattr(pytest.importorskip("sklearn.datasets"), f"load_{name}")()
+    scaler = pytest.importorskip("sklearn.preprocessing").StandardScaler()
+    data = datasets.load(name, seed=3)
+    assert len(data.y_train) + len(data.y_test) == rows
+    assert (len(data.y_train), len(data.y_test)) == datasets.BUILTIN[name].rows
+    named = [each.removesuffix(" (cm)").replace("_", " ") for each in theirs.feature_names]
+    assert list(data.features) == named
+    share = np.bincount(data.y_test) / np.bincount(theirs.target)
+    np.testing.assert_allclose(share, 0.25, atol=0.015)
+    train, _ = split(theirs.target, 3)
+    np.testing.assert_allclose(data.X_train, scaler.fit_transform(theirs.data[train]), rtol=1e-9, atol=1e-12)
+    assert np.array_equal(data.y_train, theirs.target[train])
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3])

@@ -130,15 +130,29 @@ def _wave(seed: int, noise: float, points: int) -> Points:
     return *line(points, "wave/train"), *line(points // TESTED, "wave/test")
 
 
-def _diabetes(seed: int, noise: float, points: int) -> Points:
-    from sklearn.datasets import load_diabetes
+def _table(loader: str, **options: Any) -> Callable[[int, float, int], Points]:
+    """The table that the function of scikit-learn's data sets reads, parted by the seed."""
 
-    data: Any = load_diabetes(scaled=False)
-    train, test = split(np.zeros(len(data.target), dtype=np.intp), seed)
-    return data.data[train], data.target[train], data.data[test], data.target[test]
+    def made(seed: int, noise: float, points: int) -> Points:
+        from sklearn import datasets
+
+        data: Any = getattr(datasets, loader)(**options)
+        labels = data.target if "target_names" in data else np.zeros(len(data.target), dtype=np.intp)
+        train, test = split(labels, seed)
+        return data.data[train], data.target[train], data.data[test], data.target[test]
+
+    return made
 
 
 _PLANE: Final = ("x1", "x2")
+_WINE: Final = (
+    "alcohol", "malic acid", "ash", "alcalinity of ash", "magnesium", "total phenols", "flavanoids",
+    "nonflavanoid phenols", "proanthocyanins", "color intensity", "hue", "od280/od315 of diluted wines", "proline",
+)  # fmt: skip
+_CELLS: Final = (
+    "radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity", "concave points", "symmetry",
+    "fractal dimension",
+)  # fmt: skip
 _PIXELS: Final = tuple(f"pixel {row},{column}" for row in range(8) for column in range(8))
 
 BUILTIN: Final[dict[str, Builtin]] = {
@@ -177,6 +191,33 @@ BUILTIN: Final[dict[str, Builtin]] = {
         rows=(1347, 450),
         image=(8, 8),
     ),
+    "iris": Builtin(
+        "150 irises of three species by four lengths (Fisher 1936, from scikit-learn), standardized",
+        ("setosa", "versicolor", "virginica"),
+        ("sepal length", "sepal width", "petal length", "petal width"),
+        _table("load_iris"),
+        points=None,
+        rows=(114, 36),
+        standardized=True,
+    ),
+    "wine": Builtin(
+        "178 wines of three cultivars by 13 measurements (Aeberhard & Forina 1991, from scikit-learn), standardized",
+        ("cultivar 0", "cultivar 1", "cultivar 2"),
+        _WINE,
+        _table("load_wine"),
+        points=None,
+        rows=(133, 45),
+        standardized=True,
+    ),
+    "breast_cancer": Builtin(
+        "569 tumours, malignant or benign, by 30 measurements (Wolberg et al. 1995, from scikit-learn), standardized",
+        ("malignant", "benign"),
+        tuple(name.format(cell) for name in ("mean {}", "{} error", "worst {}") for cell in _CELLS),
+        _table("load_breast_cancer"),
+        points=None,
+        rows=(427, 142),
+        standardized=True,
+    ),
     "wave": Builtin(
         "numbers to predict: y = sin(2 pi x) + sin(5 pi x) / 2 for x even in [-1, 1], with normal noise",
         (),
@@ -188,7 +229,7 @@ BUILTIN: Final[dict[str, Builtin]] = {
         "numbers to predict: how far diabetes went in a year, 442 patients (Efron et al. 2004, from scikit-learn)",
         (),
         ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"),
-        _diabetes,
+        _table("load_diabetes", scaled=False),
         points=None,
         rows=(332, 110),
         target="progression",

@@ -24,7 +24,7 @@ __all__ = ["CLASSED", "NOISE", "OWN", "STREAMS", "Choice", "Data", "Scene", "rea
 
 OWN: Final = "points.csv"  # what a person's own points are called outside the page
 STREAMS: Final = OPTIONS["stream"].choices
-CLASSED: Final = tuple(name for name, kind in BUILTIN.items() if kind.classes)
+CLASSED: Final = tuple(name for name, kind in BUILTIN.items() if kind.classes and not kind.standardized)
 NOISE: Final = {"circles": 0.5, "moons": 0.5, "spirals": 0.3, "xor": 0.5, "blobs": 2.0}
 """The most noise the page offers."""
 

@@ -80,8 +80,8 @@ TRAINED: Final = (
         usual="circles",
         identity=True,
         default_text="`circles`",
-        meaning="circles, moons, spirals, xor, blobs, digits, with options as in `moons(noise=0.3, points=600)`; "
-        "to predict a number wave, diabetes; or a CSV or NPZ file",
+        meaning="circles, moons, spirals, xor, blobs, with options as in `moons(noise=0.3, points=600)`; digits, iris, "
+        "wine, breast_cancer; to predict a number wave, diabetes; or a CSV or NPZ file",
     ),
     Option(
         "target",
