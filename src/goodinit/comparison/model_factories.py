@@ -47,7 +47,8 @@ def read_factory(
         inputs = inputs_of(model, examples.X_train[:SHOWN], "cpu")
         model = shaped(model, inputs).model
         with untouched(model, inputs) as x, torch.no_grad():
-            outputs = _try(lambda: outputs_of(model.eval(), x), text)
+            what = f"the model of {text} cannot be run on inputs of shape {tuple(inputs.shape)} from {examples.name}"
+            outputs = _try(lambda: outputs_of(model.eval(), x), what)
     read = pytorch.read_model(model)
     listed = [(each.name, each.shape, str(each.dtype), each.kind) for each in read]
     classes = {type(module) for module in model.modules()}
@@ -82,7 +83,7 @@ def made_model(make: Callable[[], Any], text: str) -> tuple[nn.Module, Any]:
     """The model that a function makes, and its data where it brings some. Raises GoodinitError for anything else."""
     from torch import nn
 
-    made = _try(make, text)
+    made = _try(make, f"{text} failed")
     model, data = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     if not isinstance(model, nn.Module):
         raise GoodinitError(
@@ -91,13 +92,13 @@ def made_model(make: Callable[[], Any], text: str) -> tuple[nn.Module, Any]:
     return model, data
 
 
-def _try(call: Callable[[], Any], text: str) -> Any:
+def _try(call: Callable[[], Any], what: str) -> Any:
     try:
         return call()
     except GoodinitError:
         raise
     except Exception as error:
-        raise GoodinitError(f"{text} failed: {type(error).__name__}: {error}") from error
+        raise GoodinitError(f"{what}: {type(error).__name__}: {error}") from error
 
 
 def dataset_of(given: Any, text: str) -> Dataset:
