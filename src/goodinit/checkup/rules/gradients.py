@@ -178,10 +178,10 @@ def no_gradient(start: ModelStart) -> Iterator[Finding]:
 
 
 def _as_drawn(start: ModelStart, frozen: list[ParameterStart]) -> bool:
-    """Whether frozen parameters are as an initializer left them, and not what was trained elsewhere.
+    """Whether frozen weights are as an initializer left them, and not what was trained elsewhere.
 
-    Copies of others, as a target network is, a base beside which adapters begin at zero, and tables that no layer
-    multiplies by, as of places, are frozen on purpose.
+    Copies of others, as a target network is, a base beside which adapters begin at zero, tables that no layer
+    multiplies by, as of places, and vectors alone, as of norms or what balances experts, are frozen on purpose.
     """
     if any(e.trainable and e.rms == 0 and len(e.shape) > 1 and (e.gradient_rms or 0) > 0 for e in start.parameters):
         return False
@@ -189,10 +189,7 @@ def _as_drawn(start: ModelStart, frozen: list[ParameterStart]) -> bool:
         return False
     called = {layer.call.weight for layer in start.layers} or {each.name for each in frozen}
     weights = [each for each in frozen if len(each.shape) > 1 and each.rms > 0 and each.name in called]
-    others = [each for each in frozen if len(each.shape) < 2]
-    if not weights:
-        return bool(others) and all(each.rms == 0 or (each.mean == 1 and each.std == 0) for each in others)
-    return 2 * sum(map(_by_formula, weights)) >= len(weights)
+    return bool(weights) and 2 * sum(map(_by_formula, weights)) >= len(weights)
 
 
 def _by_formula(each: ParameterStart) -> bool:

@@ -93,10 +93,14 @@ def identical_units(start: ModelStart) -> Iterator[Finding]:
 
 
 def identical_layers(start: ModelStart) -> Iterator[Finding]:
-    """Layers that are copies of another, as `nn.TransformerEncoder` makes them."""
-    called = {layer.call.weight for layer in start.layers}
+    """Layers that are copies of another, as `nn.TransformerEncoder` makes them.
+
+    Tables are not, while their gradients differ: an encoder's and a decoder's of places are computed alike.
+    """
+    called = {layer.call.weight: layer.call.kind for layer in start.layers}
     copies = [each for each in start.parameters if each.copies.same_as is not None and each.trainable]
     copies = [each for each in copies if each.fan_in or each.name in called]
+    copies = [each for each in copies if called.get(each.name) != "embedding" or each.copies.same_gradient]
     if not copies:
         return
     parallel = [each for each in copies if each.copies.same_gradient]
