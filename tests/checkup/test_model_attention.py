@@ -86,6 +86,28 @@ def test_scores_without_a_scale_are_found_with_their_line(how):
     assert "test_model_attention.py:" in finding.change()
 
 
+@pytest.mark.parametrize("norm", [nn.LayerNorm(64), nn.RMSNorm(64), functional.normalize])
+def test_normalized_queries_and_keys_are_not_blamed_for_the_codes_factor(norm):
+    """Six times as large as 1 / sqrt(64) after normalization, as Muse Spark's (5.47): no weight of theirs matters."""
+    scale = 8 / 6 if isinstance(norm, nn.Module) else 1 / 48
+
+    class Normed(Attention):
+        def __init__(self):
+            super().__init__()
+            self.norms = norm if isinstance(norm, nn.Module) else None
+
+        def forward(self, x):
+            q, k, v = (f(x).view(len(x), PLACES, HEADS, -1).transpose(1, 2) for f in (self.q, self.k, self.v))
+            normed = self.norms or (lambda value: functional.normalize(value, dim=-1))
+            y = (normed(q) @ normed(k).mT / scale).softmax(-1) @ v
+            return self.out(y.transpose(1, 2).reshape(len(x), PLACES, WIDTH).mean(1))
+
+    _, findings = found(Normed())
+    assert findings["attention-saturated"].severity == "warning"
+    assert "though queries and keys are normalized" in findings["attention-saturated"].message
+    assert findings["attention-saturated"].remedy == ""
+
+
 @pytest.mark.parametrize("how", WAYS)
 def test_a_saturated_softmax_is_found_and_its_remedy_helps(how):
     _, findings = found(Attention(how, gain=6))

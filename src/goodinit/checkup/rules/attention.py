@@ -8,7 +8,7 @@ from typing import Final
 
 from goodinit.checkup.rules.remedies import initialize, scale
 from goodinit.findings import LIMITS
-from goodinit.model_records import AttentionStart, ModelStart
+from goodinit.model_records import AttentionStart, LayerStart, ModelStart
 from goodinit.results import Finding
 
 __all__ = ["RULES"]
@@ -43,7 +43,9 @@ def attention(start: ModelStart) -> Iterator[Finding]:
     judged = [each for each in judged if math.isfinite(each.entropy) and math.isfinite(each.scores_rms)]
     limit = LIMITS["attention-saturated"]
     saturated = [each for each in judged if limit.severity(1 - each.entropy)]
-    yield from _saturated(start, [each for each in saturated if not _by_addition(each)], None)
+    itself = [each for each in saturated if not _by_addition(each)]
+    yield from _saturated(start, [each for each in itself if not _normed(start, each)], None)
+    yield from _saturated(start, [each for each in itself if _normed(start, each)], "normed")
     yield from _saturated(start, [each for each in saturated if _by_addition(each) and each.added], "added")
     alike = [each for each in judged if each.scores_rms < ALIKE and not _zero(start, each)]
     if alike:
@@ -65,7 +67,10 @@ def _by_addition(each: AttentionStart) -> bool:
 
 
 def _saturated(start: ModelStart, found: Sequence[AttentionStart], case: str | None) -> Iterator[Finding]:
-    """Softmaxes that see next to one key, by their queries and keys, or by what is added to their scores."""
+    """Softmaxes that see next to one key, by their queries and keys, or by what is added to their scores.
+
+    Behind norms the model's own factor decides, and may be meant so.
+    """
     if not found:
         return
     worst = min(found, key=lambda each: each.entropy)
@@ -74,6 +79,8 @@ def _saturated(start: ModelStart, found: Sequence[AttentionStart], case: str | N
     where, remedy = worst.name, ""
     if case is None:
         remedy = _smaller(start, found)
+    elif case == "normed":
+        severity, values = "warning", values | {"case": case}
     else:
         names = list(dict.fromkeys(name for each in found for name in each.added))
         where, remedy = names[0], scale(start, names, 1 / max(each.added_rms for each in found))
@@ -131,11 +138,22 @@ def _unscaled(start: ModelStart, each: AttentionStart) -> bool:
     size = each.head_size
     if each.across or size is None or size < SMALLEST_HEAD or each.factor * math.sqrt(size) < UNSCALED:
         return False
-    layers = [layer for layer in start.layers if layer.call.weight in each.weights and layer.call.scoring]
+    layers = _scoring(start, each)
     if not layers or any(layer.call.norm_after for layer in layers):
         return False
     stds = [start.parameter(name).rms for name in each.weights]
     return len(stds) < 2 or stds[0] > MADE_UP * stds[1]
+
+
+def _scoring(start: ModelStart, each: AttentionStart) -> list[LayerStart]:
+    """The layers that make its queries and keys."""
+    return [layer for layer in start.layers if layer.call.weight in each.weights and layer.call.scoring]
+
+
+def _normed(start: ModelStart, each: AttentionStart) -> bool:
+    """Whether queries and keys are normalized, so that no weight of theirs makes scores large."""
+    layers = _scoring(start, each)
+    return bool(layers) and all(layer.call.norm_after for layer in layers)
 
 
 def _zero(start: ModelStart, each: AttentionStart) -> bool:
