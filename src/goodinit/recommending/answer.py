@@ -182,7 +182,7 @@ def _also(
     others = [f"{_number(each, criterion)} of {each.initialization}" for each in rivals]
     up_to = "" if all(len(each.values) == len(last.values) for each in rivals) else "up to "
     return (
-        f". {listed(also)} {are}; on {up_to}{count(len(last.values), 'seed')} it loses the fewest duels with them, at "
+        f". {listed(also)} {are}; on {up_to}{count(len(last.values), 'seed')} it is ahead most often, at "
         f"medians of {_number(last, criterion)} against {listed(others)}"
     )
 
@@ -194,7 +194,7 @@ def _other_rate(chosen: FinalResult | None, rates: Sequence[RateResult], rate: f
     place = {each.learning_rate: each for each in rates if each.initialization == chosen.initialization}
     tested, taken = (_number(place[each], criterion) for each in (chosen.learning_rate, rate))
     return (
-        f". Of its rates {rate:g} loses the fewest duels on {count(len(place[rate].values), 'seed')}, at medians of "
+        f". Of its rates {rate:g} is ahead most often on {count(len(place[rate].values), 'seed')}, at medians of "
         f"{taken} against {tested}: take that one"
     )
 
