@@ -14,10 +14,12 @@ from goodinit.methods import Start
 from goodinit.recommending.records import Dropped
 from goodinit.results import Finding, Job, Task, Trial
 
-__all__ = ["MOST", "check_jobs", "checked", "fillable", "severe_findings", "usual_starts"]
+__all__ = ["MORE", "MOST", "check_jobs", "checked", "fillable", "severe_findings", "usual_starts"]
 
 _OF_NETWORKS = ("he_normal", "glorot_normal", "lecun_normal", "orthogonal", "edge_of_chaos", "pytorch_linear")
 MOST = 8  # of the usual starts of a model, besides its own
+MORE = ("lsuv", "zero_branches", "orthogonal")
+"""What is raced beside them where it fits: each was the suite's best on tasks for which `advise` does not name it."""
 
 
 def usual_starts(task: Task) -> list[str]:
@@ -29,17 +31,18 @@ def usual_starts(task: Task) -> list[str]:
 
 
 def fillable(
-    task: Task, given: Sequence[str | Start], baseline: Start, most: int | None = None
+    task: Task, given: Sequence[str | Start], baseline: Start, more: Sequence[str] = (), most: int | None = None
 ) -> tuple[list[Start], list[Dropped]]:
     """The baseline and those of the starts that can fill what the task trains, each once; and the others with why not.
 
-    With `most`, the starts after so many are left out.
+    Those of `more` come last, and nothing is said of those that cannot. With `most`, the starts after so many are left
+    out.
 
     Raises GoodinitError where the baseline cannot, or a start is not known.
     """
     check_starts(task, [baseline])
     kept, dropped = {str(baseline): baseline}, list[Dropped]()
-    for each in given:
+    for each in (*given, *(one for one in more if one not in given)):
         if most is not None and len(kept) > most:
             break
         start = read_start(each)
@@ -48,7 +51,8 @@ def fillable(
         try:
             check_starts(task, [start], measured=True)
         except GoodinitError as error:
-            dropped.append(Dropped(str(start), f"{error}"))
+            if each not in more or each in given:
+                dropped.append(Dropped(str(start), f"{error}"))
         else:
             kept[str(start)] = start
     return list(kept.values()), dropped

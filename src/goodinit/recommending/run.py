@@ -16,7 +16,7 @@ from goodinit.comparison.policies import Finished, Wave
 from goodinit.errors import GoodinitError
 from goodinit.methods import Start
 from goodinit.recommending.answer import answered
-from goodinit.recommending.candidates import MOST, check_jobs, checked, fillable, severe_findings, usual_starts
+from goodinit.recommending.candidates import MORE, MOST, check_jobs, checked, fillable, severe_findings, usual_starts
 from goodinit.recommending.given import RATES, RaceRequest, of_steps, race_study, task_of
 from goodinit.recommending.outcome import Recommendation
 from goodinit.recommending.plan import RacePlan, TooSmallError, make_plan, read_budget, shorter
@@ -128,7 +128,7 @@ def recommend(
     task, chosen = task_of(given, baseline)
     own = read_start(chosen)
     if candidates is None:
-        starts, unfit = fillable(task, usual_starts(task), own, MOST)
+        starts, unfit = fillable(task, usual_starts(task), own, () if task.network.together else MORE, MOST)
     else:
         starts, unfit = fillable(task, _listed(candidates), own)
     if len(starts) < 2:
