@@ -88,14 +88,15 @@ def measured(each, task, budget, path=None):
         "best": (best.start, best.learning_rate),
     }
     losses = losses_of(each.task(), list(dict.fromkeys(named.values())), SEEDS, path)
-    return line(found, budget, named, losses, (seconds, spent))
+    _, against_best = told(losses[named["recommended"]], losses[named["best"]])
+    return {**line(found, budget, named, losses, (seconds, spent)), "against best": against_best}
 
 
 def table(rows):
     """The lines as a table of Markdown, and the shares."""
     lines = [
-        "| task | budget | said | recommended | the model's own | the suite's best | against its own |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| task | trainings | said | recommended | the model's own | the suite's best | against its own | the best |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
         cells = [
@@ -104,7 +105,8 @@ def table(rows):
         ]
         said = row["verdict"] + (", stopped" if row["stopped"] else "")
         against = f"{row['against own']} (p {row['p_value']:.2g})"
-        lines.append(f"| {row['task']} | {row['budget']} | {said} | {' | '.join(cells)} | {against} |")
+        ends = f"{against} | {row['against best']}"
+        lines.append(f"| {row['task']} | {row['trainings']} | {said} | {' | '.join(cells)} | {ends} |")
     lines.append("")
     for budget in dict.fromkeys(row["budget"] for row in rows):
         some = [row for row in rows if row["budget"] == budget]
@@ -112,7 +114,8 @@ def table(rows):
         low = wilson(sum(near), len(near))
         spent = np.mean([row["processor"] for row in some])
         lines.append(
-            f"{budget}: of {len(some)} tasks {counts_of(some)}; within 2 % of the lowest of the three on {sum(near)} "
+            f"{budget}: of {len(some)} tasks {counts_of(some)}; against the suite's best "
+            f"{counts_of(some, 'best')}; within 2 % of the lowest of the three on {sum(near)} "
             f"[{low.low:.0%}, {low.high:.0%}]; {spent:.0f} s of processor time each."
         )
     return "\n".join(lines)
@@ -135,9 +138,9 @@ def line(found, budget, named, losses, spent):
     }
 
 
-def counts_of(rows):
-    """How many of the lines are better, not separable and worse, in words."""
-    against = [row["against own"] for row in rows]
+def counts_of(rows, whom="own"):
+    """How many of the lines are better, not separable and worse than the model's own start, or the best, in words."""
+    against = [row[f"against {whom}"] for row in rows]
     return ", ".join(f"{word} on {against.count(word)}" for word in ("better", "not separable", "worse"))
 
 

@@ -22,7 +22,17 @@ _GROUPS: Final = {
         "faq",
     ),
     "Catalogue": ("initializers", "catalogue/index", "gallery", "citations"),
-    "Numbers": ("theory", "statistics", "benchmarks", "zoo", "zoo-methods", "audit-zoo", "suite-results", "robustness"),
+    "Numbers": (
+        "theory",
+        "statistics",
+        "benchmarks",
+        "zoo",
+        "zoo-methods",
+        "audit-zoo",
+        "suite-results",
+        "recommend-results",
+        "robustness",
+    ),
 }
 _PROJECT: Final = ("architecture", "contributing", "changelog", "security")
 _KINDS: Final = ("initializers", "methods", "recipes", "activations")
