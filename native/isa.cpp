@@ -10,7 +10,7 @@ const char *isa_name(Isa isa) {
     return isa == Isa::avx512 ? "avx512" : isa == Isa::avx2 ? "avx2" : "baseline";
 }
 
-bool is_had(Isa isa) {
+bool processor_has(Isa isa) {
 #ifdef GOODINIT_X86
     __builtin_cpu_init();
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -27,8 +27,8 @@ bool is_usable(Isa isa) {
     if (const char *most = std::getenv("GOODINIT_ISA"))
         for (Isa lower : {Isa::baseline, Isa::avx2})
             if (lower < isa && std::strcmp(most, isa_name(lower)) == 0) return false;
-    GOODINIT_IF_AVX512(if (isa == Isa::avx512) return is_had(isa);)
-    GOODINIT_IF_AVX2(if (isa == Isa::avx2) return is_had(isa);)
+    GOODINIT_IF_AVX512(if (isa == Isa::avx512) return processor_has(isa);)
+    GOODINIT_IF_AVX2(if (isa == Isa::avx2) return processor_has(isa);)
     return false;
 }
 

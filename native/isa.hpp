@@ -6,8 +6,8 @@ namespace goodinit {
 
 enum class Isa { baseline = 0, avx2 = 1, avx512 = 2 };
 
-// Whether the processor has it.
-bool is_had(Isa isa);
+// Whether this processor has it.
+bool processor_has(Isa isa);
 
 // Whether it is compiled here, the processor has it, and the environment variable GOODINIT_ISA, where that names one
 // (baseline, avx2, avx512), does not name a lower one; the lowest that is compiled always is.

@@ -14,7 +14,7 @@ void bind_lanes(nanobind::module_ &);
 
 NB_MODULE(_native, module) {
     const goodinit::Isa lowest = goodinit::Isa::GOODINIT_LOWEST;
-    if (!goodinit::is_had(lowest))
+    if (!goodinit::processor_has(lowest))
         throw nanobind::import_error((std::string("compiled for processors with ") + goodinit::isa_name(lowest)).c_str());
     module.doc() = "Kernels of goodinit: ensembles of small networks, and random streams.";
     bind_lanes(module);
