@@ -40,7 +40,7 @@ def test_only_what_is_compiled_is_usable(compiled, tmp_path):
 @needs_compiler
 @pytest.mark.parametrize("lowest", ["avx2", "avx512"])
 def test_what_is_compiled_for_one_machine_has_nothing_lower(lowest, tmp_path):
-    """As `make demo` does it: the only instruction set there is cannot be lowered, and import asks for it."""
+    """As `make demo` does it: the only instruction set there is cannot be lowered."""
     usable = compiled_for([f"-DGOODINIT_LOWEST={lowest}"], tmp_path)
     assert [usable(most) for most in ("any", "baseline", "avx2", "avx512")] == [[lowest]] * 4
 

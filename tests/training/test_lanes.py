@@ -121,10 +121,8 @@ def test_all_layouts_and_all_fused_instruction_sets_give_the_same_bits(examples,
             fused = "avx512" if ("avx512", "grouped") in found else "avx2"
             assert_same(found[isa, layout], found["baseline" if isa == "baseline" else fused, "grouped"])
             tolerance = 1e-11 if dtype == "float64" else 2e-4  # without fused operations: to rounding
-            lowest = found[
-                list(found)[-1][0], "grouped"
-            ]  # the baseline, but where the kernels are for this machine alone
-            assert_close(found[isa, layout], lowest, tolerance, tolerance)
+            lowest = list(found)[-1][0]  # the baseline, but where the kernels are for this machine alone
+            assert_close(found[isa, layout], found[lowest, "grouped"], tolerance, tolerance)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
