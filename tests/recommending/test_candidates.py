@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from goodinit.methods import get
-from goodinit.recommending.candidates import MORE, MOST, fillable, usual_starts
+from goodinit.recommending.candidates import MORE, MOST, SPARE, fillable, usual_candidates, usual_starts
 from goodinit.recommending.given import RaceRequest, task_of
 
 X = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
@@ -39,12 +39,14 @@ def test_starts_that_advise_does_not_name_are_raced_where_they_fit(make, more):
     """What does not fit is passed over in silence; a start that a person names is told."""
     task, _ = task_of(RaceRequest(make, DATA, {"steps": 5}, "validation_loss"), None)
     named, own = usual_starts(task), get("default")
-    starts, dropped = fillable(task, named, own, MORE, MOST)
+    starts, dropped, first = usual_candidates(task, own)
     raced = [str(each) for each in starts]
     assert raced[: len(named) + 1] == ["default", *named]
-    assert set(raced) == {"default", *named, *more}
-    assert len(set(raced)) == len(raced) <= MOST + 1
+    assert set(raced[:first]) == {"default", *named, *more}
+    assert set(raced[first:]) == set(SPARE) - set(named)
+    assert first <= MOST + 1
+    assert len(set(raced)) == len(raced)
     assert dropped == []
-    starts, dropped = fillable(task, ["zero_branches"], own, MORE, 2)
+    starts, dropped = fillable(task, ["zero_branches"], own, MORE)
     assert [each.initialization for each in dropped] == ([] if "zero_branches" in more else ["zero_branches"])
-    assert len(starts) == 3
+    assert {str(each) for each in starts} == {"default", *more}

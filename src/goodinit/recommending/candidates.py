@@ -14,12 +14,24 @@ from goodinit.methods import Start
 from goodinit.recommending.records import Dropped
 from goodinit.results import Finding, Job, Task, Trial
 
-__all__ = ["MORE", "MOST", "check_jobs", "checked", "fillable", "severe_findings", "usual_starts"]
+__all__ = [
+    "MORE",
+    "MOST",
+    "SPARE",
+    "check_jobs",
+    "checked",
+    "fillable",
+    "severe_findings",
+    "usual_candidates",
+    "usual_starts",
+]
 
 _OF_NETWORKS = ("he_normal", "glorot_normal", "lecun_normal", "orthogonal", "edge_of_chaos", "pytorch_linear")
-MOST = 8  # of the usual starts of a model, besides its own
-MORE = ("lsuv", "zero_branches", "orthogonal")
+MOST = 8  # of the usual starts of a model, besides its own, where there is no room for more
+MORE = ("lsuv", "zero_branches", "orthogonal", "t_fixup")
 """What is raced beside them where it fits: each was the suite's best on tasks for which `advise` does not name it."""
+SPARE = ("lecun_normal", "glorot_uniform", "he_normal")
+"""What is raced too where the budget holds every start at every rate."""
 
 
 def usual_starts(task: Task) -> list[str]:
@@ -31,20 +43,17 @@ def usual_starts(task: Task) -> list[str]:
 
 
 def fillable(
-    task: Task, given: Sequence[str | Start], baseline: Start, more: Sequence[str] = (), most: int | None = None
+    task: Task, given: Sequence[str | Start], baseline: Start, more: Sequence[str] = ()
 ) -> tuple[list[Start], list[Dropped]]:
     """The baseline and those of the starts that can fill what the task trains, each once; and the others with why not.
 
-    Those of `more` come last, and nothing is said of those that cannot. With `most`, the starts after so many are left
-    out.
+    Those of `more` come last, and nothing is said of those that cannot.
 
     Raises GoodinitError where the baseline cannot, or a start is not known.
     """
     check_starts(task, [baseline])
     kept, dropped = {str(baseline): baseline}, list[Dropped]()
     for each in (*given, *(one for one in more if one not in given)):
-        if most is not None and len(kept) > most:
-            break
         start = read_start(each)
         if str(start) in kept or str(start) in [one.initialization for one in dropped]:
             continue
@@ -56,6 +65,20 @@ def fillable(
         else:
             kept[str(start)] = start
     return list(kept.values()), dropped
+
+
+def usual_candidates(task: Task, baseline: Start) -> tuple[list[Start], list[Dropped], int]:
+    """What is raced where a person names none: the starts, those that cannot be, and how many of them come first.
+
+    Those are raced whatever the budget; those of `SPARE`, and what is beyond `MOST`, where it holds all.
+    """
+    named = usual_starts(task)
+    if task.network.together:
+        kept, dropped = fillable(task, named, baseline)
+        return kept, dropped, len(kept)
+    spare = [each for each in SPARE if each not in named]
+    kept, dropped = fillable(task, named, baseline, (*MORE, *spare))
+    return kept, dropped, min(sum(str(each) not in spare for each in kept), MOST + 1)
 
 
 def check_jobs(task: int, starts: Sequence[Start], rate: float, seed: int) -> tuple[Job, ...]:

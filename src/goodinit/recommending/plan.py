@@ -1,4 +1,4 @@
-"""What a race does with its budget: the rates, the rungs, the number of finalists, and how many steps a run has."""
+"""What a race does with its budget: starts, rates, rungs, finalists, and how many steps a run has."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _ETA: Final = 3  # of so many arms one goes on
 _FRACTIONS: Final = ((1 / 3, 1.0), (1 / 9, 1 / 3, 1.0), (1 / 27, 1 / 9, 1 / 3, 1.0), (1.0,))
 _SHORTEST: Final = 20  # steps of the first rung
 _SEEDS: Final = ((5, 5), (4, 4), (3, 3), (2, 3), (1, 3), (1, 2), (1, 1))  # of a rung, and of the last
-_FINALS: Final = ((3, 3, 12), (2, 3, 9), (1, 3, 6), (1, 2, 6), (1, 1, 6))
+_AMPLE: Final = ((8, 8), *_SEEDS[:1])  # of a budget that holds every start at every rate
+_FINALS: Final = ((5, 3, 40), (3, 3, 12), (2, 3, 9), (1, 3, 6), (1, 2, 6), (1, 1, 6))
 """Rivals, rates of the baseline, and seeds for all of them at least; 6 seeds tell one rival from the baseline."""
 _FINER: Final = 4  # rates that are tried beside that of a finalist, at most
 _UNITS: Final = {"": 1.0, "s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
@@ -39,6 +40,7 @@ class RungPlan:
 class RacePlan:
     """The rates of every start, the rungs, and at most so many finalists beside the baseline, which has `own` rates.
 
+    Of the starts the first `starts` are raced; None for all of them.
     `finer` are the rates among which the neighbours of each finalist's are tried at the end, with the rates half way to
     them; none where the budget is too tight for it.
     """
@@ -48,18 +50,21 @@ class RacePlan:
     finalists: int
     finer: tuple[float, ...] = ()
     own: int = 1
+    starts: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
         rungs = [[rung.steps, rung.seeds, rung.keep] for rung in self.rungs]
         finer = {"finer": list(self.finer)} if self.finer else {}
-        return {"rates": list(self.rates), "rungs": rungs, "finalists": self.finalists, "own": self.own, **finer}
+        facts = {"rates": list(self.rates), "rungs": rungs, "finalists": self.finalists, "own": self.own}
+        return {**facts, **finer, **({} if self.starts is None else {"starts": self.starts})}
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> RacePlan:
         """The plan of which `to_dict` made these facts."""
         rungs = tuple(RungPlan(*rung) for rung in facts["rungs"])
-        return cls(tuple(facts["rates"]), rungs, facts["finalists"], tuple(facts.get("finer", ())), facts.get("own", 1))
+        finer, own, starts = tuple(facts.get("finer", ())), facts.get("own", 1), facts.get("starts")
+        return cls(tuple(facts["rates"]), rungs, facts["finalists"], finer, own, starts)
 
     def spent(self, starts: int, cost: Callable[[int], float]) -> float:
         """What it costs until the finals, with so many starts; `cost` says what a run of so many steps does."""
@@ -99,22 +104,29 @@ def read_budget(given: str | float) -> tuple[float | None, int | None]:
 
 
 def make_plan(
-    starts: int, rates: tuple[float, ...], steps: int, budget: float, cost: Callable[[int], float]
+    starts: int,
+    rates: tuple[float, ...],
+    steps: int,
+    budget: float,
+    cost: Callable[[int], float],
+    fewer: int | None = None,
 ) -> RacePlan:
     """The plan for a budget, in whatever unit `cost` has, which says what a run of so many steps costs.
 
-    The grid of rates is thinned out before the seeds are. Raises GoodinitError where the budget is too small for any
-    race, with the one that would do.
+    Of the starts the first `fewer` are raced where there is not room for all at every rate. The grid of rates is
+    thinned out before the seeds are. Raises GoodinitError where the budget is too small for any race, with the one that
+    would do.
     """
+    fewer = starts if fewer is None else min(fewer, starts)
     full = cost(steps)
     room = budget * (1 - SCREENING) / full
-    finals = ((min(rivals, starts - 1), min(own, len(rates)), seeds) for rivals, own, seeds in _FINALS)
+    finals = ((min(rivals, fewer - 1), min(own, len(rates)), seeds) for rivals, own, seeds in _FINALS)
     finalists, own = next(
         ((rivals, own) for rivals, own, seeds in finals if room >= (2 * rivals + own) * seeds), (0, 1)
     )  # the baseline is there at each rival's rate
     least = math.inf
-    for plan in _plans(starts, rates, steps, max(finalists, 1), own):
-        spent = plan.spent(starts, cost)
+    for count, plan in _plans(starts, fewer, rates, steps, max(finalists, 1), own):
+        spent = plan.spent(count, cost)
         least = min(least, spent)
         if finalists and spent <= budget * SCREENING:
             return plan
@@ -122,16 +134,28 @@ def make_plan(
     raise TooSmallError(budget, needed)
 
 
-def _plans(starts: int, rates: tuple[float, ...], steps: int, finalists: int, own: int) -> Iterator[RacePlan]:
-    """All plans, the better ones first: with neighbouring rates at the end, of more rates, of more seeds."""
+def _plans(
+    starts: int, fewer: int, rates: tuple[float, ...], steps: int, finalists: int, own: int
+) -> Iterator[tuple[int, RacePlan]]:
+    """All plans, the better ones first, each with how many starts it races.
+
+    With neighbouring rates at the end come first, then those of every start, of more rates, of more seeds; fewer rates
+    serve more than one seed does.
+    """
+    grids = _grids(rates)
     for finer in (rates, ()) if len(rates) > 1 else ((),):
-        for choices in (_SEEDS[:-1], _SEEDS[-1:]):  # fewer rates serve more than one seed does
-            for grid, (seeds, last), fractions in itertools.product(_grids(rates), choices, _FRACTIONS):
+        for count, some, choices in (
+            (starts, grids[:1], _AMPLE),
+            (fewer, grids, _SEEDS[:-1]),
+            (fewer, grids, _SEEDS[-1:]),
+        ):
+            for grid, (seeds, last), fractions in itertools.product(some, choices, _FRACTIONS):
                 lengths = [max(1, round(steps * fraction)) for fraction in fractions]
                 if lengths[0] < _SHORTEST and len(lengths) > 1:
                     continue
-                rungs = _rungs(starts * len(grid), lengths, (seeds, last), finalists)
-                yield RacePlan(grid, rungs, finalists, finer, own)
+                rungs = _rungs(count * len(grid), lengths, (seeds, last), finalists)
+                raced = None if count == starts else count
+                yield count, RacePlan(grid, rungs, finalists, finer, own, raced)
 
 
 class TooSmallError(GoodinitError):

@@ -16,7 +16,7 @@ from goodinit.comparison.policies import Finished, Wave
 from goodinit.errors import GoodinitError
 from goodinit.methods import Start
 from goodinit.recommending.answer import answered
-from goodinit.recommending.candidates import MORE, MOST, check_jobs, checked, fillable, severe_findings, usual_starts
+from goodinit.recommending.candidates import check_jobs, checked, fillable, severe_findings, usual_candidates
 from goodinit.recommending.given import RATES, RaceRequest, of_steps, race_study, task_of
 from goodinit.recommending.outcome import Recommendation
 from goodinit.recommending.plan import RacePlan, TooSmallError, make_plan, read_budget, shorter
@@ -39,6 +39,7 @@ _LAST_RATES: Final = 3  # of the start that leads, on the finals' seeds
 _LAST_STARTS: Final = 3  # that are better, on the same seeds: it, and others at the rate of their finals
 _FIRST_SEEDS: Final = 8  # that all of these are given
 _RATE_SEEDS: Final = 4  # times the finals, at most: to tell a rate from the next takes more than to tell starts
+_NO_ROOM: Final = "the budget has no room for it; name it to race it"
 _AT_ONCE: Final = 4  # seeds of the finals, of networks that are trained together, or on a cluster
 
 
@@ -58,7 +59,7 @@ def recommend(
     device: str | None = None,
     ensemble: int | None = None,
     criterion: str = "validation_loss",
-    seeds: int = 50,
+    seeds: int = 100,
     study: str | Path | None = None,
     engine: EngineName = "auto",
     cluster: str | None = None,
@@ -83,7 +84,7 @@ def recommend(
         target: a file's column of labels or targets.
         budget: a time, as `"2min"`, `"90s"` or `"1h"`, or a number of full trainings. The same call with the same study
             and a larger one goes on with the finals.
-        candidates: the initializations; None takes those worth trying on the model.
+        candidates: the initializations; None takes those worth trying on the model, as many as the budget holds.
         baseline: the start that others are held against: for a model its own, `default`; for a network `he_normal`.
         learning_rates: those of every start; None takes seven, half a power of ten apart.
         optimizer, batch_size, device, ensemble: as for `compare`: for a model adam, 64, the CPU, and each by itself.
@@ -127,15 +128,16 @@ def recommend(
     given = RaceRequest(make, data, options, criterion)
     task, chosen = task_of(given, baseline)
     own = read_start(chosen)
+    fewer: int | None = None
     if candidates is None:
-        starts, unfit = fillable(task, usual_starts(task), own, () if task.network.together else MORE, MOST)
+        starts, unfit, fewer = usual_candidates(task, own)
     else:
         starts, unfit = fillable(task, _listed(candidates), own)
     if len(starts) < 2:
         reasons = "; ".join(f"{each.initialization}: {each.reason}" for each in unfit) or "none was named"
         raise GoodinitError(f"there is nothing to race against {own}: {reasons}")
     rates = _rates(task, learning_rates)
-    race = _Race(given, task, own, tuple(starts), tuple(unfit), rates, began, seconds, trainings, seeds)
+    race = _Race(given, task, own, tuple(starts), fewer, tuple(unfit), rates, began, seconds, trainings, seeds)
     return race.run(study, engine, cluster, progress)
 
 
@@ -160,6 +162,7 @@ class _Race:
     task: Task
     own: Start
     starts: tuple[Start, ...]
+    fewer: int | None  # of them that are raced where there is no room for all
     unfit: tuple[Dropped, ...]
     rates: tuple[float, ...]
     began: float
@@ -179,7 +182,8 @@ class _Race:
         pace = self._pace(engine) if self.seconds is not None else None
         plan, steps = self._plan(pace) if kept is None else (RacePlan.from_dict(kept["plan"]), kept["steps"])
         task = replace(self.task, schedule=replace(self.task.schedule, steps=steps))
-        study, places = race_study(task, self.starts, plan, self.seeds, self.given.criterion)
+        starts = self.starts[: plan.starts]
+        study, places = race_study(task, starts, plan, self.seeds, self.given.criterion)
         known = (kept["finalists"], kept.get("spent")) if kept and kept["finalists"] else None
         facts = {"plan": plan.to_dict(), "steps": steps, "finalists": None}
         with conducting(study, path=path, engine=engine, cluster=cluster, progress=progress) as conductor:
@@ -206,13 +210,15 @@ class _Race:
         """The plan, and the steps of a full training."""
         steps = self.task.schedule.steps
         count = len(self.starts)
+        least = count if self.fewer is None else self.fewer
         if self.seconds is None:
             assert self.trainings is not None
             try:
-                return make_plan(count, self.rates, steps, self.trainings, lambda length: length / steps), steps
+                trainings = float(self.trainings)
+                return make_plan(count, self.rates, steps, trainings, lambda length: length / steps, self.fewer), steps
             except TooSmallError as error:
                 raise GoodinitError(
-                    f"a budget of {self.trainings} trainings is too small to race {count} starts at up to "
+                    f"a budget of {self.trainings} trainings is too small to race {least} starts at up to "
                     f"{len(self.rates)} learning rates; give {int(error.needed) + 1}, or name fewer candidates"
                 ) from None
         if pace is None:
@@ -225,11 +231,11 @@ class _Race:
         if self.given.options.get("steps") is None:
             steps = shorter(steps, left, cost)
         try:
-            return make_plan(count, self.rates, steps, left, cost), steps
+            return make_plan(count, self.rates, steps, left, cost, self.fewer), steps
         except TooSmallError as error:
             raise GoodinitError(
                 f"a training of {steps:,} steps takes about {duration(cost(steps))} here, and {self.seconds:g} s are "
-                f"too few for a race of {count} starts; give budget='{int(error.needed * 1.2) + 1}s', fewer "
+                f"too few for a race of {least} starts; give budget='{int(error.needed * 1.2) + 1}s', fewer "
                 "candidates or fewer steps"
             ) from None
 
@@ -249,7 +255,9 @@ class _Runner:
 
     def run(self, known: _Known | None, remember: Callable[[Sequence[Arm], float], None]) -> Recommendation:
         finished, stopped = self.conductor.finished, False
-        state = _State(self.race.starts, self.race.unfit)
+        raced = self.study.initializers
+        waiting = (Dropped(str(each), _NO_ROOM) for each in self.race.starts[len(raced) :])
+        state = _State(raced, (*self.race.unfit, *waiting))
         try:
             for wave in self._waves(state, known, remember):
                 self.conductor.run(wave, self._deadline(wave))
@@ -284,9 +292,9 @@ class _Runner:
     ) -> Iterator[Wave]:
         """All waves of the race: the checkups, the rungs, the finals, the last stage."""
         finished = self.conductor.finished
-        jobs = check_jobs(0, self.race.starts, self.plan.rates[0], self.study.tuning_seeds[0])
+        jobs = check_jobs(0, state.starts, self.plan.rates[0], self.study.tuning_seeds[0])
         yield Wave("checkups", jobs)
-        starts, wrong = checked(self.race.starts, self.race.own, finished, jobs)
+        starts, wrong = checked(state.starts, self.race.own, finished, jobs)
         state.starts, state.dropped = tuple(starts), (*state.dropped, *wrong)
         state.cautions = self._own_findings(finished, jobs)
         rungs = tuple(
@@ -306,7 +314,7 @@ class _Runner:
         else:
             named, stored = known
             spent = self.plan.spent(len(starts), lambda steps: steps / full) if stored is None else stored
-            by_name = {str(start): start for start in self.race.starts}
+            by_name = {str(start): start for start in self.study.initializers}
             finalists = tuple(Arm(by_name[name], rate) for name, rate in named)
         at_once = _AT_ONCE if self.study.tasks[0].network.together else self.at_once
         left = None if self.race.trainings is None else max(0, int(self.race.trainings - spent))
