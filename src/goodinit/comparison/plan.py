@@ -25,6 +25,7 @@ __all__ = ["Plan", "TrialTime", "estimate", "measured_time", "missing_jobs"]
 SAMPLE: Final = 16  # networks trained to measure the rate: what fills the lanes of an engine
 SAMPLE_WORK: Final = 5e8  # operations a step, beyond which fewer networks are taken
 ENOUGH: Final = 0.1  # seconds of steps from which a rate is read
+BRIEF: Final = 1.0  # seconds of a run that is made twice, since another program may have come between
 LONG: Final = 8.0  # seconds from which a step is not repeated to be free of imports, which take some
 
 
@@ -177,6 +178,8 @@ def _pace_of_models(task: Task, jobs: Sequence[Job]) -> TrialTime | None:
         while taken - once < ENOUGH and steps < schedule.steps:
             steps = min(4 * steps, schedule.steps)
             taken = run(steps)
+        if taken < BRIEF:
+            once, taken = min(once, run(1)), min(taken, run(steps))
     except (ArithmeticError, MemoryError, RuntimeError, ValueError):  # the run itself will say what is wrong
         return None
     return TrialTime(once / len(jobs), max(taken - once, 0.0) / max(steps - 1, 1) / len(jobs))
