@@ -7,7 +7,8 @@ import pytest
 
 import goodinit
 from goodinit import methods
-from goodinit.recommending.policies import Arm, Finals, Rung, SuccessiveHalving
+from goodinit.recommending.finals import Finals
+from goodinit.recommending.halving import Arm, Rung, SuccessiveHalving
 from goodinit.recommending.rates import RateStage, order
 from goodinit.results import Study
 

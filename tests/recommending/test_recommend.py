@@ -246,6 +246,17 @@ def test_a_plan_leaves_half_of_the_budget_to_the_finals(starts, budget):
     assert RacePlan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
 
 
+def test_a_plan_takes_every_start_where_it_has_all_their_rates_too():
+    """A budget that is too small for all takes the first of them, and says how many."""
+    rates, costs = (1e-3, 1e-2, 0.1), {"steps": 300, "cost": lambda steps: steps / 300}
+    small, large = (make_plan(12, rates, budget=budget, fewer=9, **costs) for budget in (300, 3000))
+    assert small.starts == 9
+    assert RacePlan.from_dict(json.loads(json.dumps(small.to_dict()))) == small
+    assert (large.starts, large.rates) == (None, rates)
+    assert large.finalists > small.finalists
+    assert large.rungs[-1].seeds > small.rungs[-1].seeds
+
+
 def test_of_two_starts_that_are_better_the_answer_says_which_loses_fewer_duels():
     found = race(candidates=["glorot_normal", "orthogonal"], budget=120, learning_rates=[0.1])
     assert [each.better for each in found.finals] == [False, True, True]

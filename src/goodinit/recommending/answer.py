@@ -133,9 +133,8 @@ def _answer(
         on = count(len(chosen.values), "fresh seed")
         said = (
             f"{chosen.initialization} at a learning rate of {chosen.learning_rate:g} is better than {base} at "
-            f"{own.learning_rate:g}: it wins {chosen.wins} of {on}, and with 95 % confidence at least "
-            f"{100 * chosen.share:.0f} % of all. Median {_CRITERIA[criterion]} "
-            f"{_number(chosen, criterion)} against {_number(own, criterion)}"
+            f"{own.learning_rate:g}: it wins {chosen.wins} of {on}{_all_seeds(chosen.share)}. "
+            f"Median {_CRITERIA[criterion]} {_number(chosen, criterion)} against {_number(own, criterion)}"
         )
         if task.metric.score == "accuracy":
             said += f", test accuracy {100 * chosen.score:.4g} % against {100 * own.score:.4g} %"
@@ -149,6 +148,11 @@ def _answer(
         return f"{begun}{keep}; {why}, so that nothing can be told"
     others, on = count(len(rivals), "finalist"), count(seeds, "fresh seed")
     return _begun(begun, f"none of {others} is separable from {base} on {on}: {keep}")
+
+
+def _all_seeds(share: float) -> str:
+    """What the wins alone say of all seeds; nothing where it is the size of the differences that tells."""
+    return f", and with 95 % confidence at least {100 * share:.0f} % of all" if share > 0.5 else ""
 
 
 def _last(rates: Sequence[RateResult]) -> RateResult | None:
@@ -234,7 +238,7 @@ def _further(
         return "Run the same again with the same study, or with more time." if stopped else "Give it more time."
     others = [each for each in finals if each.more is not None]
     if not others:
-        return f"More seeds will hardly change that: no finalist wins more seeds against {base} than it loses."
+        return f"More seeds will hardly change that: no finalist is so far ahead of {base} that 2,000 would tell."
     near = min(others, key=lambda each: each.more or 0)
     assert near.more is not None
     time = "" if seconds is None else f", about {duration(near.more * len(finals) * seconds)} more"

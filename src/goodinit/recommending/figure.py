@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from goodinit.recommending.policies import ERROR
+from goodinit.recommending.finals import ERROR
 from goodinit.recommending.records import RaceFacts, Standing
 from goodinit.recommending.table import CRITERIA
 from goodinit.report.colours import COLOURS, STYLES

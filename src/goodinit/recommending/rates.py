@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ from typing import Final
 
 from goodinit.comparison.policies import Finished, Wave
 from goodinit.comparison.tuning import criterion_value
-from goodinit.recommending.policies import LOST, Arm
+from goodinit.recommending.finals import LOST, lead_over
+from goodinit.recommending.halving import Arm
 from goodinit.recommending.ranking import duels_lost
 from goodinit.recommending.records import RateResult
 from goodinit.results import Job, Study
-from goodinit.statistics import sign_evidence
+from goodinit.statistics import SignedRankEvidence
 from goodinit.wording import listed
 
 __all__ = ["RateStage", "order"]
@@ -50,12 +52,12 @@ class RateStage:
 
     def waves(self, finished: Finished) -> Iterator[Wave]:
         """A wave for every `at_once` seeds, while there are two to choose between."""
-        left, arms, at = math.inf if self.trainings is None else self.trainings, self.arms, 0
-        while at < len(self.seeds) and len(self._left(arms, finished)) > 1:
+        trainings, arms, at = math.inf if self.trainings is None else self.trainings, self.arms, 0
+        while at < len(self.seeds) and len(left := self._walked(arms, finished).left) > 1:
             step = self.at_once if at >= self.first else min(self.at_once, self.first - at)
-            jobs = self._jobs(self._left(arms, finished), self.seeds[at : at + step])
-            left -= len(jobs) - len(finished(jobs))
-            if left < 0:
+            jobs = self._jobs(left, self.seeds[at : at + step])
+            trainings -= len(jobs) - len(finished(jobs))
+            if trainings < 0:
                 return
             yield Wave(f"rates of {listed(dict.fromkeys(str(arm.start) for arm in arms))}", jobs)
             at += step
@@ -66,45 +68,28 @@ class RateStage:
     def results(self, finished: Finished) -> tuple[RateResult, ...]:
         """The starts and their rates, in order."""
         arms = self._entered(finished)
-        found = [each for each in self._results(arms, self._rows(arms, finished)) if each.values]
+        found = [each for each in self._results(arms, self._walked(arms, finished).rows) if each.values]
         starts = list(dict.fromkeys(str(arm.start) for arm in arms))
         return tuple(sorted(found, key=lambda each: (starts.index(each.initialization), each.learning_rate)))
 
-    def _left(self, arms: Sequence[Arm], finished: Finished) -> tuple[Arm, ...]:
-        rows = self._rows(arms, finished)
-        return self._unbeaten(arms, rows) if len(rows) >= self.first else tuple(arms)
-
-    def _rows(self, arms: Sequence[Arm], finished: Finished) -> list[dict[Arm, float]]:
+    def _walked(self, arms: Sequence[Arm], finished: Finished) -> _Walk:
         """The criterion of each arm on each seed that all which were left have ended, and the machine did not end."""
         place = {
             (trial.initialization, trial.learning_rate, trial.seed): criterion_value(trial, self.study.criterion)
             for trial in finished(self._jobs(arms, self.seeds))
             if not trial.machine_failure
         }
-        rows, left = list[dict[Arm, float]](), tuple(arms)
+        walk = _Walk(arms, self.first)
         for seed in self.seeds:
-            if all((*arm.key, seed) in place for arm in left):
-                rows.append({arm: place[*arm.key, seed] for arm in left})
-                if len(rows) >= self.first:
-                    left = self._unbeaten(left, rows)
-        return rows
-
-    def _unbeaten(self, arms: Sequence[Arm], rows: Sequence[dict[Arm, float]]) -> tuple[Arm, ...]:
-        """Of the arms of the last row those that do not clearly lose to the best."""
-        left = tuple(arm for arm in arms if arm in rows[-1])
-        best = min(self._results(left, rows), key=order).values
-
-        def loses(arm: Arm) -> bool:
-            pairs = [(row[arm], other) for row, other in zip(rows, best, strict=True)]
-            return sign_evidence(sum(a > b for a, b in pairs), sum(a < b for a, b in pairs)) >= LOST
-
-        return tuple(arm for arm in left if not loses(arm))
+            if all((*arm.key, seed) in place for arm in walk.left):
+                walk.add({arm: place[*arm.key, seed] for arm in walk.left})
+        return walk
 
     def _entered(self, finished: Finished, *, begun: bool = False) -> tuple[Arm, ...]:
         """The arms with those beyond that have ended the first seeds, or, if `begun`, are to."""
         arms = self.arms
         for _ in range(_BEYOND):
-            rows = self._rows(arms, finished)[: self.first]
+            rows = self._walked(arms, finished).rows[: self.first]
             if len(rows) < self.first:
                 break
             best = min(self._results(arms, rows), key=order)
@@ -115,7 +100,7 @@ class RateStage:
             if rate not in beyond or not self.within[0] <= next_rate <= self.within[1]:
                 break
             more = (*arms, Arm(own[0].start, next_rate))
-            if not begun and len(self._rows(more, finished)) < self.first:
+            if not begun and len(self._walked(more, finished).rows) < self.first:
                 break
             arms = more
         return arms
@@ -130,3 +115,36 @@ class RateStage:
 
     def _jobs(self, arms: Sequence[Arm], seeds: Sequence[int]) -> tuple[Job, ...]:
         return tuple(Job(self.task, arm.start, arm.rate, seed, "evaluation") for seed in seeds for arm in arms)
+
+
+class _Walk:
+    """The seeds one after the other, and the arms that are left: after the `first` what does not clearly lose."""
+
+    def __init__(self, arms: Sequence[Arm], first: int) -> None:
+        self.rows: list[dict[Arm, float]] = []
+        self.left = tuple(arms)
+        self._first = first
+        self._duels = {pair: SignedRankEvidence() for pair in itertools.combinations(self.left, 2)}
+
+    def add(self, row: dict[Arm, float]) -> None:
+        """A further seed of all that are left."""
+        self.rows.append(row)
+        for one, other in itertools.combinations(self.left, 2):
+            self._duels[one, other].add(lead_over(row[one], row[other]))
+        if len(self.rows) >= self._first:
+            best = min(self.left, key=lambda arm: (self._lost(arm), median(row[arm] for row in self.rows)))
+            self.left = tuple(arm for arm in self.left if arm == best or self._lead(best, arm) < LOST)
+
+    def _lead(self, one: Arm, other: Arm) -> float:
+        """The e-value of "it is better than the other"."""
+        found = self._duels.get((one, other))
+        return self._duels[other, one].opposite if found is None else found.value
+
+    def _lost(self, arm: Arm) -> float:
+        """How many duels it lost to those that are left, a tie as half."""
+        lost = 0.0
+        for (one, other), duel in self._duels.items():
+            if arm in (one, other) and {one, other} <= set(self.left):
+                ties = len(self.rows) - duel.wins - duel.losses
+                lost += ties / 2 + (duel.losses if arm == one else duel.wins)
+        return lost

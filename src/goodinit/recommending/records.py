@@ -65,9 +65,10 @@ class FinalResult:
     `values` has the criterion on each seed that it had: a rival that lost dropped out before the last. `median` is
     that of the criterion, infinite where most runs diverged, `score` the median score on the test examples,
     `diverged` how many runs did. `wins`, `ties` and `losses` count seeds against the baseline; `share` is that of
-    seeds won, at least, with 95 % confidence at all times together. `evidence` has the e-value after each seed,
-    `adjusted` the last, corrected for the number of finalists; `better` says that it reached 20. `more` is about
-    how many seeds it takes to tell, if it goes on so; None where it never would. All of it is None or 0 for the
+    seeds won, at least, with 95 % confidence at all times together. `evidence` has the e-value of the signed ranks
+    after each seed, `adjusted` the last, corrected for the number of finalists; `better` says that it reached 20, and
+    that more seeds are won than lost. `more` is about how many seeds it takes to tell, if it goes on so; None where
+    2,000 would not do. All of it is None or 0 for the
     baseline itself.
     """
 

@@ -17,10 +17,11 @@ from goodinit.errors import GoodinitError
 from goodinit.methods import Start
 from goodinit.recommending.answer import answered
 from goodinit.recommending.candidates import check_jobs, checked, fillable, severe_findings, usual_candidates
+from goodinit.recommending.finals import Finals
 from goodinit.recommending.given import RATES, RaceRequest, of_steps, race_study, task_of
+from goodinit.recommending.halving import Arm, Rung, SuccessiveHalving
 from goodinit.recommending.outcome import Recommendation
 from goodinit.recommending.plan import RacePlan, TooSmallError, make_plan, read_budget, shorter
-from goodinit.recommending.policies import Arm, Finals, Rung, SuccessiveHalving
 from goodinit.recommending.ranking import duels_lost
 from goodinit.recommending.rates import RateStage
 from goodinit.recommending.records import Dropped, FinalResult
@@ -38,7 +39,7 @@ _LATE: Final = 0.65  # of the time, after which the rungs take no further seed
 _LAST_RATES: Final = 3  # of the start that leads, on the finals' seeds
 _LAST_STARTS: Final = 3  # that are better, on the same seeds: it, and others at the rate of their finals
 _FIRST_SEEDS: Final = 8  # that all of these are given
-_RATE_SEEDS: Final = 4  # times the finals, at most: to tell a rate from the next takes more than to tell starts
+_RATE_SEEDS: Final = 2  # times the finals, at most: to tell a rate from the next takes more than to tell starts
 _NO_ROOM: Final = "the budget has no room for it; name it to race it"
 _AT_ONCE: Final = 4  # seeds of the finals, of networks that are trained together, or on a cluster
 

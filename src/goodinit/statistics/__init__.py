@@ -19,7 +19,13 @@ from goodinit.statistics.power import PowerNote, power_note
 from goodinit.statistics.profiles import PerformanceProfile, performance_profile
 from goodinit.statistics.ranking import RankedGroup, Ranking, compare_groups
 from goodinit.statistics.rates import wilson
-from goodinit.statistics.sequential import adjust_evidence, pairs_needed, share_at_least, sign_evidence
+from goodinit.statistics.sequential import (
+    SignedRankEvidence,
+    adjust_evidence,
+    pairs_needed,
+    share_at_least,
+    sign_evidence,
+)
 from goodinit.statistics.slopes import Slope, fit_slope
 from goodinit.statistics.survival import StepsToTarget, SurvivalCurve, kaplan_meier, steps_to_target
 
@@ -37,6 +43,7 @@ __all__ = [
     "PowerNote",
     "RankedGroup",
     "Ranking",
+    "SignedRankEvidence",
     "Significance",
     "Slope",
     "StepsToTarget",

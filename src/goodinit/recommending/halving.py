@@ -1,26 +1,20 @@
-"""The policies of a race: successive halving of (start, rate) on seeds of its own, then finals on fresh seeds."""
+"""The first policy of a race: successive halving of (start, rate) on seeds of its own."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from statistics import median
-from typing import Final
 
 from goodinit.comparison.policies import Finished, Wave
 from goodinit.comparison.tuning import criterion_value
 from goodinit.methods import Start
 from goodinit.recommending.ranking import smoothed_losses
-from goodinit.recommending.records import FinalResult, RungResult, Standing
+from goodinit.recommending.records import RungResult, Standing
 from goodinit.results import Job, Study, Trial
-from goodinit.statistics import adjust_evidence, pairs_needed, share_at_least, sign_evidence
 
-__all__ = ["ERROR", "LOST", "Arm", "Finals", "Rung", "SuccessiveHalving"]
-
-ERROR: Final = 0.05  # the chance that the whole race calls a start better that is not
-LOST: Final = 5  # the e-value of "it loses" at which a rival drops out: four seeds of four
-_ENOUGH: Final = 20  # seeds after which a race is given up where no finalist wins more than it loses
+__all__ = ["Arm", "Rung", "SuccessiveHalving"]
 
 
 @dataclass(frozen=True)
@@ -223,169 +217,6 @@ def _next_to(rates: Sequence[float], rate: float) -> tuple[float, ...]:
     """The next lower and the next higher of sorted rates, as far as there are."""
     at = rates.index(rate)
     return (*rates[max(0, at - 1) : at], *rates[at + 1 : at + 2])
-
-
-@dataclass(frozen=True)
-class Finals:
-    """The finalists on fresh paired seeds, some at a time, until one leads and can be told.
-
-    The baseline is there at the rates that tuning put first, the best of which is the first arm, and at every rival's
-    rate. A rival is called better where it is better than at all of them: tuning chooses rates from few runs, and a
-    rival that is better than a baseline at a worse rate says nothing of starts. One that loses drops out, and leaves
-    its time to the others. The race may end after any seed, and go on another day: the evidence holds its error at
-    every moment.
-    """
-
-    study: Study
-    task: int
-    arms: tuple[Arm, ...]
-    seeds: tuple[int, ...]
-    at_once: int = 1
-    trainings: int | None = None
-
-    @classmethod
-    def entered(cls, finalists: Sequence[Arm]) -> tuple[Arm, ...]:
-        """The arms of the finals of these finalists, the baseline's first, with the baseline at their rates."""
-        own = finalists[0]
-        known = {arm.key for arm in finalists}
-        rates = dict.fromkeys(arm.rate for arm in finalists if arm.key[0] != own.key[0])
-        return (*finalists, *(Arm(own.start, rate) for rate in rates if (own.key[0], rate) not in known))
-
-    def waves(self, finished: Finished) -> Iterator[Wave]:
-        """A wave for every `at_once` seeds, until the finals are decided, or the trainings are used up."""
-        trainings = math.inf if self.trainings is None else self.trainings
-        for at in range(0, len(self.seeds), self.at_once):
-            if self.decided(finished):
-                return
-            before = {seed: row for seed, row in self.paired(finished).items() if seed in self.seeds[:at]}
-            left = self._left(before)
-            some = self.seeds[at : at + int(min(self.at_once, trainings // len(left)))]
-            if not some:
-                return
-            trainings -= len(some) * len(left)
-            yield Wave("finals", tuple(self._job(self.arms[place], seed) for seed in some for place in left))
-
-    def _job(self, arm: Arm, seed: int) -> Job:
-        return Job(self.task, arm.start, arm.rate, seed, "evaluation")
-
-    def paired(self, finished: Finished) -> dict[int, dict[int, Trial]]:
-        """The trials of each seed, by the place of their arm, that all arms which were left have ended.
-
-        None that the machine ended is among them.
-        """
-        trials = finished([self._job(arm, seed) for arm in self.arms for seed in self.seeds])
-        place = {(trial.initialization, trial.learning_rate, trial.seed): trial for trial in trials}
-        rows: dict[int, dict[int, Trial]] = {}
-        left = self._left(rows)
-        for seed in self.seeds:
-            row = {at: place.get((*self.arms[at].key, seed)) for at in left}
-            known = {at: trial for at, trial in row.items() if trial is not None and not trial.machine_failure}
-            if len(known) == len(left):
-                rows[seed] = known
-                left = self._left(rows)
-        return rows
-
-    def _left(self, rows: Mapping[int, Mapping[int, Trial]]) -> tuple[int, ...]:
-        """The places of the baseline's arms, and of the rivals that do not clearly lose."""
-        paths = self._paths(rows)
-        lost = [at for at, path in paths.items() if path and sign_evidence(path[-1].losses, path[-1].wins) >= LOST]
-        return tuple(at for at in range(len(self.arms)) if at not in lost)
-
-    def _paths(self, rows: Mapping[int, Mapping[int, Trial]]) -> dict[int, list[_Signs]]:
-        """For the place of each rival the weakest evidence against any of the baseline's rates, after each seed."""
-        bases = [at for at, arm in enumerate(self.arms) if arm.key[0] == self.arms[0].key[0]]
-        paths = dict[int, list[_Signs]]()
-        for at in range(len(self.arms)):
-            if at not in bases:
-                own = [row for row in rows.values() if at in row]
-                paths[at] = _hardest(*([self._value(row[each]) for row in own] for each in (at, *bases)))
-        return paths
-
-    def _value(self, trial: Trial) -> float:
-        return criterion_value(trial, self.study.criterion)
-
-    def decided(self, finished: Finished) -> bool:
-        """Whether the rival that leads is better than the baseline, or after 20 seeds none wins more than it loses.
-
-        A baseline that leads goes on: another may come to be told from it, or another of its own rates. With no rival
-        and one rate there is nothing to decide.
-        """
-        found = self.results(finished)
-        others = [each for each in found if each.share is not None]
-        if len(self._left(self.paired(finished))) == 1:
-            return True
-        if len(found[0].values) >= _ENOUGH and all(each.wins <= each.losses for each in others):
-            return True
-        leader = min(others, key=_lead, default=None)
-        if leader is None or not leader.better:
-            return False
-        return all(leader.median <= each.median for each in found if each.share is None)
-
-    def results(self, finished: Finished) -> tuple[FinalResult, ...]:
-        """What the fresh seeds say of each arm, in their order; of one that dropped out those that it had."""
-        rows = self.paired(finished)
-        paths = self._paths(rows)
-        last = [path[-1].evidence if path else 1.0 for path in paths.values()]
-        adjusted = dict(zip(paths, adjust_evidence(last).tolist(), strict=True))
-        found = []
-        for at, arm in enumerate(self.arms):
-            trials = [row[at] for row in rows.values() if at in row]
-            values = [self._value(trial) for trial in trials]
-            plain = FinalResult(
-                *arm.key,
-                values=tuple(values),
-                median=float(median(values)) if values else math.nan,
-                score=float(median(trial.test_score for trial in trials)) if trials else math.nan,
-                diverged=sum(trial.diverged or trial.failure is not None for trial in trials),
-            )
-            found.append(_against(plain, paths[at], adjusted[at], len(paths)) if at in paths else plain)
-        return tuple(found)
-
-
-def _against(plain: FinalResult, path: Sequence[_Signs], adjusted: float, rivals: int) -> FinalResult:
-    """The result with what the seeds say against the baseline; `rivals` are told at once."""
-    last = path[-1] if path else _Signs(0, 0, 1.0)
-    better = adjusted >= 1 / ERROR - 1e-9
-    more = 0 if better else pairs_needed(last.wins, last.losses, comparisons=rivals, level=1 - ERROR)
-    return replace(
-        plain,
-        wins=last.wins,
-        ties=len(path) - last.wins - last.losses,
-        losses=last.losses,
-        share=share_at_least(last.wins, last.losses),
-        evidence=tuple(each.evidence for each in path),
-        adjusted=adjusted,
-        better=better,
-        more=more,
-    )
-
-
-def _lead(found: FinalResult) -> tuple[float, float]:
-    return (found.median if not math.isnan(found.median) else math.inf, -float(found.wins))
-
-
-@dataclass(frozen=True)
-class _Signs:
-    """Wins and losses after a seed, and the evidence that they are."""
-
-    wins: int
-    losses: int
-    evidence: float
-
-
-def _hardest(own: Sequence[float], *bases: Sequence[float]) -> list[_Signs]:
-    """After each seed the weakest evidence against any of the baseline's rows, which has the error of each of them."""
-    paths = [_signs(own, base) for base in bases]
-    return [min(each, key=lambda signs: (signs.evidence, signs.wins)) for each in zip(*paths, strict=True)]
-
-
-def _signs(own: Sequence[float], base: Sequence[float]) -> list[_Signs]:
-    """Wins, losses and the e-value after each seed; a pair of diverged runs is a tie."""
-    wins, losses, path = 0, 0, list[_Signs]()
-    for a, b in zip(own, base, strict=True):
-        wins, losses = wins + (a < b), losses + (a > b)
-        path.append(_Signs(wins, losses, sign_evidence(wins, losses)))
-    return path
 
 
 def _curve(trials: Sequence[Trial]) -> tuple[tuple[int, float], ...]:
