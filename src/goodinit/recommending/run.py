@@ -266,6 +266,8 @@ class _Runner:
                     break
         except KeyboardInterrupt:
             stopped = True
+        if state.finals is not None and state.halving is not None and state.rates is None:  # the finals were cut short
+            state.rates = self._rates(state.finals, state.halving, 1, 0)
         full = self.study.tasks[-1]
         return answered(
             full,
