@@ -28,7 +28,6 @@ from goodinit.recommending.records import Dropped, FinalResult
 from goodinit.report import check_place
 from goodinit.results import Job, Study, Task
 from goodinit.training import EngineName, Schedule
-from goodinit.wording import duration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -235,7 +234,7 @@ class _Race:
             return make_plan(count, self.rates, steps, left, cost, self.fewer), steps
         except TooSmallError as error:
             raise GoodinitError(
-                f"a training of {steps:,} steps takes about {duration(cost(steps))} here, and {self.seconds:g} s are "
+                f"a training of {steps:,} steps takes about {cost(steps):.2g} s here, and {self.seconds:g} s are "
                 f"too few for a race of {least} starts; give budget='{int(error.needed * 1.2) + 1}s', fewer "
                 "candidates or fewer steps"
             ) from None
