@@ -71,9 +71,10 @@ def recommend(
     The others are raced, each at every learning rate, by successive halving: briefly on seeds of their own, judged on a
     quarter of the training examples that is held out; a third goes on for longer. The best starts, and the baseline at
     its three best rates and at theirs, are then trained on fresh seeds and judged on the test examples, paired by seed.
-    A start is called better where it is better than the baseline at all of them: where the smallest e-value of its
-    wins, corrected for the number of finalists, reaches 20. Over the whole race, however often it is looked at and
-    whenever it stops, a start that wins at most half of the seeds is called better with a chance of at most 5 %.
+    A start is called better where it is better than the baseline at all of them: where it wins more seeds than it
+    loses, and the smallest e-value of its signed ranks, corrected for the number of finalists, reaches 20. Over the
+    whole race, however often it is looked at and whenever it stops, a start that, whatever the size of a difference, is
+    no likelier to win a seed than to lose it is called better with a chance of at most 5 %.
 
     Arguments:
         make: a function that gives a new model, or (model, data), as itself, `MODULE:FUNCTION` or `file.py:FUNCTION`;
