@@ -54,7 +54,7 @@ def recommend(
     criterion: Annotated[
         str, typer.Option(metavar="NAME", help="validation_loss, validation_score, final_loss or area.")
     ] = "validation_loss",
-    seeds: Annotated[int, typer.Option(metavar="N", parser=integer, help="Fresh seeds of the finals, at most.")] = 50,
+    seeds: Annotated[int, typer.Option(metavar="N", parser=integer, help="Fresh seeds of the finals, at most.")] = 400,
     study: Kept = None,
     cluster: ClusterAt = None,
     report_page: Annotated[

@@ -7,7 +7,8 @@ import pytest
 
 import goodinit
 from goodinit import methods
-from goodinit.recommending.finals import Finals
+from goodinit.recommending.duels import Duels
+from goodinit.recommending.finals import Finals, best_told
 from goodinit.recommending.halving import Arm, Rung, SuccessiveHalving
 from goodinit.recommending.rates import RateStage, order
 from goodinit.results import Study
@@ -73,7 +74,7 @@ def test_the_baseline_comes_to_the_finals_at_its_best_rates_and_the_best_on_fres
     assert [arm.key for arm in found[:2]] == [("ones", 2.0), ("zeros", 2.0)]
     assert {arm.key for arm in found[2:]} == {("ones", 1.0), ("ones", 4.0)}
     finals = Finals(study, 0, Finals.entered(found), tuple(range(100, 110)))
-    assert not finals.decided(finished)
+    assert len(list(finals.waves(finished))) == 10  # undecided to the end
     rows = finals.results(finished)
     assert [each.better for each in rows] == [False] * 4  # `zeros` at 2: 1.5, `ones` at 1, 2, 4: 2, 1, 0
     own = min((each for each in rows if each.share is None), key=lambda each: each.median)
@@ -202,3 +203,55 @@ def test_a_finalist_that_loses_drops_out_and_leaves_its_trainings_to_the_others(
     assert sum(len(each.values) for each in rows) == 30
     assert [(each.wins, each.losses) for each in rows] == [(0, 0), (0, 4), (6, 7)]
     assert not rows[1].better
+
+
+@pytest.mark.parametrize(
+    ("late", "trainings", "better"),
+    [(False, None, [True, True]), (True, None, [True, False]), (False, 60, [True, False])],
+)
+def test_a_start_that_leads_waits_for_another_that_wins_too_unless_it_is_late(late, trainings, better):
+    """`zeros` wins each seed and is told first; `he_normal` loses one, and is ahead of `zeros` on half."""
+    zeros, ones, he = methods.get("zeros"), methods.get("ones"), methods.get("he_normal")
+    study = Study(goodinit.comparison.design(["zeros"], steps=1).tasks, (zeros, ones, he), (1.0,), (0,), (7,))
+    arms = (Arm(ones, 1.0), Arm(zeros, 1.0), Arm(he, 1.0))
+
+    def value(job):
+        ours = 60.0 if job.seed == 1 else 1.0 + job.seed % 2
+        return {"zeros": 1.4, "ones": 5.0}.get(str(job.initializer), ours)
+
+    finished, seen = invented(value), []
+
+    def trained(jobs):
+        return finished([job for job in jobs if job in seen])
+
+    finals = Finals(study, 0, arms, tuple(range(50)), trainings=trainings, late=lambda: late)
+    for wave in finals.waves(trained):
+        seen += wave.jobs
+    _, first, second = finals.results(trained)
+    assert [first.better, second.better] == better
+    assert len(first.values) == len(second.values) < 20
+
+
+def test_a_finalist_that_clearly_loses_to_another_drops_out():
+    """Both win each seed, so that the baseline says nothing of which of them is better."""
+    zeros, ones, he = methods.get("zeros"), methods.get("ones"), methods.get("he_normal")
+    study = Study(goodinit.comparison.design(["zeros"], steps=1).tasks, (zeros, ones, he), (1.0,), (0,), (7,))
+    arms = (Arm(ones, 1.0), Arm(he, 1.0), Arm(zeros, 1.0))
+    values = {"zeros": 1.0, "he_normal": 2.0, "ones": 3.0}
+    finals = Finals(study, 0, arms, tuple(range(10)))
+    rows = finals.results(invented(lambda job: values[str(job.initializer)]))
+    assert [len(each.values) for each in rows] == [10, 4, 10]
+    assert [each.better for each in rows] == [False, False, True]
+    assert best_told(rows) == [2]
+    beaten = replace(rows[1], better=True)
+    assert best_told([rows[0], beaten, rows[2]]) == [2]
+    assert best_told([rows[0], beaten, replace(rows[2], better=False)]) == [1]  # what beats it was not told in time
+
+
+def test_duels_of_every_two():
+    duels = Duels("abc")
+    for seed in range(4):
+        duels.add({"a": 1.0, "b": 2.0, "c": 1.0 if seed else 5.0})
+    assert [duels.beaten(one, by=other) for one, other in ("ba", "ab", "ca")] == [True, False, False]
+    assert [duels.lost(each, "abc") for each in "abc"] == [1.5, 4 + 3, 1.5 + 1 + 1]
+    assert duels.lost("b", "bc") == 3

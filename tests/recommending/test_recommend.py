@@ -270,14 +270,25 @@ def test_a_plan_takes_every_start_where_it_has_all_their_rates_too():
     assert large.rungs[-1].seeds > small.rungs[-1].seeds
 
 
+def test_a_race_that_had_all_its_seeds_says_how_many_would_do(tmp_path):
+    options = {"candidates": ["he_normal"], "baseline": "glorot_normal", "learning_rates": [0.1], "budget": 120}
+    found = race(seeds=8, study=tmp_path / "race.db", **options)
+    winner = found.finals[1]
+    assert (winner.wins, winner.better, len(found.seeds)) == (5, False, 8)
+    assert found.further.endswith(f"The same call with the same study and seeds={8 + winner.more} goes on there.")
+    more = race(seeds=8 + winner.more, study=tmp_path / "race.db", **options)
+    assert more.finals[1].values[:8] == winner.values
+    assert len(more.seeds) == 8 + winner.more
+
+
 def test_of_two_starts_that_are_better_the_answer_says_which_loses_fewer_duels():
-    found = race(candidates=["glorot_normal", "orthogonal"], budget=120, learning_rates=[0.1])
+    found = race(candidates=["lecun_normal", "glorot_normal"], budget=120, learning_rates=[0.1])
     assert [each.better for each in found.finals] == [False, True, True]
     medians = {each.initialization: each.median for each in found.rates}
-    assert medians["glorot_normal"] < medians["orthogonal"]
-    assert found.initialization == "glorot_normal"
-    numbers = f"at medians of {medians['glorot_normal']:.4g} against {medians['orthogonal']:.4g} of orthogonal"
-    said = f"orthogonal is better than it too; on 8 seeds it is ahead most often, {numbers}"
+    assert medians["lecun_normal"] < medians["glorot_normal"]
+    assert found.initialization == "lecun_normal"
+    numbers = f"at medians of {medians['lecun_normal']:.4g} against {medians['glorot_normal']:.4g} of glorot_normal"
+    said = f"glorot_normal is better than it too; on 16 seeds it is ahead most often, {numbers}"
     assert said in found.answer
 
 

@@ -46,8 +46,9 @@ def answered(
     grid: Sequence[float],
     usual_steps: int,
     called: str,
+    most: int,
 ) -> Recommendation:
-    """The recommendation that a race's results make."""
+    """The recommendation that a race's results make; `most` seeds were there for the finals."""
     base = str(own)
     better = [each for each in finals if each.better]
     last = _last(rates)
@@ -86,7 +87,7 @@ def answered(
         answer=_answer(task, base, chosen, finals, len(seeds), rate, stopped, criterion)
         + _also(chosen, better, rates, last, criterion)
         + _other_rate(chosen, rates, rate, criterion),
-        further=_further(base, chosen, finals, len(seeds), seconds, stopped),
+        further=_further(base, chosen, finals, len(seeds), most, seconds, stopped),
         cautions=tuple(said),
         code=_code(task, name, rate, called),
         dropped=tuple(dropped),
@@ -228,6 +229,7 @@ def _further(
     chosen: FinalResult | None,
     finals: Sequence[FinalResult],
     seeds: int,
+    most: int,
     seconds: float | None,
     stopped: bool,
 ) -> str:
@@ -242,9 +244,10 @@ def _further(
     near = min(others, key=lambda each: each.more or 0)
     assert near.more is not None
     time = "" if seconds is None else f", about {duration(near.more * len(finals) * seconds)} more"
+    asked = "a larger budget" if seeds < most else f"seeds={seeds + near.more}"
     return (
         f"{near.initialization} wins {near.wins} of {len(near.values)}: if it goes on so, {count(near.more, 'seed')} "
-        f"more would tell it from {base}{time}. The same call with the same study and a larger budget goes on there."
+        f"more would tell it from {base}{time}. The same call with the same study and {asked} goes on there."
     )
 
 

@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Final
 
 from goodinit.comparison.policies import Finished, Wave
 from goodinit.comparison.tuning import criterion_value
+from goodinit.recommending.duels import LOST, Duels, lead_over, seeds_at_once
 from goodinit.recommending.halving import Arm
 from goodinit.recommending.records import FinalResult
 from goodinit.results import Job, Study, Trial
 from goodinit.statistics import SignedRankEvidence, adjust_evidence, pairs_needed, share_at_least
 
-__all__ = ["ERROR", "LOST", "Finals", "lead_over"]
+__all__ = ["ERROR", "Finals", "best_told"]
 
 ERROR: Final = 0.05  # the chance that the whole race calls a start better that is not
-LOST: Final = 8  # the e-value of "it loses" at which a rival drops out: some four seeds of four
 _ENOUGH: Final = 20  # seeds after which a race is given up where no finalist wins more than it loses
-
-
-def lead_over(own: float, base: float) -> float:
-    """By how much a criterion is lower, and so better, than another; 0 for a tie, as of two runs that diverged."""
-    return 0.0 if own == base else base - own
 
 
 @dataclass(frozen=True)
 class Finals:
-    """The finalists on fresh paired seeds, some at a time, until one leads and can be told.
+    """The finalists on fresh paired seeds, some at a time, until one leads and can be told, and the others too.
 
     The baseline is there at the rates that tuning put first, the best of which is the first arm, and at every rival's
     rate. A rival is called better where it is better than at all of them: tuning chooses rates from few runs, and a
-    rival that is better than a baseline at a worse rate says nothing of starts. One that loses drops out, and leaves
-    its time to the others. The race may end after any seed, and go on another day: the evidence holds its error at
-    every moment.
+    rival that is better than a baseline at a worse rate says nothing of starts. One that loses, to the baseline or to
+    another rival, drops out and leaves its time to the others. When it is `late`, or half of the trainings are used,
+    one that leads and is better is enough. The race may end after any seed, and go on another day: the evidence holds
+    its error at every moment.
     """
 
     study: Study
@@ -44,6 +40,7 @@ class Finals:
     seeds: tuple[int, ...]
     at_once: int = 1
     trainings: int | None = None
+    late: Callable[[], bool] = lambda: False
 
     @classmethod
     def entered(cls, finalists: Sequence[Arm]) -> tuple[Arm, ...]:
@@ -54,17 +51,15 @@ class Finals:
         return (*finalists, *(Arm(own.start, rate) for rate in rates if (own.key[0], rate) not in known))
 
     def waves(self, finished: Finished) -> Iterator[Wave]:
-        """A wave for every `at_once` seeds, until the finals are decided, or the trainings are used up."""
-        trainings = math.inf if self.trainings is None else self.trainings
-        for at in range(0, len(self.seeds), self.at_once):
-            if self.decided(finished):
-                return
-            left = self._walked(finished, self.seeds[:at]).left
-            some = self.seeds[at : at + int(min(self.at_once, trainings // len(left)))]
+        """A wave for every `at_once` seeds or more, until the finals are decided, or the trainings are used up."""
+        trainings, at = math.inf if self.trainings is None else self.trainings, 0
+        while not self._decided(walk := self._walked(finished, self.seeds[:at])):
+            most = min(seeds_at_once(self.at_once, at), trainings // len(walk.left))
+            some = self.seeds[at : at + int(most)]
             if not some:
                 return
-            trainings -= len(some) * len(left)
-            yield Wave("finals", tuple(self._job(self.arms[place], seed) for seed in some for place in left))
+            at, trainings = at + len(some), trainings - len(some) * len(walk.left)
+            yield Wave("finals", tuple(self._job(self.arms[place], seed) for seed in some for place in walk.left))
 
     def _job(self, arm: Arm, seed: int) -> Job:
         return Job(self.task, arm.start, arm.rate, seed, "evaluation")
@@ -93,23 +88,28 @@ class Finals:
     def _value(self, trial: Trial) -> float:
         return criterion_value(trial, self.study.criterion)
 
-    def decided(self, finished: Finished) -> bool:
-        """Whether the rival that leads is better than the baseline, or after 20 seeds none wins more than it loses.
+    def _decided(self, walk: _Walk) -> bool:
+        """Whether the rival that leads is better than the baseline, and each that is left beside it, or it is late.
 
-        A baseline that leads goes on: another may come to be told from it, or another of its own rates. With no rival
-        and one rate there is nothing to decide.
+        Or whether after 20 seeds none wins more than it loses. A baseline that leads goes on: another may come to be
+        told from it, or another of its own rates. With no rival and one rate there is nothing to decide.
         """
-        walk = self._walked(finished, self.seeds)
         if len(walk.left) == 1:
             return True
         found = self._results_of(walk)
-        others = [each for each in found if each.share is not None]
+        others = [found[at] for at in walk.left if found[at].share is not None]
         if len(found[0].values) >= _ENOUGH and all(each.wins <= each.losses for each in others):
             return True
         leader = min(others, key=_lead, default=None)
         if leader is None or not leader.better:
             return False
-        return all(leader.median <= each.median for each in found if each.share is None)
+        if any(leader.median > each.median for each in found if each.share is None):
+            return False
+        return all(each.better for each in others) or self._late(walk)
+
+    def _late(self, walk: _Walk) -> bool:
+        used = sum(map(len, walk.rows.values()))
+        return self.late() or (self.trainings is not None and used > self.trainings / 2)
 
     def results(self, finished: Finished) -> tuple[FinalResult, ...]:
         """What the fresh seeds say of each arm, in their order; of one that dropped out those that it had."""
@@ -131,6 +131,13 @@ class Finals:
             )
             found.append(_against(plain, walk.rivals[at], adjusted[at], len(last)) if at in walk.rivals else plain)
         return tuple(found)
+
+
+def best_told(found: Sequence[FinalResult]) -> list[int]:
+    """The places of those told better that no other clearly beats; of all that are, where none of them is left."""
+    told = [at for at, each in enumerate(found) if each.better]
+    left = [at for at in told if len(found[at].values) == len(found[0].values)]  # who is beaten has no further seeds
+    return left or told
 
 
 def _against(plain: FinalResult, rival: _Rival, adjusted: float, rivals: int) -> FinalResult:
@@ -208,6 +215,10 @@ class _Walk:
     rivals: dict[int, _Rival]
     left: tuple[int, ...]
     rows: dict[int, dict[int, Trial]] = field(default_factory=dict)
+    duels: Duels[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.duels = Duels(self.rivals)
 
     def add(self, seed: int, trials: dict[int, Trial], values: Mapping[int, float]) -> None:
         """A further seed of all that are left; a rival that clearly loses is left out of the next ones."""
@@ -215,4 +226,9 @@ class _Walk:
         for at, rival in self.rivals.items():
             if at in trials:
                 rival.add(values[at], values)
-        self.left = tuple(at for at in self.left if at not in self.rivals or self.rivals[at].last.opposite < LOST)
+        self.duels.add(values)
+        rest = [at for at in self.left if at in self.rivals and self.rivals[at].last.opposite < LOST]
+        for at in tuple(rest):
+            if any(self.duels.beaten(at, by) for by in rest if by != at):
+                rest.remove(at)
+        self.left = tuple(at for at in self.left if at not in self.rivals or at in rest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,11 @@ from typing import Final
 
 from goodinit.comparison.policies import Finished, Wave
 from goodinit.comparison.tuning import criterion_value
-from goodinit.recommending.finals import LOST, lead_over
+from goodinit.recommending.duels import Duels, seeds_at_once
 from goodinit.recommending.halving import Arm
 from goodinit.recommending.ranking import duels_lost
 from goodinit.recommending.records import RateResult
 from goodinit.results import Job, Study
-from goodinit.statistics import SignedRankEvidence
 from goodinit.wording import listed
 
 __all__ = ["RateStage", "order"]
@@ -51,10 +49,10 @@ class RateStage:
     trainings: int | None = None
 
     def waves(self, finished: Finished) -> Iterator[Wave]:
-        """A wave for every `at_once` seeds, while there are two to choose between."""
+        """A wave for every `at_once` seeds or more, while there are two to choose between."""
         trainings, arms, at = math.inf if self.trainings is None else self.trainings, self.arms, 0
         while at < len(self.seeds) and len(left := self._walked(arms, finished).left) > 1:
-            step = self.at_once if at >= self.first else min(self.at_once, self.first - at)
+            step = seeds_at_once(self.at_once, at) if at >= self.first else min(self.at_once, self.first - at)
             jobs = self._jobs(left, self.seeds[at : at + step])
             trainings -= len(jobs) - len(finished(jobs))
             if trainings < 0:
@@ -124,27 +122,16 @@ class _Walk:
         self.rows: list[dict[Arm, float]] = []
         self.left = tuple(arms)
         self._first = first
-        self._duels = {pair: SignedRankEvidence() for pair in itertools.combinations(self.left, 2)}
+        self._duels = Duels(self.left)
 
     def add(self, row: dict[Arm, float]) -> None:
         """A further seed of all that are left."""
         self.rows.append(row)
-        for one, other in itertools.combinations(self.left, 2):
-            self._duels[one, other].add(lead_over(row[one], row[other]))
+        self._duels.add(row)
         if len(self.rows) >= self._first:
-            best = min(self.left, key=lambda arm: (self._lost(arm), median(row[arm] for row in self.rows)))
-            self.left = tuple(arm for arm in self.left if arm == best or self._lead(best, arm) < LOST)
+            best = min(self.left, key=self._order)
+            self.left = tuple(arm for arm in self.left if arm == best or not self._duels.beaten(arm, best))
 
-    def _lead(self, one: Arm, other: Arm) -> float:
-        """The e-value of "it is better than the other"."""
-        found = self._duels.get((one, other))
-        return self._duels[other, one].opposite if found is None else found.value
-
-    def _lost(self, arm: Arm) -> float:
-        """How many duels it lost to those that are left, a tie as half."""
-        lost = 0.0
-        for (one, other), duel in self._duels.items():
-            if arm in (one, other) and {one, other} <= set(self.left):
-                ties = len(self.rows) - duel.wins - duel.losses
-                lost += ties / 2 + (duel.losses if arm == one else duel.wins)
-        return lost
+    def _order(self, arm: Arm) -> tuple[float, float]:
+        """Lower for one that lost fewer duels to those that are left."""
+        return self._duels.lost(arm, self.left), median(row[arm] for row in self.rows)

@@ -17,7 +17,7 @@ from goodinit.errors import GoodinitError
 from goodinit.methods import Start
 from goodinit.recommending.answer import answered
 from goodinit.recommending.candidates import check_jobs, checked, fillable, severe_findings, usual_candidates
-from goodinit.recommending.finals import Finals
+from goodinit.recommending.finals import Finals, best_told
 from goodinit.recommending.given import RATES, RaceRequest, of_steps, race_study, task_of
 from goodinit.recommending.halving import Arm, Rung, SuccessiveHalving
 from goodinit.recommending.outcome import Recommendation
@@ -35,10 +35,11 @@ if TYPE_CHECKING:
 __all__ = ["recommend"]
 
 _LATE: Final = 0.65  # of the time, after which the rungs take no further seed
+_SETTLED: Final = 0.75  # of the time, after which the finals end when the start that leads is told
 _LAST_RATES: Final = 3  # of the start that leads, on the finals' seeds
 _LAST_STARTS: Final = 3  # that are better, on the same seeds: it, and others at the rate of their finals
 _FIRST_SEEDS: Final = 8  # that all of these are given
-_RATE_SEEDS: Final = 2  # times the finals, at most: to tell a rate from the next takes more than to tell starts
+_RATE_SEEDS: Final = 200  # of the last stage at most, and twice those of the finals
 _NO_ROOM: Final = "the budget has no room for it; name it to race it"
 _AT_ONCE: Final = 4  # seeds of the finals, of networks that are trained together, or on a cluster
 
@@ -59,7 +60,7 @@ def recommend(
     device: str | None = None,
     ensemble: int | None = None,
     criterion: str = "validation_loss",
-    seeds: int = 100,
+    seeds: int = 400,
     study: str | Path | None = None,
     engine: EngineName = "auto",
     cluster: str | None = None,
@@ -284,6 +285,7 @@ class _Runner:
             grid=self.plan.finer or self.plan.rates,
             usual_steps=self.race.task.schedule.steps,
             called=repr(self.race.given.make),
+            most=self.race.seeds,
         )
 
     @property
@@ -321,7 +323,9 @@ class _Runner:
             finalists = tuple(Arm(by_name[name], rate) for name, rate in named)
         at_once = _AT_ONCE if self.study.tasks[0].network.together else self.at_once
         left = None if self.race.trainings is None else max(0, int(self.race.trainings - spent))
-        state.finals = Finals(self.study, len(self.study.tasks) - 1, finalists, self.study.seeds, at_once, left)
+        state.finals = Finals(
+            self.study, len(self.study.tasks) - 1, finalists, self.study.seeds, at_once, left, self._settled
+        )
         yield from state.finals.waves(finished)
         state.rates = self._rates(state.finals, state.halving, at_once, left)
         yield from state.rates.waves(finished)
@@ -330,7 +334,7 @@ class _Runner:
         """The start that the finals recommend, at the best of its rates, and others that are better too."""
         finished = self.conductor.finished
         found = finals.results(finished)
-        better = _by_duels(found, [at for at, each in enumerate(found) if each.better])
+        better, most = _by_duels(found, best_told(found)), len(found[0].values)
         if better:
             arm, *others = (finals.arms[place] for place in better[:_LAST_STARTS])
             near = halving.best_of(arm.start, finished, _LAST_RATES + 1)
@@ -338,10 +342,10 @@ class _Runner:
         else:
             own = _by_duels(found, [at for at, each in enumerate(found) if each.share is None])
             arms = tuple(finals.arms[at] for at in own[:_LAST_RATES])
+        first = _FIRST_SEEDS if better else max(_FIRST_SEEDS, most)  # the baseline's rates have the finals' already
         more = None if left is None else max(0, left - sum(len(each.values) for each in found))
         count = len(self.study.seeds)
-        seeds = (*self.study.seeds, *range(count, _RATE_SEEDS * count))
-        first = max(_FIRST_SEEDS, len(found[0].values))
+        seeds = tuple(range(max(most, min(2 * count, _RATE_SEEDS))))
         within = self.race.rates[0], self.race.rates[-1]
         return RateStage(self.study, finals.task, arms, seeds, min(first, count), within, at_once, more)
 
@@ -351,10 +355,17 @@ class _Runner:
         return tuple(f"The checkup of {own} is severe: {each.message}" for each in severe_findings(trial))
 
     def _late(self) -> bool:
-        return self.race.seconds is not None and time.monotonic() > self.race.began + _LATE * self.race.seconds
+        return self._past(_LATE)
+
+    def _settled(self) -> bool:
+        return self._past(_SETTLED)
 
     def _over(self) -> bool:
-        return self.race.seconds is not None and time.monotonic() > self.race.began + self.race.seconds
+        return self._past(1)
+
+    def _past(self, share: float) -> bool:
+        """Whether more than that share of the time is over."""
+        return self.race.seconds is not None and time.monotonic() > self.race.began + share * self.race.seconds
 
     def _deadline(self, wave: Wave) -> float | None:
         """When no batch of the wave is begun any more."""
