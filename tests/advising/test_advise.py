@@ -135,3 +135,19 @@ def test_a_network_of_sines_is_not_judged_by_one_of_relus(own: str) -> None:
     named = [each.init for each in advice.options]
     assert named[: named.index("siren")] in ([], ["default"])
     assert "orthogonal" not in named
+
+
+def test_a_start_that_cannot_fill_the_model_is_left_out_with_the_reason():
+    """`looks_linear` mirrors halves, which 13 inputs do not have."""
+    layers = [layer for _ in range(10) for layer in (torch.nn.Linear(16, 16), torch.nn.ReLU())]
+    for inputs, fits in ((12, True), (13, False)):
+        model = torch.nn.Sequential(torch.nn.Linear(inputs, 16), torch.nn.ReLU(), *layers, torch.nn.Linear(16, 2))
+        batch = torch.randn(32, inputs, generator=torch.Generator().manual_seed(0))
+        advice = goodinit.advise(model, batch)
+        named = [each.init for each in advice.options]
+        assert ("looks_linear" in named) is fits
+        for init in named:
+            goodinit.initialize(model, init, seed=0, inputs=batch)
+    assert [init for init, _ in advice.left_out] == ["looks_linear"]
+    assert "0.weight: looks_linear cannot fill" in advice.left_out[0][1]
+    assert "left out: 0.weight" in str(advice)

@@ -18,6 +18,8 @@ from goodinit.structure import Structure
 if TYPE_CHECKING:
     import torch
 
+    from goodinit.pytorch.known import KnownModel
+
 __all__ = ["advise"]
 
 _BEHIND: Final = 0.1  # of test accuracy behind the best measured: no longer sound
@@ -57,9 +59,10 @@ def advise(
 
     Raises GoodinitError where the model cannot be run on the inputs.
     """
-    from goodinit.pytorch import read_structure
+    from goodinit.pytorch.known import known_model
 
-    structure = read_structure(model, inputs)
+    known = known_model(model, inputs)
+    structure = known.structure
     found = traits(structure)
     own = check(model, inputs, targets, loss=loss)
     measured = evidence(found.kind)
@@ -68,7 +71,7 @@ def advise(
         accuracy = measured.accuracies.get(init)
         if accuracy is not None and accuracy < measured.best - _BEHIND and init != "default":
             continue
-        problem = _problem(init, structure)
+        problem = _problem(init, known)
         if problem is not None:
             left_out.append((init, problem))
             continue
@@ -97,10 +100,11 @@ def _candidates(
         yield "default", "its own start, in which nothing severe was found"
 
 
-def _problem(init: str, structure: Structure) -> str | None:
-    """Why an initialization cannot be applied to this model."""
+def _problem(init: str, known: KnownModel) -> str | None:
+    """Why an initialization cannot fill this model; of several parameters that speak against it, the first."""
     try:
-        methods.assign(methods.as_method(init), structure, unknown="keep", measured=False)
+        known.plan(init, measured=False)
     except GoodinitError as error:
-        return str(error)
+        lines = str(error).splitlines()
+        return lines[min(1, len(lines) - 1)].strip()
     return None

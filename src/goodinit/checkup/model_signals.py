@@ -19,7 +19,7 @@ from goodinit.checkup.model_loss import LossWatch
 from goodinit.checkup.model_theory import known
 from goodinit.model_records import Histogram
 from goodinit.pytorch.functions import ACTIVATIONS, LAYERS, Function, argument, role
-from goodinit.pytorch.held import whole_tensor
+from goodinit.pytorch.held import real_parts, whole_tensor
 from goodinit.pytorch.operands import Operands
 from goodinit.pytorch.trace import Observer, Value
 from goodinit.structure import LayerCall
@@ -229,9 +229,10 @@ class FirstNotFinite(Observer):
 
 
 def size(values: Tensor) -> Tensor:
-    """Root mean square of all elements, in at least float32."""
+    """Root mean square of all elements, in at least float32; of complex ones that of their parts."""
     if values.numel() == 0:
         return values.new_zeros((), dtype=torch.float32)
+    values = real_parts(values)
     if values.dtype in (torch.float32, torch.float64) and values.is_contiguous():
         flat = values.view(-1)
         return (torch.dot(flat, flat) / values.numel()).sqrt()

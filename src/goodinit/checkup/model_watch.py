@@ -74,6 +74,8 @@ class Watch:
     def _look(self, loss: float | None) -> list[Finding]:
         import torch
 
+        from goodinit.pytorch.held import real_parts
+
         gradients: list[tuple[str, float]] = []
         updates: list[tuple[str, float]] = []
         missing: list[str] = []
@@ -82,7 +84,7 @@ class Watch:
             for name, parameter in self._model.named_parameters():
                 if parameter.dim() < 2 or not parameter.requires_grad or not parameter.numel():
                     continue
-                flat = parameter.detach().reshape(-1)
+                flat = real_parts(parameter.detach()).reshape(-1)
                 now = flat[:: max(1, flat.numel() // SAMPLE)].float()
                 size = float(now.norm())
                 if not math.isfinite(size):
@@ -94,7 +96,7 @@ class Watch:
                     largest = float(parameter.grad.detach().abs().max())
                     if not math.isfinite(largest):
                         bad.append({"case": "gradient", "name": name})
-                    slope = parameter.grad.detach().reshape(-1)[:: max(1, flat.numel() // SAMPLE)].float()
+                    slope = real_parts(parameter.grad.detach()).reshape(-1)[:: max(1, flat.numel() // SAMPLE)].float()
                     gradients.append((name, float(slope.norm()) / size if size else math.inf * (largest > 0)))
                 if name in self._before and size:
                     updates.append((name, float((now - self._before[name]).norm()) / size))

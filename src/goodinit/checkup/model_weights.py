@@ -14,7 +14,7 @@ from goodinit.checkup.model_signals import size
 from goodinit.checkup.model_theory import expected_std
 from goodinit.checkup.step import Step
 from goodinit.model_records import Copies, ParameterStart
-from goodinit.pytorch.held import is_packed, whole_tensor
+from goodinit.pytorch.held import is_packed, real_parts, whole_tensor
 from goodinit.pytorch.read import ModelWeight, read_model
 from goodinit.structure import Trace
 
@@ -76,9 +76,8 @@ def _expected(weight: ModelWeight | None, activation: str | None, called: bool) 
 
 def _measured(values: Tensor, weight: ModelWeight | None, gradient: Tensor | None) -> dict[str, Any]:
     total = values.numel()
-    wide = values if values.dtype in (torch.float32, torch.float64) else values.float()
-    if wide.is_complex():
-        wide = torch.view_as_real(wide)
+    real = real_parts(values)
+    wide = real if real.dtype in (torch.float32, torch.float64) else real.float()
     mean = float(wide.mean()) if total else 0.0
     low, high = torch.aminmax(wide) if total else (wide.new_zeros(()), wide.new_zeros(()))
     std = 0.0 if bool(low == high) else _deviation(wide, mean)  # a constant's mean is off by rounding

@@ -145,8 +145,8 @@ def _kept(made: Assignment, structure: Structure, unknown: Unknown, own: Mapping
         because, caution = "its own", None
     elif unknown == "keep" and parameter.weight is None and parameter.keepable:
         because = "unknown"
-        what = f"say what it is with register_rule({parameter.kind}, ...), or fill it with a rule for {made.name!r}"
-        caution = f"{parameter.reason}, and it was kept; {what}"
+        what = f"; say what it is with register_rule({parameter.kind}, ...), or fill it with a rule for {made.name!r}"
+        caution = f"{parameter.reason}, and it was kept{what if parameter.fillable else ''}"
     else:
         return made
     return replace(made, initializer=None, because=because, activation=None, caution=caution)

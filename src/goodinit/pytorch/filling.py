@@ -14,15 +14,15 @@ from torch import Tensor, nn
 
 from goodinit.errors import GoodinitError, shown
 from goodinit.methods import Finish, Measurement, Start, Unknown, get
-from goodinit.pytorch.depth import depth_scales
 from goodinit.pytorch.fill import Moments
 from goodinit.pytorch.guard import plain_model
+from goodinit.pytorch.known import known_model
 from goodinit.pytorch.losses import LossFunction
-from goodinit.pytorch.own import ZeroStarts, own_starts
-from goodinit.pytorch.plan import Planned, Rules, plan
+from goodinit.pytorch.own import ZeroStarts
+from goodinit.pytorch.plan import Planned, Rules
 from goodinit.pytorch.probe import GivenBatch, ModelProbe
-from goodinit.pytorch.read import identity, read_model, with_meaning
-from goodinit.pytorch.ready import Lazies, buffers_for, build, materialized, shaped, traced
+from goodinit.pytorch.read import identity
+from goodinit.pytorch.ready import Lazies, buffers_for, build, materialized
 from goodinit.pytorch.record import Filled, Initialization
 from goodinit.pytorch.staging import Staged, is_staged, stage
 from goodinit.pytorch.writing import tensors_of, write
@@ -62,42 +62,25 @@ def prepare(
     if loss is not None and not callable(loss):
         raise GoodinitError(f"loss={loss!r}: give a callable of (output, targets), such as F.cross_entropy")
     stream = KeyedStream(seed)
-    read = read_model(model)  # refuses what it cannot read before the inputs are run
-    inner = plain_model(model)
-    concrete, lazies = shaped(inner, inputs)
-    trace, meanings = traced(concrete, inputs)
-    read = read if concrete is model else read_model(concrete)
-    weights = [with_meaning(weight, meanings) for weight in read]
-    keeps = _chosen("zero_starts", zero_starts, ("keep", "fill"), inputs is not None) == "keep"
-    refuses = _chosen("unknown", unknown, ("keep", "refuse"), inputs is not None) == "refuse"
-    own = own_starts(concrete, read, weights, trace, zeros=keeps, closed=not refuses)
-    scales = depth_scales(concrete, weights, trace) if keeps and trace is not None else {}
+    known = known_model(model, inputs, unknown, zero_starts)
     batch, probes = GivenBatch(inputs, targets, loss), list[ModelProbe]()
 
     def probing(finish: Finish) -> ModelProbe:
-        probes.append(ModelProbe(concrete, weights, trace, stream, batch, finish))
+        probes.append(ModelProbe(known.model, known.weights, known.trace, stream, batch, finish))
         return probes[-1]
 
-    able = None if inputs is None else probing
     try:
-        made = plan(concrete, weights, init, rules, trace, "refuse" if refuses else "keep", own, scales, able, measured)
+        made = known.plan(init, rules, None if inputs is None else probing, measured=measured)
     finally:
         for each in probes:
             each.close()
     for one in made:
-        _writable(concrete, one)
-    staged = {each.weight.name: stage(concrete, each, stream) for each in made if is_staged(each)}
+        _writable(known.model, one)
+    staged = {each.weight.name: stage(known.model, each, stream) for each in made if is_staged(each)}
     found = tuple(each for probe in probes for each in probe.measured)
-    return Prepared(concrete, lazies, made, staged, stream, found, tuple(n for each in probes for n in each.notes))
-
-
-def _chosen(option: str, given: str | None, choices: tuple[str, str], ran: bool) -> str:
-    """What was asked for; else the first choice where a run has told what the parameters are for, else the second."""
-    if given is None:
-        return choices[0] if ran else choices[1]
-    if given not in choices:
-        raise GoodinitError(f"{option}={shown(given)}: give {choices[0]!r} or {choices[1]!r}")
-    return given
+    return Prepared(
+        known.model, known.lazies, made, staged, stream, found, tuple(n for each in probes for n in each.notes)
+    )
 
 
 def initialize(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
-__all__ = ["innermost", "is_packed", "whole_tensor"]
+__all__ = ["innermost", "is_packed", "real_parts", "whole_tensor"]
 
 
 def innermost(tensor: Tensor) -> list[Tensor]:
@@ -21,6 +22,11 @@ def innermost(tensor: Tensor) -> list[Tensor]:
 def is_packed(tensor: Tensor) -> bool:
     """Whether real numbers are held as integers, as in a quantized weight of torchao or quanto."""
     return tensor.is_floating_point() and not all(held.is_floating_point() for held in innermost(tensor))
+
+
+def real_parts(tensor: Tensor) -> Tensor:
+    """A complex tensor's real and imaginary parts, along one more axis; another one as it is."""
+    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
 
 
 def whole_tensor(tensor: Tensor) -> Tensor:

@@ -165,7 +165,7 @@ def _problem(made: Planned) -> str | None:
         if weight.meta:
             return "it is on the meta device and has no values to keep; give it a rule that fills it"
         return None
-    if not weight.dtype.is_floating_point:
+    if not weight.fillable:
         return f"{weight.reason}; keep it, with rules={{{weight.name!r}: 'keep'}}"
     own = made.because not in _WITHOUT_A_RULE and not made.because.startswith("rule ")
     own = own and not made.said.named

@@ -43,6 +43,11 @@ class ModelWeight(Parameter):
         return self.device.type == "meta"
 
     @property
+    def fillable(self) -> bool:
+        """Whether its numbers are real ones, which initializers draw; integers and complex numbers are not."""
+        return self.dtype.is_floating_point
+
+    @property
     def keepable(self) -> bool:
         """Whether it has values that can be kept."""
         return not self.meta
@@ -95,6 +100,8 @@ def with_meaning(weight: ModelWeight, meanings: Mapping[str, Meaning]) -> ModelW
     meaning = meanings.get(weight.parameters[0])
     offset = weight.role == "norm scale" and meaning is not None and meaning.role == "norm offset"
     if (weight.role != "unknown" and not offset) or weight.form != "plain" or meaning is None or weight.shape is None:
+        return weight
+    if not weight.fillable:
         return weight
     own = meaning.weight or Weight.elementwise(weight.name, weight.shape)
     return replace(weight, role=meaning.role, weight=replace(own, name=weight.name), reason=None)

@@ -44,6 +44,11 @@ class Parameter:
         return self.shape is None
 
     @property
+    def fillable(self) -> bool:
+        """Whether its numbers are of a kind that initializers draw."""
+        return True
+
+    @property
     def keepable(self) -> bool:
         """Whether it has values that can be kept."""
         return True
