@@ -7,8 +7,9 @@ import pytest
 
 import goodinit
 from goodinit import methods
+from goodinit.comparison.own_starts import read_start
 from goodinit.recommending.duels import Duels
-from goodinit.recommending.finals import Finals, best_told
+from goodinit.recommending.finals import Finals, best_finalists
 from goodinit.recommending.halving import Arm, Rung, SuccessiveHalving
 from goodinit.recommending.rates import RateStage, order
 from goodinit.results import Study
@@ -242,10 +243,12 @@ def test_a_finalist_that_clearly_loses_to_another_drops_out():
     rows = finals.results(invented(lambda job: values[str(job.initializer)]))
     assert [len(each.values) for each in rows] == [10, 4, 10]
     assert [each.better for each in rows] == [False, False, True]
-    assert best_told(rows) == [2]
+    assert best_finalists(rows) == [2]
     beaten = replace(rows[1], better=True)
-    assert best_told([rows[0], beaten, rows[2]]) == [2]
-    assert best_told([rows[0], beaten, replace(rows[2], better=False)]) == [1]  # what beats it was not told in time
+    assert best_finalists([rows[0], beaten, rows[2]]) == [2]
+    assert best_finalists([rows[0], beaten, replace(rows[2], better=False)]) == [
+        1
+    ]  # what beats it was not told in time
 
 
 def test_duels_of_every_two():
@@ -255,3 +258,12 @@ def test_duels_of_every_two():
     assert [duels.beaten(one, by=other) for one, other in ("ba", "ab", "ca")] == [True, False, False]
     assert [duels.lost(each, "abc") for each in "abc"] == [1.5, 4 + 3, 1.5 + 1 + 1]
     assert duels.lost("b", "bc") == 3
+
+
+def test_a_recipe_can_be_an_arm_of_duels():
+    """It holds a table, which cannot be hashed."""
+    arms = [Arm(read_start(each), 1.0) for each in ("gpt2", "neox", "lsuv", "he_normal")]
+    duels = Duels(arms)
+    duels.add({arm: float(place) for place, arm in enumerate(arms)})
+    assert len(set(arms)) == 4
+    assert [duels.lost(arm, arms) for arm in arms] == [0, 1, 2, 3]

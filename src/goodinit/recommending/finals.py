@@ -16,7 +16,7 @@ from goodinit.recommending.records import FinalResult
 from goodinit.results import Job, Study, Trial
 from goodinit.statistics import SignedRankEvidence, adjust_evidence, pairs_needed, share_at_least
 
-__all__ = ["ERROR", "Finals", "best_told"]
+__all__ = ["ERROR", "Finals", "best_finalists"]
 
 ERROR: Final = 0.05  # the chance that the whole race calls a start better that is not
 _ENOUGH: Final = 20  # seeds after which a race is given up where no finalist wins more than it loses
@@ -133,11 +133,11 @@ class Finals:
         return tuple(found)
 
 
-def best_told(found: Sequence[FinalResult]) -> list[int]:
+def best_finalists(found: Sequence[FinalResult]) -> list[int]:
     """The places of those told better that no other clearly beats; of all that are, where none of them is left."""
-    told = [at for at, each in enumerate(found) if each.better]
-    left = [at for at in told if len(found[at].values) == len(found[0].values)]  # who is beaten has no further seeds
-    return left or told
+    better = [at for at, each in enumerate(found) if each.better]
+    left = [at for at in better if len(found[at].values) == len(found[0].values)]  # who is beaten has no further seeds
+    return left or better
 
 
 def _against(plain: FinalResult, rival: _Rival, adjusted: float, rivals: int) -> FinalResult:

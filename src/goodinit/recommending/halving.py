@@ -29,6 +29,9 @@ class Arm:
         """How trials name it."""
         return str(self.start), self.rate
 
+    def __hash__(self) -> int:
+        return hash(self.key)  # a start may hold what cannot be hashed, as a recipe's table
+
 
 _Judged = tuple[Arm, float, tuple[int, ...], list[Trial]]  # the median of the criterion on the seeds, and their trials
 

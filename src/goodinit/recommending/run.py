@@ -17,7 +17,7 @@ from goodinit.errors import GoodinitError
 from goodinit.methods import Start
 from goodinit.recommending.answer import answered
 from goodinit.recommending.candidates import check_jobs, checked, fillable, severe_findings, usual_candidates
-from goodinit.recommending.finals import Finals, best_told
+from goodinit.recommending.finals import Finals, best_finalists
 from goodinit.recommending.given import RATES, RaceRequest, of_steps, race_study, task_of
 from goodinit.recommending.halving import Arm, Rung, SuccessiveHalving
 from goodinit.recommending.outcome import Recommendation
@@ -334,7 +334,7 @@ class _Runner:
         """The start that the finals recommend, at the best of its rates, and others that are better too."""
         finished = self.conductor.finished
         found = finals.results(finished)
-        better, most = _by_duels(found, best_told(found)), len(found[0].values)
+        better, most = _by_duels(found, best_finalists(found)), len(found[0].values)
         if better:
             arm, *others = (finals.arms[place] for place in better[:_LAST_STARTS])
             near = halving.best_of(arm.start, finished, _LAST_RATES + 1)
