@@ -85,7 +85,7 @@ def answered(
         initialization=name,
         learning_rate=rate,
         answer=_answer(task, base, chosen, finals, len(seeds), rate, stopped, criterion)
-        + _also(chosen, better, rates, last, criterion)
+        + _also(base, chosen, better, rates, last, criterion)
         + _other_rate(chosen, rates, rate, criterion),
         further=_further(base, chosen, finals, len(seeds), most, seconds, stopped),
         cautions=tuple(said),
@@ -170,6 +170,7 @@ def _chosen(better: Sequence[FinalResult], last: RateResult | None) -> FinalResu
 
 
 def _also(
+    base: str,
     chosen: FinalResult | None,
     better: Sequence[FinalResult],
     rates: Sequence[RateResult],
@@ -180,15 +181,15 @@ def _also(
     also = [each.initialization for each in better if each is not chosen]
     if chosen is None or not also:
         return ""
-    are = "is better than it too" if len(also) == 1 else "are better than it too"
+    are = f"{'is' if len(also) == 1 else 'are'} better than {base} too"
     rivals = [each for each in rates if each.initialization in also]
     if last is None or not rivals:
         return f". {listed(also)} {are}; which of them is best was not tested"
     others = [f"{_number(each, criterion)} of {each.initialization}" for each in rivals]
     up_to = "" if all(len(each.values) == len(last.values) for each in rivals) else "up to "
     return (
-        f". {listed(also)} {are}; on {up_to}{count(len(last.values), 'seed')} it is ahead most often, at "
-        f"medians of {_number(last, criterion)} against {listed(others)}"
+        f". {listed(also)} {are}; on {up_to}{count(len(last.values), 'seed')} {chosen.initialization} is ahead most "
+        f"often, at medians of {_number(last, criterion)} against {listed(others)}"
     )
 
 
